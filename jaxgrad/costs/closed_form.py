@@ -1,0 +1,49 @@
+"""Cycles and accesses of a pass in closed form (DESIGN.md section 2); Python ints, exact."""
+
+from __future__ import annotations
+
+from jaxgrad.hardware import Accelerator
+from jaxgrad.passes.base import Keeps
+from jaxgrad.passes.events import Events, SlotEvents
+from jaxgrad.passes.timeline import Order
+
+
+def cycles(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> int:
+    """Clock cycles of a whole run, ``T = ceil(p/R) ceil(q/C)`` tiles."""
+    rows, cols = array.rows, array.cols
+    tiles = -(-p // rows) * -(-q // cols)
+    groups = [keeps] if order == "alternate" else [(kept,) for kept in keeps]
+    if not array.double_buffered:
+        return sum(tiles * (len(group) * (s + rows) + rows + cols - 2) for group in groups)
+    # Loads and drains hide behind the stream, save the first load and the last drain.
+    fill, flush = groups[0].count("operand") * rows, groups[-1].count("result") * rows
+    length = len(groups[0]) * s
+    period = max(length, *(group.count(kept) * rows for group in groups for kept in group))
+    steady = len(groups) * (tiles - 1) * period + (len(groups) - 1) * length
+    return fill + steady + (length + rows + cols - 2) + flush
+
+
+def events(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> Events:
+    """All events of a whole run; ``effectual_macs`` as for dense data, since shapes cannot tell zeros."""
+    rows, cols = array.rows, array.cols
+    n_p, n_q = -(-p // rows), -(-q // cols)
+    reads = s * p * n_q * (1 if order == "alternate" else len(keeps))
+    macs = s * p * q
+    keeps_operand = SlotEvents(
+        macs=macs,
+        effectual_macs=macs,
+        operand_reads=p * q,
+        psum_reads=s * q * (n_p - 1),
+        psum_writes=s * q * n_p,
+        psum_hops=s * q * n_p * rows,
+    )
+    keeps_result = SlotEvents(
+        macs=macs,
+        effectual_macs=macs,
+        operand_reads=s * q * n_p,
+        operand_hops=s * q * n_p * rows,
+        result_writes=p * q,
+        acc_updates=macs,
+    )
+    slots = tuple(keeps_operand if kept == "operand" else keeps_result for kept in keeps)
+    return Events(cycles(keeps, order, s, p, q, array), reads, reads * cols, slots)

@@ -1,0 +1,81 @@
+"""What a pass is: a small set of pure functions over NamedTuple registers, composed as optax composes transformations.
+
+A pass maps one GEMM, or several that share an operand, onto an R x C array. Three axes name its sizes: ``s`` is streamed
+(one row of the horizontal operand after another), ``p`` lies along the array's rows, ``q`` along its columns. The
+horizontal operand ``h[s, p]`` enters at the left edge and is shared by every slot of the pass. A slot keeps one matrix
+``[p, q]`` in its PEs and streams another ``[s, q]`` along the vertical links:
+
+==============  =================================  ==================================
+a slot that     keeps in its PEs                   streams vertically
+==============  =================================  ==================================
+keeps operand   its operand, loaded before         its result, as partial sums
+keeps result    its result, drained afterwards     its operand
+==============  =================================  ==================================
+
+A new dataflow is one new file beside ``weight_stationary.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Inexact, Int
+
+Registers = Any
+"""The registers of every PE that a pass keeps from cycle to cycle: a NamedTuple of [rows, cols] planes."""
+
+Keeps = Literal["operand", "result"]
+
+
+class Wave(NamedTuple):
+    """What the wavefront that reaches a PE this cycle tells it; each a [rows, cols] plane.
+
+    Args:
+        owner: the slot whose MAC this is.
+        first: whether this is the first streamed row of a tile; None where no pass asks.
+        last: whether it is the last one.
+    """
+
+    owner: Int[Array | np.ndarray, "rows cols"]
+    first: Bool[Array, "rows cols"] | None = None
+    last: Bool[Array, "rows cols"] | None = None
+
+
+class Step(NamedTuple):
+    """One cycle of every PE: its next registers, what it sends down, and what it multiplied ``h`` by."""
+
+    registers: Registers
+    v: Inexact[Array, "rows cols"]
+    multiplicand: Inexact[Array, "rows cols"]
+
+
+class Pass(NamedTuple):
+    """A dataflow, or a composition of some.
+
+    Args:
+        keeps: for each slot, what stays in the PEs; its length is the number of cycles each streamed row is held.
+        init: ``(rows, cols, dtype) -> registers``, all zero.
+        step: ``(registers, h, v, wave) -> Step``: one MAC in every PE; h and v are the values on its input links.
+        shift: ``(registers, slot, top, enable) -> (registers, bottom)``: moves what the slot keeps down by one row
+            where ``enable`` holds (a [rows, cols] plane, or True); ``top`` [cols] enters, ``bottom`` [cols] leaves.
+        tile: ``(h [s, p], operands, psums) -> results``, tuples with one entry a slot: the whole tile at once. A
+            slot's psum is the partial sum so far, or None for a slot that keeps its result.
+    """
+
+    keeps: tuple[Keeps, ...]
+    init: Callable[[int, int, Any], Registers]
+    step: Callable[[Registers, Array, Array, Wave], Step]
+    shift: Callable[[Registers, int, Array, Any], tuple[Registers, Array]]
+    tile: Callable[[Array, tuple[Array, ...], tuple[Array | None, ...]], tuple[Array, ...]]
+
+
+def shift_down(
+    plane: Inexact[Array, "rows cols"], top: Inexact[Array, " cols"], enable: Any
+) -> tuple[Inexact[Array, "rows cols"], Inexact[Array, " cols"]]:
+    """Moves a plane of registers down by one row where enabled; returns it and what stood in the bottom row."""
+    moved = jnp.concatenate([top[None], plane[:-1]])
+    return (moved if enable is True else jnp.where(enable, moved, plane)), plane[-1]

@@ -1,0 +1,64 @@
+"""When each wave of a double-buffered run starts: tiles follow each other as closely as load and drain allow.
+
+A wavefront enters PE (0, 0) once a cycle and reaches PE (r, c) r + c cycles later; everything a PE does follows from the
+number of the wave that is passing it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from jaxgrad.passes.base import Keeps
+
+Order = Literal["alternate", "in turn"]
+"""Whether the slots of a pass share each streamed row, or each streams all rows of all tiles before the next one."""
+
+
+class SlotTimeline(NamedTuple):
+    """The waves of one slot.
+
+    Args:
+        start: the wave that carries the first streamed row of the first tile.
+        stride: waves from one streamed row to the next.
+        offset: which of the ``stride`` waves is this slot's.
+        load: wave in which column 0 starts to load the first tile; used by a slot that keeps its operand.
+        drain: wave in which column 0 starts to drain it, less the rows' own delay; by one that keeps its result.
+    """
+
+    start: int
+    stride: int
+    offset: int
+    load: int
+    drain: int
+
+
+class Timeline(NamedTuple):
+    """The waves of a whole run: ``cycles`` in all, a tile every ``period`` waves of each slot."""
+
+    slots: tuple[SlotTimeline, ...]
+    period: int
+    cycles: int
+
+
+def double_buffered(
+    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: int, rows: int, cols: int
+) -> Timeline:
+    """The timeline of a double-buffered run (DESIGN.md section 2, cycles, right-hand column)."""
+    together = [keeps] if order == "alternate" else [(kept,) for kept in keeps]
+    loads = max(group.count("operand") for group in together)
+    drains = max(group.count("result") for group in together)
+    length = len(together[0]) * streamed
+    period = max(length, loads * rows, drains * rows)
+    wave = together[0].count("operand") * rows
+    slots: list[SlotTimeline] = []
+    for group in together:
+        for offset, kept in enumerate(group):
+            earlier = group[:offset].count(kept)
+            load = wave + (earlier - group.count("operand")) * rows
+            drain = wave + length + earlier * rows
+            slots.append(SlotTimeline(wave, len(group), offset, load, drain))
+        # The next group's first row follows the last one of this group.
+        wave += (tiles - 1) * period + length
+    last_wave = wave - 1
+    cycles = last_wave + 1 + (rows - 1) + (cols - 1) + together[-1].count("result") * rows
+    return Timeline(tuple(slots), period, cycles)
