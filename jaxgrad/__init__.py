@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Accelerator",
+    "Counters",
+    "Emulation",
+    "Gemm",
+    "backward",
+    "count",
+    "count_forward",
+    "emulate",
+    "forward",
+]
 _HOMES = {
     "Accelerator": "jaxgrad.hardware",
     "Counters": "jaxgrad.counters",
@@ -32,7 +43,6 @@ _HOMES = {
     "emulate": "jaxgrad.emulation",
     "forward": "jaxgrad.emulation",
 }
-__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

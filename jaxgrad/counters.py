@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jaxtyping import Float32, UInt32
 
 from jaxgrad import wide
@@ -156,7 +157,7 @@ class Counters:
         if self.low.ndim != 1:
             raise ValueError(f"counters: got leading axes {self.low.shape[:-1]}; call sum() before as_dict()")
         high, low = np.asarray(self.high).tolist(), np.asarray(self.low).tolist()
-        return {name: (h << 32) | l for name, h, l in zip(NAMES, high, low, strict=True)}
+        return {name: (upper << 32) | lower for name, upper, lower in zip(NAMES, high, low, strict=True)}
 
     def accesses(self) -> int:
         """SRAM accesses in words: the sum of all reads and writes."""
@@ -164,7 +165,7 @@ class Counters:
         return sum(counts[name] for name in ACCESSES)
 
     def __repr__(self) -> str:
-        if isinstance(self.low, jax.core.Tracer) or self.low.ndim != 1:
+        if isinstance(self.low, Tracer) or self.low.ndim != 1:
             return f"Counters(<{len(NAMES)} counts, batch {self.low.shape[:-1]}>)"
         shown = ", ".join(f"{name}={count}" for name, count in self.as_dict().items() if count)
         return f"Counters({shown})"

@@ -28,8 +28,8 @@ class Emulation:
 
     Args:
         array: the hardware.
-        schedule: how the two gradients of a layer run, one of ``SCHEDULES``; ``ws`` computes dX alone, ``os`` dW alone.
-        fidelity: ``register`` (every cycle), ``tile`` (a matmul a tile) or ``native`` (XLA's own, counts in closed form).
+        schedule: how a layer's two gradients run, one of ``SCHEDULES``; ``ws`` computes dX alone, ``os`` dW alone.
+        fidelity: ``register`` (every cycle), ``tile`` (a matmul a tile) or ``native`` (XLA's own, closed form).
         forward: the forward pass's dataflow, ``ws``, ``os`` or ``is``.
         weight_update: ``none``, ``separate`` (w and dW read, w written) or ``in_array`` (w and dW meet in the PE, so w
             is written instead of dW; for ``interleaved`` and plain SGD. A layer that computes no dX has no w in the

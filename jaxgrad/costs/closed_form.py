@@ -5,21 +5,21 @@ from __future__ import annotations
 from jaxgrad.hardware import Accelerator
 from jaxgrad.passes.base import Keeps
 from jaxgrad.passes.events import Events, SlotEvents
-from jaxgrad.passes.timeline import Order
+from jaxgrad.passes.timeline import Order, groups
 
 
 def cycles(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> int:
     """Clock cycles of a whole run, ``T = ceil(p/R) ceil(q/C)`` tiles."""
     rows, cols = array.rows, array.cols
     tiles = -(-p // rows) * -(-q // cols)
-    groups = [keeps] if order == "alternate" else [(kept,) for kept in keeps]
+    together = groups(keeps, order)
     if not array.double_buffered:
-        return sum(tiles * (len(group) * (s + rows) + rows + cols - 2) for group in groups)
+        return sum(tiles * (len(group) * (s + rows) + rows + cols - 2) for group in together)
     # Loads and drains hide behind the stream, save the first load and the last drain.
-    fill, flush = groups[0].count("operand") * rows, groups[-1].count("result") * rows
-    length = len(groups[0]) * s
-    period = max(length, *(group.count(kept) * rows for group in groups for kept in group))
-    steady = len(groups) * (tiles - 1) * period + (len(groups) - 1) * length
+    fill, flush = together[0].count("operand") * rows, together[-1].count("result") * rows
+    length = len(together[0]) * s
+    period = max(length, *(group.count(kept) * rows for group in together for kept in group))
+    steady = len(together) * (tiles - 1) * period + (len(together) - 1) * length
     return fill + steady + (length + rows + cols - 2) + flush
 
 

@@ -1,9 +1,9 @@
-"""What a pass is: a small set of pure functions over NamedTuple registers, composed as optax composes transformations.
+"""What a pass is: a few pure functions over NamedTuple registers, composed as optax composes transformations.
 
-A pass maps one GEMM, or several that share an operand, onto an R x C array. Three axes name its sizes: ``s`` is streamed
-(one row of the horizontal operand after another), ``p`` lies along the array's rows, ``q`` along its columns. The
-horizontal operand ``h[s, p]`` enters at the left edge and is shared by every slot of the pass. A slot keeps one matrix
-``[p, q]`` in its PEs and streams another ``[s, q]`` along the vertical links:
+A pass maps one GEMM, or several that share an operand, onto an R x C array. Three axes name its sizes: ``s`` is
+streamed (one row of the horizontal operand after another), ``p`` lies along the array's rows, ``q`` along its columns.
+The horizontal operand ``h[s, p]`` enters at the left edge and is shared by every slot of the pass. A slot keeps one
+matrix ``[p, q]`` in its PEs and streams another ``[s, q]`` along the vertical links:
 
 ==============  =================================  ==================================
 a slot that     keeps in its PEs                   streams vertically

@@ -93,8 +93,8 @@ def run(
 
         (psums, tallies), drained = lax.scan(tile, (psums, tallies), (jnp.arange(n_p), h_blocks, by_row))
         whole = tuple(
-            psum if keeps == "operand" else block.reshape(n_p * rows, cols)
-            for keeps, psum, block in zip(pass_.keeps, psums, drained, strict=True)
+            psum if block is None else block.reshape(n_p * rows, cols)
+            for psum, block in zip(psums, drained, strict=True)
         )
         return tallies, whole
 

@@ -6,16 +6,15 @@ from jaxgrad.hardware import Accelerator
 from jaxgrad.passes.base import Keeps
 from jaxgrad.passes.events import Events, SlotEvents
 from jaxgrad.passes.tiles import extents
-from jaxgrad.passes.timeline import Order, double_buffered
+from jaxgrad.passes.timeline import Order, double_buffered, groups
 
 
 def walk(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> Events:
     """Python ints; ``effectual_macs`` stays 0 here, since ``tiles.run`` counts it from the data."""
-    groups = [keeps] if order == "alternate" else [(kept,) for kept in keeps]
     slots: list[SlotEvents] = []
     total_cycles = reads = 0
     tiles = 0
-    for group in groups:
+    for group in groups(keeps, order):
         own = [SlotEvents() for _ in group]
         tiles = 0
         for part_q in extents(q, array.cols):

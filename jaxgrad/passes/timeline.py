@@ -1,7 +1,7 @@
 """When each wave of a double-buffered run starts: tiles follow each other as closely as load and drain allow.
 
-A wavefront enters PE (0, 0) once a cycle and reaches PE (r, c) r + c cycles later; everything a PE does follows from the
-number of the wave that is passing it.
+A wavefront enters PE (0, 0) once a cycle and reaches PE (r, c) r + c cycles later; everything a PE does follows from
+the number of the wave that is passing it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from jaxgrad.passes.base import Keeps
 
 Order = Literal["alternate", "in turn"]
 """Whether the slots of a pass share each streamed row, or each streams all rows of all tiles before the next one."""
+
+
+def groups(keeps: tuple[Keeps, ...], order: Order) -> list[tuple[Keeps, ...]]:
+    """The slots that are on the array together, group after group."""
+    return [keeps] if order == "alternate" else [(kept,) for kept in keeps]
 
 
 class SlotTimeline(NamedTuple):
@@ -44,7 +49,7 @@ def double_buffered(
     keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: int, rows: int, cols: int
 ) -> Timeline:
     """The timeline of a double-buffered run (DESIGN.md section 2, cycles, right-hand column)."""
-    together = [keeps] if order == "alternate" else [(kept,) for kept in keeps]
+    together = groups(keeps, order)
     loads = max(group.count("operand") for group in together)
     drains = max(group.count("result") for group in together)
     length = len(together[0]) * streamed

@@ -1,4 +1,4 @@
-"""Weight-stationary: each PE keeps a weight, partial sums flow down (DESIGN.md section 2, ``v_out = v_in + w h_in``)."""
+"""Weight-stationary: each PE keeps a weight, psums flow down (DESIGN.md section 2, ``v_out = v_in + w h_in``)."""
 
 from __future__ import annotations
 
