@@ -20,8 +20,11 @@ from jaxgrad.passes.edges import pad_to, skew, unskew
 from jaxgrad.passes.events import Events, SlotEvents
 from jaxgrad.wide import Wide
 
-# Sixteen cycles an iteration hide the shift of h, the counting and the loop's own dispatch on CPU.
-_CYCLES_AN_ITERATION = 16
+# Eight cycles an iteration hide the shift of h, the counting and the loop's own dispatch on CPU.
+_CYCLES_AN_ITERATION = 8
+# Columns of tiles do not depend on each other. On a small array some are emulated side by side, so that a step of the
+# loop has about as many PEs to update as it takes to outweigh its dispatch, and their planes still fit a core's cache.
+_PES_AT_ONCE = 1 << 12
 
 
 class Tile(NamedTuple):
@@ -67,7 +70,7 @@ def run(
     )
     registers = pass_.init(rows, cols, h.dtype)
 
-    def column(tallies: Wide, block: tuple[Any, ...]) -> tuple[Wide, tuple[Array, ...]]:
+    def column(block: tuple[Any, ...]) -> tuple[Wide, tuple[Array, ...]]:
         index_q, *own = block
         by_row = tuple(
             operand.reshape(n_p, rows, cols) if keeps == "operand" else None
@@ -91,20 +94,21 @@ def run(
             kept_results = tuple(r if k == "result" else None for k, r in zip(pass_.keeps, results, strict=True))
             return (moving, tallies), kept_results
 
-        (psums, tallies), drained = lax.scan(tile, (psums, tallies), (jnp.arange(n_p), h_blocks, by_row))
+        (psums, tallies), drained = lax.scan(tile, (psums, _no_tallies(pass_)), (jnp.arange(n_p), h_blocks, by_row))
         whole = tuple(
             psum if block is None else block.reshape(n_p * rows, cols)
             for psum, block in zip(psums, drained, strict=True)
         )
         return tallies, whole
 
-    tallies, blocks = lax.scan(column, _no_tallies(pass_), (jnp.arange(n_q), *columns))
+    at_once = max(1, _PES_AT_ONCE // (rows * cols))
+    tallies, blocks = lax.map(column, (jnp.arange(n_q), *columns), batch_size=min(at_once, n_q))
     sizes = (s if keeps == "operand" else p for keeps in pass_.keeps)
     results = tuple(
         block.transpose(1, 0, 2).reshape(block.shape[1], -1)[:size, :q]
         for block, size in zip(blocks, sizes, strict=True)
     )
-    return results, _as_events(pass_, tallies)
+    return results, _as_events(pass_, wide.fold(tallies, 1))
 
 
 def _column_blocks(values: Float[Array, "m n"], n_q: int) -> Float[Array, "n_q m cols"]:

@@ -1,0 +1,50 @@
+# Every target works alone in a fresh clone: it makes $(VENV) first where that is missing or older than pyproject.toml.
+# Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS.
+
+VENV ?= .venv
+PYTEST_ARGS ?=
+WORKS = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
+# A candidate must run and not only be found: a version manager's shim may stand for nothing.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python $(WORKS) >/dev/null 2>&1; then echo $$python; break; fi; done)
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.PHONY: setup demo test lint format bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" $(WORKS) >/dev/null 2>&1; then \
+		echo "make: PYTHON: got '$(PYTHON)'; install Python 3.11 or newer with its venv module, or give PYTHON=/path/to/python3" >&2; \
+		exit 2; \
+	fi
+	@if ! "$(BIN)/python" -m pip --version >/dev/null 2>&1; then \
+		echo "making $(VENV) from $$("$(PYTHON)" --version)"; \
+		"$(PYTHON)" -m venv --clear "$(VENV)"; \
+	fi
+	@echo "installing jaxgrad and what it needs into $(VENV) (a few hundred MB the first time)"
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@touch "$@"
+
+demo: setup
+	$(BIN)/jaxgrad train
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m experiments.bench
+
+clean:
+	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,34 @@
+"""The suite's machine: four CPU devices unless JAX_PLATFORMS says otherwise, and a compilation cache in the repo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(__file__).resolve().parent.parent / ".cache" / "jax"
+
+# By environment, so that the processes a test starts have them too.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax
+from hypothesis import settings
+
+# Only here: a command that a test starts sees the one device its user would.
+jax.config.update("jax_num_cpu_devices", 4)
+
+settings.register_profile("local", deadline=None, max_examples=25)
+settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _drop_compiled_functions() -> Iterator[None]:
+    """Frees a finished module's executables: thousands of them run into the kernel's limit on memory maps."""
+    yield
+    jax.clear_caches()
