@@ -7,21 +7,20 @@ from jax import Array
 from jaxtyping import Shaped
 
 
-def skew(values: Shaped[Array, "length lanes"], cycles: int) -> Shaped[Array, "lanes cycles"]:
-    """Lane ``j`` of the edge, cycle by cycle: ``values[t - j, j]`` at cycle ``t``, zero while nothing enters.
+def skew(values: Shaped[Array, "lanes length"], cycles: int) -> Shaped[Array, "lanes cycles"]:
+    """Lane ``j`` of the edge in cycle ``t``: ``values[j, t - j]``, zero while nothing enters.
 
     ``cycles`` must be at least ``length + lanes - 1``. The rows of a padded matrix, read one word short, slant.
     """
-    length, lanes = values.shape
-    padded = jnp.pad(values.T, ((0, 0), (0, cycles + 1 - length)))
+    lanes, length = values.shape
+    padded = jnp.pad(values, ((0, 0), (0, cycles + 1 - length)))
     return padded.reshape(-1)[: lanes * cycles].reshape(lanes, cycles)
 
 
-def unskew(edge: Shaped[Array, "cycles lanes"], length: int, delay: int) -> Shaped[Array, "length lanes"]:
+def unskew(edge: Shaped[Array, "lanes cycles"], length: int, delay: int) -> Shaped[Array, "lanes length"]:
     """The inverse of ``skew`` for values that leave ``delay`` cycles after lane 0's first entry."""
-    cycles, lanes = edge.shape
-    flat = jnp.pad(edge.T.reshape(-1), (0, lanes))
-    return flat.reshape(lanes, cycles + 1)[:, delay : delay + length].T
+    lanes, cycles = edge.shape
+    return jnp.pad(edge.reshape(-1), (0, lanes)).reshape(lanes, cycles + 1)[:, delay : delay + length]
 
 
 def pad_to(values: Shaped[Array, "m n"], rows: int, cols: int) -> Shaped[Array, "rows cols"]:
