@@ -88,8 +88,11 @@ def nonzero(values: Inexact[Array, "..."]) -> Bool[Array, "..."]:
     XLA on CPU flushes subnormals to zero in comparisons; the multiplier of a PE sees an operand that is not zero. NaN
     and infinities are not zero.
     """
-    bits = lax.bitcast_convert_type(values, jnp.dtype(f"uint{8 * values.dtype.itemsize}"))
-    return (bits << 1) != 0
+    width = 8 * values.dtype.itemsize
+    bits = lax.bitcast_convert_type(values, jnp.dtype(f"int{width}"))
+    magnitude = bits & jnp.iinfo(bits.dtype).max
+    # LLVM turns a comparison of the bits back into one of floats, which flushes; a conversion in between it leaves.
+    return jnp.ceil(magnitude.astype(jnp.float32) * 2.0 ** (1 - width)) != 0
 
 
 def count_nonzero(values: Inexact[Array, "..."], axis: int | tuple[int, ...] | None = None) -> UInt32[Array, "..."]:

@@ -17,32 +17,66 @@ if TYPE_CHECKING:
     from flax import nnx
 
 # name -> where its constructor is; each takes (input_shape, classes, *, rngs)
+# Small enough to train here, on images from 8x8 up:
 MODELS: dict[str, str] = {
     "mlp": "models.mlp:MLP",
     "lenet": "models.lenet:LeNet",
     "resnet20": "models.resnet:resnet20",
 }
+# Networks as their papers have them; some take no small images:
+PAPERS: dict[str, str] = {
+    "resnet32": "models.resnet:resnet32",
+    "resnet44": "models.resnet:resnet44",
+    "resnet56": "models.resnet:resnet56",
+    "resnet110": "models.resnet:resnet110",
+    "resnet18": "models.resnet_imagenet:resnet18",
+    "resnet34": "models.resnet_imagenet:resnet34",
+    "resnet50": "models.resnet_imagenet:resnet50",
+    "resnet101": "models.resnet_imagenet:resnet101",
+    "resnet152": "models.resnet_imagenet:resnet152",
+    "densenet121": "models.densenet:densenet121",
+    "densenet169": "models.densenet:densenet169",
+    "densenet201": "models.densenet:densenet201",
+    "densenet264": "models.densenet:densenet264",
+    "inception-v4": "models.inception_v4:InceptionV4",
+    "googlenet": "models.googlenet:GoogLeNet",
+    "alexnet": "models.alexnet:AlexNet",
+    "vgg11": "models.vgg:vgg11",
+    "vgg16": "models.vgg:vgg16",
+    "vgg19": "models.vgg:vgg19",
+    "mobilenet-v1": "models.mobilenet:MobileNetV1",
+    "mobilenet-v2": "models.mobilenet:MobileNetV2",
+    "vit-tiny": "models.vit:vit_tiny",
+    "vit-small": "models.vit:vit_small",
+}
+# name of a paper's network -> the paper's (height, width, channels) of one image
+INPUT_SHAPES: dict[str, tuple[int, int, int]] = (
+    dict.fromkeys(PAPERS, (224, 224, 3))
+    | dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"), (32, 32, 3))
+    | {"lenet": (32, 32, 1), "inception-v4": (299, 299, 3)}
+)
 
 
 def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs) -> nnx.Module:
     """The model ``name``, freshly initialised and in training mode.
 
     Args:
-        name: a key of ``MODELS``.
-        input_shape: (height, width, channels) of one image.
+        name: a key of ``MODELS`` or ``PAPERS``.
+        input_shape: (height, width, channels) of one image; ``INPUT_SHAPES[name]`` is the paper's.
         classes: how many logits the model gives.
         rngs: where the initial weights come from.
 
     Raises:
         ValueError: an unknown name, or sizes that the model can't take.
     """
-    if name not in MODELS:
-        raise ValueError(f"model: got {name!r}; choose one of {', '.join(MODELS)}")
+    known = MODELS | PAPERS
+    if name not in known:
+        raise ValueError(f"model: got {name!r}; choose one of {', '.join(known)}")
     if len(input_shape) != 3 or not all(_is_size(size) for size in input_shape):
         raise ValueError(f"input_shape: got {tuple(input_shape)}; give (height, width, channels), each at least 1")
     if not _is_size(classes):
         raise ValueError(f"classes: got {classes!r}; give a whole number of at least 1")
-    module, constructor = MODELS[name].split(":")
+    module, constructor = known[name].split(":")
     return getattr(importlib.import_module(module), constructor)(tuple(input_shape), classes, rngs=rngs)
 
 

@@ -1,0 +1,89 @@
+"""What the rule needs to know of a layer's product: XLA's own operation, and the GEMMs it is on the array."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable
+from typing import NamedTuple, Protocol
+
+from jax import Array
+from jaxtyping import Float, UInt32
+
+from jaxgrad.gemm import Gemm
+from jaxgrad.wide import Wide
+
+
+class Chunks(NamedTuple):
+    """A contraction in ``count`` equal parts of its rows, each small enough for a cache.
+
+    Args:
+        count: the number of parts.
+        part: the contraction that each of them is.
+        lhs_axis, out_axis: the axis of the input, and of the output, that is split.
+    """
+
+    count: int
+    part: Contraction
+    lhs_axis: int
+    out_axis: int
+
+
+class Contraction(Hashable, Protocol):
+    """A bilinear operation of an input ``lhs`` and weights ``rhs`` that is ``groups`` GEMMs of one size.
+
+    Implementations are frozen: a contraction is a static argument of the rule.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Name of the operation."""
+        ...
+
+    @property
+    def gemm(self) -> Gemm:
+        """The GEMM of one group."""
+        ...
+
+    @property
+    def groups(self) -> int: ...
+
+    @abstractmethod
+    def plain(self, lhs: Array, rhs: Array) -> Array:
+        """The operation as XLA does it."""
+
+    @abstractmethod
+    def x(self, lhs: Array) -> Float[Array, "groups b k"]:
+        """The GEMMs' streamed operand."""
+
+    @abstractmethod
+    def w(self, rhs: Array) -> Float[Array, "groups k n"]:
+        """The GEMMs' weights."""
+
+    @abstractmethod
+    def rows(self, out: Array) -> Float[Array, "groups b n"]:
+        """The operation's output, or its cotangent, as the GEMMs'."""
+
+    @abstractmethod
+    def out(self, rows: Float[Array, "groups b n"]) -> Array:
+        """The inverse of ``rows``."""
+
+    @abstractmethod
+    def lhs_cotangent(self, dx: Float[Array, "groups b k"]) -> Array:
+        """The transpose of ``x``."""
+
+    @abstractmethod
+    def rhs_cotangent(self, dw: Float[Array, "groups k n"]) -> Array:
+        """The transpose of ``w``."""
+
+    @property
+    def chunks(self) -> Chunks | None:
+        """How to go through the operands a part at a time, where that pays."""
+        ...
+
+    @abstractmethod
+    def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
+        """MACs of the forward products with no zero operand, and the non-zeros in each row of x, for the backward."""
+
+    @abstractmethod
+    def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
+        """MACs with no zero operand, of dX and of dW."""

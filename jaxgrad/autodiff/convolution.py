@@ -1,0 +1,167 @@
+"""``lax.conv_general_dilated`` on the array: one GEMM a group, by im2col where the GEMM itself is emulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import DTypeLike
+from jaxtyping import Float, Float32, UInt32
+
+from jaxgrad import convolution as lowering
+from jaxgrad.autodiff import effectual
+from jaxgrad.autodiff.contraction import Chunks
+from jaxgrad.autodiff.rule import Task, check_operands, contract
+from jaxgrad.convolution import Convolution, Layout
+from jaxgrad.emulation import Emulation
+from jaxgrad.gemm import Gemm
+from jaxgrad.wide import Wide
+
+# About a second-level cache: im2col of some images at a time is 2 to 3 times as fast as of all of them at once.
+_CACHE_BYTES = 1 << 20
+_WORD_BYTES = 4
+
+
+def conv_general_dilated(
+    lhs: Float[Array, "..."],
+    rhs: Float[Array, "..."],
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    tap: Float32[Array, "2 8 15"],
+    *,
+    emulation: Emulation,
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    precision: Any = None,
+    preferred_element_type: DTypeLike | None = None,
+    runs: int = 1,
+) -> Float[Array, "..."]:
+    """``lax.conv_general_dilated``, it and its gradients on the array.
+
+    Args:
+        lhs: the input, x.
+        rhs: the kernel, w.
+        tap: from ``new_tap``; its cotangent tells the counts, to be read with ``read_tap``.
+        emulation: the array, the schedule and the fidelity.
+        precision: XLA's, for native fidelity.
+        runs: how often the forward product runs for each backward pass: 2 where ``jax.checkpoint`` runs it again.
+        The others are as of ``lax.conv_general_dilated``.
+
+    Raises:
+        ValueError: ``lhs_dilation`` or ``batch_group_count`` is not 1 (not emulated), an operand is not of floats, or
+            the shapes do not fit together.
+    """
+    contraction = ConvGeneralDilated.of(
+        lhs,
+        rhs,
+        window_strides,
+        padding,
+        lhs_dilation=lhs_dilation,
+        rhs_dilation=rhs_dilation,
+        dimension_numbers=dimension_numbers,
+        feature_group_count=feature_group_count,
+        batch_group_count=batch_group_count,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    return contract(Task(contraction, emulation, runs=runs), lhs, rhs, tap)
+
+
+@dataclass(frozen=True)
+class ConvGeneralDilated:
+    """A ``Contraction``: see there."""
+
+    convolution: Convolution
+    layout: Layout
+    dimension_numbers: Any
+    precision: Any
+    preferred_element_type: Any
+
+    kind = "conv_general_dilated"
+
+    @classmethod
+    def of(
+        cls,
+        lhs: Array,
+        rhs: Array,
+        window_strides: Sequence[int],
+        padding: str | Sequence[tuple[int, int]],
+        *,
+        dimension_numbers: Any = None,
+        precision: Any = None,
+        preferred_element_type: DTypeLike | None = None,
+        **geometry: Any,
+    ) -> ConvGeneralDilated:
+        """From the arguments of ``lax.conv_general_dilated``."""
+        check_operands(lhs, rhs)
+        convolution, layout = lowering.geometry(
+            lhs.shape, rhs.shape, window_strides, padding, dimension_numbers=dimension_numbers, **geometry
+        )
+        return cls(
+            convolution,
+            layout,
+            lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers),
+            precision,
+            None if preferred_element_type is None else jnp.dtype(preferred_element_type),
+        )
+
+    @property
+    def gemm(self) -> Gemm:
+        return self.convolution.gemm
+
+    @property
+    def groups(self) -> int:
+        return self.convolution.groups
+
+    def plain(self, lhs: Array, rhs: Array) -> Array:
+        return lax.conv_general_dilated(
+            lhs,
+            rhs,
+            self.convolution.strides,
+            self.convolution.padding,
+            rhs_dilation=self.convolution.dilation,
+            dimension_numbers=self.dimension_numbers,
+            feature_group_count=self.convolution.groups,
+            precision=self.precision,
+            preferred_element_type=self.preferred_element_type,
+        )
+
+    def x(self, lhs: Array) -> Float[Array, "groups b k"]:
+        return lowering.patches(self.layout.image(lhs), self.convolution)
+
+    def w(self, rhs: Array) -> Float[Array, "groups k n"]:
+        return lowering.kernel_matrix(self.layout.weights(rhs), self.convolution)
+
+    def rows(self, out: Array) -> Float[Array, "groups b n"]:
+        return lowering.output_rows(self.layout.output(out), self.convolution)
+
+    def out(self, rows: Float[Array, "groups b n"]) -> Array:
+        return self.layout.as_out(lowering.rows_to_output(rows, self.convolution))
+
+    def lhs_cotangent(self, dx: Float[Array, "groups b k"]) -> Array:
+        return self.layout.as_lhs(lowering.columns_to_image(dx, self.convolution))
+
+    def rhs_cotangent(self, dw: Float[Array, "groups k n"]) -> Array:
+        return self.layout.as_rhs(lowering.matrix_to_kernel(dw, self.convolution))
+
+    @property
+    def chunks(self) -> Chunks | None:
+        size = self.gemm.batch * self.gemm.in_features * self.groups * _WORD_BYTES
+        batch = self.convolution.batch
+        count = next(n for n in range(1, batch + 1) if batch % n == 0 and (size <= n * _CACHE_BYTES or n == batch))
+        part = replace(self, convolution=replace(self.convolution, batch=batch // count))
+        return Chunks(count, part, self.layout.lhs[0], self.layout.out[0]) if count > 1 else None
+
+    def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
+        return effectual.convolution_forward(self.layout.image(lhs), self.layout.weights(rhs), self.convolution)
+
+    def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
+        return effectual.convolution_backward(
+            live, self.layout.weights(rhs), self.layout.output(cotangent), self.convolution
+        )

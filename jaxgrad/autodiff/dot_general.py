@@ -1,0 +1,163 @@
+"""``lax.dot_general`` on the array: the lhs is x, the rhs is w, and every batch element is a GEMM of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import DTypeLike
+from jaxtyping import Float, Float32, UInt32
+
+from jaxgrad.autodiff import effectual
+from jaxgrad.autodiff.rule import Task, check_operands, contract
+from jaxgrad.emulation import Emulation
+from jaxgrad.gemm import Gemm
+from jaxgrad.wide import Wide
+
+DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
+
+
+def dot_general(
+    lhs: Float[Array, "..."],
+    rhs: Float[Array, "..."],
+    dimension_numbers: DimensionNumbers,
+    tap: Float32[Array, "2 8 15"],
+    *,
+    emulation: Emulation,
+    precision: Any = None,
+    preferred_element_type: DTypeLike | None = None,
+    runs: int = 1,
+) -> Float[Array, "..."]:
+    """``lax.dot_general(lhs, rhs, dimension_numbers)``, it and its gradients on the array.
+
+    Args:
+        lhs: the input, x.
+        rhs: the weights, w.
+        dimension_numbers: as of ``lax.dot_general``, contracting then batch axes; a batch element is a GEMM.
+        tap: from ``new_tap``; its cotangent tells the counts, to be read with ``read_tap``.
+        emulation: the array, the schedule and the fidelity.
+        precision: XLA's, for native fidelity.
+        preferred_element_type: type of the output.
+        runs: how often the forward product runs for each backward pass: 2 where ``jax.checkpoint`` runs it again.
+
+    Raises:
+        ValueError: an operand is not of floats, or its shape has an empty axis.
+    """
+    contraction = DotGeneral.of(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+    return contract(Task(contraction, emulation, runs=runs), lhs, rhs, tap)
+
+
+@dataclass(frozen=True)
+class DotGeneral:
+    """A ``Contraction``: see there.
+
+    Args:
+        lhs_axes, rhs_axes: the operand's axes, as (batch, free, contracting).
+        lhs_shape, rhs_shape: the operands' shapes.
+    """
+
+    lhs_axes: tuple[tuple[int, ...], ...]
+    rhs_axes: tuple[tuple[int, ...], ...]
+    lhs_shape: tuple[int, ...]
+    rhs_shape: tuple[int, ...]
+    precision: Any
+    preferred_element_type: Any
+
+    kind = "dot_general"
+    chunks = None  # its matrices are the operands themselves
+
+    @classmethod
+    def of(
+        cls,
+        lhs: Array,
+        rhs: Array,
+        dimension_numbers: DimensionNumbers,
+        precision: Any = None,
+        preferred_element_type: DTypeLike | None = None,
+    ) -> DotGeneral:
+        check_operands(lhs, rhs)
+        (lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch) = dimension_numbers
+        return cls(
+            _axes(lhs.ndim, lhs_batch, lhs_contracting),
+            _axes(rhs.ndim, rhs_batch, rhs_contracting),
+            lhs.shape,
+            rhs.shape,
+            precision,
+            None if preferred_element_type is None else jnp.dtype(preferred_element_type),
+        )
+
+    @property
+    def gemm(self) -> Gemm:
+        _, free, contracting = (self._size(axes) for axes in self.lhs_axes)
+        return Gemm(free, contracting, math.prod(self.rhs_shape[axis] for axis in self.rhs_axes[1]))
+
+    @property
+    def groups(self) -> int:
+        return self._size(self.lhs_axes[0])
+
+    def plain(self, lhs: Array, rhs: Array) -> Array:
+        (lhs_batch, _, lhs_contracting), (rhs_batch, _, rhs_contracting) = self.lhs_axes, self.rhs_axes
+        return lax.dot_general(
+            lhs,
+            rhs,
+            ((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch)),
+            precision=self.precision,
+            preferred_element_type=self.preferred_element_type,
+        )
+
+    def x(self, lhs: Array) -> Float[Array, "groups b k"]:
+        return lhs.transpose(self._lhs_order).reshape(self.groups, self.gemm.batch, self.gemm.in_features)
+
+    def w(self, rhs: Array) -> Float[Array, "groups k n"]:
+        return rhs.transpose(self._rhs_order).reshape(self.groups, self.gemm.in_features, self.gemm.out_features)
+
+    def rows(self, out: Array) -> Float[Array, "groups b n"]:
+        return out.reshape(self.groups, self.gemm.batch, self.gemm.out_features)
+
+    def out(self, rows: Float[Array, "groups b n"]) -> Array:
+        (batch, free, _), (_, rhs_free, _) = self.lhs_axes, self.rhs_axes
+        return rows.reshape(
+            [self.lhs_shape[axis] for axis in (*batch, *free)] + [self.rhs_shape[axis] for axis in rhs_free]
+        )
+
+    def lhs_cotangent(self, dx: Float[Array, "groups b k"]) -> Array:
+        return _restore(dx, self._lhs_order, self.lhs_shape)
+
+    def rhs_cotangent(self, dw: Float[Array, "groups k n"]) -> Array:
+        return _restore(dw, self._rhs_order, self.rhs_shape)
+
+    def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
+        return effectual.forward(self.x(lhs), self.w(rhs), self.gemm)
+
+    def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
+        return effectual.backward(live, self.w(rhs), self.rows(cotangent), self.gemm)
+
+    @property
+    def _lhs_order(self) -> tuple[int, ...]:
+        batch, free, contracting = self.lhs_axes
+        return (*batch, *free, *contracting)
+
+    @property
+    def _rhs_order(self) -> tuple[int, ...]:
+        batch, free, contracting = self.rhs_axes
+        return (*batch, *contracting, *free)
+
+    def _size(self, axes: tuple[int, ...]) -> int:
+        return math.prod(self.lhs_shape[axis] for axis in axes)
+
+
+def _axes(ndim: int, batch: Sequence[int], contracting: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    taken = {*batch, *contracting}
+    free = tuple(axis for axis in range(ndim) if axis not in taken)
+    return tuple(int(axis) for axis in batch), free, tuple(int(axis) for axis in contracting)
+
+
+def _restore(matrices: Array, order: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    """The inverse of a transpose by ``order`` and a reshape."""
+    permuted = matrices.reshape([shape[axis] for axis in order])
+    return permuted.transpose(cast(Sequence[int], np.argsort(order).tolist()))

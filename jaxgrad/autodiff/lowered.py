@@ -1,0 +1,105 @@
+"""A contraction as GEMMs on the array: what runs at register and tile fidelity."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import DTypeLike
+from jaxtyping import Float
+
+from jaxgrad import emulation as core
+from jaxgrad.autodiff.contraction import Contraction
+from jaxgrad.autodiff.manual_axes import vary_alike
+from jaxgrad.counters import Counters
+from jaxgrad.emulation import Emulation
+
+
+def forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:
+    """The product, in the precision of the array's sums, and at register fidelity the events that it took."""
+    chunks = contraction.chunks
+    if chunks is None or emulation.fidelity == "register":
+        return _forward(contraction, lhs, rhs, emulation)
+    outs = lax.map(
+        lambda lhs: _forward(chunks.part, lhs, rhs, emulation)[0], _split(lhs, chunks.lhs_axis, chunks.count)
+    )
+    return _join(outs, chunks.out_axis), None
+
+
+def backward(
+    contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, emulation: Emulation, *, dx: bool, dw: bool
+) -> tuple[Array | None, Array | None, Counters | None]:
+    """The gradients that are wanted, and at register fidelity the events that they took."""
+    chunks = contraction.chunks
+    if chunks is None or emulation.fidelity == "register":
+        return _backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
+
+    def body(drhs: Array | None, operands: tuple[Array, Array]) -> tuple[Array | None, Array | None]:
+        dlhs, own, _ = _backward(chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw)
+        return None if drhs is None or own is None else drhs + own, dlhs
+
+    _, sums = vary_alike(lhs, jnp.zeros(rhs.shape, _accumulator(lhs, rhs, cotangent)) if dw else None)
+    parts = _split(lhs, chunks.lhs_axis, chunks.count), _split(cotangent, chunks.out_axis, chunks.count)
+    drhs, dlhs = lax.scan(body, sums, parts)
+    return None if dlhs is None else _join(dlhs, chunks.lhs_axis), drhs, None
+
+
+def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:
+    dtype = _accumulator(lhs, rhs)
+    operands = (contraction.x(lhs.astype(dtype)), contraction.w(rhs.astype(dtype)))
+    rows, counters = _each_group(functools.partial(core.forward, emulation=emulation), *operands)
+    return contraction.out(rows), counters if emulation.fidelity == "register" else None
+
+
+def _backward(
+    contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, emulation: Emulation, *, dx: bool, dw: bool
+) -> tuple[Array | None, Array | None, Counters | None]:
+    dtype = _accumulator(lhs, rhs, cotangent)
+
+    def run(x: Array, w: Array, dy: Array) -> tuple[tuple[Array | None, Array | None], Counters]:
+        own_dx, own_dw, counters = core.backward(x, w, dy, emulation, dx=dx, dw=dw)
+        return (own_dx, own_dw), counters
+
+    (dx_rows, dw_matrix), counters = _each_group(
+        run,
+        contraction.x(lhs.astype(dtype)),
+        contraction.w(rhs.astype(dtype)),
+        contraction.rows(cotangent.astype(dtype)),
+    )
+    return (
+        None if dx_rows is None else contraction.lhs_cotangent(dx_rows),
+        None if dw_matrix is None else contraction.rhs_cotangent(dw_matrix),
+        counters if emulation.fidelity == "register" else None,
+    )
+
+
+def _each_group(
+    run: Callable[..., tuple[Any, Counters]], *operands: Float[Array, "groups ..."]
+) -> tuple[Any, Counters]:
+    """``run`` on the matrices of each group; results stacked, counters added up."""
+    if operands[0].shape[0] == 1:
+        results, counters = run(*(operand[0] for operand in operands))
+        return jax.tree.map(lambda result: result[None], results), counters
+    results, counters = jax.vmap(run)(*operands)
+    return results, counters.sum()
+
+
+def _accumulator(*operands: Array) -> DTypeLike:
+    """The type that products are summed in: the operands', float32 at least. Casting to it changes no value."""
+    return jnp.result_type(*operands, jnp.float32)
+
+
+def _split(values: Array, axis: int, parts: int) -> Array:
+    """``parts`` equal parts along an axis, stacked."""
+    shape = values.shape
+    return jnp.moveaxis(values.reshape(*shape[:axis], parts, -1, *shape[axis + 1 :]), axis, 0)
+
+
+def _join(parts: Array, axis: int) -> Array:
+    """The inverse of ``_split``."""
+    values = jnp.moveaxis(parts, 0, axis)
+    return values.reshape(*values.shape[:axis], -1, *values.shape[axis + 2 :])

@@ -1,0 +1,27 @@
+"""What ``jax.shard_map`` asks of a custom-VJP rule: operands and cotangents that vary over the same mesh axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax import Array, lax
+
+
+def vary_alike(*arrays: Any) -> tuple[Any, ...]:
+    """The same arrays (or Nones), each varying over every manual axis that one of them varies over.
+
+    The transpose of this is a sum over those axes: so the gradients, and the counts, of what all devices share add up
+    over the devices, as they do for JAX's own operations. Outside ``shard_map`` it does nothing.
+    """
+    axes = frozenset().union(*(_varying(array) for array in arrays if array is not None))
+    return tuple(None if array is None else _vary(array, axes) for array in arrays)
+
+
+def _vary(array: Array, axes: frozenset[str]) -> Array:
+    missing = tuple(sorted(axes - _varying(array)))
+    return lax.pcast(array, missing, to="varying") if missing else array
+
+
+def _varying(array: Array) -> frozenset[str]:
+    return jax.typeof(array).manual_axis_type.varying

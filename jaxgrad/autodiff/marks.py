@@ -1,0 +1,68 @@
+"""A contraction that says in a trace what it is, for ``workload`` to read; it counts nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+from jax import Array
+
+from jaxgrad.autodiff.contraction import Contraction
+from jaxgrad.workload import Mark, Phase
+
+
+@dataclass(frozen=True)
+class Site:
+    """The static argument of ``contract``: what to compute, and for which layer."""
+
+    contraction: Contraction
+    path: str
+
+    @property
+    def mark(self) -> Mark:
+        gemm = self.contraction.gemm
+        sizes = (gemm.batch, gemm.in_features, gemm.out_features)
+        return Mark(self.path, self.contraction.kind, sizes, self.contraction.groups)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def contract(site: Site, lhs: Array, rhs: Array) -> Array:
+    """``site.contraction`` of ``lhs`` and ``rhs``, named."""
+    return _named(site.mark, "forward", site.contraction.plain, lhs, rhs)
+
+
+def _forward(site: Site, lhs: Any, rhs: Any) -> tuple[Array, tuple[Mark, Array, Array]]:
+    mark = replace(site.mark, dx=lhs.perturbed, dw=rhs.perturbed)
+    return _named(mark, "forward", site.contraction.plain, lhs.value, rhs.value), (mark, lhs.value, rhs.value)
+
+
+def _backward(site: Site, residuals: tuple[Mark, Array, Array], cotangent: Any) -> tuple[Array | None, Array | None]:
+    mark, lhs, rhs = residuals
+    plain = site.contraction.plain
+
+    def dx(rhs: Array, cotangent: Array) -> Array:
+        return jax.linear_transpose(lambda lhs: plain(lhs, rhs), lhs)(cotangent)[0]
+
+    def dw(lhs: Array, cotangent: Array) -> Array:
+        return jax.linear_transpose(lambda rhs: plain(lhs, rhs), rhs)(cotangent)[0]
+
+    return (
+        _named(mark, "dx", dx, rhs, cotangent) if mark.dx else None,
+        _named(mark, "dw", dw, lhs, cotangent) if mark.dw else None,
+    )
+
+
+contract.defvjp(_forward, _backward, symbolic_zeros=True)
+
+
+def _named(mark: Mark, phase: Phase, product: Callable[..., Array], *operands: Array) -> Array:
+    size = jax.eval_shape(product, *operands).size
+
+    def named(*operands: Array) -> Array:
+        return product(*operands)
+
+    named.__name__ = mark.name(phase, size)
+    return jax.jit(named)(*operands)

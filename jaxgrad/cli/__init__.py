@@ -1,0 +1,40 @@
+"""The command line, ``jaxgrad``. Its help starts without JAX: each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from jaxgrad.cli.app import COMMANDS, app
+from jaxgrad.cli.errors import report, usage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0, 1 if a check failed, 2 for bad input, 130 when interrupted.
+
+    Args:
+        arguments: those after the program's name; the process's own by default.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        code = app(_bare_resume(given), prog_name="jaxgrad", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader (`| head`, say) has gone: no more output, and no complaint from the interpreter at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not the parser's: a bug, which should show its trace
+            raise
+        return report(usage(error, given, COMMANDS))
+
+
+def _bare_resume(arguments: list[str]) -> list[str]:
+    """``--resume`` without a folder means the one in ``--out``; the parser has no options whose value may lack."""
+    following = [*arguments[1:], "-"]
+    return [
+        "--resume=" if argument == "--resume" and after.startswith("-") else argument
+        for argument, after in zip(arguments, following, strict=True)
+    ]

@@ -1,0 +1,89 @@
+"""``jaxgrad compare``: the schedules side by side for a model, from shapes alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+import models
+from jaxgrad import evaluate
+from jaxgrad.checks import one_of, positive_integer
+from jaxgrad.cli import cache, screen
+from jaxgrad.cli.errors import bad_input, flag
+from jaxgrad.emulation import Emulation
+from jaxgrad.flax import layer_gemms
+from jaxgrad.hardware import Accelerator
+from jaxgrad.literals import parse_text
+from jaxgrad.reports import schedules
+from jaxgrad.training import data, runs
+
+_CHOSEN = "interleaved"
+_IMAGENET_FROM = 128  # pixels
+_SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+
+
+def run(*, as_json: bool, out: str | None, **options: Any) -> int:
+    """Prints the table and draws the figures; with ``as_json`` it draws only if ``out`` says where to."""
+    cache.turn_on()
+    with bad_input({name: flag(name) for name in options}):
+        name = one_of("model", options["model"], (*models.MODELS, *models.PAPERS))
+        shape, images = _images(name, options["data"], options["input_shape"])
+        wanted = _classes(shape) if options["classes"] is None else options["classes"]
+        classes = positive_integer("classes", parse_text(wanted, int))
+        batch = positive_integer("batch", parse_text(options["batch"], int))
+        array = Accelerator(
+            parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
+        )
+        choices = {choice: options[choice] for choice in ("forward", "weight_update", "objective")}
+        emulation = Emulation(array, _CHOSEN, **choices)
+        folder = runs.check_vacant(out) if out is not None else None
+        with screen.console().status("tracing the model"):
+            model = nnx.eval_shape(lambda: models.build(name, input_shape=shape, classes=classes, rngs=nnx.Rngs(0)))
+            layers = layer_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+            cost = evaluate.step_cost(layers, emulation)
+        if folder is None and not as_json:
+            folder = runs.vacant(Path("runs"), f"compare-{name}")
+        if folder:
+            runs.create_folder(folder)
+    title = f"{name}, {batch} {images}, {array.rows}x{array.cols} array"
+    terminal = screen.console()
+    if as_json:
+        config = {"model": name, "input_shape": shape, "classes": classes, "batch": batch, **asdict(array), **choices}
+        print(json.dumps({"config": config, **cost.as_dict()}))
+    else:
+        terminal.print(f"{title}: one training step, from shapes alone")
+        terminal.print(schedules.report(cost, _CHOSEN, array, measured=False))
+    if folder:
+        schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
+        schedules.draw(folder, cost, title)
+        if not as_json:
+            terminal.print(f"\nIn {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    return 0
+
+
+def _images(model: str, name: str | None, text: str | None) -> tuple[tuple[int, int, int], str]:
+    """The size of an image, and what such images are called."""
+    if text is None:
+        if name is None and model in models.PAPERS:
+            shape = models.INPUT_SHAPES[model]
+            return shape, f"images of {'x'.join(map(str, shape))}"
+        name = one_of("data", name or "digits", tuple(_SHAPES))
+        return _SHAPES[name], f"images of {name}"
+    if name is not None:
+        raise ValueError(f"input_shape: got {text!r} and --data {name}; give one of the two")
+    sizes = [parse_text(part, int) for part in text.lower().split("x")]
+    if len(sizes) != 3 or not all(isinstance(size, int) and size >= 1 for size in sizes):
+        raise ValueError(f"input_shape: got {text!r}; give height, width and channels, such as 32x32x3")
+    height, width, channels = sizes
+    return (height, width, channels), f"images of {text}"
+
+
+def _classes(shape: tuple[int, int, int]) -> str:
+    """As many as the data sets of such images have: ImageNet's, or the ten of the small ones."""
+    return "1000" if min(shape[:2]) >= _IMAGENET_FROM else str(data.CLASSES)

@@ -1,0 +1,128 @@
+"""``jaxgrad gemm``: one GEMM's backward pass, its counters, and its gradients against a plain matmul."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from jaxgrad.cli import cache, screen
+from jaxgrad.cli.errors import CHECK_FAILED, bad_input, flag
+from jaxgrad.emulation import Emulation, emulate
+from jaxgrad.gemm import Gemm
+from jaxgrad.hardware import Accelerator
+from jaxgrad.literals import parse_text
+from jaxgrad.reports import tables
+from jaxgrad.reports.numbers import short
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A gradient against a matmul in float64, element by element.
+
+    Args:
+        max_abs_error: the largest difference.
+        max_abs_rounding: the largest that rounding in float32 explains.
+        passed: whether each element is within its own bound.
+    """
+
+    max_abs_error: float
+    max_abs_rounding: float
+    passed: bool
+
+
+def run(*, as_json: bool, **options: Any) -> int:
+    """Runs it and prints the counters; returns 1 if a gradient is wrong."""
+    cache.turn_on()
+    with bad_input({name: flag(name) for name in options}):
+        gemm = Gemm(*(parse_text(options[name], int) for name in ("batch", "in_features", "out_features")))
+        seed = parse_text(options["seed"], int)
+        if not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed: got {seed!r}; give a whole number of at least 0")
+        array = Accelerator(
+            parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
+        )
+        choices = {name: options[name] for name in ("schedule", "fidelity", "weight_update", "objective")}
+        Emulation(array, **choices)
+        _check_memory(gemm, array, options["fidelity"])
+    x, w, dy = _data(gemm, seed)
+    out = screen.console()
+    with out.status("running") if not as_json else nullcontext():
+        dx, dw, counters = emulate(x, w, dy, array, **choices)
+        checks = {
+            name: _check(np.asarray(got), *operands)
+            for name, got, operands in (("dx", dx, (dy, w.T)), ("dw", dw, (x.T, dy)))
+            if got is not None
+        }
+    passed = all(check.passed for check in checks.values())
+    config = {**asdict(gemm), **asdict(array), **choices, "seed": seed}
+    if as_json:
+        results = {name: asdict(check) for name, check in checks.items()}
+        print(json.dumps({"config": config, "counters": counters.as_dict(), "check": {"passed": passed, **results}}))
+    else:
+        out.print(tables.counters_table(counters.as_dict(), _title(config)))
+        out.print(
+            tables.note(
+                f"X, W and dY are seeded random numbers; about half of X and of dY is zero, as after a "
+                f"ReLU, hence the effectual MACs. Seed: {seed}."
+            )
+        )
+        for name, check in checks.items():
+            out.print(
+                f"{'pass' if check.passed else 'FAIL'}: {name} is within {check.max_abs_error:.1e} of a plain "
+                f"matmul's; rounding allows {check.max_abs_rounding:.1e}"
+            )
+    return 0 if passed else CHECK_FAILED
+
+
+def _title(config: dict[str, Any]) -> str:
+    buffered = ", double-buffered" if config["double_buffered"] else ""
+    return (
+        f"Gradients of Y[{config['batch']},{config['out_features']}] = X[{config['batch']},{config['in_features']}] "
+        f"W[{config['in_features']},{config['out_features']}] on a {config['rows']}x{config['cols']} array{buffered}: "
+        f"{config['schedule']}, {config['fidelity']} fidelity"
+    )
+
+
+def _check_memory(gemm: Gemm, array: Accelerator, fidelity: str) -> None:
+    """Refuses what can't fit rather than have the process killed half way."""
+    if not hasattr(os, "sysconf"):
+        return  # Windows doesn't tell
+    b, k, n = gemm.sizes.values()
+    needed = 32 * (b * k + k * n + b * n + array.pes)  # with results, references in float64 and temporaries
+    if fidelity == "register":  # the skewed edges: what enters each row and column in each cycle
+        needed += 8 * (2 * max(b, k, n) + 2 * array.rows + array.cols) * (array.rows + array.cols)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        sizes = f"{gemm.batch}x{gemm.in_features}x{gemm.out_features} on {array.rows}x{array.cols}"
+        raise ValueError(
+            f"sizes: got {sizes}; give smaller ones, these need {short(needed)}B of memory and there are "
+            f"{short(there)}B"
+        )
+
+
+def _data(
+    gemm: Gemm, seed: int
+) -> tuple[Float32[np.ndarray, "b k"], Float32[np.ndarray, "k n"], Float32[np.ndarray, "b n"]]:
+    generator = np.random.default_rng(seed)
+
+    def normal(rows: int, columns: int) -> Float32[np.ndarray, "rows columns"]:
+        return generator.standard_normal((rows, columns), np.float32)
+
+    x = np.maximum(normal(gemm.batch, gemm.in_features), 0)
+    w = normal(gemm.in_features, gemm.out_features)
+    dy = normal(gemm.batch, gemm.out_features) * (generator.random((gemm.batch, gemm.out_features)) < 0.5)
+    return x, w, dy.astype(np.float32)
+
+
+def _check(got: Any, first: Any, second: Any) -> _Check:
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    error = np.abs(got - first @ second)
+    # Higham's bound for a sum of n products in any order: n eps sum |a b|, to first order; two more for good measure.
+    bound = (first.shape[1] + 2) * np.finfo(np.float32).eps * (np.abs(first) @ np.abs(second))
+    return _Check(float(error.max()), float(bound.max()), bool((error <= bound).all()))

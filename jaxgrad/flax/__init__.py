@@ -1,0 +1,10 @@
+"""Flax models on the array. NNX is here; the adapter for Linen is ``jaxgrad.flax.linen``."""
+
+from jaxgrad.flax.gradients import layer_gemms as layer_gemms
+from jaxgrad.flax.gradients import read_counters as read_counters
+from jaxgrad.flax.gradients import value_and_grad as value_and_grad
+from jaxgrad.flax.hooks import Tap as Tap
+from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
+from jaxgrad.flax.layers import put_on_array as put_on_array
+
+__all__ = ["Tap", "layer_gemms", "layers_not_emulated", "put_on_array", "read_counters", "value_and_grad"]

@@ -1,0 +1,1 @@
+"""Tables and figures of counts that others made: draws, never computes."""

@@ -1,0 +1,157 @@
+"""Figures as PNG files, legible without colour vision: Okabe and Ito's colours, and the order of the legend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+
+from jaxgrad.counters import ACCESSES
+from jaxgrad.evaluate import LayerCost, StepCost, accesses
+from jaxgrad.reports.numbers import short
+
+_SCHEDULE_COLOURS = {
+    "interleaved": "#0072B2",
+    "sequential": "#E69F00",
+    "ws_only": "#009E73",
+    "os_only": "#CC79A7",
+    "auto": "#999999",
+}
+_KIND_COLOURS = {
+    "w_reads": "#0072B2",
+    "w_writes": "#56B4E9",
+    "x_reads": "#E69F00",
+    "dy_reads": "#D55E00",
+    "psum_reads": "#009E73",
+    "psum_writes": "#8FD3B6",
+    "dw_reads": "#F0E442",
+    "dw_writes": "#CC79A7",
+}
+_KIND_LABELS = {
+    "w_reads": "W reads",
+    "w_writes": "W writes",
+    "x_reads": "X reads",
+    "dy_reads": "dY reads",
+    "psum_reads": "psum reads",
+    "psum_writes": "psum writes",
+    "dw_reads": "dW reads",
+    "dw_writes": "dW writes",
+}
+_DPI = 150
+_LAYERS_A_PAGE = 24
+
+
+def training_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> Path:
+    """Loss and accuracy of each epoch, on the training and the test images."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    epochs = [record["epoch"] for record in records]
+    for part, colour, marker in (("train", "#0072B2", "o"), ("test", "#D55E00", "s")):
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3.5, "label": part}
+        # A loss that has diverged is None in the log, nan here: a gap in the line.
+        loss.plot(epochs, np.array([record[f"{part}_loss"] for record in records], float), **style)
+        accuracy.plot(epochs, [record[f"{part}_accuracy"] for record in records], **style)
+    loss.set(xlabel="epoch", ylabel="cross-entropy [nats]", ylim=(0, None))
+    accuracy.set(xlabel="epoch", ylabel="accuracy")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    for axes in (loss, accuracy):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, loc="best")
+    return _save(figure, path, title)
+
+
+def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
+    """Cycles of the backward pass: a group of bars a layer, a bar a schedule; of a deep network the costliest."""
+    layers = _costliest(cost)
+    if len(layers) < len(cost.layers):
+        title += f"\nthe {len(layers)} costliest of {len(cost.layers)} layers"
+    figure = Figure(figsize=(8, 1.4 + 0.16 * len(layers) * (len(cost.schedules) + 1.2)), layout="constrained")
+    axes: Axes = figure.subplots()
+    places = np.arange(len(layers))
+    height = 0.84 / len(cost.schedules)
+    for index, schedule in enumerate(cost.schedules):
+        cycles = [layer.backward[schedule]["cycles"] for layer in layers]
+        bars = axes.barh(
+            places + (index - (len(cost.schedules) - 1) / 2) * height,
+            cycles,
+            height,
+            color=_SCHEDULE_COLOURS[schedule],
+            label=schedule,
+        )
+        axes.bar_label(bars, [short(value) for value in cycles], padding=3, fontsize=6.5)
+    axes.set_yticks(places, [layer.path for layer in layers])
+    axes.set_ylim(len(layers) - 0.5, -0.5)
+    _make_room(axes)
+    axes.set_xlabel("cycles, backward pass")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=len(cost.schedules), frameon=False)
+    return _save(figure, path, title)
+
+
+def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
+    """SRAM accesses of the backward pass of all layers: a bar a schedule, stacked by what is read or written."""
+    totals = {schedule: cost.total(schedule) for schedule in cost.schedules}
+    kinds = [kind for kind in ACCESSES if any(counts[kind] for counts in totals.values())]
+    figure = Figure(figsize=(8, 1.9 + 0.42 * len(totals)), layout="constrained")
+    axes: Axes = figure.subplots()
+    places = np.arange(len(totals))
+    left = np.zeros(len(totals))
+    for kind in kinds:
+        words = np.array([counts[kind] for counts in totals.values()], float)
+        axes.barh(
+            places,
+            words,
+            0.66,
+            left=left,
+            color=_KIND_COLOURS[kind],
+            edgecolor="white",
+            linewidth=0.6,
+            label=_KIND_LABELS[kind],
+        )
+        left += words
+    for place, counts in zip(places, totals.values(), strict=True):
+        axes.annotate(
+            short(accesses(counts)),
+            (accesses(counts), place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_yticks(places, list(totals))
+    axes.invert_yaxis()
+    _make_room(axes)
+    axes.set_xlabel("SRAM accesses, backward pass [words]")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    return _save(figure, path, title)
+
+
+def _costliest(cost: StepCost) -> list[LayerCost]:
+    """The layers of most cycles under the first schedule, as many as a page holds, in the model's order."""
+    by_cycles = sorted(cost.layers, key=lambda layer: layer.backward[cost.schedules[0]]["cycles"], reverse=True)
+    kept = {layer.path for layer in by_cycles[:_LAYERS_A_PAGE]}
+    return [layer for layer in cost.layers if layer.path in kept]
+
+
+def _make_room(axes: Axes) -> None:
+    """Room for the numbers at the ends of the bars."""
+    longest = max(bar.get_x() + bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle))
+    axes.set_xlim(0, 1.1 * longest)
+
+
+def _save(figure: Figure, path: Path, title: str) -> Path:
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=_DPI)
+    return path

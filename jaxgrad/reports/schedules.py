@@ -1,0 +1,96 @@
+"""The schedules side by side: tables and figures, and in words what they mean and what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.table import Table
+
+from jaxgrad.evaluate import StepCost, accesses
+from jaxgrad.hardware import Accelerator
+from jaxgrad.reports import figures, tables
+from jaxgrad.reports.numbers import saving
+
+_FILE_WIDTH = 100
+_SHOWN_LAYERS = 8  # more would scroll off the screen
+_MEANINGS = {
+    "interleaved": "both at once, in alternate clock cycles, each dY read once for the two",
+    "sequential": "first dX on weight-stationary tiles, then dW on output-stationary ones",
+    "ws_only": "both weight-stationary",
+    "os_only": "both output-stationary",
+    "auto": "for each layer the cheapest of interleaved, sequential, ws_only and os_only",
+}
+
+
+def report(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool, whole: bool = False) -> Group:
+    """Tables of what the backward pass costs under each schedule, with how to read them.
+
+    Args:
+        cost: the counts.
+        chosen: the schedule to which the others are compared.
+        array: what they were counted on.
+        measured: whether ``chosen`` was counted as a network trained, or all come from shapes alone.
+        whole: show every layer of a deep network too; otherwise its totals alone.
+    """
+    layers = whole or len(cost.layers) <= _SHOWN_LAYERS
+    steps = "one training step" if cost.steps == 1 else f"{cost.steps:,} training steps"
+    buffered = ", double-buffered" if array.double_buffered else ""
+    hidden = "" if layers else f" The {len(cost.layers)} layers one by one are in tables.txt."
+    machine = f"a {array.rows}x{array.cols} array{buffered}"
+    return Group(
+        tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),
+        tables.accesses_table(cost, chosen, "Its SRAM accesses by kind, in words", layers=layers),
+        _legend(cost, chosen, measured=measured),
+        "",
+        _verdict(cost, chosen) + hidden,
+    )
+
+
+def write_tables(path: Path, cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) -> Path:
+    """The report with every layer, as a text file."""
+    with path.open("w", encoding="utf-8") as file:
+        Console(file=file, width=_FILE_WIDTH).print(report(cost, chosen, array, measured=measured, whole=True))
+    return path
+
+
+def draw(folder: Path, cost: StepCost, title: str) -> list[Path]:
+    """The figures of cycles and of accesses, as PNG files in ``folder``; returns their paths."""
+    return [
+        figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
+        figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: accesses by kind ({title})"),
+    ]
+
+
+def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
+    if measured:
+        source = (
+            f"{chosen} was counted as the network trained; the others are what the same steps take on the same array, "
+            "from the layers' shapes"
+        )
+    else:
+        source = "from the layers' shapes alone, as for data without zeros"
+    words = {
+        "layer": "batch x inputs x outputs of Y = X W under its name (a convolution's batch counts every output "
+        "position); the backward pass is dX = dY W^T, which the layer at the input needs not, and dW = X^T dY",
+        **{schedule: _MEANINGS[schedule] for schedule in cost.schedules},
+        "counts": source,
+        "ratio": f"cycles or accesses over those of {chosen}",
+        "accesses": "words read from and written to on-chip SRAM",
+        "psum": "partial sums, and dX (and dW where it is computed weight-stationary)",
+    }
+    if any(cost.total(schedule)["w_writes"] for schedule in cost.schedules):
+        words["W write"] = (
+            "the weights after their update; dW read: the gradients for it, unless W is updated in the array"
+        )
+    if tables.has_zeros(cost):
+        words["effectual"] = "share of the MACs (multiply-accumulates) with both operands non-zero, under any schedule"
+    return tables.legend(words | {"k, M, G": "10^3, 10^6, 10^9"})
+
+
+def _verdict(cost: StepCost, chosen: str) -> str:
+    own = cost.total(chosen)
+    others = [schedule for schedule in cost.schedules if schedule not in (chosen, "auto")]
+    cycles = ", ".join(f"{saving(own['cycles'], cost.total(name)['cycles'])} than {name}" for name in others)
+    words = ", ".join(f"{saving(accesses(own), accesses(cost.total(name)))} than {name}" for name in others)
+    return f"All layers, {chosen}: cycles {cycles}; accesses {words}."

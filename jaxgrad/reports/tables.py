@@ -1,0 +1,150 @@
+"""Counters and costs as rich tables that fit 80 columns, each with a caption that says how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich import box
+from rich.padding import Padding
+from rich.table import Table
+
+from jaxgrad.counters import ACCESSES
+from jaxgrad.evaluate import Counts, StepCost, accesses
+from jaxgrad.reports.numbers import percent, ratio, short
+from jaxgrad.workload import LayerGemm
+
+# What each counter counts: its unit and its meaning.
+MEANINGS: Mapping[str, tuple[str, str]] = {
+    "cycles": ("clock cycles", "time on the array, loading and draining included"),
+    "macs": ("operations", "multiply-accumulates"),
+    "effectual_macs": ("operations", "multiply-accumulates with both operands non-zero"),
+    "w_reads": ("words", "weights read from SRAM"),
+    "w_writes": ("words", "updated weights written to SRAM"),
+    "x_reads": ("words", "activations read from SRAM"),
+    "dy_reads": ("words", "output gradients read from SRAM"),
+    "psum_reads": ("words", "partial sums read back from SRAM"),
+    "psum_writes": ("words", "partial sums and results written to SRAM"),
+    "dw_reads": ("words", "weight gradients read from SRAM"),
+    "dw_writes": ("words", "weight gradients written to SRAM"),
+    "dy_hops": ("words", "moves of output gradients between PEs"),
+    "x_hops": ("words", "moves of activations between PEs"),
+    "psum_hops": ("words", "moves of partial sums between PEs"),
+    "acc_updates": ("operations", "updates of the accumulators inside the PEs"),
+}
+_HEADERS = {
+    "w_reads": "W\nread",
+    "w_writes": "W\nwrite",
+    "x_reads": "X\nread",
+    "dy_reads": "dY\nread",
+    "psum_reads": "psum\nread",
+    "psum_writes": "psum\nwrite",
+    "dw_reads": "dW\nread",
+    "dw_writes": "dW\nwrite",
+}
+
+
+def counters_table(counts: Counts, title: str) -> Table:
+    """One set of counters, exact, with what each one means."""
+    table = _table(title)
+    table.add_column("counter", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit")
+    table.add_column("meaning")
+    for name, value in counts.items():
+        unit, meaning = MEANINGS[name]
+        table.add_row(name, f"{value:,}", unit, meaning)
+    table.add_section()
+    table.add_row("accesses", f"{accesses(counts):,}", "words", "all SRAM reads and writes above")
+    return table
+
+
+def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
+    """Cycles, accesses and MACs of the backward pass, layer by layer, each schedule with its ratio to ``chosen``."""
+    table = _table(title)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("schedule", no_wrap=True)
+    sparse = has_zeros(cost)
+    for header in ("cycles", "ratio", "accesses\n[words]", "ratio", "MACs", *(["effectual\nMACs"] if sparse else [])):
+        table.add_column(header, justify="right", no_wrap=True)
+    for labels, block in _blocks(cost, layers=layers):
+        base = block[chosen]
+        for label, schedule in zip(labels, cost.schedules, strict=True):
+            counts, first = block[schedule], schedule == cost.schedules[0]
+            table.add_row(
+                label,
+                schedule,
+                short(counts["cycles"]),
+                ratio(counts["cycles"], base["cycles"]),
+                short(accesses(counts)),
+                ratio(accesses(counts), accesses(base)),
+                short(counts["macs"]) if first else "",
+                *([percent(counts["effectual_macs"], counts["macs"]) if first else ""] if sparse else []),
+                style="bold" if schedule == chosen else None,
+            )
+        table.add_section()
+    return table
+
+
+def has_zeros(cost: StepCost) -> bool:
+    """Whether the counts are of data with zeros: without data none are known, and every MAC is effectual."""
+    totals = map(cost.total, cost.schedules)
+    return any(total["effectual_macs"] != total["macs"] for total in totals)
+
+
+def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
+    """SRAM accesses of the backward pass in words, layer by layer and kind by kind; kinds that never occur left out."""
+    kinds = [kind for kind in ACCESSES if any(cost.total(schedule)[kind] for schedule in cost.schedules)]
+    table = _table(title, gap=2 if len(kinds) <= 6 else 1)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("schedule", no_wrap=True)
+    for kind in kinds:
+        table.add_column(_HEADERS[kind], justify="right", no_wrap=True)
+    for labels, block in _blocks(cost, layers=layers):
+        for label, schedule in zip(labels, cost.schedules, strict=True):
+            cells = [short(block[schedule][kind]) for kind in kinds]
+            table.add_row(label, schedule, *cells, style="bold" if schedule == chosen else None)
+        table.add_section()
+    return table
+
+
+def legend(meanings: Mapping[str, str]) -> Table:
+    """What the words in a table mean."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for word, meaning in meanings.items():
+        table.add_row(word, meaning)
+    return table
+
+
+def note(text: str) -> Padding:
+    """A paragraph under a table."""
+    return Padding(text, (0, 0, 1, 0))
+
+
+def _blocks(cost: StepCost, *, layers: bool) -> Iterator[tuple[list[str], Mapping[str, Counts]]]:
+    """A block of rows a layer, then one of totals: the first column's texts, one a schedule, and the counts."""
+    for layer in cost.layers if layers else ():
+        texts = [layer.path, *map(_sizes, layer.gemms), *([] if layer.needs_dx else ["(no dX)"])]
+        yield _labels(texts, cost), layer.backward
+    if len(cost.layers) > 1 or not layers:
+        yield _labels(["all layers"], cost), {schedule: cost.total(schedule) for schedule in cost.schedules}
+
+
+def _labels(texts: list[str], cost: StepCost) -> list[str]:
+    rows = len(cost.schedules)
+    return (texts + [""] * rows)[:rows]  # sizes beyond the rows there are stay unsaid
+
+
+def _sizes(layer: LayerGemm) -> str:
+    gemm = layer.gemm
+    times = f" x{layer.times}" if layer.times > 1 else ""
+    return f"{gemm.batch}x{gemm.in_features}x{gemm.out_features}{times}"
+
+
+def _table(title: str, *, gap: int = 2) -> Table:
+    """An empty table, ``gap`` spaces between its columns: the box makes one of them."""
+    padding = (0, gap - 1, 0, 0)
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=padding
+    )

@@ -1,0 +1,1 @@
+"""Training on the emulated array: data, the loop, checkpoints."""

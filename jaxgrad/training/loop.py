@@ -1,0 +1,116 @@
+"""The training loop: from whatever step its state is at to the end, logging and checkpointing on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from jaxgrad.training.checkpoints import Checkpoints
+from jaxgrad.training.data import Dataset, batches
+from jaxgrad.training.runs import Run
+from jaxgrad.training.step import State, Sums, Trainer, next_epoch
+
+_EVALUATED_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train and in what portions."""
+
+    batch_size: int
+    epochs: int
+    seed: int
+    checkpoint_every: int
+
+    def steps_per_epoch(self, dataset: Dataset) -> int:
+        """Whole batches an epoch; the images that fill none sit this epoch out."""
+        return len(dataset.train_labels) // self.batch_size
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is after a step.
+
+    Args:
+        state: after it.
+        step: how many are done.
+        record: the epoch's line of the log if the step ended one.
+    """
+
+    state: State
+    step: int
+    record: dict[str, Any] | None = None
+
+
+def resume(trainer: Trainer, run: Run, checkpoints: Checkpoints) -> State:
+    """The state of the newest checkpoint, or the initial one; the log is cut back to match.
+
+    Raises:
+        ValueError: no checkpoint can be read, or the log is shorter than it was at the checkpoint.
+    """
+    found = checkpoints.restore(trainer.initial)
+    state, log = found or (trainer.initial, {"metrics_bytes": 0})
+    run.truncate_metrics(log["metrics_bytes"])
+    return state
+
+
+def fit(
+    trainer: Trainer, state: State, dataset: Dataset, plan: Plan, run: Run, checkpoints: Checkpoints
+) -> Iterator[Progress]:
+    """Trains from ``state`` to the plan's last epoch, one item a step.
+
+    A line of the log is on the disk before the checkpoint that counts on it, so that a kill in between only repeats
+    work.
+    """
+    steps = plan.steps_per_epoch(dataset)
+    step = int(state.step)
+    length = run.metrics_length()
+    for epoch in range(step // steps, plan.epochs):
+        for images, labels in islice(batches(dataset, plan.batch_size, plan.seed, epoch), step % steps, None):
+            state = trainer.step(state, images, labels)
+            step += 1
+            record = None
+            if step % steps == 0:
+                record = _record(trainer, state, dataset, epoch)
+                length = run.append_metrics(record)
+                state = next_epoch(state)
+            if step % plan.checkpoint_every == 0 or step == steps * plan.epochs:
+                checkpoints.save(step, state, {"metrics_bytes": length})
+            yield Progress(state, step, record)
+
+
+def _record(trainer: Trainer, state: State, dataset: Dataset, epoch: int) -> dict[str, Any]:
+    train_loss, train_accuracy = state.sums.means()
+    test_loss, test_accuracy = evaluated(trainer, state, dataset).means()
+    return {
+        "epoch": epoch + 1,
+        "step": int(state.step),
+        "train_loss": _json_number(train_loss),
+        "train_accuracy": train_accuracy,
+        "test_loss": _json_number(test_loss),
+        "test_accuracy": test_accuracy,
+        "cycles": state.cycles(),
+    }
+
+
+def evaluated(trainer: Trainer, state: State, dataset: Dataset) -> Sums:
+    """The sums over all test images, by the chunk; the last chunk is filled up, so that one shape is compiled."""
+    images, labels = dataset.test_images, dataset.test_labels
+    size = min(len(labels), _EVALUATED_AT_ONCE)
+    total = Sums.zero()
+    for start in range(0, len(labels), size):
+        rows = np.arange(start, start + size)
+        counted = rows < len(labels)
+        rows = np.minimum(rows, len(labels) - 1)
+        total += trainer.evaluate(state, images[rows], labels[rows], counted)
+    return total
+
+
+def _json_number(value: float) -> float | None:
+    """JSON has no NaN and no infinity: a loss that has diverged is null."""
+    return value if math.isfinite(value) else None

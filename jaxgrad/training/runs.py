@@ -1,0 +1,154 @@
+"""The run directory: its place, its configuration and its log, each written so that a kill leaves no half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+CONFIG = "config.toml"
+METRICS = "metrics.jsonl"
+COUNTERS = "counters.json"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory that exists and holds its configuration."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / CHECKPOINTS
+
+    def config(self) -> str:
+        return (self.folder / CONFIG).read_text(encoding="utf-8")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The log, one record an epoch."""
+        log = self.folder / METRICS
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def metrics_length(self) -> int:
+        """The log's length in bytes."""
+        log = self.folder / METRICS
+        return log.stat().st_size if log.exists() else 0
+
+    def append_metrics(self, record: Mapping[str, Any]) -> int:
+        """Adds one line to the log and returns the log's length in bytes, on the disk when this returns."""
+        with (self.folder / METRICS).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+            return log.tell()
+
+    def truncate_metrics(self, length: int) -> None:
+        """Cuts the log back to its first ``length`` bytes, where a checkpoint left it.
+
+        Raises:
+            ValueError: the log is shorter than that.
+        """
+        log = self.folder / METRICS
+        size = self.metrics_length()
+        if size < length:
+            raise ValueError(f"{log}: got {size} bytes; the checkpoint was taken at {length}: restore the file")
+        if size > length:
+            os.truncate(log, length)
+
+    def write_json(self, name: str, content: Any) -> Path:
+        """Writes a JSON file whole or not at all."""
+        path = self.folder / name
+        partial = path.with_name(path.name + ".tmp")
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+        return path
+
+
+def check_vacant(path: str | Path) -> Path:
+    """``path`` as that of a folder a new run can have; asked before any work is done.
+
+    Raises:
+        ValueError: it is not empty, or not a folder, or can't be made.
+    """
+    if not str(path):
+        raise ValueError("--out: got ''; give the path of a folder")
+    folder = Path(path)
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise ValueError(
+                f"--out: got {str(folder)!r}, which is not empty; give another folder, "
+                f"or --resume {folder} to go on with the run in it"
+            )
+        parent = folder
+    elif folder.exists() or folder.is_symlink():
+        raise ValueError(f"--out: got {str(folder)!r}, which is not a folder; give a new or empty one")
+    else:
+        parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ValueError(f"--out: got {str(folder)!r}; {parent} can't be written to: give another folder")
+    return folder
+
+
+def vacant(parent: Path, name: str) -> Path:
+    """``parent/name-1``, or the first number that is free."""
+    return next(path for number in count(1) if not (path := parent / f"{name}-{number}").exists())
+
+
+def create(folder: Path, config: str) -> Run:
+    """Makes the run directory with its configuration in it, in one step: it never exists without.
+
+    Raises:
+        ValueError: the folder is taken or can't be made.
+    """
+    check_vacant(folder)
+    try:
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        partial = folder.absolute().with_name(f".{folder.absolute().name}-{os.getpid()}")
+        partial.mkdir(exist_ok=True)
+        try:
+            (partial / CONFIG).write_text(config, encoding="utf-8")
+            if folder.exists():
+                folder.rmdir()
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise _not_made(folder, error) from None
+    return Run(folder)
+
+
+def create_folder(folder: Path) -> None:
+    """Makes an empty folder for results that are no run.
+
+    Raises:
+        ValueError: it is taken or can't be made.
+    """
+    check_vacant(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_made(folder, error) from None
+
+
+def reopen(folder: Path) -> Run:
+    """The run in ``folder``.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not (folder / CONFIG).is_file():
+        raise ValueError(
+            f"--resume: got {str(folder)!r}; there is no run in it: give the folder of one ({CONFIG} would be in it)"
+        )
+    return Run(folder)
+
+
+def _not_made(folder: Path, error: OSError) -> ValueError:
+    return ValueError(f"--out: got {str(folder)!r}; give a folder that can be made ({error.strerror})")

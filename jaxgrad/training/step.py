@@ -1,0 +1,153 @@
+"""One training step as a pure, jitted function of its state, the array's counters among it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import Array
+from jaxtyping import ArrayLike, Float, Int, UInt32
+
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.flax import value_and_grad
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sums:
+    """Sums over images, from which the means of an epoch come."""
+
+    loss: Float[Array, ""]
+    correct: UInt32[Array, ""]
+    images: UInt32[Array, ""]
+
+    @classmethod
+    def zero(cls) -> Sums:
+        return cls(jnp.zeros(()), jnp.zeros((), jnp.uint32), jnp.zeros((), jnp.uint32))
+
+    def __add__(self, other: Sums) -> Sums:
+        return jax.tree.map(jnp.add, self, other)
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy."""
+        images = int(self.images)
+        return float(self.loss) / images, int(self.correct) / images
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """All that a step reads and writes; a checkpoint of it is enough to go on bit for bit.
+
+    Args:
+        params: the trained parameters.
+        rest: the model's other variables, such as the running statistics of batch normalisation.
+        opt_state: the optimizer's.
+        counters: by layer, what the array has done since the run began.
+        sums: of the epoch so far.
+        step: steps done since the run began.
+    """
+
+    params: nnx.State
+    rest: nnx.State
+    opt_state: Any
+    counters: Mapping[str, LayerCounters]
+    sums: Sums
+    step: UInt32[Array, ""]
+
+    def cycles(self) -> int:
+        """Clock cycles of the array so far, forward and backward."""
+        return sum(layer.total.as_dict()["cycles"] for layer in self.counters.values())
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A model and an optimizer as functions.
+
+    Args:
+        initial: the state before the first step.
+        step: (state, images, labels) to the next state.
+        evaluate: (state, images, labels, counted) to the sums over the images where ``counted``.
+    """
+
+    initial: State
+    step: Callable[[State, ArrayLike, ArrayLike], State]
+    evaluate: Callable[[State, ArrayLike, ArrayLike, ArrayLike], Sums]
+
+
+def trainer(
+    model: nnx.Module,
+    optimizer: optax.GradientTransformation,
+    images: Float[ArrayLike, "b h w c"],
+    labels: Int[ArrayLike, " b"],
+) -> Trainer:
+    """A trainer for a model that is on the array.
+
+    Args:
+        model: from ``put_on_array``, in training mode.
+        optimizer: updates the parameters; it never sees the counters.
+        images: a batch such as those to come, for its shape alone.
+        labels: its labels.
+
+    Raises:
+        ValueError: from the model or the array, where they can't take these shapes.
+    """
+    graph, params, rest = nnx.split(model, nnx.Param, ...)
+    model.eval()
+    evaluation_graph = nnx.graphdef(model)
+    model.train()
+
+    def loss_of(model: Any, images: Array, labels: Array) -> tuple[Array, Array]:
+        logits = model(images)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), logits
+
+    def gradients(params: nnx.State, rest: nnx.State, images: Array, labels: Array) -> Any:
+        model = nnx.merge(graph, params, rest, copy=True)
+        (loss, logits), grads, counters = value_and_grad(loss_of, has_aux=True)(model, images, labels)
+        return loss, logits, grads, counters, nnx.split(model, nnx.Param, ...)[2]
+
+    def step(state: State, images: Array, labels: Array) -> State:
+        loss, logits, grads, counters, rest = gradients(state.params, state.rest, images, labels)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        return State(
+            params=cast(nnx.State, optax.apply_updates(state.params, updates)),
+            rest=rest,
+            opt_state=opt_state,
+            counters={path: state.counters[path] + new for path, new in counters.items()},
+            sums=state.sums + _sums(loss * len(labels), logits, labels, jnp.ones(labels.shape, bool)),
+            step=state.step + 1,
+        )
+
+    def evaluate(state: State, images: Array, labels: Array, counted: Array) -> Sums:
+        logits = nnx.merge(evaluation_graph, state.params, state.rest, copy=True)(images)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return _sums(jnp.sum(losses, where=counted), logits, labels, counted)
+
+    shapes = jax.eval_shape(gradients, params, rest, images, labels)[3]
+    return Trainer(
+        initial=State(
+            params=params,
+            rest=rest,
+            opt_state=optimizer.init(params),
+            counters=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
+            sums=Sums.zero(),
+            step=jnp.zeros((), jnp.uint32),
+        ),
+        step=jax.jit(step),
+        evaluate=jax.jit(evaluate),
+    )
+
+
+def next_epoch(state: State) -> State:
+    """The state with the epoch's sums back at zero."""
+    return replace(state, sums=Sums.zero())
+
+
+def _sums(loss: Array, logits: Array, labels: Array, counted: Array) -> Sums:
+    correct = (jnp.argmax(logits, axis=-1) == labels) & counted
+    return Sums(loss, jnp.sum(correct, dtype=jnp.uint32), jnp.sum(counted, dtype=jnp.uint32))

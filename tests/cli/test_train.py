@@ -1,0 +1,97 @@
+"""``jaxgrad train`` in one piece: what it prints and leaves behind; killed runs are in tests/training."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxgrad.cli import main
+from jaxgrad.training import optimizers
+from tests.command import COMMAND, ENVIRONMENT
+
+QUICK = ["--model", "mlp", "--epochs", "1", "--batch-size", "256"]
+
+
+def test_train_leaves_a_whole_run_directory(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *QUICK, "--rows", "8"]) == 0
+    text = capsys.readouterr().out
+    run = elsewhere / "runs" / "mlp-digits-interleaved-1"
+    assert str(run.relative_to(elsewhere)) in text
+    assert {path.name for path in run.iterdir()} == {
+        "config.toml", "metrics.jsonl", "counters.json", "tables.txt", "checkpoints",
+        "training.png", "cycles.png", "accesses.png",
+    }  # fmt: skip
+    assert "rows = 8" in (run / "config.toml").read_text()
+    record = json.loads((run / "metrics.jsonl").read_text())
+    counters = json.loads((run / "counters.json").read_text())
+    own = counters["total"]["backward"]["interleaved"]
+    assert record["cycles"] == own["cycles"] + counters["total"]["forward"]["cycles"]
+    assert counters["steps"] == record["step"] == 1437 // 256
+    assert own["effectual_macs"] == counters["total"]["backward"]["ws_only"]["effectual_macs"] < own["macs"]
+    assert all(schedule in text for schedule in ("interleaved", "sequential", "ws_only", "os_only"))
+    assert f"Test accuracy {record['test_accuracy']:.1%}" in text
+
+
+def test_train_numbers_its_runs(elsewhere: Path) -> None:
+    for _ in range(2):
+        assert main(["train", *QUICK]) == 0
+    assert {path.name for path in (elsewhere / "runs").iterdir()} == {
+        "mlp-digits-interleaved-1",
+        "mlp-digits-interleaved-2",
+    }
+
+
+def test_a_run_is_repeated_by_its_own_configuration(elsewhere: Path) -> None:
+    assert main(["train", *QUICK, "--seed", "5", "--double-buffered", "--out", "one"]) == 0
+    assert main(["train", "--config", "one/config.toml", "--out", "two"]) == 0
+    for name in ("config.toml", "metrics.jsonl", "counters.json", "tables.txt"):
+        assert (elsewhere / "one" / name).read_bytes() == (elsewhere / "two" / name).read_bytes()
+
+
+def test_resume_of_a_finished_run_draws_it_again(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *QUICK, "--out", "run"]) == 0
+    before = (elsewhere / "run" / "counters.json").read_bytes()
+    (elsewhere / "run" / "counters.json").unlink()
+    assert main(["train", *QUICK, "--resume", "run"]) == 0
+    assert main(["train", "--out", "run", "--resume"]) == 0
+    assert (elsewhere / "run" / "counters.json").read_bytes() == before
+    capsys.readouterr()
+    assert main(["train", "--resume", "run", "--epochs", "3"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --epochs: got 3; the run in run began with train.epochs = 1: leave it so, or start a new run with "
+        "--out\n"
+    )
+
+
+def test_every_optimizer_trains(elsewhere: Path) -> None:
+    for name in optimizers.NAMES:
+        assert main(["train", *QUICK, "--optimizer", name, "--out", name]) == 0
+        losses = json.loads((elsewhere / name / "metrics.jsonl").read_text())
+        assert np.isfinite(losses["train_loss"])
+
+
+def test_a_diverged_run_is_data_and_no_error(elsewhere: Path) -> None:
+    assert main(["train", *QUICK, "--optimizer", "sgd", "--learning-rate", "1e30", "--out", "run"]) == 0
+    assert json.loads((elsewhere / "run" / "metrics.jsonl").read_text())["test_loss"] is None
+
+
+def test_interruption_says_how_to_go_on(elsewhere: Path) -> None:
+    # A test run in the background has its children ignore the signal.
+    listening = COMMAND[2].replace("import sys;", "import signal, sys; signal.signal(2, signal.default_int_handler);")
+    child = subprocess.Popen(
+        [sys.executable, "-c", listening, "train", "--model", "mlp", "--epochs", "10000", "--out", "run"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (elsewhere / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert (child.returncode, errors) == (130, "interrupted; go on with: jaxgrad train --resume run\n")

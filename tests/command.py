@@ -1,0 +1,10 @@
+"""The command line in a process of its own, from this checkout whether it is installed or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+COMMAND = [sys.executable, "-c", "import sys; from jaxgrad.cli import main; sys.exit(main())"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}

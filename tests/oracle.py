@@ -1,0 +1,127 @@
+"""The golden model: GEMMs of one layer simulated PE by PE and cycle by cycle, in Python (see `systolic` for the array).
+
+Written from DESIGN.md sections 1, 2 and 4 alone, so that it and the emulator check each other: it says which operand
+each schedule holds, streams from the left and streams from the top, and the array counts what happens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tests.systolic import Counts, Number, Operand, OutputStationary, Pass, Place, SystolicArray, WeightStationary
+
+
+def accesses(counts: Counts) -> int:
+    """SRAM words read and written."""
+    return sum(count for name, count in counts.items() if name.endswith(("_reads", "_writes")))
+
+
+def total(*parts: Counts) -> Counts:
+    summed: Counts = defaultdict(int)
+    for part in parts:
+        for name, count in part.items():
+            summed[name] += count
+    return dict(summed)
+
+
+class Outcome(NamedTuple):
+    """Results as int64 or float64 arrays (None: not computed) and the counts by name; `y` is of a forward GEMM."""
+
+    counts: Counts
+    dx: NDArray | None = None
+    dw: NDArray | None = None
+    y: NDArray | None = None
+
+
+def table(places: dict[Place, Number]) -> NDArray:
+    height, width = (1 + max(place[axis] for place in places) for axis in (0, 1))
+    return np.array([[places[i, j] for j in range(width)] for i in range(height)])
+
+
+def streamed_out(array: SystolicArray) -> NDArray:
+    return table({place: word.value for place, word in array.psums.items()})
+
+
+def better(*ways: tuple[Counts, NDArray]) -> tuple[Counts, NDArray]:
+    """Fewer cycles, then fewer accesses, then the first."""
+    return min(ways, key=lambda way: (way[0]["cycles"], accesses(way[0])))
+
+
+def simulate(
+    x: ArrayLike, w: ArrayLike, dy: ArrayLike, rows: int, cols: int, schedule: str, *,
+    double_buffered: bool = False, weight_update: str = "none", early: int = 0,
+) -> Outcome:  # fmt: skip
+    """The backward GEMMs of one layer, dx[b, k] = dy w^T and dw[k, n] = x^T dy, on a rows x cols array.
+
+    Args:
+        x, w, dy: [B, K], [K, N], [B, N]; integers are summed exactly, floats in float64.
+        schedule: ws, os, sequential, interleaved, ws_only or os_only.
+        weight_update: none, separate or (interleaved) in_array.
+    """
+    xs, ws, dys = (np.asarray(data) for data in (x, w, dy))
+    x_bk, x_kb = Operand("x", xs.tolist()), Operand("x", xs.T.tolist())
+    w_nk = Operand("w", ws.T.tolist())
+    dy_bn, dy_nb = Operand("dy", dys.tolist()), Operand("dy", dys.T.tolist())
+    dx_natural = WeightStationary(dy_bn, w_nk)
+    dw_natural = OutputStationary(dy_bn, x_bk, "w_writes" if weight_update == "in_array" else "dw_writes")
+
+    def run(*phases: tuple[Pass, ...]) -> SystolicArray:
+        array = SystolicArray(rows, cols, double_buffered, early)
+        array.run(phases)
+        return array
+
+    dx = dw = None
+    if schedule in ("ws", "os", "sequential", "interleaved"):
+        phases: dict[str, list[tuple[Pass, ...]]] = {
+            "ws": [(dx_natural,)],
+            "os": [(dw_natural,)],
+            "sequential": [(dx_natural,), (dw_natural,)],
+            "interleaved": [(dx_natural, dw_natural)],
+        }
+        array = run(*phases[schedule])
+        counts = array.counts
+        dx = streamed_out(array) if schedule != "os" else None
+        dw = table(array.drained).T if schedule != "ws" else None
+    elif schedule == "ws_only":
+        first = run((dx_natural,))
+        dy_held, x_held = run((WeightStationary(x_kb, dy_bn),)), run((WeightStationary(dy_nb, x_bk),))
+        ways = (dy_held.counts, streamed_out(dy_held)), (x_held.counts, streamed_out(x_held).T)
+        dx, (second, dw) = streamed_out(first), better(*ways)
+        counts = total(first.counts, second)
+    elif schedule == "os_only":
+        b_in_rows = run((OutputStationary(dy_nb, w_nk, "psum_writes"),))
+        k_in_rows = run((OutputStationary(w_nk, dy_nb, "psum_writes"),))
+        ways = (b_in_rows.counts, table(b_in_rows.drained)), (k_in_rows.counts, table(k_in_rows.drained).T)
+        last = run((dw_natural,))
+        (one, dx), dw = better(*ways), table(last.drained).T
+        counts = total(one, last.counts)
+    else:
+        raise ValueError(f"schedule: {schedule!r}")
+    if weight_update == "separate":  # the optimizer, outside of the array: every w and its dw are read, w is written
+        for _ in range(ws.size):
+            for counter in ("w_reads", "dw_reads", "w_writes"):
+                counts[counter] += 1
+    return Outcome(counts, dx=dx, dw=dw)
+
+
+def simulate_forward(
+    x: ArrayLike, w: ArrayLike, rows: int, cols: int, dataflow: str, *, double_buffered: bool = False
+) -> Outcome:
+    """y[b, n] = x w on a rows x cols array; dataflow is ws, os (rows hold b, columns n) or is."""
+    xs, ws = np.asarray(x), np.asarray(w)
+    array = SystolicArray(rows, cols, double_buffered)
+    if dataflow == "ws":
+        array.run([(WeightStationary(Operand("x", xs.tolist()), Operand("w", ws.tolist())),)])
+        return Outcome(array.counts, y=streamed_out(array))
+    x_kb = Operand("x", xs.T.tolist())
+    if dataflow == "is":
+        array.run([(WeightStationary(Operand("w", ws.T.tolist()), x_kb),)])
+        return Outcome(array.counts, y=streamed_out(array).T)
+    if dataflow == "os":
+        array.run([(OutputStationary(x_kb, Operand("w", ws.tolist()), "psum_writes"),)])
+        return Outcome(array.counts, y=table(array.drained))
+    raise ValueError(f"dataflow: {dataflow!r}")

@@ -1,0 +1,51 @@
+"""The report in words: what it claims is what the counts say."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from jaxgrad.evaluate import StepCost, accesses
+from jaxgrad.hardware import Accelerator
+from jaxgrad.reports import schedules
+from tests.reports.costs import cost
+
+ARRAY = Accelerator(4, 4, double_buffered=True)
+
+
+def text_of(costs: StepCost, *, measured: bool = True) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(schedules.report(costs, "interleaved", ARRAY, measured=measured))
+    assert isinstance(console.file, io.StringIO)
+    return re.sub(r"\s+", " ", console.file.getvalue())
+
+
+def test_the_verdict_is_the_ratio_of_the_totals() -> None:
+    costs = cost()
+    own, other = costs.total("interleaved"), costs.total("ws_only")
+    verdict = text_of(costs).partition("All layers, interleaved: ")[2]
+    for part, value, reference in (
+        ("cycles", own["cycles"], other["cycles"]),
+        ("accesses", accesses(own), accesses(other)),
+    ):
+        found = re.search(rf"{part} .*?([\d.]+)% (fewer|more) than ws_only", verdict)
+        assert found
+        change = 100 * (value / reference - 1)
+        assert (float(found[1]), found[2]) == (round(abs(change), 1), "fewer" if change < 0 else "more")
+
+
+def test_it_names_the_machine_and_where_the_counts_come_from() -> None:
+    assert "4x4 array, double-buffered" in text_of(cost())
+    assert "interleaved was counted as the network trained" in text_of(cost())
+    assert "from the layers' shapes alone" in text_of(cost(), measured=False)
+
+
+def test_a_deep_network_shows_totals_on_the_screen_and_all_in_the_file(tmp_path: Path) -> None:
+    deep = cost(layers=20)
+    assert "blocks.7" not in text_of(deep)
+    path = schedules.write_tables(tmp_path / "tables.txt", deep, "interleaved", ARRAY, measured=True)
+    assert all(f"blocks.{index}.conv" in path.read_text() for index in range(20))
+    assert "tables.txt" in text_of(deep)

@@ -1,0 +1,97 @@
+"""Tables: every number where its header says, and 80 columns enough for all of it."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, RenderableType
+
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.counters import ACCESSES, NAMES, Counters
+from jaxgrad.emulation import Emulation
+from jaxgrad.evaluate import accesses, measured
+from jaxgrad.hardware import Accelerator
+from jaxgrad.reports import tables
+from jaxgrad.reports.numbers import ratio, short
+from tests.reports.costs import SCHEDULES, cost
+
+
+def text_of(table: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def rows(table: RenderableType, schedule: str) -> list[list[str]]:
+    """The cells to the right of the schedule's name, for each row of it."""
+    lines = [line.split() for line in text_of(table).splitlines()]
+    return [line[line.index(schedule) + 1 :] for line in lines if schedule in line]
+
+
+def test_counters_are_shown_exactly_with_unit_and_meaning() -> None:
+    counts = {name: 1_000_000 + index for index, name in enumerate(NAMES)}
+    text = text_of(tables.counters_table(counts, "title"), 100)
+    for name, value in counts.items():
+        unit, meaning = tables.MEANINGS[name]
+        assert any(all(part in line for part in (name, f"{value:,}", unit, meaning)) for line in text.splitlines())
+    assert f"{accesses(counts):,}" in text
+
+
+def test_the_summary_has_a_row_a_layer_and_schedule_and_a_total() -> None:
+    costs = cost()
+    table = tables.summary_table(costs, "interleaved", "title")
+    for schedule in SCHEDULES:
+        blocks = [*(layer.backward for layer in costs.layers), {name: costs.total(name) for name in SCHEDULES}]
+        expected = [
+            [
+                short(block[schedule]["cycles"]),
+                ratio(block[schedule]["cycles"], block["interleaved"]["cycles"]),
+                short(accesses(block[schedule])),
+                ratio(accesses(block[schedule]), accesses(block["interleaved"])),
+            ]
+            for block in blocks
+        ]
+        assert [row[:4] for row in rows(table, schedule)] == expected
+    assert [row[4:] for row in rows(table, "interleaved")][-1] == [short(costs.total("interleaved")["macs"])]
+
+
+def test_effectual_macs_are_shown_where_the_data_are_known() -> None:
+    shapes = cost(layers=1)
+    counters = Counters.of(**shapes.total("interleaved") | {"effectual_macs": 180})
+    path = shapes.layers[0].path
+    trained = measured(shapes, "interleaved", {path: LayerCounters(Counters.zero(), counters)}, steps=1)
+    table = tables.summary_table(trained, "interleaved", "title")
+    assert rows(table, "interleaved")[0][4:] == ["720", "25%"]
+
+
+def test_the_kinds_of_access_are_those_that_occur() -> None:
+    costs = cost()
+    table = tables.accesses_table(costs, "interleaved", "title")
+    kinds = ("w_reads", "x_reads", "dy_reads", "psum_reads", "psum_writes", "dw_writes")
+    assert len(table.columns) == 2 + len(kinds)
+    for schedule in SCHEDULES:
+        total = costs.total(schedule)
+        assert rows(table, schedule)[-1] == [short(total[kind]) for kind in kinds]
+    updated = cost(emulation=Emulation(Accelerator(4, 4), weight_update="separate"))
+    assert len(tables.accesses_table(updated, "interleaved", "title").columns) == 2 + len(ACCESSES)
+
+
+def test_totals_alone_leave_the_layers_out() -> None:
+    text = text_of(tables.summary_table(cost(), "interleaved", "title", layers=False))
+    assert "blocks" not in text
+    assert len(rows(tables.summary_table(cost(), "interleaved", "title", layers=False), "ws_only")) == 1
+
+
+def test_sizes_stand_under_the_name_and_the_first_layer_says_it_needs_no_dx() -> None:
+    text = text_of(tables.summary_table(cost(), "interleaved", "title"))
+    assert "8x9x10" in text
+    assert text.count("(no dX)") == 1
+
+
+def test_tables_fit_80_columns_uncut() -> None:
+    huge = cost(emulation=Emulation(Accelerator(1, 1), weight_update="separate"))
+    for table in (tables.summary_table, tables.accesses_table):
+        text = text_of(table(huge, "interleaved", "title"))
+        assert "…" not in text
+        assert all(len(line.rstrip()) <= 80 for line in text.splitlines())

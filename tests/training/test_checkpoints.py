@@ -1,0 +1,121 @@
+"""Checkpoints: what comes back, and what is left behind by a writer that died."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgrad.counters import Counters
+from jaxgrad.training.checkpoints import KEPT, Checkpoints
+
+
+class Pair(NamedTuple):
+    """Fields that are not in the order of their names."""
+
+    second: Any
+    first: Any
+
+
+def state(scale: float = 1.0) -> dict[str, Any]:
+    """One of each kind of leaf and container that a training state has."""
+    params = {"w": jnp.linspace(0, scale, 6).reshape(2, 3), "b": jnp.array([jnp.nan, -0.0, 1e-40])}
+    return {
+        "params": params,
+        "opt_state": optax.adam(0.1).init(params),
+        "counters": {"layer.0": Pair(Counters.of(cycles=2**40 + 3), Counters.zero())},
+        "step": jnp.uint32(2**32 - 1),
+        "bf16": jnp.ones((2,), jnp.bfloat16),
+        "key": jax.random.key_data(jax.random.key(3)),
+        "nothing": (),
+    }
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Bit for bit, containers and dtypes included."""
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path / "kept") as checkpoints:
+        assert checkpoints.restore(state()) is None
+        checkpoints.save(3, state(7.0), {"metrics_bytes": 12})
+    with Checkpoints(tmp_path / "kept") as checkpoints:
+        found = checkpoints.restore(state())
+    assert found is not None
+    assert_same(found[0], state(7.0))
+    assert found[1] == {"metrics_bytes": 12}
+
+
+def test_the_newest_is_restored_and_old_ones_go(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (9, 10, 11, 12):
+            checkpoints.save(step, state(step), {"step": step})
+        found = checkpoints.restore(state())
+    assert found is not None
+    assert found[1] == {"step": 12}
+    assert len([path for path in tmp_path.iterdir() if path.name.isdigit()]) == KEPT
+
+
+def half_written(folder: Path) -> None:
+    """As Orbax leaves a save that was killed: under a temporary name."""
+    shutil.copytree(folder / "2", folder / "3.orbax-checkpoint-tmp-1")
+
+
+def empty(folder: Path) -> None:
+    (folder / "3").mkdir()
+
+
+def without_arrays(folder: Path) -> None:
+    shutil.copytree(folder / "2", folder / "3", ignore=lambda _, names: [name for name in names if name == "d"])
+
+
+def truncated(folder: Path) -> None:
+    shutil.copytree(folder / "2", folder / "3")
+    for path in (folder / "3").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def without_log(folder: Path) -> None:
+    shutil.copytree(folder / "2", folder / "3")
+    shutil.rmtree(folder / "3" / "log")
+
+
+@pytest.mark.parametrize("damage", [half_written, empty, without_arrays, truncated, without_log])
+@pytest.mark.filterwarnings("ignore:checkpoint 3 can't be read:UserWarning")
+# Orbax leaves the other reads of a checkpoint that it gave up to an event loop that is gone.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_is_not_whole_is_passed_over_and_written_anew(tmp_path: Path, damage: Any) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, state(step), {"step": step})
+    damage(tmp_path)
+    with Checkpoints(tmp_path) as checkpoints:
+        found = checkpoints.restore(state())
+        assert found is not None
+        assert_same(found[0], state(2))
+        checkpoints.save(3, state(3), {"step": 3})
+        again = checkpoints.restore(state())
+    assert again is not None
+    assert_same(again[0], state(3))
+
+
+def test_when_none_can_be_read_nothing_is_dropped(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state(), {})
+    with (
+        Checkpoints(tmp_path) as checkpoints,
+        pytest.raises(ValueError, match=r"--resume: got .*; none of its checkpoints can be read"),
+    ):
+        checkpoints.restore({"another": jnp.zeros(3)})
+    assert (tmp_path / "1").is_dir()
