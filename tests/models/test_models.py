@@ -104,7 +104,7 @@ def test_the_same_seed_builds_the_same_model():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"name": "vgg"}, r"model: got 'vgg'; choose one of mlp, lenet, resnet20"),
+        ({"name": "vgg"}, r"model: got 'vgg'; choose one of mlp, lenet, resnet20, .*, vgg16, .*"),
         ({"input_shape": (8, 8)}, r"input_shape: got \(8, 8\); give \(height, width, channels\), each at least 1"),
         ({"input_shape": (8, 0, 1)}, r"input_shape: got \(8, 0, 1\); give .*"),
         ({"input_shape": (8, 8.5, 1)}, r"input_shape: got \(8, 8.5, 1\); give .*"),
