@@ -147,8 +147,9 @@ def test_vmap_and_scan_leave_axes_that_sum_folds() -> None:
     assert doubled.sum().as_dict() == expected
     _, outputs = jax.lax.scan(lambda carry, each: (carry, each + each), 0, stacked(parts))
     assert outputs.sum().as_dict() == expected
-    folded = jax.vmap(lambda each: each.sum())(jax.tree.map(lambda leaf: leaf.reshape(2, 3, -1), doubled))
-    assert folded.sum().as_dict() == expected
+    two_axes = jax.tree.map(lambda leaf: leaf.reshape(2, 3, -1), doubled)
+    assert two_axes.sum().as_dict() == expected
+    assert jax.vmap(lambda each: each.sum())(two_axes).sum().as_dict() == expected
 
 
 def test_counts_that_the_mapped_data_do_not_touch_count_for_each() -> None:
@@ -189,8 +190,9 @@ def test_accesses_are_reads_and_writes() -> None:
 def test_repr_shows_what_there_is() -> None:
     assert repr(Counters.of(cycles=3, dw_writes=2**40)) == f"Counters(cycles=3, dw_writes={2**40})"
     shown: list[str] = []
-    jax.jit(lambda c: shown.append(repr(c)))(stacked([sample()] * 2))
-    assert shown == ["Counters(<15 counts, batch (2,)>)"]
+    for counters in (stacked([sample()] * 2), Counters.zero()):
+        jax.jit(lambda traced: shown.append(repr(traced)))(counters)
+    assert shown == ["Counters(<15 counts, batch (2,)>)", "Counters(<15 counts, batch ()>)"]
 
 
 @pytest.mark.parametrize("call", [lambda c: c + 1, lambda c: c - 1, lambda c: 1 + c, lambda c: sum([c], start=1)])

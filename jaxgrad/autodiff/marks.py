@@ -28,9 +28,13 @@ class Site:
         return Mark(self.path, self.contraction.kind, sizes, self.contraction.groups)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def contract(site: Site, lhs: Array, rhs: Array) -> Array:
     """``site.contraction`` of ``lhs`` and ``rhs``, named."""
+    return _contract(site, lhs, rhs)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _contract(site: Site, lhs: Array, rhs: Array) -> Array:
     return _named(site.mark, "forward", site.contraction.plain, lhs, rhs)
 
 
@@ -55,7 +59,7 @@ def _backward(site: Site, residuals: tuple[Mark, Array, Array], cotangent: Any) 
     )
 
 
-contract.defvjp(_forward, _backward, symbolic_zeros=True)
+_contract.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
 def _named(mark: Mark, phase: Phase, product: Callable[..., Array], *operands: Array) -> Array:

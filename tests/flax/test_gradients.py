@@ -88,10 +88,10 @@ def test_models_that_know_nothing_of_arrays(name: str, shape: tuple[int, ...]) -
         assert tuple(map(without_data, as_dicts(own))) == by_shape(records, path), path
 
 
-@pytest.mark.parametrize("fidelity", ["tile", "register"])
-def test_fidelities_agree(fidelity: str) -> None:
+@pytest.mark.parametrize(("kind", "fidelity"), [(Convolutions, "tile"), (Shared, "tile"), (Shared, "register")])
+def test_fidelities_agree(kind: Any, fidelity: str) -> None:
     steps = [
-        nnx.jit(value_and_grad(loss))(on_array(Convolutions(nnx.Rngs(0)), emulation), images())
+        nnx.jit(value_and_grad(loss))(on_array(kind(nnx.Rngs(0)), emulation), images())
         for emulation in (NATIVE, Emulation(ARRAY, fidelity=fidelity))
     ]
     assert_close(steps[1][:2], steps[0][:2])
@@ -141,7 +141,7 @@ def test_a_layer_run_again_in_one_of_its_calls_only_is_counted_once_and_says_so(
             return self.head(again(self, nnx.tanh(self.dense(x))))
 
     with pytest.warns(UserWarning, match="again: some of its forward products run again"):
-        _, _, counters = value_and_grad(loss)(on_array(Sometimes(nnx.Rngs(0))), images())
+        _, _, counters = nnx.jit(value_and_grad(loss))(on_array(Sometimes(nnx.Rngs(0))), images())
     assert counters["again"].forward.as_dict()["macs"] == 2 * 3 * 6 * 6
 
 
@@ -169,14 +169,14 @@ def test_aux_and_other_arguments_under_jax_jit() -> None:
 
 
 def test_a_model_off_the_array_has_gradients_and_no_counts() -> None:
-    value, grads, counters = value_and_grad(loss)(Shared(nnx.Rngs(0)), images())
-    assert_close((value, grads), nnx.value_and_grad(loss)(Shared(nnx.Rngs(0)), images()))
+    value, grads, counters = nnx.jit(value_and_grad(loss))(Shared(nnx.Rngs(0)), images())
+    assert_close((value, grads), nnx.jit(nnx.value_and_grad(loss))(Shared(nnx.Rngs(0)), images()))
     assert counters == {}
 
 
 def test_a_layer_the_loss_does_not_depend_on_counts_zero() -> None:
     model = on_array(Shared(nnx.Rngs(0)))
-    _, _, counters = value_and_grad(lambda model, x: (model.dense(x) ** 2).sum())(model, images())
+    _, _, counters = nnx.jit(value_and_grad(lambda model, x: (model.dense(x) ** 2).sum()))(model, images())
     assert as_dicts(counters["head"]) == (Counters.zero().as_dict(),) * 2
     assert counters["again"].backward.as_dict()["macs"] == 3 * 6 * 6
 
@@ -191,15 +191,20 @@ def step_by_hand(model: Any, x: Array) -> tuple[nnx.State, dict[str, LayerCounte
     return grads, read_counters(cotangents)
 
 
-@pytest.mark.parametrize("step", [step_by_hand, lambda model, x: value_and_grad(loss)(model, x)[1:]])
+def ready_made_step(model: Any, x: Array) -> tuple[nnx.State, dict[str, LayerCounters]]:
+    return value_and_grad(loss)(model, x)[1:]
+
+
+@pytest.mark.parametrize("step", [step_by_hand, ready_made_step])
 def test_an_optimizer_sees_parameters_alone(step: Callable[..., Any]) -> None:
     plain, model = Shared(nnx.Rngs(0)), on_array(Shared(nnx.Rngs(0)))
     optimizers = [nnx.Optimizer(each, optax.adamw(1e-2), wrt=nnx.Param) for each in (plain, model)]
+    step, plain_step = nnx.jit(step), nnx.jit(nnx.grad(loss))
     for _ in range(2):
         grads, counters = step(model, images())
         assert counters["again"].forward.as_dict()["macs"] == 2 * 3 * 6 * 6
         optimizers[1].update(model, grads)
-        optimizers[0].update(plain, nnx.grad(loss)(plain, images()))
+        optimizers[0].update(plain, plain_step(plain, images()))
     assert_close(nnx.state(model, nnx.Param), nnx.state(plain, nnx.Param))
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(nnx.state(model, Tap)))
     moments = jax.tree.leaves(nnx.state(optimizers[1]))
@@ -208,13 +213,15 @@ def test_an_optimizer_sees_parameters_alone(step: Callable[..., Any]) -> None:
 
 def test_nnx_grad_itself_works_and_counts_nothing() -> None:
     model = on_array(Shared(nnx.Rngs(0)))
-    assert_close(nnx.jit(nnx.grad(loss))(model, images()), nnx.grad(loss)(Shared(nnx.Rngs(0)), images()))
+    gradient = nnx.jit(nnx.grad(loss))
+    assert_close(gradient(model, images()), gradient(Shared(nnx.Rngs(0)), images()))
 
 
 def test_accumulating_over_parts_of_a_batch() -> None:
     model = on_array(Shared(nnx.Rngs(0)))
     graph, state = nnx.split(model)
-    parts = [value_and_grad(loss)(model, row[None])[1:] for row in images()]
+    step = nnx.jit(value_and_grad(loss))
+    parts = [step(model, row[None])[1:] for row in images()]
 
     @jax.jit
     def accumulate(state: nnx.State, rows: Array) -> Any:
