@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def shown(value: Any) -> str:
+    """``value`` as an error shows it, on one line."""
+    return " ".join(repr(value).split())
+
+
 def positive_integer(field: str, value: Any) -> int:
     """``value`` as a Python int of at least 1; a bool or a float is not a size."""
     try:
@@ -15,7 +20,7 @@ def positive_integer(field: str, value: Any) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{field}: got {value!r}; give a whole number of at least 1") from None
+        raise ValueError(f"{field}: got {shown(value)}; give a whole number of at least 1") from None
     if number < 1:
         raise ValueError(f"{field}: got {number}; give a whole number of at least 1")
     return number
@@ -23,7 +28,7 @@ def positive_integer(field: str, value: Any) -> int:
 
 def boolean(field: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{field}: got {value!r}; give True or False")
+        raise ValueError(f"{field}: got {shown(value)}; give True or False")
     return value
 
 
@@ -33,4 +38,4 @@ def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
         return value
     near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"{field}: got {value!r}; choose one of {', '.join(choices)}{hint}")
+    raise ValueError(f"{field}: got {shown(value)}; choose one of {', '.join(choices)}{hint}")

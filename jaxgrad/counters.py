@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Float32, UInt32
 
 from jaxgrad import wide
+from jaxgrad.checks import shown
 from jaxgrad.wide import Wide
 
 NAMES: tuple[str, ...] = (
@@ -37,6 +39,19 @@ ACCESSES: tuple[str, ...] = tuple(name for name in NAMES if name.endswith(("_rea
 LIMBS = 8
 _LIMB_BITS = 8
 _CAPACITY = 1 << 63
+
+
+def check_count(name: str, count: Any) -> None:
+    """Refuses what no counter holds."""
+    if not _is_within(count, _CAPACITY):
+        raise ValueError(f"{name}: got {shown(count)}; a counter holds 0 to 2**63 - 1")
+
+
+def _is_within(count: Any, limit: int) -> bool:
+    try:
+        return 0 <= operator.index(count) < limit
+    except TypeError:
+        return False
 
 
 @jax.tree_util.register_dataclass
@@ -75,9 +90,8 @@ class Counters:
         for name, count in counts.items():
             if name not in NAMES:
                 raise ValueError(f"counter: got {name!r}; choose among {', '.join(NAMES)}")
-            if not 0 <= count < _CAPACITY:
-                raise ValueError(f"{name}: got {count}; a counter holds 0 to 2**63 - 1")
-        values = [int(counts.get(name, 0)) for name in NAMES]
+            check_count(name, count)
+        values = [operator.index(counts.get(name, 0)) for name in NAMES]
         return cls(
             high=jnp.asarray(np.array([value >> 32 for value in values], np.uint32)),
             low=jnp.asarray(np.array([value & 0xFFFFFFFF for value in values], np.uint32)),
@@ -104,8 +118,8 @@ class Counters:
 
     def times(self, repeats: int) -> Counters:
         """The counts of ``repeats`` such runs."""
-        if not 0 <= repeats < 1 << 32:
-            raise ValueError(f"repeats: got {repeats}; give a whole number below 2**32")
+        if not _is_within(repeats, 1 << 32):
+            raise ValueError(f"repeats: got {shown(repeats)}; give a whole number below 2**32")
         factor = jnp.uint32(repeats)
         product = wide.multiply(self.low, factor)
         return Counters(product.high + self.high * factor, product.low)

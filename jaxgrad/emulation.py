@@ -12,14 +12,16 @@ from jax import Array
 from jaxtyping import ArrayLike, Float
 
 from jaxgrad import execute, schedules
-from jaxgrad.checks import one_of
+from jaxgrad.checks import one_of, shown
 from jaxgrad.costs import closed_form
-from jaxgrad.counters import Counters
+from jaxgrad.counters import Counters, check_count
 from jaxgrad.execute import FIDELITIES
 from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator
 from jaxgrad.mapping import Mapping, named
 from jaxgrad.schedules import FORWARDS, INTERLEAVED, OBJECTIVES, SCHEDULES, WEIGHT_UPDATES
+
+_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,11 @@ def forward(
     Raises:
         ValueError: a shape or a dtype will not do.
     """
+    _check_emulation(emulation)
     x, w = _matrix("x", x), _matrix("w", w)
     _check(x, w)
+    mapping = schedules.FORWARD[emulation.forward]
+    _closed_form(Gemm(x.shape[0], *w.shape), emulation.array, (mapping,))
     return _forward(x, w, emulation)
 
 
@@ -120,12 +125,15 @@ def backward(
     Raises:
         ValueError: a shape or a dtype will not do, or the schedule does not compute what is wanted.
     """
+    _check_emulation(emulation)
     x, w, dy = _matrix("x", x), _matrix("w", w), _matrix("dy", dy)
     _check(x, w)
     _same("dy", "rows", dy.shape[0], "x", "rows", x.shape[0])
     _same("dy", "columns", dy.shape[1], "w", "columns", w.shape[1])
     _same("dy", "dtype", dy.dtype, "x", "dtype", x.dtype)
     _can_compute(emulation.schedule, dx=dx, dw=dw)
+    gemm = Gemm(x.shape[0], *w.shape)
+    _closed_form(gemm, emulation.array, _backward_mappings(gemm, emulation, dx=dx, dw=dw))
     return _backward(x, w, dy, emulation, dx, dw)
 
 
@@ -204,11 +212,14 @@ def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) 
 
 
 def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[str, int]:
+    """The counts by name; refuses those that no counter holds."""
     totals: dict[str, int] = {}
     for mapping in mappings:
         events = closed_form.events(mapping.keeps, mapping.order, *mapping.sizes(gemm), array)
         for name, counts in named(events, mapping).items():
             totals[name] = totals.get(name, 0) + sum(counts)
+    for name, total in totals.items():
+        check_count(name, total)
     return totals
 
 
@@ -238,7 +249,7 @@ def _matrix(field: str, values: Any) -> Array:
         matrix = jnp.asarray(values)
     except (TypeError, ValueError):
         raise ValueError(f"{field}: got {type(values).__name__}; give a matrix of floats") from None
-    if not jnp.issubdtype(matrix.dtype, jnp.floating):
+    if matrix.dtype.name not in _DTYPES:
         raise ValueError(f"{field}: got dtype {matrix.dtype}; give floats (cast with .astype('float32'))")
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{field}: got shape {matrix.shape}; give a matrix with at least one row and one column")
@@ -258,6 +269,11 @@ def _same(field: str, what: str, got: Any, other: str, others: str, wanted: Any)
 def _check_gemm(gemm: Any) -> None:
     if not isinstance(gemm, Gemm):
         raise ValueError(f"gemm: got {gemm!r}; give a Gemm(batch, in_features, out_features)")
+
+
+def _check_emulation(emulation: Any) -> None:
+    if not isinstance(emulation, Emulation):
+        raise ValueError(f"emulation: got {shown(emulation)}; give an Emulation(array=Accelerator(rows, cols))")
 
 
 def _can_compute(schedule: str, *, dx: bool, dw: bool) -> None:

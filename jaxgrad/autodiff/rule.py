@@ -4,6 +4,9 @@ What is counted, and where. A tap's cotangent exists where autodiff reaches the 
 enter the loss (JAX then never calls the backward rule), or whose tap is not differentiated, counts nothing. A gradient
 that no one wants is neither computed nor counted. The counts of a forward product travel as residuals, so forward work
 is counted once a backward pass; ``Task.runs`` says how often it really ran where ``jax.checkpoint`` runs it anew.
+
+Under vmap a constant cotangent would be counted once instead of once an example; these depend on the operands, through
+the effectual MACs.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from jaxgrad import emulation as core
 from jaxgrad.autodiff import lowered
 from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.autodiff.manual_axes import vary_alike
-from jaxgrad.autodiff.taps import tap_cotangent, tie
+from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.counters import Counters
 from jaxgrad.emulation import Emulation
 from jaxgrad.wide import add
@@ -94,7 +97,7 @@ def _contract_backward(task: Task, residuals: _Residuals, cotangent: Array) -> t
     if wanted.dx or wanted.dw:
         dlhs, drhs, backward = _backward(task, wanted, lhs, rhs, live, cotangent)
     if forward is not None:
-        dtap = tap_cotangent(forward, tie(backward, lhs, rhs, cotangent))
+        dtap = tap_cotangent(forward, backward)
     if dlhs is None:
         # Not None: layers upstream still have their forward work to tell.
         dlhs = jnp.zeros_like(lhs)
@@ -118,7 +121,7 @@ def _forward(
         return out, None, None
     if counters is None:
         counters, live = _count_forward(task, lhs, rhs)
-    return out, tie(counters.times(task.runs), lhs, rhs), live
+    return out, counters.times(task.runs), live
 
 
 def _backward(

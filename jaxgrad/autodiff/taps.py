@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jaxtyping import Float32
 
 from jaxgrad.counters import LIMBS, NAMES, Counters
@@ -54,15 +53,3 @@ def read_tap(cotangent: Float32[Array, "*stack 2 8 15"]) -> LayerCounters:
 
 def tap_cotangent(forward: Counters, backward: Counters) -> Float32[Array, "2 8 15"]:
     return jnp.stack([forward.to_limbs(), backward.to_limbs()])
-
-
-def tie(counters: Counters, *arrays: Array) -> Counters:
-    """The same counters, made to depend on ``arrays`` where vmap looks.
-
-    A cotangent that vmap takes for a constant is counted once instead of once an example. XLA folds the select.
-    """
-    for array in arrays:
-        probe = lax.slice(array, (0,) * array.ndim, (1,) * array.ndim).reshape(())
-        same = probe == probe
-        counters = jax.tree.map(lambda count, same=same: jnp.where(same, count, count), counters)
-    return counters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxgrad.hardware import Accelerator
 from jaxgrad.passes.base import Keeps
 from jaxgrad.passes.events import Events, SlotEvents
-from jaxgrad.passes.timeline import Order, groups
+from jaxgrad.passes.timeline import Order, groups, trailing
 
 
 def cycles(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> int:
@@ -16,7 +16,8 @@ def cycles(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array
     if not array.double_buffered:
         return sum(tiles * (len(group) * (s + rows) + rows + cols - 2) for group in together)
     # Loads and drains hide behind the stream, save the first load and the last drain.
-    fill, flush = together[0].count("operand") * rows, together[-1].count("result") * rows
+    fill = together[0].count("operand") * rows
+    flush = max(0, together[-1].count("result") * rows - trailing(together[-1]))
     length = len(together[0]) * s
     period = max(length, *(group.count(kept) * rows for group in together for kept in group))
     steady = len(together) * (tiles - 1) * period + (len(together) - 1) * length

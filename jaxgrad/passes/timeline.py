@@ -19,6 +19,11 @@ def groups(keeps: tuple[Keeps, ...], order: Order) -> list[tuple[Keeps, ...]]:
     return [keeps] if order == "alternate" else [(kept,) for kept in keeps]
 
 
+def trailing(group: tuple[Keeps, ...]) -> int:
+    """How many slots come after the last one that keeps its result; 0 where none does."""
+    return group[::-1].index("result") if "result" in group else 0
+
+
 class SlotTimeline(NamedTuple):
     """The waves of one slot.
 
@@ -57,13 +62,17 @@ def double_buffered(
     wave = together[0].count("operand") * rows
     slots: list[SlotTimeline] = []
     for group in together:
+        # A shadow is free for the next load once its own slot has taken it over, and must be drained before its own
+        # slot fills it again.
+        first_load = wave + (group.index("operand") if "operand" in group else 0) - group.count("operand") * rows
+        first_drain = wave + length - trailing(group)
         for offset, kept in enumerate(group):
             earlier = group[:offset].count(kept)
-            load = wave + (earlier - group.count("operand")) * rows
-            drain = wave + length + earlier * rows
+            load, drain = first_load + earlier * rows, first_drain + earlier * rows
             slots.append(SlotTimeline(wave, len(group), offset, load, drain))
         # The next group's first row follows the last one of this group.
         wave += (tiles - 1) * period + length
-    last_wave = wave - 1
-    cycles = last_wave + 1 + (rows - 1) + (cols - 1) + together[-1].count("result") * rows
+    last = together[-1]
+    flush = max(0, last.count("result") * rows - trailing(last))
+    cycles = wave + (rows - 1) + (cols - 1) + flush
     return Timeline(tuple(slots), period, cycles)
