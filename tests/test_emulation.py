@@ -182,6 +182,16 @@ def test_forward(dataflow: str) -> None:
     assert counters.as_dict() == count_forward(GEMM, ARRAY, dataflow).as_dict()
 
 
+@pytest.mark.parametrize("fidelity", ["tile", "native"])
+def test_a_run_counts_past_32_bits(fidelity: str) -> None:
+    """2**40 rows of PEs: a made-up array, but its loads and hops come out whole."""
+    array = Accelerator(2**40, 3)
+    *_, counters = emulate(*layer(), array, fidelity=fidelity, weight_update="in_array")
+    counts = counters.as_dict()
+    assert counts == count(GEMM, array, weight_update="in_array").as_dict()
+    assert counts["cycles"] == 2 * (3 * 2**40 + 3 + 2 * B - 2)
+
+
 # Under JAX's transformations.
 
 
