@@ -55,7 +55,7 @@ def _is_within(count: Any, limit: int) -> bool:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value: compare as_dict()
 class Counters:
     """Event counts of one or more passes, exact to 2**63.
 
