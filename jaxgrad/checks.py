@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -39,3 +40,13 @@ def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
     near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(f"{field}: got {shown(value)}; choose one of {', '.join(choices)}{hint}")
+
+
+def number(field: str, value: Any, *, least: float = 0.0, above: bool = False) -> float:
+    """``value`` as a finite float of at least ``least``, or ``above`` it."""
+    wanted = f"a number {'above' if above else 'of at least'} {least:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{field}: got {shown(value)}; give {wanted}")
+    if value < least or (above and value == least):
+        raise ValueError(f"{field}: got {shown(value)}; give {wanted}")
+    return float(value)

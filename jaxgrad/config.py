@@ -2,100 +2,70 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator, model_validator
+from pydantic import ValidationError, model_validator
 
 import models
 from jaxgrad.emulation import FIDELITIES, FORWARDS, OBJECTIVES, WEIGHT_UPDATES, Emulation
 from jaxgrad.evaluate import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator
 from jaxgrad.literals import parse_text
+from jaxgrad.schema import (
+    Decay,
+    Folder,
+    Fraction,
+    Rate,
+    Section,
+    Seed,
+    Size,
+    Switch,
+    among,
+    likeliest,
+    one_of,
+    read_toml,
+    shown,
+)
 from jaxgrad.training import data, optimizers
 
 
-def _else(remedy: str) -> WrapValidator:
-    """Replaces whatever pydantic has to say of a bad value by what would do."""
-
-    def validate(value: Any, handler: Any) -> Any:
-        try:
-            return handler(value)
-        except ValidationError:
-            raise ValueError(remedy) from None
-
-    return WrapValidator(validate)
-
-
-def _among(choices: Sequence[str]) -> WrapValidator:
-    def validate(value: Any, handler: Any) -> Any:
-        if isinstance(value, str) and value in choices:
-            return value
-        raise ValueError(f"{_one_of(choices)}{_likeliest(value, choices)}")
-
-    return WrapValidator(validate)
-
-
-def _one_of(names: Iterable[str]) -> str:
-    return f"choose one of {', '.join(names)}"
-
-
-def _likeliest(value: Any, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-Size = Annotated[int, Field(ge=1), _else("give a whole number of at least 1")]
-Seed = Annotated[int, Field(ge=0, lt=1 << 32), _else("give a whole number from 0 to 2**32 - 1")]
-Switch = Annotated[bool, _else("give true or false")]
-Folder = Annotated[str, Field(min_length=1), _else("give the path of a folder")]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), _else("give a number above 0")]
-Decay = Annotated[float, Field(ge=0, allow_inf_nan=False), _else("give a number of at least 0")]
-Fraction = Annotated[float, Field(ge=0, lt=1), _else("give a number from 0 up to, not including, 1")]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ArraySection(_Section):
+class ArraySection(Section):
     rows: Size = 16
     cols: Size = 16
     double_buffered: Switch = False
 
 
-class EmulationSection(_Section):
-    schedule: Annotated[str, _among(TRAINING_SCHEDULES)] = "interleaved"
-    fidelity: Annotated[str, _among(FIDELITIES)] = "native"
-    forward: Annotated[str, _among(FORWARDS)] = "ws"
-    weight_update: Annotated[str, _among(WEIGHT_UPDATES)] = "none"
-    objective: Annotated[str, _among(OBJECTIVES)] = "cycles"
+class EmulationSection(Section):
+    schedule: Annotated[str, among(TRAINING_SCHEDULES)] = "interleaved"
+    fidelity: Annotated[str, among(FIDELITIES)] = "native"
+    forward: Annotated[str, among(FORWARDS)] = "ws"
+    weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
+    objective: Annotated[str, among(OBJECTIVES)] = "cycles"
 
 
-class ModelSection(_Section):
-    name: Annotated[str, _among(tuple(models.MODELS))] = "lenet"
+class ModelSection(Section):
+    name: Annotated[str, among(tuple(models.MODELS))] = "lenet"
 
 
-class DataSection(_Section):
-    name: Annotated[str, _among(data.NAMES)] = "digits"
+class DataSection(Section):
+    name: Annotated[str, among(data.NAMES)] = "digits"
     folder: Folder | None = None
     batch_size: Size = 32
 
 
-class OptimizerSection(_Section):
+class OptimizerSection(Section):
     """What an optimizer leaves to its default is filled in by name, so that the record of a run says all."""
 
-    name: Annotated[str, _among(optimizers.NAMES)] = "adam"
+    name: Annotated[str, among(optimizers.NAMES)] = "adam"
     learning_rate: Rate
     momentum: Fraction | None = None
     weight_decay: Decay | None = None
-    decay: Annotated[str, _among(optimizers.DECAYS)] = "cosine"
+    decay: Annotated[str, among(optimizers.DECAYS)] = "cosine"
 
     @model_validator(mode="before")
     @classmethod
@@ -106,13 +76,13 @@ class OptimizerSection(_Section):
         return {**optimizers.DEFAULTS[name], **values} if name in optimizers.NAMES else {"learning_rate": 1.0, **values}
 
 
-class TrainSection(_Section):
+class TrainSection(Section):
     epochs: Size = 20
     seed: Seed = 0
     checkpoint_every: Size = 200
 
 
-class Config(_Section):
+class Config(Section):
     """All that decides a training run: two runs with equal configs on one machine end bit-equal."""
 
     array: ArraySection = ArraySection()
@@ -168,7 +138,7 @@ def resolve(file: Path | None = None, overrides: Sequence[Override] = (), *, bas
     Raises:
         ValueError: a file that can't be read, a key that doesn't exist or a value that won't do, in one line.
     """
-    tree = _read(file) if file else _tree(base) if base else {}
+    tree = read_toml(file, "--config") if file else _tree(base) if base else {}
     sources = {
         f"{section}.{key}": f"{section}.{key} in {file}"
         for section, keys in tree.items()
@@ -201,30 +171,17 @@ def _tree(config: Config) -> dict[str, Any]:
     return config.model_dump(exclude_none=True)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"--config: got {str(file)!r}; there is no such file") from None
-    except OSError as error:
-        raise ValueError(f"--config: got {str(file)!r}; give a file that can be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"--config: got {str(file)!r}; give a TOML file in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"--config: got {str(file)!r}; mend its TOML: {error}") from None
-
-
 def _parse(override: Override) -> tuple[str, str, Any]:
     section, _, key = override.key.partition(".")
     sections = Config.model_fields
-    got = f"{override.source}: got {_shown(override.text)}"
+    got = f"{override.source}: got {shown(override.text)}"
     if not key:
         raise ValueError(f"{got}; name a key by its section, such as array.rows=8")
     if section not in sections:
-        raise ValueError(f"{got}; there is no such section; {_one_of(sections)}{_likeliest(section, list(sections))}")
-    fields = typing.cast(type[_Section], sections[section].annotation).model_fields
+        raise ValueError(f"{got}; there is no such section; {one_of(sections)}{likeliest(section, list(sections))}")
+    fields = typing.cast(type[Section], sections[section].annotation).model_fields
     if key not in fields:
-        raise ValueError(f"{got}; there is no such key; {_one_of(fields)}{_likeliest(key, list(fields))}")
+        raise ValueError(f"{got}; there is no such key; {one_of(fields)}{likeliest(key, list(fields))}")
     annotation = fields[key].annotation
     kinds = [kind for kind in typing.get_args(annotation) or (annotation,) if kind is not type(None)]
     while typing.get_origin(kinds[0]) is Annotated:
@@ -241,14 +198,9 @@ def _one_line(error: ValidationError, sources: Mapping[str, str]) -> str:
         return sources.get(field, field) + colon + rest
     section, _, key = location.partition(".")
     if detail["type"] == "extra_forbidden":
-        parent = typing.cast(type[_Section], Config.model_fields[section].annotation) if key else Config
+        parent = typing.cast(type[Section], Config.model_fields[section].annotation) if key else Config
         names = list(parent.model_fields)
-        message = f"there is no such key; {_one_of(names)}{_likeliest(key or section, names)}"
+        message = f"there is no such key; {one_of(names)}{likeliest(key or section, names)}"
     elif not key:
         message = f"give a table, [{section}]"
-    return f"{sources.get(location, location)}: got {_shown(detail['input'])}; {message}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"{sources.get(location, location)}: got {shown(detail['input'])}; {message}"

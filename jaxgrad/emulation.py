@@ -13,12 +13,12 @@ from jaxtyping import ArrayLike, Float
 
 from jaxgrad import execute, schedules
 from jaxgrad.checks import one_of, shown
-from jaxgrad.costs import closed_form
+from jaxgrad.costs import layers
 from jaxgrad.counters import Counters, check_count
 from jaxgrad.execute import FIDELITIES
 from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator
-from jaxgrad.mapping import Mapping, named
+from jaxgrad.mapping import Mapping
 from jaxgrad.schedules import FORWARDS, INTERLEAVED, OBJECTIVES, SCHEDULES, WEIGHT_UPDATES
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -213,24 +213,14 @@ def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) 
 
 def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[str, int]:
     """The counts by name; refuses those that no counter holds."""
-    totals: dict[str, int] = {}
-    for mapping in mappings:
-        events = closed_form.events(mapping.keeps, mapping.order, *mapping.sizes(gemm), array)
-        for name, counts in named(events, mapping).items():
-            totals[name] = totals.get(name, 0) + sum(counts)
+    totals = layers.counts(mappings, gemm.sizes, array)
     for name, total in totals.items():
         check_count(name, total)
     return totals
 
 
 def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...], *, dw: bool) -> dict[str, int]:
-    """What the weight update adds to the counts of the passes (DESIGN.md section 2); dW in the array is not written."""
-    weights = gemm.in_features * gemm.out_features
-    if not dw or emulation.weight_update == "none":
-        return {}
-    if emulation.weight_update == "in_array" and INTERLEAVED in mappings:
-        return {"dw_writes": -weights, "w_writes": weights}
-    return {"w_reads": weights, "dw_reads": weights, "w_writes": weights}
+    return layers.update(emulation.weight_update, gemm.sizes, in_array=INTERLEAVED in mappings) if dw else {}
 
 
 def _updated(counts: Counters, update: dict[str, int]) -> Counters:

@@ -6,9 +6,9 @@ so the axes of a pass (``s``, ``p``, ``q``, see ``passes.base``) decide every te
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping as Dictionary
+from typing import Any, Literal, NamedTuple, Protocol
 
-from jaxgrad.gemm import Gemm
 from jaxgrad.passes.base import Keeps
 from jaxgrad.passes.events import Count, Events
 from jaxgrad.passes.timeline import Order
@@ -19,6 +19,13 @@ Result = Literal["y", "dx", "dw"]
 AXES: dict[str, str] = {"x": "bk", "w": "kn", "y": "bn", "dy": "bn", "dx": "bk", "dw": "kn"}
 OPERANDS: dict[Result, tuple[str, str]] = {"y": ("x", "w"), "dx": ("dy", "w"), "dw": ("x", "dy")}
 KEEPS: dict[Dataflow, Keeps] = {"ws": "operand", "os": "result"}
+
+
+class Sized(Protocol):
+    """A ``Gemm``, or anything else that has the lengths of the axes b, k and n."""
+
+    @property
+    def sizes(self) -> Dictionary[str, Any]: ...
 
 
 class Product(NamedTuple):
@@ -64,7 +71,7 @@ class Mapping(NamedTuple):
         product = self.products[slot]
         return product.result, s + q if product.dataflow == "ws" else p + q
 
-    def sizes(self, gemm: Gemm) -> tuple[int, int, int]:
+    def sizes(self, gemm: Sized) -> tuple[int, int, int]:
         """Lengths of the streamed, the row and the column axis."""
         s, p, q = (gemm.sizes[axis] for axis in self.axes)
         return s, p, q

@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 from jaxgrad.costs import closed_form
 from jaxgrad.counters import ACCESSES
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator
-from jaxgrad.mapping import Mapping, Product, named
+from jaxgrad.mapping import Mapping, Product, Sized, named
 
 SCHEDULES: tuple[str, ...] = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto")
 FORWARDS: tuple[str, ...] = ("ws", "os", "is")
 WEIGHT_UPDATES: tuple[str, ...] = ("none", "separate", "in_array")
 OBJECTIVES: tuple[str, ...] = ("cycles", "accesses")
-_AUTO: tuple[str, ...] = ("interleaved", "sequential", "ws_only", "os_only")
+AUTO: tuple[str, ...] = ("interleaved", "sequential", "ws_only", "os_only")
 
 DX_WS = Mapping((Product("ws", "dx"),), "bnk")
 DW_OS = Mapping((Product("os", "dw"),), "bnk")
@@ -40,7 +39,7 @@ class Cost(NamedTuple):
     accesses: int
 
 
-def cost(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> Cost:
+def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator) -> Cost:
     """Cycles and SRAM accesses (words) of some mappings, one after the other, in closed form."""
     cycles = accesses = 0
     for mapping in mappings:
@@ -51,7 +50,7 @@ def cost(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> Cost:
 
 
 def backward_mappings(
-    schedule: str, gemm: Gemm, array: Accelerator, *, objective: str = "cycles", dx: bool = True, dw: bool = True
+    schedule: str, gemm: Sized, array: Accelerator, *, objective: str = "cycles", dx: bool = True, dw: bool = True
 ) -> tuple[Mapping, ...]:
     """What runs on the array for one layer's gradients, in order.
 
@@ -63,20 +62,24 @@ def backward_mappings(
         dx, dw: which gradients are wanted. A layer that needs one of them runs that one's natural pass alone.
     """
     if schedule == "auto":
-        plans = [backward_mappings(name, gemm, array, dx=dx, dw=dw) for name in _AUTO]
+        plans = [backward_mappings(name, gemm, array, dx=dx, dw=dw) for name in AUTO]
         return min(plans, key=lambda plan: _key(cost(plan, gemm, array), objective))
 
-    def better(orientations: Sequence[Mapping]) -> Mapping:
-        return min(orientations, key=lambda mapping: cost([mapping], gemm, array))
+    return tuple(
+        min(choice, key=lambda mapping: cost([mapping], gemm, array)) for choice in alternatives(schedule, dx=dx, dw=dw)
+    )
 
+
+def alternatives(schedule: str, *, dx: bool = True, dw: bool = True) -> tuple[tuple[Mapping, ...], ...]:
+    """What a schedule (not ``auto``) runs, in order: of each choice of orientations the better one."""
     if dx and dw and schedule in ("interleaved", "sequential"):
-        return (INTERLEAVED if schedule == "interleaved" else SEQUENTIAL,)
-    plan: tuple[Mapping, ...] = ()
+        return ((INTERLEAVED if schedule == "interleaved" else SEQUENTIAL,),)
+    choices: tuple[tuple[Mapping, ...], ...] = ()
     if dx and schedule != "os":
-        plan += (better(DX_OS) if schedule == "os_only" else DX_WS,)
+        choices += (DX_OS if schedule == "os_only" else (DX_WS,),)
     if dw and schedule != "ws":
-        plan += (better(DW_WS) if schedule == "ws_only" else DW_OS,)
-    return plan
+        choices += (DW_WS if schedule == "ws_only" else (DW_OS,),)
+    return choices
 
 
 def _key(cost: Cost, objective: str) -> tuple[int, int]:

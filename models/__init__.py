@@ -80,5 +80,25 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
     return getattr(importlib.import_module(module), constructor)(tuple(input_shape), classes, rngs=rngs)
 
 
+def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: int = 1000) -> nnx.Module:
+    """The model ``name`` in shapes, for tracing: no weight is made.
+
+    Its random streams, if it keeps any, give one key again and again.
+
+    Args:
+        name: as of ``build``.
+        input_shape: as of ``build``; the paper's if left out.
+        classes: as of ``build``.
+
+    Raises:
+        ValueError: as ``build``, or no input shape where no paper has one.
+    """
+    if input_shape is None and name in MODELS | PAPERS and name not in INPUT_SHAPES:
+        raise ValueError(f"input_shape: got None; {name} has no paper's, give (height, width, channels)")
+    shape = INPUT_SHAPES.get(name, ()) if input_shape is None else input_shape
+    shapes = importlib.import_module("models.shapes")
+    return shapes.of(lambda rngs: build(name, input_shape=shape, classes=classes, rngs=rngs))
+
+
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -47,6 +47,11 @@ class Contraction(Hashable, Protocol):
     @property
     def groups(self) -> int: ...
 
+    @property
+    def x_words(self) -> int:
+        """Elements of the input that one group's GEMM is made of, where they are not ``batch * in_features``; or 0."""
+        ...
+
     @abstractmethod
     def plain(self, lhs: Array, rhs: Array) -> Array:
         """The operation as XLA does it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -118,6 +119,11 @@ class ConvGeneralDilated:
     @property
     def groups(self) -> int:
         return self.convolution.groups
+
+    @property
+    def x_words(self) -> int:
+        geometry = self.convolution
+        return geometry.batch * math.prod(geometry.image) * (geometry.in_channels // geometry.groups)
 
     def plain(self, lhs: Array, rhs: Array) -> Array:
         return lax.conv_general_dilated(

@@ -69,6 +69,7 @@ class DotGeneral:
     preferred_element_type: Any
 
     kind = "dot_general"
+    x_words = 0  # the input is the GEMM's own operand
     chunks = None  # its matrices are the operands themselves
 
     @classmethod

@@ -25,7 +25,7 @@ class Site:
     def mark(self) -> Mark:
         gemm = self.contraction.gemm
         sizes = (gemm.batch, gemm.in_features, gemm.out_features)
-        return Mark(self.path, self.contraction.kind, sizes, self.contraction.groups)
+        return Mark(self.path, self.contraction.kind, sizes, self.contraction.groups, self.contraction.x_words)
 
 
 def contract(site: Site, lhs: Array, rhs: Array) -> Array:
@@ -35,12 +35,13 @@ def contract(site: Site, lhs: Array, rhs: Array) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _contract(site: Site, lhs: Array, rhs: Array) -> Array:
-    return _named(site.mark, "forward", site.contraction.plain, lhs, rhs)
+    return _named(site.mark, "forward", _size(site), site.contraction.plain, lhs, rhs)
 
 
 def _forward(site: Site, lhs: Any, rhs: Any) -> tuple[Array, tuple[Mark, Array, Array]]:
     mark = replace(site.mark, dx=lhs.perturbed, dw=rhs.perturbed)
-    return _named(mark, "forward", site.contraction.plain, lhs.value, rhs.value), (mark, lhs.value, rhs.value)
+    out = _named(mark, "forward", _size(site), site.contraction.plain, lhs.value, rhs.value)
+    return out, (mark, lhs.value, rhs.value)
 
 
 def _backward(site: Site, residuals: tuple[Mark, Array, Array], cotangent: Any) -> tuple[Array | None, Array | None]:
@@ -54,17 +55,21 @@ def _backward(site: Site, residuals: tuple[Mark, Array, Array], cotangent: Any) 
         return jax.linear_transpose(lambda rhs: plain(lhs, rhs), rhs)(cotangent)[0]
 
     return (
-        _named(mark, "dx", dx, rhs, cotangent) if mark.dx else None,
-        _named(mark, "dw", dw, lhs, cotangent) if mark.dw else None,
+        _named(mark, "dx", lhs.size, dx, rhs, cotangent) if mark.dx else None,
+        _named(mark, "dw", rhs.size, dw, lhs, cotangent) if mark.dw else None,
     )
 
 
 _contract.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _named(mark: Mark, phase: Phase, product: Callable[..., Array], *operands: Array) -> Array:
-    size = jax.eval_shape(product, *operands).size
+def _size(site: Site) -> int:
+    """Elements of the product."""
+    gemm = site.contraction.gemm
+    return gemm.batch * gemm.out_features * site.contraction.groups
 
+
+def _named(mark: Mark, phase: Phase, size: int, product: Callable[..., Array], *operands: Array) -> Array:
     def named(*operands: Array) -> Array:
         return product(*operands)
 

@@ -9,6 +9,8 @@ import typer
 import jaxgrad
 from jaxgrad.cli.commands.compare import compare
 from jaxgrad.cli.commands.gemm import gemm
+from jaxgrad.cli.commands.trace import trace
+from jaxgrad.cli.commands.scalesim import scalesim
 from jaxgrad.cli.commands.train import train
 
 app = typer.Typer(
@@ -35,7 +37,7 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, compare)
+_FUNCTIONS = (train, gemm, compare, trace)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command()(_function)

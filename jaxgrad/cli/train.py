@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from flax import nnx
-
-import models
 from jaxgrad import evaluate
 from jaxgrad.cli import cache, progress, screen
 from jaxgrad.cli.errors import bad_input
 from jaxgrad.config import Config, Override, differences, resolve
-from jaxgrad.emulation import Emulation
-from jaxgrad.flax import layer_gemms, put_on_array
+from jaxgrad.job import Job, prepare
 from jaxgrad.reports import figures, schedules
-from jaxgrad.training import data, loop, optimizers, runs
+from jaxgrad.training import loop, runs
 from jaxgrad.training.checkpoints import Checkpoints
-from jaxgrad.training.loop import Plan
-from jaxgrad.training.step import State, Trainer, trainer
-from jaxgrad.workload import LayerGemm
+from jaxgrad.training.step import State
 
 # Fields that only the data and the model can judge: what these call them, the key, the option.
 _JUDGED_LATER = (("data folder", "data.folder", "--folder"), ("batch_size", "data.batch_size", "--batch-size"))
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Everything that a run needs, made before anything is written."""
-
-    config: Config
-    emulation: Emulation
-    dataset: data.Dataset
-    plan: Plan
-    trainer: Trainer
-    layers: tuple[LayerGemm, ...]
-
-    @property
-    def title(self) -> str:
-        array = self.emulation.array
-        return f"{self.config.model.name} on {self.config.data.name}, {array.rows}x{array.cols} array"
 
 
 def run(
@@ -75,7 +52,7 @@ def run(
     sources = {override.key: override.source for override in overrides}
     with bad_input({field: sources.get(key, key if path else flag) for field, key, flag in _JUDGED_LATER}):
         with screen.console().status("loading the data and tracing the model"):
-            job = _prepare(config)
+            job = prepare(config)
         run = existing or runs.create(folder, config.to_toml())
     try:
         state = _train(job, run)
@@ -118,29 +95,7 @@ def _refuse_changes(config: Config, file: Path | None, overrides: Sequence[Overr
         )
 
 
-def _prepare(config: Config) -> _Job:
-    emulation = config.emulation_settings()
-    dataset = data.load(config.data.name, config.data.folder)
-    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
-    images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
-    model = models.build(
-        config.model.name, input_shape=dataset.input_shape, classes=dataset.classes, rngs=nnx.Rngs(plan.seed)
-    )
-    model = put_on_array(model, emulation)
-    chosen = config.optimizer
-    optimizer = optimizers.build(
-        chosen.name,
-        learning_rate=chosen.learning_rate,
-        momentum=chosen.momentum,
-        weight_decay=chosen.weight_decay,
-        decay=chosen.decay,
-        steps=plan.epochs * plan.steps_per_epoch(dataset),
-    )
-    layers = tuple(layer_gemms(model, images))
-    return _Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels), layers)
-
-
-def _train(job: _Job, run: runs.Run) -> State:
+def _train(job: Job, run: runs.Run) -> State:
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
     with Checkpoints(run.checkpoints) as checkpoints:
@@ -160,7 +115,7 @@ def _train(job: _Job, run: runs.Run) -> State:
     return state
 
 
-def _report(job: _Job, run: runs.Run, state: State) -> None:
+def _report(job: Job, run: runs.Run, state: State) -> None:
     """Writes what the run cost into its directory, and prints it."""
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array

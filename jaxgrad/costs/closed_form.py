@@ -1,33 +1,49 @@
-"""Cycles and accesses of a pass in closed form (DESIGN.md section 2); Python ints, exact."""
+"""Cycles and accesses of a pass in closed form (DESIGN.md section 2).
+
+Exact for Python ints, and for arrays of sizes as ``integers`` has them: whole networks, whole design spaces at once.
+"""
 
 from __future__ import annotations
 
-from jaxgrad.hardware import Accelerator
+from typing import Protocol
+
+from jaxgrad.costs.integers import Integer, ceil_div, maximum
 from jaxgrad.passes.base import Keeps
 from jaxgrad.passes.events import Events, SlotEvents
 from jaxgrad.passes.timeline import Order, groups, trailing
 
 
-def cycles(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> int:
+class Array(Protocol):
+    """An ``Accelerator``, or many: ``rows`` and ``cols`` may be arrays."""
+
+    @property
+    def rows(self) -> Integer: ...
+    @property
+    def cols(self) -> Integer: ...
+    @property
+    def double_buffered(self) -> bool: ...
+
+
+def cycles(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: Integer, array: Array) -> Integer:
     """Clock cycles of a whole run, ``T = ceil(p/R) ceil(q/C)`` tiles."""
     rows, cols = array.rows, array.cols
-    tiles = -(-p // rows) * -(-q // cols)
+    tiles = ceil_div(p, rows) * ceil_div(q, cols)
     together = groups(keeps, order)
     if not array.double_buffered:
         return sum(tiles * (len(group) * (s + rows) + rows + cols - 2) for group in together)
     # Loads and drains hide behind the stream, save the first load and the last drain.
     fill = together[0].count("operand") * rows
-    flush = max(0, together[-1].count("result") * rows - trailing(together[-1]))
+    flush = maximum(0, together[-1].count("result") * rows - trailing(together[-1]))
     length = len(together[0]) * s
-    period = max(length, *(group.count(kept) * rows for group in together for kept in group))
+    period = maximum(length, *(group.count(kept) * rows for group in together for kept in group))
     steady = len(together) * (tiles - 1) * period + (len(together) - 1) * length
     return fill + steady + (length + rows + cols - 2) + flush
 
 
-def events(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> Events:
+def events(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: Integer, array: Array) -> Events:
     """All events of a whole run; ``effectual_macs`` as for dense data, since shapes cannot tell zeros."""
     rows, cols = array.rows, array.cols
-    n_p, n_q = -(-p // rows), -(-q // cols)
+    n_p, n_q = ceil_div(p, rows), ceil_div(q, cols)
     reads = s * p * n_q * (1 if order == "alternate" else len(keeps))
     macs = s * p * q
     keeps_operand = SlotEvents(

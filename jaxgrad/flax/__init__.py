@@ -6,5 +6,9 @@ from jaxgrad.flax.gradients import value_and_grad as value_and_grad
 from jaxgrad.flax.hooks import Tap as Tap
 from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
 from jaxgrad.flax.layers import put_on_array as put_on_array
+from jaxgrad.flax.step_work import StepWork as StepWork
+from jaxgrad.flax.step_work import step_work as step_work
 
-__all__ = ["Tap", "layer_gemms", "layers_not_emulated", "put_on_array", "read_counters", "value_and_grad"]
+__all__ = [
+    "StepWork",
+    "Tap", "layer_gemms", "layers_not_emulated", "put_on_array", "read_counters", "step_work", "value_and_grad"]

@@ -16,6 +16,7 @@ from jaxgrad.autodiff import LayerCounters, read_tap
 from jaxgrad.emulation import Emulation
 from jaxgrad.flax.hooks import Tap
 from jaxgrad.flax.layers import hook_layers, hooks, layer_name
+from jaxgrad.flax.tracing import collector_at_rest, write_quickly
 from jaxgrad.hardware import Accelerator
 from jaxgrad.workload import LayerGemm
 
@@ -95,10 +96,13 @@ def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[L
         outs = jax.tree.leaves(inner(*inputs))
         return sum((out.sum() for out in outs if jnp.issubdtype(out.dtype, jnp.floating)), start=jnp.zeros(()))
 
-    return workload.layer_gemms(jax.make_jaxpr(jax.grad(read))(params, rest, inputs))
+    with collector_at_rest():
+        return workload.layer_gemms(jax.make_jaxpr(jax.grad(read))(params, rest, inputs))
 
 
 def _read(model: nnx.Module) -> None:
+    """Makes the model ready for a trace, in which each layer's products have its name."""
+    write_quickly(model)
     for path, hook in hooks(model):
         hook.reading = path
 

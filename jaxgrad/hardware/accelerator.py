@@ -1,4 +1,4 @@
-"""What the user describes: the array. Plain frozen dataclasses, free of JAX."""
+"""The array itself: PEs in rows and columns."""
 
 from __future__ import annotations
 

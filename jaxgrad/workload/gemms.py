@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from jaxgrad.gemm import Gemm
+from jaxgrad.workload import jaxprs
 
 Phase = Literal["forward", "dx", "dw"]
-_PREFIX = "jaxgrad:"
+PREFIX = "jaxgrad:"  # of the names of marked products
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class LayerGemm:
         needs_dw: whether the weights' gradient is wanted; not where they are frozen.
         kind: name of the operation.
         recomputed: forward GEMMs a step beyond ``times``, which ``jax.checkpoint`` runs for the backward pass.
+        x_words: elements of X before it is lowered, for one of these GEMMs: a convolution's input feature map (of one
+            group), whose patches overlap. 0 where X is the GEMM's own, as of a dense layer.
     """
 
     path: str
@@ -45,6 +48,12 @@ class LayerGemm:
     needs_dw: bool = True
     kind: str = "dot_general"
     recomputed: int = 0
+    x_words: int = 0
+
+    @property
+    def input_words(self) -> int:
+        """Elements of X as it lies in memory, for one of these GEMMs."""
+        return self.x_words or self.gemm.batch * self.gemm.in_features
 
 
 @jax.tree_util.register_static
@@ -56,6 +65,7 @@ class Mark:
         path, kind: whose, and of what sort.
         gemm: batch, in_features, out_features.
         groups: GEMMs in one product.
+        x_words: as in ``LayerGemm``.
         dx, dw: which gradients are wanted.
     """
 
@@ -63,12 +73,13 @@ class Mark:
     kind: str
     gemm: tuple[int, int, int]
     groups: int
+    x_words: int = 0
     dx: bool = False
     dw: bool = False
 
     def name(self, phase: Phase, size: int) -> str:
         """The name of the product of that phase, whose result has ``size`` elements."""
-        return _PREFIX + json.dumps([asdict(self), phase, size])
+        return PREFIX + json.dumps([asdict(self), phase, size])
 
 
 def layer_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
@@ -94,6 +105,7 @@ def _record(mark: Mark, phases: dict[Phase, int]) -> LayerGemm:
         needs_dw=phases["dw"] > 0,
         kind=mark.kind,
         recomputed=(phases["forward"] - calls) * mark.groups,
+        x_words=mark.x_words,
     )
 
 
@@ -101,24 +113,11 @@ def _marked(jaxpr: Jaxpr, times: int) -> Iterator[tuple[Mark, Phase, int]]:
     """The marked products of a jaxpr, and how often each runs; vmap shows as a result of many times the size."""
     for equation in jaxpr.eqns:
         name = equation.params.get("name")
-        if isinstance(name, str) and name.startswith(_PREFIX):
-            fields, phase, size = json.loads(name.removeprefix(_PREFIX))
+        if isinstance(name, str) and name.startswith(PREFIX):
+            fields, phase, size = json.loads(name.removeprefix(PREFIX))
             if equation.outvars:
                 shape = equation.outvars[0].aval.shape  # pyright: ignore[reportAttributeAccessIssue]  # arrays all
                 yield Mark(**fields | {"gemm": tuple(fields["gemm"])}), phase, times * math.prod(shape) // size
         else:
-            for inner in _inner(equation):
-                yield from _marked(inner, times * (equation.params["length"] if _is_scan(equation) else 1))
-
-
-def _is_scan(equation: JaxprEqn) -> bool:
-    return equation.primitive.name == "scan"
-
-
-def _inner(equation: JaxprEqn) -> Iterator[Jaxpr]:
-    for value in equation.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, ClosedJaxpr):
-                yield item.jaxpr
-            elif isinstance(item, Jaxpr):
-                yield item
+            for inner in jaxprs.inner(equation):
+                yield from _marked(inner, times * jaxprs.runs(equation))

@@ -1,0 +1,171 @@
+"""An experiment's points: each a training step to cost, described by plain data that alone decides the result."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from experiments.schema import Experiment, MachineSection, VariantSection
+from jaxgrad.costs.area import IsoArea, iso_area
+from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
+from jaxgrad.schema import explain
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training step under one variant.
+
+    Args:
+        network: the name of a model, or a layer as ``INxOUT``.
+        at: labels of the swept values by axis.
+        variant: its name.
+        spec: all that decides the result, as plain data: ``network`` or ``layer`` or ``trained``, ``batch``,
+            ``vector``, ``array``, and the sections ``machine`` and ``variant``.
+        machine: what it is costed on.
+        iso_area: how its array was found, if from another variant's area.
+    """
+
+    network: str
+    at: Mapping[str, str]
+    variant: str
+    spec: Mapping[str, Any]
+    machine: Machine
+    iso_area: IsoArea | None = None
+
+    @property
+    def group(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What points that are compared with each other have in common."""
+        return self.network, tuple(self.at.items())
+
+
+def expand(experiment: Experiment, file: Path) -> list[Point]:
+    """All points of an experiment, checked: what can't be built is refused before anything runs.
+
+    Args:
+        experiment: from ``file``.
+        file: where it is from; paths in it are relative to its folder.
+
+    Raises:
+        ValueError: a swept key does not exist, or a machine will not do.
+    """
+    points: list[Point] = []
+    for settings in itertools.product(*(axis.settings() for axis in experiment.sweep)):
+        tree = {
+            "workload": experiment.workload.model_dump(),
+            "machine": experiment.machine.model_dump(exclude_none=True),
+        }
+        for _, keys in settings:
+            for key, value in keys.items():
+                _put(tree, key, value, str(file))
+        at = {axis.name: label for axis, (label, _) in zip(experiment.sweep, settings, strict=True)}
+        machines = _machines(experiment, tree["machine"], file)
+        for network, source in _networks(experiment):
+            for variant in experiment.variant:
+                section, machine, found = machines[variant.name]
+                spec = {
+                    **source,
+                    "batch": tree["workload"]["batch"],
+                    "vector": tree["workload"]["vector"],
+                    "machine": section.model_dump(),
+                    "array": [machine.array.rows, machine.array.cols],
+                    "technology": repr(machine.technology),
+                    "variant": variant.model_dump(exclude={"name", "machine", "iso_area_with"}),
+                }
+                points.append(Point(network, at, variant.name, spec, machine, found))
+    return points
+
+
+def build(section: MachineSection, folder: Path) -> Machine:
+    """The hardware that a section describes; ``folder`` is what the path of a technology is relative to."""
+    memory = section.memory
+    return Machine(
+        array=Accelerator(section.rows, section.cols, section.double_buffered),
+        memory=Memory(
+            _sram(memory.sram_kib),
+            memory.dram_gb_per_s,
+            memory.clock_ghz,
+            memory.double_buffered,
+            memory.im2col,
+        )
+        if memory
+        else None,
+        precision=Precision.of(section.precision)
+        if isinstance(section.precision, str)
+        else Precision(**section.precision),
+        technology=load_technology(section.technology, folder) if section.technology else None,
+        vector_unit=VectorUnit(section.vector_lanes) if section.vector_lanes else None,
+        zero_gating=section.zero_gating,
+        cores=section.cores,
+        partition=section.partition,
+    )
+
+
+def _machines(
+    experiment: Experiment, tree: Mapping[str, Any], file: Path
+) -> dict[str, tuple[MachineSection, Machine, IsoArea | None]]:
+    """Each variant's machine, by its name."""
+    built: dict[str, tuple[MachineSection, Machine, IsoArea | None]] = {}
+    by_name = {variant.name: variant for variant in experiment.variant}
+
+    def machine_of(variant: VariantSection) -> tuple[MachineSection, Machine]:
+        merged = _merged(tree, variant.machine)
+        try:
+            section = MachineSection.model_validate(merged)
+        except ValidationError as error:
+            where = f"{file} (variant {variant.name!r})"
+            raise ValueError(f"machine.{explain(error, MachineSection, where)}") from None
+        try:
+            return section, build(section, file.parent)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"machine in {file}: {error}") from None
+
+    for variant in experiment.variant:
+        section, machine = machine_of(variant)
+        found = None
+        if variant.iso_area_with:
+            other = by_name[variant.iso_area_with]
+            found = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
+            machine = Machine(**{**machine.__dict__, "array": found.array})
+        built[variant.name] = section, machine, found
+    return built
+
+
+def _networks(experiment: Experiment) -> list[tuple[str, dict[str, Any]]]:
+    """Each network's name, and what of a point's data says which it is."""
+    if experiment.trained:
+        return [(experiment.trained.model, {"trained": experiment.trained.model_dump()})]
+    networks = [(name, {"network": name}) for name in experiment.workload.networks]
+    return networks + [(f"{k}x{n}", {"layer": [k, n]}) for k, n in experiment.workload.layers]
+
+
+def _put(tree: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    *tables, last = key.split(".")
+    place: Any = tree
+    for table in tables:
+        place = place.get(table) if isinstance(place, dict) else None
+    allowed = {"workload": ("batch",), "machine": tuple(MachineSection.model_fields)}
+    if not isinstance(place, dict) or (len(tables) == 1 and last not in allowed.get(tables[0], (last,))):
+        raise ValueError(
+            f"sweep.keys in {origin}: got {key!r}; give workload.batch or a key of machine, as machine.rows"
+        )
+    place[last] = value
+
+
+def _merged(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(dict(tree))
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _sram(sizes_kib: int | Mapping[str, int]) -> int | PerOperand:
+    if isinstance(sizes_kib, int):
+        return sizes_kib * 1024
+    return PerOperand(**{name: size * 1024 for name, size in sizes_kib.items()})

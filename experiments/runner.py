@@ -1,0 +1,31 @@
+"""Runs an experiment: its points one after the other, those that are known already taken from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from experiments.compute import compute
+from experiments.points import Point
+from experiments.store import Store
+from jaxgrad.evaluate import Summary
+
+
+def run(points: Sequence[Point], store: Store) -> Iterator[tuple[Point, Summary, bool]]:
+    """Each point, its summary, and whether it was computed now.
+
+    A point that is done is on the disk before the next one begins: an interrupted run goes on where it was.
+
+    Raises:
+        ValueError: a point can't be computed; the message says which.
+    """
+    for point in points:
+        kept = store.get("points", point.spec)
+        if kept is not None:
+            yield point, Summary.from_dict(kept), False
+            continue
+        try:
+            summary = compute(point, store)
+        except ValueError as error:
+            raise ValueError(f"{point.network}, {point.variant}: {error}") from None
+        store.put("points", point.spec, summary.as_dict())
+        yield point, summary, True

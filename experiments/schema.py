@@ -1,0 +1,241 @@
+"""What an experiment is: its TOML file, checked.
+
+An experiment costs training steps: of each network (or single layer), under each *variant* (a schedule and what else
+tells it from the others), at each setting of what is *swept*. Each such point is computed on its own and kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+import models
+from jaxgrad.costs.orders import ORDERS
+from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
+from jaxgrad.evaluate import TRAINING_SCHEDULES
+from jaxgrad.hardware import FORMATS
+from jaxgrad.hardware.machine import PARTITIONS
+from jaxgrad.hardware.memory import IM2COL
+from jaxgrad.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
+from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+
+NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
+QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
+PHASES: tuple[str, ...] = ("forward", "backward", "vector", "step")
+Number = Annotated[float, Field(allow_inf_nan=False), otherwise("give a number")]
+
+
+class WorkloadSection(Section):
+    """What is trained.
+
+    Args:
+        networks: names of ``models``.
+        layers: single dense layers, [in features, out features] each.
+        batch: images (or rows) a step.
+        vector: whether work beside the array counts too; it needs ``machine.vector_lanes``.
+        images: images of an epoch, to tell what an epoch and a run take.
+        epochs: epochs of a run.
+    """
+
+    networks: list[Annotated[str, among(NETWORKS)]] = Field(default_factory=list)
+    layers: list[Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in, out] sizes")]] = Field(default_factory=list)
+    batch: Size = 1
+    vector: Switch = False
+    images: Size | None = None
+    epochs: Size | None = None
+
+
+class TrainedSection(Section):
+    """A network that is really trained, to measure how many of its MACs have no operand of zero."""
+
+    model: Annotated[str, among(tuple(models.MODELS))] = "lenet"
+    epochs: Size = 10
+    seed: Seed = 0
+
+
+class MemorySection(Section):
+    """The scratchpad, in KiB, whole or by tensor, and DRAM."""
+
+    sram_kib: Size | dict[str, Size]
+    dram_gb_per_s: Rate
+    clock_ghz: Rate = 1.0
+    double_buffered: Switch = True
+    im2col: Annotated[str, among(IM2COL)] = "on_chip"
+
+
+class MachineSection(Section):
+    """The accelerator. ``technology`` is a preset's name or the path of a TOML file, as seen from the experiment's."""
+
+    rows: Size
+    cols: Size
+    double_buffered: Switch = False
+    precision: Annotated[str, among(tuple(FORMATS))] | dict[str, Annotated[str, among(tuple(FORMATS))]] = "bf16"
+    memory: MemorySection | None = None
+    technology: str | None = None
+    vector_lanes: Size | None = None
+    zero_gating: Switch = False
+    cores: Size = 1
+    partition: Annotated[str, among(PARTITIONS)] = "batch"
+
+
+class VariantSection(Section):
+    """One way of doing it.
+
+    Args:
+        name: what reports call it.
+        schedule: of the gradients.
+        order: of their blocks, where there is a memory.
+        iso_area_with: the name of a variant; this one's array is as large as that one's area allows.
+        machine: keys of ``machine`` that differ, such as ``{zero_gating = true}``.
+    """
+
+    name: Annotated[str, Field(min_length=1), otherwise("give a name")]
+    schedule: Annotated[str, among(TRAINING_SCHEDULES)]
+    order: Annotated[str, among(ORDERS)] = "separate"
+    forward: Annotated[str, among(FORWARDS)] = "ws"
+    weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
+    objective: Annotated[str, among(OBJECTIVES)] = "cycles"
+    plan_for: Annotated[str, among(PLAN_OBJECTIVES)] = "cycles"
+    iso_area_with: str | None = None
+    machine: dict[str, Any] = Field(default_factory=dict)
+
+
+class SweepSection(Section):
+    """Values that a key takes in turn; several keys take theirs together.
+
+    Args:
+        keys: such as ``["machine.rows", "machine.cols"]``.
+        values: what all of them take; a list in it has one value for each key.
+        name: of the axis, with its unit.
+        labels: what to call the values; themselves by default.
+    """
+
+    keys: Annotated[list[str], Field(min_length=1)]
+    values: Annotated[list[Any], Field(min_length=1)]
+    name: str
+    labels: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _match(self) -> SweepSection:
+        for value in self.values:
+            if isinstance(value, list) and len(value) != len(self.keys):
+                raise ValueError(f"values: got {value!r}; give one value for each of {', '.join(self.keys)}")
+        if self.labels is not None and len(self.labels) != len(self.values):
+            raise ValueError(f"labels: got {len(self.labels)}; give {len(self.values)}, one for each value")
+        return self
+
+    def settings(self) -> list[tuple[str, dict[str, Any]]]:
+        """For each value its label and what it sets."""
+        labels = self.labels or [_label(value) for value in self.values]
+        return [
+            (label, dict(zip(self.keys, value if isinstance(value, list) else [value] * len(self.keys), strict=True)))
+            for label, value in zip(labels, self.values, strict=True)
+        ]
+
+
+class PublishedSection(Section):
+    """A published figure.
+
+    Args:
+        network: whose it is.
+        at: label of a swept value by the name of its axis.
+        variant: what was measured, over the baseline (or over ``over``).
+        quantity: of what.
+        ratio: the figure, the baseline's being 1; or ``at_most``, ``at_least``: the published range's ends.
+        source: paper and place.
+        assumption: what differs between the paper and this configuration and could account for a deviation.
+    """
+
+    network: str | None = None
+    at: dict[str, str] = Field(default_factory=dict)
+    variant: str
+    over: str | None = None
+    quantity: Annotated[str, among(QUANTITIES)]
+    ratio: Number | None = None
+    at_most: Number | None = None
+    at_least: Number | None = None
+    source: str
+    assumption: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> PublishedSection:
+        if self.ratio is None and self.at_most is None and self.at_least is None:
+            raise ValueError("ratio: got none; give ratio, or at_most, at_least or both")
+        return self
+
+
+class Experiment(Section):
+    """An experiment's file.
+
+    Args:
+        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
+        workload, machine, variant, sweep, published: see there.
+        trained: a network to train for its zeros; then ``workload`` gives only the batch.
+        baseline: the name of the variant that the others are compared to.
+        compare: the part of a step that is compared.
+    """
+
+    title: str
+    question: str = ""
+    notes: list[str] = Field(default_factory=list)
+    workload: WorkloadSection = WorkloadSection()
+    trained: TrainedSection | None = None
+    machine: MachineSection
+    variant: Annotated[list[VariantSection], Field(min_length=1)]
+    sweep: list[SweepSection] = Field(default_factory=list)
+    published: list[PublishedSection] = Field(default_factory=list)
+    baseline: str
+    compare: Literal["forward", "backward", "vector", "step"] = "backward"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Experiment:
+        names = [variant.name for variant in self.variant]
+        if len(set(names)) < len(names):
+            raise ValueError(f"variant.name: got {names}; give each variant a name of its own")
+        wanted = [("baseline", self.baseline)]
+        wanted += [("variant.iso_area_with", each.iso_area_with) for each in self.variant if each.iso_area_with]
+        wanted += [("published.variant", each.variant) for each in self.published]
+        wanted += [("published.over", each.over) for each in self.published if each.over]
+        for key, name in wanted:
+            if name not in names:
+                raise ValueError(f"{key}: got {name!r}; choose one of {', '.join(names)}, the names of variants")
+        if not (self.workload.networks or self.workload.layers or self.trained):
+            raise ValueError("workload: got neither networks nor layers; give some, or a [trained] network")
+        if self.workload.vector and self.machine.vector_lanes is None:
+            raise ValueError("workload.vector: got true; give machine.vector_lanes too")
+        axes = {axis.name: [label for label, _ in axis.settings()] for axis in self.sweep}
+        for each in self.published:
+            for axis, label in each.at.items():
+                if label not in axes.get(axis, ()):
+                    raise ValueError(f"published.at: got {axis} = {label!r}; give a swept axis and one of its labels")
+        return self
+
+    @property
+    def points(self) -> int:
+        """How many training steps it costs."""
+        networks = len(self.workload.networks) + len(self.workload.layers) or 1
+        return networks * len(self.variant) * math.prod(len(axis.values) for axis in self.sweep)
+
+
+def load(file: Path) -> Experiment:
+    """The experiment in a file.
+
+    Raises:
+        ValueError: it can't be read, or something in it will not do, in one line.
+    """
+    return check(read_toml(file, "CONFIG"), str(file))
+
+
+def check(tree: Mapping[str, Any], origin: str) -> Experiment:
+    try:
+        return Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise ValueError(explain(error, Experiment, origin)) from None
+
+
+def _label(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,96 @@
+"""Area of a machine, and arrays of equal area."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from jaxgrad.hardware import Accelerator, Machine
+
+# schedule -> the PE that runs it
+PE_KIND: dict[str, str] = {
+    "ws": "ws",
+    "ws_only": "ws",
+    "os": "os",
+    "os_only": "os",
+    "sequential": "interleaved",
+    "interleaved": "interleaved",
+    "auto": "interleaved",
+}
+_ASPECT = 1.1  # how much longer than the wanted shape an array of equal area may be
+
+
+class Area(NamedTuple):
+    """Square micrometres of all cores."""
+
+    pes_um2: float
+    sram_um2: float
+
+    @property
+    def total_um2(self) -> float:
+        return self.pes_um2 + self.sram_um2
+
+
+class IsoArea(NamedTuple):
+    """An array of nearly the area of another one.
+
+    Args:
+        array: the largest that fits.
+        pes_um2: its area.
+        remainder_um2: what is left of the other's area.
+    """
+
+    array: Accelerator
+    pes_um2: float
+    remainder_um2: float
+
+
+def area(machine: Machine, schedule: str) -> Area:
+    """Area of the PEs that a schedule needs, and of the scratchpad.
+
+    Raises:
+        ValueError: no technology, or no figure for the machine's datapath.
+    """
+    each = pe_um2(machine, schedule)
+    memory, technology = machine.memory, machine.technology
+    sram = 8 * memory.total_bytes * technology.sram_um2_per_bit if memory and technology else 0.0
+    return Area(each * machine.array.pes * machine.cores, sram * machine.cores)
+
+
+def pe_um2(machine: Machine, schedule: str) -> float:
+    """Area of one PE that can run ``schedule``."""
+    if machine.technology is None:
+        raise ValueError("technology: got none; area needs one")
+    return machine.technology.pe_area_um2(
+        machine.precision.multiplier,
+        double_buffered=machine.array.double_buffered,
+        kind=PE_KIND[schedule],
+    )
+
+
+def iso_area(machine: Machine, schedule: str, baseline: str) -> IsoArea:
+    """The array of ``baseline``'s PEs that takes no more area than ``machine``'s array does with ``schedule``'s.
+
+    Of all arrays that fit and are nearly of the same shape (rows over columns within a tenth), the one of most PEs; of
+    those with equally many, the one whose shape is nearest. The scratchpad stays as it is.
+
+    Raises:
+        ValueError: no technology, or no figure for the machine's datapath; or not even one PE fits.
+    """
+    each = pe_um2(machine, baseline)
+    budget = pe_um2(machine, schedule) * machine.array.pes
+    shape = machine.array.rows / machine.array.cols
+    most = math.floor(budget / each)
+    if most < 1:
+        size = f"{machine.array.rows}x{machine.array.cols}"
+        raise ValueError(f"array: got {size}; not one {baseline} PE takes as little area: give a larger one")
+
+    def rank(rows: int) -> tuple[bool, int, float]:
+        cols = most // rows
+        distance = abs(math.log(rows / cols / shape))
+        near = distance <= math.log(_ASPECT)
+        return near, rows * cols if near else 0, -distance
+
+    rows = max(range(1, most + 1), key=rank)
+    array = Accelerator(rows, most // rows, machine.array.double_buffered)
+    return IsoArea(array, array.pes * each, budget - array.pes * each)

@@ -1,0 +1,190 @@
+"""A layer shared by several cores, each with its own array, scratchpad and DRAM channel.
+
+One axis is cut into as many parts as there are cores. Along the axis that a result lacks, each core has only partial
+sums of it: all but one core write theirs to DRAM, and they are read back to be added. So cutting the batch adds up dW,
+cutting the out features adds up dX, and cutting the in features adds up y; for the gradients the last needs no sums at
+all (IGO, MICRO 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgrad.costs import hierarchy
+from jaxgrad.costs.hierarchy import Plan, Planner
+from jaxgrad.costs.integers import ceil_div
+from jaxgrad.costs.layers import Phases
+from jaxgrad.costs.nests import reused_along
+from jaxgrad.costs.search import Unfit
+from jaxgrad.costs.transfers import Shapes, Storage
+from jaxgrad.hardware import Machine
+from jaxgrad.mapping import Result
+
+_AXES = {"batch": "b", "in_features": "k", "out_features": "n"}
+
+
+class Share(NamedTuple):
+    """What ``cores`` cores do each: a part of the layer, by a plan of their own."""
+
+    cores: int
+    shapes: Shapes
+    plan: Plan
+
+
+class Partition(NamedTuple):
+    """A layer on all cores.
+
+    Args:
+        axis: which is cut.
+        shares: the largest first.
+        summed: results of which each core has partial sums.
+        cycles: clock cycles until the last core is done, stalls and the exchange of sums included.
+        dram_bytes: of all cores.
+    """
+
+    axis: str
+    shares: tuple[Share, ...]
+    summed: tuple[Result, ...]
+    cycles: int
+    dram_bytes: int
+
+
+class CoresPlanner:
+    """A ``Planner`` for all cores of a machine: it finds the better axis to cut, or the one that is wanted."""
+
+    def __init__(self, machine: Machine, shapes: Shapes, objective: str = "cycles") -> None:
+        self._machine, self._shapes, self._objective = machine, shapes, objective
+        self._planners: dict[str, Planner] = {}
+
+    def forward(self, dataflow: str) -> list[Partition]:
+        """The best partition of each layer's forward pass."""
+        return self._best(lambda planner: planner.forward(dataflow), ("y",))
+
+    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Partition]:
+        """The best partition of each layer's gradients; see ``Planner.backward``."""
+        wanted: dict[Result, bool] = {"dx": dx and schedule != "os", "dw": dw and schedule != "ws"}
+        results = tuple(result for result, is_wanted in wanted.items() if is_wanted)
+        return self._best(lambda planner: planner.backward(schedule, order, dx=dx, dw=dw), results)
+
+    def _best(self, plan: Callable[[Planner], list[Plan]], results: tuple[Result, ...]) -> list[Partition]:
+        wanted = self._machine.partition
+        axes = _AXES.values() if wanted == "best" else (_AXES[wanted],)
+        if self._machine.cores == 1:
+            axes = ("b",)  # whichever: there is one part
+        choices = [self._along(axis, plan, results) for axis in axes]
+
+        def key(partition: Partition) -> tuple[int, int]:
+            spent = (partition.cycles, partition.dram_bytes)
+            return spent if self._objective == "cycles" else spent[::-1]
+
+        return [min(each, key=key) for each in zip(*choices, strict=True)]
+
+    def _along(self, axis: str, plan: Callable[[Planner], list[Plan]], results: tuple[Result, ...]) -> list[Partition]:
+        """Every layer cut along one axis."""
+        parts, remainders = _cut(self._shapes, axis, self._machine.cores)
+        left = np.flatnonzero(remainders.sizes[axis])
+        if axis not in self._planners:
+            both = Shapes(*(np.concatenate([a, b[left]]) for a, b in zip(parts, remainders, strict=True)))
+            self._planners[axis] = Planner(self._machine, both, self._objective)
+        count = len(self._shapes.b)
+        try:
+            plans = plan(self._planners[axis])
+        except Unfit as unfit:
+            layer = unfit.layer if unfit.layer < count else int(left[unfit.layer - count])
+            raise Unfit(layer, unfit.lacking_bytes) from None
+        rest = dict(zip(left.tolist(), plans[count:], strict=True))
+        summed = tuple(result for result in results if reused_along(result) == axis)
+        return [
+            self._partition(layer, axis, parts, remainders, plans[layer], rest.get(layer), summed)
+            for layer in range(count)
+        ]
+
+    def _partition(
+        self,
+        layer: int,
+        axis: str,
+        parts: Shapes,
+        remainders: Shapes,
+        plan: Plan,
+        rest: Plan | None,
+        summed: tuple[Result, ...],
+    ) -> Partition:
+        part, whole = _one(parts, layer), _one(self._shapes, layer)
+        shares = [Share(whole.sizes[axis] // part.sizes[axis], part, plan)]
+        if rest:
+            shares.append(Share(1, _one(remainders, layer), rest))
+        exchanged = _exchanged_bytes(shares, whole, summed, self._machine)
+        return Partition(
+            axis,
+            tuple(shares),
+            summed,
+            max(share.plan.cycles for share in shares) + _exchange_cycles(shares, exchanged, self._machine),
+            sum(share.cores * share.plan.dram_bytes for share in shares) + exchanged,
+        )
+
+
+def counts(partition: Partition, shapes: Shapes, machine: Machine) -> Phases:
+    """All counters of all cores, by phase; cycles and stalls are those of the core that takes longest.
+
+    Args:
+        partition: from a ``CoresPlanner``.
+        shapes: of the whole layer, Python ints.
+        machine: that of the planner.
+    """
+    each = [hierarchy.counts(share.plan, share.shapes, machine) for share in partition.shares]
+    slowest = max(range(len(each)), key=lambda index: partition.shares[index].plan.cycles)
+    phases: dict[str, dict[str, int]] = {}
+    for phase in dict.fromkeys(name for one in each for name in one):
+        total: dict[str, int] = {}
+        for share, one in zip(partition.shares, each, strict=True):
+            for name, value in one.get(phase, {}).items():
+                total[name] = total.get(name, 0) + share.cores * value
+        own = each[slowest].get(phase, {})
+        phases[phase] = total | {name: own.get(name, 0) for name in ("cycles", "stall_cycles")}
+    exchanged = _exchanged_bytes(partition.shares, shapes, partition.summed, machine)
+    if exchanged:
+        words = sum(_exchanged_words(partition.shares, shapes, result) for result in partition.summed)
+        phase = next(name for name in phases if set(partition.summed) & {*name.split("+"), "y"})
+        own = phases[phase]
+        for name in ("dram_psum_reads", "dram_psum_writes"):
+            own[name] = own.get(name, 0) + words
+        own["stall_cycles"] += _exchange_cycles(partition.shares, exchanged, machine)
+    return phases
+
+
+def _cut(shapes: Shapes, axis: str, cores: int) -> tuple[Shapes, Shapes]:
+    """The part of each core but the last one, and what is left for that; 0 long where the parts are equal."""
+    length = shapes.sizes[axis]
+    part = ceil_div(length, cores)
+    rest = length % part
+
+    def cut(to: np.ndarray) -> Shapes:
+        x_words = shapes.x_words if axis == "n" else ceil_div(shapes.x_words * to, length)
+        sizes = {**shapes.sizes, axis: to}
+        return Shapes(sizes["b"], sizes["k"], sizes["n"], x_words)
+
+    return cut(part), cut(rest)
+
+
+def _one(shapes: Shapes, layer: int) -> Shapes:
+    return Shapes(*(int(values[layer]) for values in shapes))
+
+
+def _exchanged_words(shares: tuple[Share, ...] | list[Share], shapes: Shapes, result: Result) -> int:
+    """Partial sums that are written, and read back as often."""
+    return (sum(share.cores for share in shares) - 1) * shapes.words[result]
+
+
+def _exchanged_bytes(
+    shares: tuple[Share, ...] | list[Share], shapes: Shapes, summed: tuple[Result, ...], machine: Machine
+) -> int:
+    return sum(2 * machine.precision.bytes("psum", _exchanged_words(shares, shapes, result)) for result in summed)
+
+
+def _exchange_cycles(shares: tuple[Share, ...] | list[Share], exchanged_bytes: int, machine: Machine) -> int:
+    """All channels carry the sums together."""
+    assert machine.memory is not None
+    return Storage.of(machine.memory).transfer_cycles(ceil_div(exchanged_bytes, sum(share.cores for share in shares)))

@@ -1,0 +1,104 @@
+"""Energy of counted events: a table of what each action takes on a machine, times how often it happens.
+
+The table is Accelergy's energy reference table in small: components, their actions, pJ for one of each. ``accelergy``
+reads and writes it in that tool's format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from jaxgrad.costs.integers import Integer
+from jaxgrad.hardware import Machine
+
+Counts = Mapping[str, Integer]
+Table = Mapping[str, Mapping[str, float]]
+"""pJ by component and action."""
+
+COMPONENTS: tuple[str, ...] = ("mac", "register", "hop", "sram", "dram", "idle", "leakage", "vector")
+_MOVED = ("x", "w", "y", "dy", "dx", "dw", "psum")
+
+
+def _both(name: str) -> tuple[str, str]:
+    return f"{name}_reads", f"{name}_writes"
+
+
+# component -> action -> how often it happens, from counts by name. What DRAM delivers is written into the scratchpad,
+# and what it takes is read from there: an access each.
+ACTIONS: dict[str, dict[str, Callable[[Counts], Integer]]] = {
+    "mac": {"compute": lambda counts: counts["energetic_macs"]},
+    "register": {
+        # A weight-stationary MAC reads its weight; an output-stationary one reads and writes its sum.
+        "weight": lambda counts: counts["macs"] - counts["acc_updates"],
+        "accumulator": lambda counts: 2 * counts["acc_updates"],
+    },
+    "hop": {name: lambda counts, name=name: counts[f"{name}_hops"] for name in ("x", "dy", "psum")},
+    "sram": {
+        name: lambda counts, name=name: sum(
+            counts.get(f"{level}{each}", 0) for level in ("", "dram_") for each in _both(name)
+        )
+        for name in _MOVED
+    },
+    "dram": {
+        name: lambda counts, name=name: sum(counts.get(f"dram_{each}", 0) for each in _both(name)) for name in _MOVED
+    },
+    "idle": {"cycle": lambda counts: counts["cycles"] + counts.get("stall_cycles", 0)},
+    "leakage": {"cycle": lambda counts: counts["cycles"] + counts.get("stall_cycles", 0)},
+    "vector": {
+        "operation": lambda counts: counts.get("vector_operations", 0),
+        "sram": lambda counts: counts.get("vector_words", 0),
+        "dram": lambda counts: counts.get("dram_vector_words", 0),
+    },
+}
+
+
+def table(machine: Machine) -> Table:
+    """What one of each action takes on ``machine``, in pJ.
+
+    Raises:
+        ValueError: the machine has no technology, or that has no figure for what it computes with.
+    """
+    technology, memory, precision = machine.technology, machine.memory, machine.precision
+    if technology is None or memory is None:
+        raise ValueError("technology: got none; energy needs one, and a memory")
+    macs = dict(technology.mac_pj)
+    if precision.multiplier not in macs:
+        raise ValueError(
+            f"precision: got {precision.multiplier!r}; technology {technology.name!r} has MACs of {', '.join(macs)}"
+        )
+    bits = {name: precision.format(name).bits_per_word for name in _MOVED}
+    sram, dram = technology.sram_access_pj_per_bit, technology.dram_pj_per_bit
+    parts = {name: sram(memory.part_bytes(name)) * bits[name] for name in _MOVED}
+    return {
+        "mac": {"compute": macs[precision.multiplier]},
+        "register": {
+            "weight": technology.register_pj_per_bit * bits["w"],
+            "accumulator": technology.register_pj_per_bit * bits["psum"],
+        },
+        "hop": {name: technology.hop_pj_per_bit * bits[name] for name in ("x", "dy", "psum")},
+        "sram": parts,
+        "dram": {name: dram * bits[name] for name in _MOVED},
+        "idle": {"cycle": technology.idle_pj_per_pe_cycle * machine.array.pes * machine.cores},
+        "leakage": {"cycle": technology.sram_leakage_pj_per_byte_cycle * memory.total_bytes * machine.cores},
+        # The vector unit works on activations.
+        "vector": {
+            "operation": technology.vector_pj_per_operation,
+            "sram": parts["x"],
+            "dram": parts["x"] + dram * bits["x"],
+        },
+    }
+
+
+def energy_pj(counts: Counts, prices: Table, *, zero_gating: bool = False) -> dict[str, float]:
+    """Energy of some counts in pJ, by component.
+
+    Args:
+        counts: by the names of ``Counters.as_dict``, and those of DRAM and the vector unit.
+        prices: from ``table``, or a table of one's own with the same components and actions.
+        zero_gating: whether only MACs with both operands non-zero take energy.
+    """
+    counted = {**counts, "energetic_macs": counts["effectual_macs" if zero_gating else "macs"]}
+    return {
+        component: sum(often(counted) * prices[component][action] for action, often in actions.items())
+        for component, actions in ACTIONS.items()
+    }

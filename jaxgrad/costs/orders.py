@@ -1,0 +1,58 @@
+"""Orders in which blocks of a layer's two gradients are computed, by name.
+
+The named ones are of IGO (Kim, Na, Lee, Lee, Huh: Interleaved Gradient Order, MICRO 2023). Each is a family of loop
+nests, of which a search takes the best.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from jaxgrad.costs.integers import Integer, maximum, minimum, where
+from jaxgrad.costs.nests import LOOPS, Nest, holdings
+from jaxgrad.mapping import Result
+
+Nests = tuple[Nest, ...]
+"""One nest, or two whose block operations alternate."""
+
+SHARED: tuple[str, ...] = ("alternating", "dx_major", "dw_major", "k_major")
+"""Orders that interleave the two gradients block by block."""
+
+ORDERS: tuple[str, ...] = ("separate", *SHARED, "best", "rule")
+"""``separate``: all of dX, then all of dW. ``best``: the best of those above. ``rule``: IGO's printed rule."""
+
+FUSED: tuple[str, ...] = ("dx_major", "dw_major", "k_major")
+"""Orders in which both gradients of a block are computed together: all that an interleaved pass can do."""
+
+_OUTERMOST = {"dx_major": "b", "dw_major": "n", "k_major": "k"}
+
+
+def families(results: tuple[Result, ...], order: str) -> Iterator[Nests]:
+    """The nests that an order allows.
+
+    Args:
+        results: what is computed. One product alone may use any loops, whatever the order.
+        order: one of ``SHARED`` for two gradients.
+    """
+    if len(results) == 2 and order == "alternating":
+        yield from _alternating()
+        return
+    for loops in LOOPS:
+        if len(results) == 1 or loops[0] == _OUTERMOST[order]:
+            for nest in holdings(results, loops):
+                yield (nest,)
+
+
+def _alternating() -> Iterator[Nests]:
+    """dX row by row of dY's blocks, dW column by column, neither spilling its sums; k innermost or outermost."""
+    for w_held, x_held in itertools.product((False, True), repeat=2):
+        w, x = {"w"} if w_held else set(), {"x"} if x_held else set()
+        yield Nest(("dx",), "bnk", frozenset({"dx"} | w)), Nest(("dw",), "nbk", frozenset({"dw"} | x))
+        yield Nest(("dx",), "kbn", frozenset(w)), Nest(("dw",), "knb", frozenset(x))
+
+
+def rule(b: Integer, k: Integer, n: Integer) -> Integer:
+    """IGO's printed rule, as an index into ``SHARED``: alternating where nearly cubic, else by the longest side."""
+    cubic = maximum(b, k, n) < 4 * minimum(b, k, n)
+    return where(cubic, 0, where((k > n) & (k > b), SHARED.index("dw_major"), SHARED.index("dx_major")))

@@ -1,0 +1,154 @@
+"""Scratchpad and DRAM: what fits, how many bytes move, and how long the array waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import NamedTuple
+
+from jaxgrad.costs.alternating import words_shared
+from jaxgrad.costs.integers import Integer, ceil_div, maximum, minimum, where
+from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, trips, visits
+from jaxgrad.hardware import Memory, PerOperand, Precision
+from jaxgrad.mapping import AXES
+
+
+class Shapes(NamedTuple):
+    """Layers' GEMMs, one or an array of them.
+
+    Args:
+        b, k, n: their sizes.
+        x_words: elements of X as DRAM holds it; fewer than ``b k`` where a convolution's patches overlap.
+    """
+
+    b: Integer
+    k: Integer
+    n: Integer
+    x_words: Integer
+
+    @property
+    def sizes(self) -> Sizes:
+        return {"b": self.b, "k": self.k, "n": self.n}
+
+    @property
+    def words(self) -> dict[str, Integer]:
+        """Size of each tensor in words."""
+        sizes = self.sizes
+        words = {name: sizes[axes[0]] * sizes[axes[1]] for name, axes in AXES.items()}
+        return words | {"x": self.x_words, "dx": self.x_words}
+
+    def share(self, tensor: str, words: Integer) -> Integer:
+        """So many elements of a tensor's matrix, in words as memory holds them."""
+        return ceil_div(words * self.x_words, self.b * self.k) if tensor in ("x", "dx") else words
+
+
+class Storage(NamedTuple):
+    """What ``Memory`` says, in the numbers that costs are made of; each may be an array.
+
+    Args:
+        usable_bytes: what one set of blocks may take; by part, or of all.
+        cycles, of_bytes: DRAM moves ``of_bytes`` bytes in ``cycles`` clock cycles.
+        double_buffered: whether transfers overlap with work.
+    """
+
+    usable_bytes: Integer | Mapping[str, Integer]
+    cycles: Integer
+    of_bytes: Integer
+    double_buffered: bool = True
+
+    @classmethod
+    def of(cls, memory: Memory) -> Storage:
+        halves = 2 if memory.double_buffered else 1
+        size = memory.sram_bytes
+        usable = (
+            {part.name: getattr(size, part.name) // halves for part in fields(size)}
+            if isinstance(size, PerOperand)
+            else size // halves
+        )
+        rate = memory.cycles_per_byte
+        return cls(usable, rate.numerator, rate.denominator, memory.double_buffered)
+
+    def transfer_cycles(self, size_bytes: Integer) -> Integer:
+        return ceil_div(size_bytes * self.cycles, self.of_bytes)
+
+    def spare_bytes(self, needed: Mapping[str, Integer]) -> Integer:
+        """What is left, in a divided scratchpad in dY's part; negative where the blocks do not fit."""
+        if not isinstance(self.usable_bytes, Mapping):
+            return self.usable_bytes - sum(needed.values())
+        left = {part: self.usable_bytes[part] - size for part, size in needed.items()}
+        least = minimum(*left.values())
+        return where(least < 0, least, left.get("dy", least))
+
+
+def needed_bytes(nests: Sequence[Nest], shapes: Shapes, block: Sizes, precision: Precision) -> dict[str, Integer]:
+    """What must be in the scratchpad at a time, by its parts; results as wide as the accumulators."""
+    needed: dict[str, Integer] = {}
+    for nest in nests:
+        for name in nest.tensors:
+            words = shapes.share(name, resident(nest, name, shapes.sizes, block))
+            size = precision.bytes("psum" if name in nest.results else name, words)
+            part = "dx" if name == "y" else name
+            needed[part] = needed.get(part, 0) + size
+    return needed
+
+
+def dram_words(
+    nests: Sequence[Nest], shapes: Shapes, block: Sizes, precision: Precision, spare_bytes: Integer
+) -> dict[str, Integer]:
+    """Words to and from DRAM; of two nests whose block operations alternate, dY's less what they share.
+
+    Args:
+        nests: one, or those of dX and of dW.
+        shapes, block, precision: what is computed, in which pieces and formats.
+        spare_bytes: what the scratchpad has left to keep blocks of dY for their second use.
+    """
+    moved: dict[str, Integer] = {}
+    for nest in nests:
+        for name, words in traffic(nest, shapes.sizes, block, shapes.words).items():
+            moved[name] = moved.get(name, 0) + words
+    if len(nests) > 1:
+        # Each step brings one block of dY for dX and one for dW.
+        pair_bytes = 2 * precision.bytes("dy", block["b"] * block["n"])
+        window = maximum(spare_bytes, 0) // pair_bytes
+        shared = words_shared((shapes.b, shapes.n), (block["b"], block["n"]), window)
+        moved["dy_reads"] = moved["dy_reads"] - shared * visits(nests[0], "dy", shapes.sizes, block)
+    return moved
+
+
+def dram_bytes(moved: Mapping[str, Integer], precision: Precision) -> Integer:
+    """Bytes of all that moves."""
+    return sum(precision.bytes(name.partition("_")[0], words) for name, words in moved.items())
+
+
+def stall_cycles(
+    compute: Integer,
+    moved_bytes: Integer,
+    nests: Sequence[Nest],
+    shapes: Shapes,
+    block: Sizes,
+    storage: Storage,
+    precision: Precision,
+) -> Integer:
+    """Cycles in which the array waits for DRAM.
+
+    Double-buffered, transfers overlap with work as well as they can: the array waits for its first operands, and at
+    the end for its last results to leave, and where DRAM takes longer than all that, for DRAM. This is a lower bound:
+    transfers are taken to be spread evenly enough. Without double buffering nothing overlaps.
+    """
+    if not storage.double_buffered:
+        return storage.transfer_cycles(moved_bytes)
+    loops = trips(shapes.sizes, block)
+    edge = {axis: shapes.sizes[axis] - (loops[axis] - 1) * block[axis] for axis in "bkn"}
+    first = last = 0
+    for nest in nests:
+        for name in nest.operands:
+            first = first + _block_bytes(name, shapes, block, precision)
+        for name in nest.results:
+            last = last + _block_bytes(name, shapes, edge, precision)
+    exposed = storage.transfer_cycles(first) + storage.transfer_cycles(last)
+    return maximum(exposed, storage.transfer_cycles(moved_bytes) - compute)
+
+
+def _block_bytes(tensor: str, shapes: Shapes, block: Sizes, precision: Precision) -> Integer:
+    first, second = AXES[tensor]
+    return precision.bytes(tensor, shapes.share(tensor, block[first] * block[second]))

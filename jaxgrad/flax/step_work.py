@@ -1,0 +1,102 @@
+"""All that a training step of an NNX model asks of an accelerator: its GEMMs, and its vector unit's work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import Array
+from jax.extend.core import jaxpr_as_fun
+
+from jaxgrad import workload
+from jaxgrad.emulation import Emulation
+from jaxgrad.flax import tracing
+from jaxgrad.flax.layers import hook_layers, hooks
+from jaxgrad.hardware import Accelerator
+from jaxgrad.workload import LayerGemm, VectorWork, kinds
+
+
+@dataclass(frozen=True)
+class StepWork:
+    """What a training step asks for.
+
+    Args:
+        gemms: of the array, in the order in which the model calls its layers.
+        vector: of the vector unit, a record a kind, module and phase.
+    """
+
+    gemms: list[LayerGemm]
+    vector: list[VectorWork]
+
+
+def cross_entropy(logits: Any) -> Array:
+    """Mean softmax cross-entropy of the logits and one label a row, as classifiers are trained."""
+    labels = jnp.zeros(logits.shape[:-1], jnp.int32)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+
+def step_work(
+    model: nnx.Module,
+    *inputs: Any,
+    optimizer: optax.GradientTransformation | None = None,
+    loss: Callable[[Any], Array] = cross_entropy,
+    wrt: Any = nnx.Param,
+) -> StepWork:
+    """What one training step of a model asks for, from a trace: nothing is computed, no array allocated.
+
+    Args:
+        model: on the array or not, in training mode for batch statistics and dropout; it is left as it is, and may
+            come from ``nnx.eval_shape``.
+        inputs: what the model is called with; ``jax.ShapeDtypeStruct`` will do.
+        optimizer: whose update counts; None for a step that ends with the gradients.
+        loss: of the model's output.
+        wrt: an NNX filter, what is trained.
+    """
+    graph, params, rest = nnx.split(model, wrt, ...)
+
+    def forward(params: nnx.State, rest: nnx.State, inputs: tuple[Any, ...]) -> tuple[Array, nnx.State]:
+        inner: Any = nnx.merge(graph, params, rest, copy=True)
+        tracing.write_quickly(inner)
+        tracing.name_modules(inner)
+        hook_layers(inner, Emulation(Accelerator(1, 1)))  # any: a trace takes no array
+        for path, hook in hooks(inner):
+            hook.reading = path
+        out = inner(*inputs)
+        with kinds.scope("loss"):
+            value = loss(out)
+        return value, nnx.state(inner, nnx.Not(wrt))
+
+    with tracing.collector_at_rest():
+        return _read(forward, params, (rest, inputs), optimizer)
+
+
+def _read(
+    forward: Callable[..., tuple[Array, nnx.State]],
+    params: nnx.State,
+    others: tuple[nnx.State, tuple[Any, ...]],
+    optimizer: optax.GradientTransformation | None,
+) -> StepWork:
+    traced = jaxpr_as_fun(kinds.labelled(jax.make_jaxpr(forward)(params, *others)))
+    given = jax.tree.leaves(others)
+
+    def step(leaves: list[Array], given: list[Array], state: Any) -> Any:
+        def loss_of(leaves: list[Array]) -> tuple[Array, list[Array]]:
+            value, *after = traced(*leaves, *given)
+            return value, after
+
+        (value, after), gradients = jax.value_and_grad(loss_of, has_aux=True)(leaves)
+        if optimizer is None:
+            return value, after, gradients
+        with kinds.scope("update"):
+            updates, state = optimizer.update(gradients, state, leaves)
+            return value, after, optax.apply_updates(leaves, updates), state
+
+    leaves = jax.tree.leaves(params)
+    state = None if optimizer is None else jax.eval_shape(optimizer.init, leaves)
+    jaxpr = jax.make_jaxpr(step)(leaves, given, state)
+    return StepWork(workload.layer_gemms(jaxpr), workload.vector_work(jaxpr))

@@ -1,0 +1,102 @@
+"""Number formats, and which operand is held in which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from jaxgrad.checks import one_of
+
+TENSORS: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw", "psum")
+"""Everything that moves between memories; ``psum`` stands for partial sums of whatever."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How numbers are stored.
+
+    Args:
+        name: as users write it.
+        bits: bits of one number.
+        shared_bits: bits that ``block`` numbers share (the exponent of a block format).
+        block: numbers that share them.
+        computes: the name of the dtype that emulation computes in; None for a format that is only costed.
+    """
+
+    name: str
+    bits: int
+    shared_bits: int = 0
+    block: int = 1
+    computes: str | None = None
+
+    @property
+    def block_bits(self) -> int:
+        """Bits of ``block`` numbers."""
+        return self.bits * self.block + self.shared_bits
+
+    @property
+    def bits_per_word(self) -> float:
+        return self.block_bits / self.block
+
+
+# Block formats: Open Compute Project, Microscaling Formats (MX) 1.0: 32 numbers share an exponent of 8 bits.
+FORMATS: dict[str, Format] = {
+    entry.name: entry
+    for entry in (
+        Format("fp32", 32, computes="float32"),
+        Format("bf16", 16, computes="bfloat16"),
+        Format("fp16", 16, computes="float16"),
+        Format("int32", 32),
+        Format("int16", 16),
+        Format("int8", 8),
+        Format("mxfp8", 8, 8, 32),
+        Format("mxint8", 8, 8, 32),
+        Format("mxfp6", 6, 8, 32),
+        Format("mxfp4", 4, 8, 32),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The format of each tensor. ``accumulator`` is that of the sums in the PEs and of partial sums anywhere.
+
+    Args:
+        x, w, dy: formats of the activations (y is the next layer's x), the weights and the cotangents (dx too).
+        dw: format of the weight gradients.
+        accumulator: format of the sums.
+
+    Raises:
+        ValueError: a name is not one of ``FORMATS``.
+    """
+
+    x: str = "fp32"
+    w: str = "fp32"
+    dy: str = "fp32"
+    dw: str = "fp32"
+    accumulator: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            one_of(field.name, getattr(self, field.name), tuple(FORMATS))
+
+    @classmethod
+    def of(cls, operands: str) -> Precision:
+        """All operands in one format; sums in fp32, or int32 for integers; weight gradients in the sums' format."""
+        accumulator = "int32" if operands.startswith("int") else "fp32"
+        return cls(operands, operands, operands, accumulator, accumulator)
+
+    def format(self, tensor: str) -> Format:
+        """The format of one of ``TENSORS``."""
+        field = {"y": "x", "dx": "dy", "psum": "accumulator"}.get(tensor, tensor)
+        return FORMATS[getattr(self, field)]
+
+    def bytes(self, tensor: str, words: Any) -> Any:
+        """Bytes that so many words of a tensor take, rounded up; integers of whatever kind ``words`` is."""
+        stored = self.format(tensor)
+        return -(-words * stored.block_bits // (8 * stored.block))
+
+    @property
+    def multiplier(self) -> str:
+        """The widest of the operands' formats: one datapath multiplies them all."""
+        return max((self.x, self.w, self.dy), key=lambda name: (FORMATS[name].bits, name))

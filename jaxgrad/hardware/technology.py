@@ -1,0 +1,204 @@
+"""What actions cost in energy and parts in area: presets, and files of one's own (the presets are such files)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jaxgrad.checks import boolean, number, one_of, positive_integer, shown
+from jaxgrad.hardware.precision import FORMATS
+
+PRESETS: tuple[str, ...] = ("horowitz-45nm", "eyeriss-65nm", "sasiml")
+PE_KINDS: tuple[str, ...] = ("ws", "os", "interleaved")
+
+# section -> its keys, each a number of at least 0; [mac.pj], [sram] and [[area.pe]] are read on their own
+_NUMBERS: dict[str, tuple[str, ...]] = {
+    "register": ("pj_per_bit",),
+    "hop": ("pj_per_bit",),
+    "dram": ("pj_per_bit",),
+    "idle": ("pj_per_pe_cycle",),
+    "vector": ("pj_per_operation",),
+}
+_KEYS: dict[str, tuple[str, ...]] = _NUMBERS | {
+    "mac": ("pj",),
+    "sram": ("bytes", "pj_per_bit", "leakage_pj_per_byte_cycle"),
+    "area": ("sram_um2_per_bit", "pe"),
+}
+_SECTIONS = ("name", "source", "assumptions", *_KEYS)
+
+
+@dataclass(frozen=True)
+class Technology:
+    """Energies in pJ and areas in um2.
+
+    Args:
+        name, source, assumptions: what it is, where its figures are from, and what they leave open.
+        mac_pj: one multiply-accumulate, by the operands' format.
+        register_pj_per_bit: an access to a register of a PE.
+        hop_pj_per_bit: a move to the register of the next PE.
+        sram_pj_per_bit: an access, by the scratchpad's size in bytes; see ``sram_access_pj_per_bit``.
+        sram_leakage_pj_per_byte_cycle: leakage of the scratchpad.
+        dram_pj_per_bit: a read or a write.
+        idle_pj_per_pe_cycle: what a PE takes in each clock cycle, at work or not.
+        vector_pj_per_operation: an elementwise operation of the vector unit.
+        sram_um2_per_bit: area of the scratchpad.
+        pe_um2: area of a PE by (datapath, double-buffered, one of ``PE_KINDS``).
+    """
+
+    name: str
+    source: str
+    assumptions: tuple[str, ...]
+    mac_pj: tuple[tuple[str, float], ...]
+    register_pj_per_bit: float
+    hop_pj_per_bit: float
+    sram_pj_per_bit: tuple[tuple[int, float], ...]
+    sram_leakage_pj_per_byte_cycle: float
+    dram_pj_per_bit: float
+    idle_pj_per_pe_cycle: float
+    vector_pj_per_operation: float
+    sram_um2_per_bit: float
+    pe_um2: tuple[tuple[tuple[str, bool, str], float], ...]
+
+    def sram_access_pj_per_bit(self, size_bytes: int) -> float:
+        """Energy of an access to a scratchpad of that size.
+
+        Between and beyond the sizes given, energy goes as a power of the size (a straight line through the two nearest
+        on logarithmic axes); one figure alone holds for every size.
+        """
+        points = self.sram_pj_per_bit
+        if len(points) == 1:
+            return points[0][1]
+        pairs = list(itertools.pairwise(points))
+        (small, low), (large, high) = next((pair for pair in pairs if size_bytes <= pair[1][0]), pairs[-1])
+        slope = math.log(high / low) / math.log(large / small)
+        return low * (size_bytes / small) ** slope
+
+    def pe_area_um2(self, datapath: str, *, double_buffered: bool, kind: str) -> float:
+        """Area of one PE.
+
+        Raises:
+            ValueError: no figure is given for that datapath.
+        """
+        areas = dict(self.pe_um2)
+        key = (datapath, double_buffered, kind)
+        if key not in areas:
+            known = sorted({name for name, _, _ in areas})
+            raise ValueError(
+                f"precision: got {datapath!r}; technology {self.name!r} has PE areas for {', '.join(known) or 'none'}: "
+                "choose one of these, or add [[area.pe]] to a technology file"
+            )
+        return areas[key]
+
+
+def load_technology(name: str, folder: Path | None = None) -> Technology:
+    """A preset by name, or one's own by the path of its TOML file (it has a slash or ends in .toml).
+
+    Args:
+        name: one of ``PRESETS``, or a path.
+        folder: what a relative path is relative to; the current folder by default.
+
+    Raises:
+        ValueError: there is none, or what it says will not do.
+    """
+    if not isinstance(name, str) or not (name.endswith(".toml") or "/" in name):
+        one_of("technology", name, PRESETS)
+        text = (resources.files("jaxgrad.hardware") / "technologies" / f"{name}.toml").read_text(encoding="utf-8")
+        return parse(text, name)
+    path = (folder or Path()) / name
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(name))
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(
+            f"technology: got {name!r}; give the path of a TOML file that can be read, or one of {', '.join(PRESETS)}"
+        ) from None
+
+
+def parse(text: str, origin: str) -> Technology:
+    """A technology from TOML.
+
+    Args:
+        text: the file's content; the presets show what is in it.
+        origin: the name of the file, for messages.
+
+    Raises:
+        ValueError: a key is missing, unknown, or not what it should be.
+    """
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"technology: got {origin!r}; mend its TOML: {error}") from None
+    try:
+        return _read(tree)
+    except ValueError as error:
+        raise ValueError(f"{origin}: {error}") from None
+
+
+def _read(tree: Mapping[str, Any]) -> Technology:
+    for section in tree:
+        one_of("section", section, _SECTIONS)
+    for section, keys in _KEYS.items():
+        for key in _table(tree, section):
+            one_of(f"{section} key", key, keys)
+    numbers = {section: {key: _figure(tree, section, key) for key in keys} for section, keys in _NUMBERS.items()}
+    macs = _table(_table(tree, "mac"), "pj", "mac.")
+    for name in macs:
+        one_of("mac.pj", name, tuple(FORMATS))
+    if not macs:
+        raise ValueError("mac.pj: got none; give the energy of a MAC for at least one format")
+    sram, area = _table(tree, "sram"), _table(tree, "area")
+    sizes, energies = (_listed(sram, key) for key in ("bytes", "pj_per_bit"))
+    if len(sizes) != len(energies) or not sizes or sorted(set(sizes)) != sizes:
+        raise ValueError(f"sram.bytes: got {shown(sizes)}; give growing sizes, as many as sram.pj_per_bit has energies")
+    return Technology(
+        name=str(tree.get("name", "unnamed")),
+        source=str(tree.get("source", "")),
+        assumptions=tuple(map(str, tree.get("assumptions", ()))),
+        mac_pj=tuple((name, number(f"mac.pj.{name}", value)) for name, value in macs.items()),
+        register_pj_per_bit=numbers["register"]["pj_per_bit"],
+        hop_pj_per_bit=numbers["hop"]["pj_per_bit"],
+        sram_pj_per_bit=tuple(
+            (positive_integer("sram.bytes", size), number("sram.pj_per_bit", energy, above=True))
+            for size, energy in zip(sizes, energies, strict=True)
+        ),
+        sram_leakage_pj_per_byte_cycle=_figure(tree, "sram", "leakage_pj_per_byte_cycle"),
+        dram_pj_per_bit=numbers["dram"]["pj_per_bit"],
+        idle_pj_per_pe_cycle=numbers["idle"]["pj_per_pe_cycle"],
+        vector_pj_per_operation=numbers["vector"]["pj_per_operation"],
+        sram_um2_per_bit=_figure(tree, "area", "sram_um2_per_bit"),
+        pe_um2=tuple(itertools.chain.from_iterable(map(_areas, area.get("pe", [])))),
+    )
+
+
+def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
+    if not isinstance(entry, dict):
+        raise ValueError(f"area.pe: got {shown(entry)}; give a table, [[area.pe]]")
+    datapath = one_of("area.pe.datapath", entry.get("datapath"), tuple(FORMATS))
+    buffered = boolean("area.pe.double_buffered", entry.get("double_buffered"))
+    return [
+        ((datapath, buffered, kind), number(f"area.pe.{kind}_um2", entry.get(f"{kind}_um2"), above=True))
+        for kind in PE_KINDS
+    ]
+
+
+def _table(tree: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:
+    table = tree.get(name)
+    if not isinstance(table, dict):
+        raise ValueError(f"{within}{name}: got {shown(table)}; give a table, [{within}{name}]")
+    return table
+
+
+def _figure(tree: Mapping[str, Any], section: str, key: str) -> float:
+    return number(f"{section}.{key}", _table(tree, section).get(key))
+
+
+def _listed(table: Mapping[str, Any], key: str) -> list[Any]:
+    value = table.get(key)
+    if not isinstance(value, list):
+        raise ValueError(f"sram.{key}: got {shown(value)}; give a list of numbers")
+    return value

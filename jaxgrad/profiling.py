@@ -1,0 +1,200 @@
+"""What any JAX function asks of an accelerator: its GEMMs and its vector unit's work, from a trace of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+from jaxgrad import evaluate
+from jaxgrad.checks import positive_integer
+from jaxgrad.emulation import Emulation
+from jaxgrad.evaluate import StepCost
+from jaxgrad.workload import LayerGemm, VectorWork, jaxprs, vector_work
+from jaxgrad.workload.kinds import labelled
+from jaxgrad.workload.numbering import Numbering, Site
+from jaxgrad.workload.products import Product, gemm_of, products, where
+
+Trips = int | Mapping[str, int]
+_UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback", "ragged_dot", "ragged_dot_general")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one call of a function asks for.
+
+    Args:
+        gemms: of the array; a forward product together with the gradients that were recognised as its own.
+        vector: of the vector unit.
+        notes: what could not be known, or was taken for what it may not be; a line each.
+    """
+
+    gemms: list[LayerGemm]
+    vector: list[VectorWork]
+    notes: list[str]
+
+    def cost(self, emulation: Emulation, schedules: Sequence[str] = evaluate.TRAINING_SCHEDULES) -> StepCost:
+        """The GEMMs' counts under each of the schedules, as ``evaluate.step_cost`` tells."""
+        return evaluate.step_cost(self.gemms, emulation, schedules)
+
+
+def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None, **kwargs: Any) -> Profile:
+    """Reads what a call of ``function`` asks of an accelerator off a trace of it, without running it.
+
+    The function may be anything JAX traces: a loss, its gradient, a whole training step, with ``jit``, ``scan``,
+    ``remat``, ``vmap``, ``custom_vjp``, ``cond`` or ``shard_map`` inside.
+
+    Args:
+        function: what to trace.
+        args, kwargs: what it is called with. Arrays may be ``jax.ShapeDtypeStruct``s; what is neither an array nor a
+            number is handed on as it is.
+        trips: how often while loops run, which no trace tells: one number for all, or one for each by the name that
+            the notes have for it, such as ``while@train.py:31``.
+
+    Raises:
+        ValueError: the function can't be traced, or ``trips`` names a loop that is not there.
+    """
+    jaxpr = trace(function, *args, **kwargs)
+    notes: list[str] = []
+    inner = _with_trips(jaxpr.jaxpr, trips, notes)
+    sites: list[Site] = []
+    Numbering(sites.append).walk(inner)
+    found = products(sites)
+    notes += _remarks(inner, sites, found)
+    read = labelled(jaxpr.replace(jaxpr=inner))
+    return Profile(_records(found), vector_work(read), notes)
+
+
+def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxpr:
+    """The jaxpr of a call, of which what is neither an array nor a number is a part.
+
+    Raises:
+        ValueError: the function can't be traced.
+    """
+    if not callable(function):
+        raise ValueError(f"function: got {type(function).__name__}; give something to call")
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    traced = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
+
+    def call(arrays: Sequence[Any]) -> Any:
+        own = list(leaves)
+        for index, array in zip(traced, arrays, strict=True):
+            own[index] = array
+        own_args, own_kwargs = jax.tree.unflatten(tree, own)
+        return [leaf for leaf in jax.tree.leaves(function(*own_args, **own_kwargs)) if _is_array(leaf)]
+
+    try:
+        return jax.make_jaxpr(call)([leaves[index] for index in traced])
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "")
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
+            "give one that jax.jit would take"
+        ) from error
+
+
+def _is_array(leaf: Any) -> bool:
+    if isinstance(leaf, bool):
+        return False  # a switch, more likely than data
+    return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | np.ndarray | np.generic | int | float | complex)
+
+
+def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
+    loops = _loop_names(jaxpr)
+    if isinstance(trips, Mapping):
+        for name, number in trips.items():
+            positive_integer(f"trips[{name}]", number)
+            if name not in loops.values():
+                there = ", ".join(dict.fromkeys(loops.values())) or "none, the function has no while loop"
+                raise ValueError(f"trips: got {name!r}; give one of {there}")
+    elif trips is not None:
+        positive_integer("trips", trips)
+
+    def told(equation: JaxprEqn) -> int | None:
+        name = loops[id(equation)]
+        return trips.get(name) if isinstance(trips, Mapping) else trips
+
+    unknown = dict.fromkeys(
+        name for name in loops.values() if trips is None or (isinstance(trips, Mapping) and name not in trips)
+    )
+    notes += [
+        f"{name}: how often it runs is not in the trace; its body counts once, give trips={{{name!r}: N}}"
+        for name in unknown
+    ]
+    return jaxprs.with_trips(jaxpr, told)
+
+
+def _loop_names(jaxpr: Jaxpr) -> dict[int, str]:
+    """While loops by identity, named by their lines."""
+    loops = [equation for equation in _equations(jaxpr) if equation.primitive.name == "while"]
+    lines = [f"while@{where(equation)}" for equation in loops]
+    return dict(zip(map(id, loops), _told_apart(lines), strict=True))
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """The names, those that are not the only one of their kind numbered."""
+    total, seen = Counter(names), Counter()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(f"{name}#{seen[name]}" if total[name] > 1 else name)
+    return apart
+
+
+def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jaxprs.inner(equation):
+            yield from _equations(inner)
+
+
+def _remarks(jaxpr: Jaxpr, sites: list[Site], found: list[Product]) -> list[str]:
+    notes = []
+    primitives = Counter(equation.primitive.name for equation in _equations(jaxpr))
+    if primitives["cond"]:
+        notes.append(f"cond: {primitives['cond']} of them; which branch runs is not in the trace, all are counted")
+    if primitives["shard_map"]:
+        notes.append("shard_map: counts are of all its devices together")
+    notes += [
+        f"{name}: {primitives[name]} of them; {_unseen(name)}" for name in _UNSEEN if primitives[name]
+    ]
+    other = [own for own in found if own.site.place.backward and own.of is None]
+    if other:
+        lines = ", ".join(dict.fromkeys(own.where for own in other))
+        notes.append(f"other: {len(other)} products of the backward pass are no layer's dX or dW ({lines}); each "
+                     "counts as a forward GEMM")
+    return notes
+
+
+def _unseen(name: str) -> str:
+    if name.startswith("ragged"):
+        return "each row is counted with one matrix, and a gradient as a forward GEMM"
+    return "what they compute is not in the trace and not counted"
+
+
+def _records(found: list[Product]) -> list[LayerGemm]:
+    own = [product for product in found if product.of is None]
+    paths = _told_apart([product.site.place.path or product.where for product in own])
+    return [_record(product, path) for product, path in zip(own, paths, strict=True)]
+
+
+def _record(product: Product, path: str) -> LayerGemm:
+    gemm, groups, x_words = gemm_of(product.site.equation)
+    backward = max(product.gradients.values(), default=0)
+    calls = backward or product.runs
+    return LayerGemm(
+        path=path,
+        gemm=gemm,
+        times=calls * groups,
+        needs_dx=product.gradients.get("dx", 0) > 0,
+        needs_dw=product.gradients.get("dw", 0) > 0,
+        kind=product.site.equation.primitive.name,
+        recomputed=(product.runs + product.again - calls) * groups,
+        x_words=x_words,
+    )

@@ -1,0 +1,72 @@
+"""What all plots share: a page, axes with units, checks of what is to be drawn, and the files."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from jaxgrad.reports.style import DPI
+
+WIDTH_INCHES = 8.0
+_DECADES_FOR_ALL_TICKS = 2.5
+_TITLE_CHARACTERS = 90
+
+
+def page(height_inches: float) -> Figure:
+    return Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+
+
+def some(field: str, given: Iterable[Any]) -> None:
+    """Refuses to draw nothing."""
+    if not list(given):
+        raise ValueError(f"{field}: got none; give at least one to draw")
+
+
+def is_wide(values: Iterable[float]) -> bool:
+    """Whether positive values span a decade or more, so that they want a logarithmic axis."""
+    values = [value for value in values if value == value]
+    return bool(values) and min(values) > 0 and max(values) >= 10 * min(values)
+
+
+def scale(axis: Axis, values: Iterable[float]) -> None:
+    """An axis for these values: logarithmic where they span a decade or more, numbers with SI prefixes."""
+    values = [value for value in values if value == value]
+    if is_wide(values):
+        getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+        few = max(values) < 10**_DECADES_FOR_ALL_TICKS * min(values)
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(MaxNLocator(nbins=7))
+    axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
+    """One legend below everything."""
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=min(columns, len(handles)),
+        frameon=False,
+        fontsize=8,
+        handlelength=2.2,
+        handleheight=1.1,
+    )
+
+
+def save(figure: Figure, path: Path, title: str) -> list[Path]:
+    """Writes ``path`` with .png and with .svg after it; the same figure gives the same bytes."""
+    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=10, parse_math=False)
+    written = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
+    figure.savefig(written[0], dpi=DPI)
+    with matplotlib.rc_context({"svg.hashsalt": "jaxgrad"}):
+        figure.savefig(written[1], metadata={"Date": None})
+    return written

@@ -1,0 +1,70 @@
+"""Time of a training step, normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from jaxgrad.checks import shown
+from jaxgrad.evaluate import Summary
+from jaxgrad.reports.numbers import short
+from jaxgrad.reports.plots import canvas, stacks
+from jaxgrad.reports.style import PHASES, Look, phase_of
+
+_STALL_HATCH = "//////"
+
+
+def normalised_cycles(
+    groups: Mapping[str, Mapping[str, Summary]], path: Path, title: str, *, baseline: str
+) -> list[Path]:
+    """Clock cycles of a training step over those of ``baseline``, by phase; cycles waiting for DRAM are hatched.
+
+    Args:
+        groups: summaries by label, by group (a network, say); one group goes without a heading.
+        path: of the files, without .png and .svg.
+        title: of the figure.
+        baseline: the label that is 1 in each group.
+
+    Raises:
+        ValueError: nothing to draw, or a group lacks the baseline.
+    """
+    canvas.some("groups", groups)
+    rows: dict[str, dict[str, dict[str, float]]] = {}
+    cycles: list[int] = []
+    for group, summaries in groups.items():
+        if baseline not in summaries:
+            raise ValueError(f"baseline: got {shown(baseline)}; {group or 'the group'} has {', '.join(summaries)}")
+        reference = summaries[baseline].select().time_cycles
+        if not reference:
+            raise ValueError(f"baseline: got {shown(baseline)} of 0 cycles; give one that does something")
+        rows[group] = {label: _row(summary, reference) for label, summary in summaries.items()}
+        cycles += [summary.select().time_cycles for summary in summaries.values()]
+    looks: dict[str, Look] = {}
+    for phase, look in PHASES.items():
+        looks |= {phase: look, f"{phase} stalls": look._replace(label="stalls", hatch=_STALL_HATCH)}
+    stack = stacks.Stack(rows, looks)
+    figure = canvas.page(1.35 + stacks.height_inches(stack))
+    axes: Axes = figure.subplots()
+    ends = [f"{total:.2f} ({short(own)})" for total, own in zip(stack.totals, cycles, strict=True)]
+    stacks.draw(axes, stack, ends)
+    axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=3)
+    axes.set_xlabel(f"cycles of a training step / those of {baseline} (in brackets: clock cycles)", fontsize=9)
+    handles = {label: patch for label, patch in stacks.handles(stack).items() if label != "stalls"}
+    if any(part.endswith(" stalls") for part in stack.parts):
+        stalls = Look("", "#777777", _STALL_HATCH)
+        handles["stalls: waiting for DRAM, in the phase's colour"] = stacks.patch(stalls)
+    canvas.legend(figure, handles, 7)
+    stacks.name_parts(figure, axes, stack)
+    return canvas.save(figure, path, title)
+
+
+def _row(summary: Summary, reference: int) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for phase in summary.phases:
+        name = phase_of(phase.phase)
+        stalled = phase.counts.get("stall_cycles", 0)
+        row[name] = row.get(name, 0.0) + (phase.time_cycles - stalled) / reference
+        row[f"{name} stalls"] = row.get(f"{name} stalls", 0.0) + stalled / reference
+    return row

@@ -1,0 +1,143 @@
+"""Stacked bars that lie: a row for each label, under the heading of its group where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from jaxgrad.reports.style import Look
+
+Row = Mapping[str, float]
+"""Lengths by part."""
+
+_BAR_HEIGHT = 0.76
+_ROOM_FOR_TOTALS = 1.16
+_PART_POINTS = 7.0  # font size within bars
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Rows to draw.
+
+    Args:
+        groups: rows by label, by group.
+        looks: of the parts, in the order of the stack.
+    """
+
+    groups: Mapping[str, Mapping[str, Row]]
+    looks: Mapping[str, Look]
+
+    @property
+    def rows(self) -> list[tuple[str, Row]]:
+        return [(label, row) for rows in self.groups.values() for label, row in rows.items()]
+
+    @property
+    def lines(self) -> int:
+        """Rows and headings."""
+        return len(self.rows) + (len(self.groups) if len(self.groups) > 1 else 0)
+
+    @property
+    def parts(self) -> list[str]:
+        """Those that occur."""
+        return [part for part in self.looks if any(row.get(part) for _, row in self.rows)]
+
+    @property
+    def totals(self) -> list[float]:
+        return [sum(row.values()) for _, row in self.rows]
+
+
+def height_inches(stack: Stack) -> float:
+    return 0.27 * stack.lines
+
+
+def draw(axes: Axes, stack: Stack, ends: Sequence[str]) -> None:
+    """Draws a stack.
+
+    Args:
+        axes: where.
+        stack: what.
+        ends: what stands at the end of each row.
+    """
+    places, ticks = _places(stack)
+    left = np.zeros(len(places))
+    for part in stack.parts:
+        lengths = np.array([row.get(part, 0.0) for _, row in stack.rows], float)
+        look = stack.looks[part]
+        axes.barh(places, lengths, _BAR_HEIGHT, left=left, label=look.label, **_fill(look))
+        left += lengths
+    for place, end, text in zip(places, left, ends, strict=True):
+        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+    axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=8)
+    for (place, _), label in zip(ticks, axes.get_yticklabels(), strict=True):
+        label.set_fontweight("normal" if place in places else "bold")
+    axes.set_ylim(stack.lines - 0.4, -0.6)
+    axes.set_xlim(0, _ROOM_FOR_TOTALS * max(left))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def handles(*stacks: Stack) -> dict[str, Patch]:
+    """Legend entries of the parts that occur, in their order."""
+    looks = {part: look for stack in stacks for part, look in stack.looks.items()}
+    seen = {part for stack in stacks for part in stack.parts}
+    return {look.label: patch(look) for part, look in looks.items() if part in seen}
+
+
+def patch(look: Look) -> Patch:
+    """A legend's sample of a part."""
+    return Patch(**_fill(look))
+
+
+def name_parts(figure: Figure, axes: Axes, stack: Stack) -> None:
+    """Writes the names of unhatched parts into the bars where they fit: a cue beside the colour."""
+    figure.draw_without_rendering()  # now the axes have their size
+    points = axes.bbox.width * 72 / figure.dpi / axes.get_xlim()[1]
+    places, _ = _places(stack)
+    for place, (_, row) in zip(places, stack.rows, strict=True):
+        start = 0.0
+        for part in stack.parts:
+            length, look = row.get(part, 0.0), stack.looks[part]
+            if not look.hatch and length * points > (len(look.label) + 1) * 0.62 * _PART_POINTS:
+                axes.text(
+                    start + length / 2, place, look.label, ha="center", va="center_baseline", fontsize=_PART_POINTS,
+                    color=_ink(look.colour), in_layout=False,
+                )  # fmt: skip
+            start += length
+
+
+def _fill(look: Look) -> dict[str, Any]:
+    return {"facecolor": look.colour, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0.5}
+
+
+def _places(stack: Stack) -> tuple[list[int], list[tuple[int, str]]]:
+    """The lines of the rows, and the text beside each line."""
+    places, ticks, line = [], [], 0
+    for group, rows in stack.groups.items():
+        if len(stack.groups) > 1:
+            ticks.append((line, group))
+            line += 1
+        for label in rows:
+            places.append(line)
+            ticks.append((line, label))
+            line += 1
+    return places, ticks
+
+
+def _ink(colour: str) -> str:
+    """Black or white, whichever stands out more (relative luminance as WCAG 2 has it)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "black" if luminance > 0.179 else "white"

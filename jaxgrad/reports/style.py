@@ -1,0 +1,82 @@
+"""What every figure looks like: Okabe and Ito's colours, which differ without colour vision, and names of things.
+
+Where a colour might not do (print in grey, many parts in one bar), a hatch or a marker says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jaxgrad.costs.energy import COMPONENTS
+
+DPI = 150
+SCHEDULE_COLOURS = {
+    "interleaved": "#0072B2",
+    "sequential": "#E69F00",
+    "ws_only": "#009E73",
+    "os_only": "#CC79A7",
+    "auto": "#999999",
+}
+# What else is compared; the yellow, faint on white, last.
+_PALETTE = ("#D55E00", "#56B4E9", "#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999999", "#F0E442")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+
+class Look(NamedTuple):
+    """How one part of a picture is drawn and what its legend says."""
+
+    label: str
+    colour: str
+    hatch: str = ""
+
+
+PHASES: dict[str, Look] = {
+    "forward": Look("forward", "#0072B2"),
+    "dx": Look("dX", "#E69F00"),
+    "dw": Look("dW", "#009E73"),
+    "dx+dw": Look("dX+dW", "#D55E00"),
+    "backward": Look("backward", "#D55E00"),
+    "update": Look("update", "#CC79A7"),
+    "vector": Look("vector unit", "#BBBBBB"),
+}
+PHASE_MARKERS = {"forward": "o", "dx": "^", "dw": "s", "dx+dw": "D", "backward": "D"}
+_COMPONENTS: dict[str, Look] = {
+    "mac": Look("MAC", "#0072B2"),
+    "register": Look("registers", "#56B4E9", "////"),
+    "hop": Look("hops", "#009E73", "...."),
+    "sram": Look("SRAM", "#E69F00"),
+    "dram": Look("DRAM", "#D55E00", "\\\\\\\\"),
+    "idle": Look("idle PEs", "#F0E442", "xxxx"),
+    "leakage": Look("leakage", "#CC79A7", "----"),
+    "vector": Look("vector unit", "#BBBBBB"),
+}
+ENERGY: dict[str, Look] = {name: _COMPONENTS[name] for name in COMPONENTS}
+_OPERANDS = {
+    "w": ("W", "#0072B2"),
+    "x": ("X", "#E69F00"),
+    "y": ("Y", "#56B4E9"),
+    "dy": ("dY", "#D55E00"),
+    "dx": ("dX", "#F0E442"),
+    "dw": ("dW", "#CC79A7"),
+    "psum": ("psum", "#009E73"),
+}
+OPERANDS: dict[str, Look] = {
+    f"{operand}_{kind}": Look(f"{label} {kind}", colour, "" if kind == "reads" else "////")
+    for operand, (label, colour) in _OPERANDS.items()
+    for kind in ("reads", "writes")
+} | {"vector_words": Look("vector unit", "#BBBBBB", "xxxx")}
+
+
+def phase_of(name: str) -> str:
+    """The key of ``PHASES`` for a phase: work beside the array is one, whatever it is for."""
+    return "vector" if name.startswith("vector ") else name
+
+
+def colours(labels: Iterable[str]) -> dict[str, str]:
+    """A colour for each label: a schedule's own, or the next one that no schedule among them has."""
+    labels = list(labels)
+    known = {label: SCHEDULE_COLOURS[label] for label in labels if label in SCHEDULE_COLOURS}
+    free = [colour for colour in _PALETTE if colour not in known.values()]
+    others = [label for label in labels if label not in known]
+    return known | {label: free[index % len(free)] for index, label in enumerate(others)}

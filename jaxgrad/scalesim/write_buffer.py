@@ -1,0 +1,116 @@
+"""DRAM writes of the ofmap, drain by drain, as SCALE-Sim's write buffer makes them.
+
+The buffer holds 1024 words a kB. Once more than half of them are in use, half is drained, one line of as many words as the
+array has columns a cycle; while a drain lasts, none begins. A drain closes the line that is being filled, which later
+counts as full although it is not: SCALE-Sim takes empty places off the last line of each drain alone.
+
+No write ever waits. Let D be half the buffer, C the columns and L = ceil(D / C) the lines of a drain. A drain begins when
+at most max(D + 1, L C) words are in use, frees at least (L - 1) C + 1, and takes in at most (L - 1) C before the next may
+begin; so that with C < D fewer than 2 D are in use at all times, and with C >= D a drain ends in the cycle it began.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from jaxgrad.scalesim.folds import Folds
+
+WORDS_PER_KB = 1024
+
+
+class Traffic(NamedTuple):
+    """DRAM traffic of one operand: the cycles of the first and of the last access, and the words."""
+
+    start: int
+    stop: int
+    words: int
+
+
+def writes(folds: Folds, size_kb: int) -> Traffic:
+    """Traffic of the ofmap with a buffer of ``size_kb``."""
+    drained = size_kb * WORDS_PER_KB // 2
+    lines = _Lines(folds.cols, -(-drained // folds.cols))
+    stream = _Written(folds)
+    starts, stops, counted = [], [], 0
+    in_use, done, word = 0, 0, drained
+    while word < stream.words:
+        cycle = stream.cycle(word)
+        lines.add(word + 1 - done)
+        in_use, done = in_use + word + 1 - done, word + 1
+        taken, count = lines.take()
+        starts.append(cycle)
+        stops.append(cycle + taken - 1)
+        counted += count
+        in_use -= count
+        word = max(done, done + drained - in_use, stream.before(stops[-1]))
+    lines.add(stream.words - done)
+    cycle = folds.cycles - 1
+    while lines:
+        taken, count = lines.take()
+        starts.append(cycle)
+        stops.append(cycle + taken - 1)
+        counted += count
+        cycle += taken
+    return Traffic(min(starts), max(stops), counted)
+
+
+class _Lines:
+    """Lines yet to be drained: runs of words, each begun on a new line."""
+
+    def __init__(self, width: int, drained: int) -> None:
+        self._width = width
+        self._drained = drained
+        self._runs: deque[int] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    def add(self, words: int) -> None:
+        if words:
+            self._runs.append(words)
+
+    def take(self) -> tuple[int, int]:
+        """Takes one drain's lines; how many there were, and the words that SCALE-Sim counts in them."""
+        taken, empty = 0, 0
+        while self._runs and taken < self._drained:
+            words = self._runs.popleft()
+            held = -(-words // self._width)
+            if held > self._drained - taken:
+                held = self._drained - taken
+                self._runs.appendleft(words - held * self._width)
+                empty = 0
+            else:
+                empty = held * self._width - words
+            taken += held
+        return taken, taken * self._width - empty
+
+
+class _Written:
+    """The stream of written words, over all folds."""
+
+    def __init__(self, folds: Folds) -> None:
+        self._folds = folds
+        rows, _, _ = folds.mapped
+        # Words a column of the array writes in all the folds above each other, and in one of them, edge folds aside.
+        self._column = rows if folds.dataflow == "os" else folds.row_folds * folds.mapped[2]
+        self._column_of_fold = folds.rows if folds.dataflow == "os" else folds.mapped[2]
+        self.words = self._column * folds.mapped[1]
+
+    def cycle(self, word: int) -> int:
+        """Cycle in which the word of that index is written."""
+        folds = self._folds
+        col_fold, rest = divmod(word, self._column * folds.cols)
+        row_fold, rest = divmod(rest, self._column_of_fold * folds.used_cols(col_fold))
+        fold = col_fold * folds.row_folds + row_fold
+        return fold * folds.cycles_each + folds.written(row_fold, col_fold).cycle(rest)
+
+    def before(self, cycle: int) -> int:
+        """Words written before ``cycle``."""
+        folds = self._folds
+        fold, rest = divmod(cycle, folds.cycles_each)
+        if fold >= folds.count:
+            return self.words
+        col_fold, row_fold = divmod(fold, folds.row_folds)
+        above = row_fold * self._column_of_fold * folds.used_cols(col_fold)
+        return col_fold * self._column * folds.cols + above + folds.written(row_fold, col_fold).before(rest)

@@ -1,0 +1,13 @@
+"""What a training step asks of the hardware, read off a trace of it: no data, no arithmetic.
+
+``gemms`` reads what the array multiplies, ``vector`` all else.
+"""
+
+from jaxgrad.workload.gemms import LayerGemm as LayerGemm
+from jaxgrad.workload.gemms import Mark as Mark
+from jaxgrad.workload.gemms import Phase as Phase
+from jaxgrad.workload.gemms import layer_gemms as layer_gemms
+from jaxgrad.workload.vector import VectorWork as VectorWork
+from jaxgrad.workload.vector import vector_work as vector_work
+
+__all__ = ["LayerGemm", "Mark", "Phase", "VectorWork", "layer_gemms", "vector_work"]

@@ -1,0 +1,58 @@
+"""Jaxprs inside jaxprs: what an equation calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+
+def inner(equation: JaxprEqn) -> Iterator[Jaxpr]:
+    """The jaxprs among an equation's parameters: a loop's body, the branches of a ``cond``, a called function."""
+    for value in equation.params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, ClosedJaxpr):
+                yield item.jaxpr
+            elif isinstance(item, Jaxpr):
+                yield item
+
+
+def runs(equation: JaxprEqn) -> int:
+    """How often one run of the equation runs its inner jaxprs: a scan's length, a while loop's trips if they were told
+    (see ``with_trips``), as often as ``shard_map`` has devices; once otherwise."""
+    name = equation.primitive.name
+    if name == "scan" or (name == "while" and "length" in equation.params):
+        return equation.params["length"]
+    if name == "shard_map":
+        mesh, manual = equation.params["mesh"], equation.params["newly_manual_axes"]
+        return math.prod(mesh.shape[axis] for axis in manual)
+    return 1
+
+
+def with_trips(jaxpr: Jaxpr, trips: Callable[[JaxprEqn], int | None]) -> Jaxpr:
+    """The jaxpr, to be read and not run, in which each while loop has a ``length``, where ``trips`` tells it."""
+
+    def told(equation: JaxprEqn) -> JaxprEqn:
+        length = trips(equation) if equation.primitive.name == "while" else None
+        if length is not None:
+            equation = equation.replace(params=equation.params | {"length": length})
+        return with_inner(equation, lambda inner: with_trips(inner, trips))
+
+    return jaxpr.replace(eqns=[told(equation) for equation in jaxpr.eqns])
+
+
+def with_inner(equation: JaxprEqn, change: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn:
+    """The equation with the jaxprs that it calls changed."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, ClosedJaxpr):
+            return value.replace(jaxpr=change(value.jaxpr))
+        if isinstance(value, Jaxpr):
+            return change(value)
+        if isinstance(value, tuple) and any(isinstance(item, ClosedJaxpr | Jaxpr) for item in value):
+            return tuple(map(changed, value))
+        return value
+
+    return equation.replace(params={name: changed(value) for name, value in equation.params.items()})

@@ -1,0 +1,199 @@
+"""The GEMMs of any trace: each product's shape, and which are the gradients of which.
+
+A product is dX or dW where one of its operands is an operand of a forward product, the other has that product's output
+size, and its result the size of the forward product's other operand. Two such that share their cotangent and have
+between them both operands of one forward product are its gradients whatever their names; one alone (the layer at the
+input, or frozen weights) is so where JAX transposed it. A gradient counts by its forward product's GEMM, so a strided
+convolution's dX has no zeros between its rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jax.extend import source_info_util
+from jax.extend.core import JaxprEqn
+
+from jaxgrad.convolution import geometry
+from jaxgrad.gemm import Gemm
+from jaxgrad.workload.numbering import Site
+from jaxgrad.workload.operations import elements
+
+KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")
+Role = Literal["dx", "dw"]
+
+
+@dataclass
+class Product:
+    """One product of a trace.
+
+    Args:
+        site: where it is.
+        runs: how often it runs, but for when it is run anew for the backward pass.
+        again: how often it is.
+        of: the forward product of which it is a gradient, if it is.
+        gradients: runs of its gradients by operand: of the left one (dx), of the right one (dw).
+    """
+
+    site: Site
+    runs: int
+    again: int = 0
+    of: Product | None = None
+    gradients: dict[Role, int] = field(default_factory=dict)
+
+    @property
+    def origins(self) -> tuple[int, int]:
+        return self.site.operands[0].origin, self.site.operands[1].origin
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Elements of the left operand, the right one and the result."""
+        left, right = self.site.equation.invars[:2]
+        return elements(left), elements(right), elements(self.site.equation.outvars[0])
+
+    @property
+    def where(self) -> str:
+        """The line of the program it comes from."""
+        return where(self.site.equation)
+
+
+def where(equation: JaxprEqn) -> str:
+    """The file's name and the line of the program that an equation comes from."""
+    line = source_info_util.summarize(equation.source_info).split(" ")[0]
+    parts = line.rpartition("/")[2].split(":")
+    return ":".join(parts[:2])
+
+
+def products(sites: list[Site]) -> list[Product]:
+    """The products among the equations of a trace, those that are gradients told apart."""
+    found: list[Product] = []
+    first: dict[int, Product] = {}
+    for site in sites:
+        if site.equation.primitive.name not in KINDS or 0 in _sizes(site.equation):
+            continue
+        known = first.get(site.out.number)
+        if known is not None and site.place.backward and not known.site.place.backward:
+            known.again += site.runs
+        else:
+            found.append(Product(site, site.runs))
+            first.setdefault(site.out.number, found[-1])
+    _pair(found)
+    _alone(found)
+    return found
+
+
+def _sizes(equation: JaxprEqn) -> tuple[int, ...]:
+    return tuple(elements(variable) for variable in (*equation.invars[:2], *equation.outvars[:1]))
+
+
+def _by_operand(found: list[Product]) -> dict[int, list[Product]]:
+    readers: dict[int, list[Product]] = defaultdict(list)
+    for product in found:
+        for origin in dict.fromkeys(product.origins):
+            readers[origin].append(product)
+    return readers
+
+
+def _pair(found: list[Product]) -> None:
+    """Finds the pairs that share a cotangent and hold a forward product's two operands."""
+    readers = _by_operand(found)
+    order = {id(product): index for index, product in enumerate(found)}
+    for cotangent, users in readers.items():
+        others: dict[int, list[Product]] = defaultdict(list)
+        for user in users:
+            others[_other(user, cotangent)].append(user)
+        if len(users) < 2:
+            continue
+        for left, holders in others.items():
+            for forward in readers[left]:
+                if forward.origins[0] != left or forward.gradients or forward.of is not None:
+                    continue
+                after = order[id(forward)]
+                dw = _fitting("dw", forward, cotangent, [own for own in holders if order[id(own)] > after])
+                rest = [own for own in others.get(forward.origins[1], []) if order[id(own)] > after and own is not dw]
+                dx = _fitting("dx", forward, cotangent, rest)
+                if dx is not None and dw is not None:
+                    _join(forward, dx, "dx")
+                    _join(forward, dw, "dw")
+
+
+def _alone(found: list[Product]) -> None:
+    """Finds the forward products of gradients that have no pair."""
+    readers = _by_operand([product for product in found if not product.site.place.backward])
+    for product in found:
+        if not product.site.place.backward or product.of is not None:
+            continue
+        for operand, cotangent in (product.origins, product.origins[::-1]):
+            for forward in reversed(readers[operand]):
+                role: Role
+                for role, index in (("dx", 1), ("dw", 0)):
+                    taken = product.of is not None or role in forward.gradients
+                    if not taken and forward.origins[index] == operand and _fits(role, forward, cotangent, product):
+                        _join(forward, product, role)
+
+
+def _other(product: Product, origin: int) -> int:
+    left, right = product.origins
+    return right if left == origin else left
+
+
+def _fitting(role: Role, forward: Product, cotangent: int, candidates: list[Product]) -> Product | None:
+    return next((own for own in candidates if own.of is None and _fits(role, forward, cotangent, own)), None)
+
+
+def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
+    """Whether the sizes are those of a gradient, and the loops it is in are the forward product's."""
+    if product is forward or product.of is not None or product.gradients:
+        return False
+    left, right, out = forward.sizes
+    result, operand = (left, right) if role == "dx" else (right, left)
+    sizes = product.sizes
+    given = sizes[:2] if product.origins[0] == cotangent else sizes[1::-1]
+    return given == (out, operand) and sizes[2] == result and product.runs <= forward.runs
+
+
+def _join(forward: Product, gradient: Product, role: Role) -> None:
+    gradient.of = forward
+    forward.gradients[role] = gradient.runs
+
+
+def gemm_of(equation: JaxprEqn) -> tuple[Gemm, int, int]:
+    """A product's GEMM, left operand as X, how many of it one run is, and the words of X before lowering, or 0."""
+    left, right, out = (variable.aval.shape for variable in (*equation.invars[:2], equation.outvars[0]))  # pyright: ignore[reportAttributeAccessIssue]  # arrays all
+    if equation.primitive.name == "dot_general":
+        (contracted, _), (batch, _) = equation.params["dimension_numbers"]
+        groups = math.prod(left[axis] for axis in batch)
+        k = math.prod(left[axis] for axis in contracted)
+        return Gemm(math.prod(left) // (groups * k), k, math.prod(right) // (groups * k)), groups, 0
+    if equation.primitive.name == "conv_general_dilated":
+        return _conv_gemm(equation.params, left, right, out)
+    # ragged: every row of the left operand meets one of the right one's matrices
+    k = right[-2]
+    return Gemm(math.prod(left) // k, k, right[-1]), 1, 0
+
+
+def _conv_gemm(
+    params: dict[str, Any], left: tuple[int, ...], right: tuple[int, ...], out: tuple[int, ...]
+) -> tuple[Gemm, int, int]:
+    numbers = params["dimension_numbers"]
+    features, batches = params["feature_group_count"], params["batch_group_count"]
+    if batches == 1 and all(step == 1 for step in params["lhs_dilation"]):
+        conv, _ = geometry(
+            left,
+            right,
+            params["window_strides"],
+            params["padding"],
+            rhs_dilation=params["rhs_dilation"],
+            dimension_numbers=numbers,
+            feature_group_count=features,
+        )
+        return conv.gemm, features, conv.batch * math.prod(conv.image) * conv.in_channels // features
+    groups = features * batches
+    taps = math.prod(right[axis] for axis in numbers.rhs_spec[2:])
+    c_in, c_out = right[numbers.rhs_spec[1]], right[numbers.rhs_spec[0]] // groups
+    if batches == 1:  # transposed: each input pixel meets each tap once
+        return Gemm(math.prod(left) // (groups * c_in), c_in, taps * c_out), groups, 0
+    return Gemm(math.prod(out) // (groups * c_out), taps * c_in, c_out), groups, 0
