@@ -26,6 +26,7 @@ from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, ot
 NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
 QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
 PHASES: tuple[str, ...] = ("forward", "backward", "vector", "step")
+InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 Number = Annotated[float, Field(allow_inf_nan=False), otherwise("give a number")]
 
 
@@ -42,7 +43,9 @@ class WorkloadSection(Section):
     """
 
     networks: list[Annotated[str, among(NETWORKS)]] = Field(default_factory=list)
-    layers: list[Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in, out] sizes")]] = Field(default_factory=list)
+    layers: list[Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in, out] sizes")]] = Field(
+        default_factory=list
+    )
     batch: Size = 1
     vector: Switch = False
     images: Size | None = None

@@ -45,8 +45,12 @@ def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
 def number(field: str, value: Any, *, least: float = 0.0, above: bool = False) -> float:
     """``value`` as a finite float of at least ``least``, or ``above`` it."""
     wanted = f"a number {'above' if above else 'of at least'} {least:g}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{field}: got {shown(value)}; give {wanted}")
-    if value < least or (above and value == least):
-        raise ValueError(f"{field}: got {shown(value)}; give {wanted}")
-    return float(value)
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError
+        given = float(value)
+        if not math.isfinite(given) or given < least or (above and given == least):
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise ValueError(f"{field}: got {shown(value)}; give {wanted}") from None
+    return given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def prepare(config: Config) -> Job:
     return Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels), layers)
 
 
-def train_whole(config: Config, folder: Path) -> tuple[tuple[LayerGemm, ...], dict[str, LayerCounters]]:
+def train_whole(config: Config, folder: Path) -> tuple[tuple[LayerGemm, ...], Mapping[str, LayerCounters]]:
     """Trains from the first step to the last: the layers, and what each counted.
 
     Args:

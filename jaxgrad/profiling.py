@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +16,12 @@ from jaxgrad import evaluate
 from jaxgrad.checks import positive_integer
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import StepCost
-from jaxgrad.workload import LayerGemm, VectorWork, jaxprs, vector_work
+from jaxgrad.gemm import Gemm
+from jaxgrad.hardware import Machine
+from jaxgrad.workload import LayerGemm, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.workload.kinds import labelled
 from jaxgrad.workload.numbering import Numbering, Site
-from jaxgrad.workload.products import Product, gemm_of, products, where
+from jaxgrad.workload.products import KINDS, Product, gemm_of, products, where
 
 Trips = int | Mapping[str, int]
 _UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback", "ragged_dot", "ragged_dot_general")
@@ -38,9 +41,16 @@ class Profile:
     vector: list[VectorWork]
     notes: list[str]
 
-    def cost(self, emulation: Emulation, schedules: Sequence[str] = evaluate.TRAINING_SCHEDULES) -> StepCost:
-        """The GEMMs' counts under each of the schedules, as ``evaluate.step_cost`` tells."""
-        return evaluate.step_cost(self.gemms, emulation, schedules)
+    def cost(
+        self,
+        emulation: Emulation,
+        schedules: Sequence[str] = evaluate.TRAINING_SCHEDULES,
+        *,
+        machine: Machine | None = None,
+    ) -> StepCost:
+        """The counts under each of the schedules, of the array and, where the machine has one, of its vector unit; see
+        ``evaluate.step_cost``."""
+        return evaluate.step_cost(self.gemms, emulation, schedules, machine=machine, vector_work=self.vector)
 
 
 def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None, **kwargs: Any) -> Profile:
@@ -59,7 +69,11 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
     Raises:
         ValueError: the function can't be traced, or ``trips`` names a loop that is not there.
     """
-    jaxpr = trace(function, *args, **kwargs)
+    with collector.at_rest():
+        return _read(trace(function, *args, **kwargs), trips)
+
+
+def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     notes: list[str] = []
     inner = _with_trips(jaxpr.jaxpr, trips, notes)
     sites: list[Site] = []
@@ -86,6 +100,7 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxp
         for index, array in zip(traced, arrays, strict=True):
             own[index] = array
         own_args, own_kwargs = jax.tree.unflatten(tree, own)
+        _name_modules([*own_args, *own_kwargs.values()])
         return [leaf for leaf in jax.tree.leaves(function(*own_args, **own_kwargs)) if _is_array(leaf)]
 
     try:
@@ -97,6 +112,19 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxp
             f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
             "give one that jax.jit would take"
         ) from error
+
+
+def _name_modules(arguments: Iterable[Any]) -> None:
+    """Has NNX models among the arguments, which are this trace's own, say who their parts are."""
+    if "flax.nnx" in sys.modules:
+        from flax import nnx
+
+        from jaxgrad.flax import tracing
+
+        for argument in arguments:
+            if isinstance(argument, nnx.Module):
+                tracing.write_quickly(argument)
+                tracing.name_modules(argument)
 
 
 def _is_array(leaf: Any) -> bool:
@@ -161,15 +189,34 @@ def _remarks(jaxpr: Jaxpr, sites: list[Site], found: list[Product]) -> list[str]
         notes.append(f"cond: {primitives['cond']} of them; which branch runs is not in the trace, all are counted")
     if primitives["shard_map"]:
         notes.append("shard_map: counts are of all its devices together")
-    notes += [
-        f"{name}: {primitives[name]} of them; {_unseen(name)}" for name in _UNSEEN if primitives[name]
-    ]
+    notes += [f"{name}: {primitives[name]} of them; {_unseen(name)}" for name in _UNSEEN if primitives[name]]
+    hidden = Counter(equation.primitive.name for equation in _equations(jaxpr) if _hides_products(equation))
+    notes += [f"{name}: {times} of them; the products inside are not counted" for name, times in hidden.items()]
     other = [own for own in found if own.site.place.backward and own.of is None]
     if other:
-        lines = ", ".join(dict.fromkeys(own.where for own in other))
-        notes.append(f"other: {len(other)} products of the backward pass are no layer's dX or dW ({lines}); each "
-                     "counts as a forward GEMM")
+        notes.append(
+            f"other: {len(other)} products of the backward pass are no layer's dX or dW ({_lines(other)}); each counts "
+            "as a forward GEMM"
+        )
+    guessed = [own for own in found if own.guessed]
+    if guessed:
+        notes.append(
+            f"guessed: {len(guessed)} products that JAX did not transpose are taken for gradients, since one operand "
+            f"comes from a gradient and the other is a forward product's ({_lines(guessed)})"
+        )
     return notes
+
+
+def _hides_products(equation: JaxprEqn) -> bool:
+    """Whether there are products in what an equation calls, and the walk does not know how they run."""
+    if equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
+        return False
+    inside = (each for inner in jaxprs.inner(equation) for each in _equations(inner))
+    return any(each.primitive.name in KINDS for each in inside)
+
+
+def _lines(found: Iterable[Product]) -> str:
+    return ", ".join(dict.fromkeys(own.where for own in found))
 
 
 def _unseen(name: str) -> str:
@@ -180,20 +227,26 @@ def _unseen(name: str) -> str:
 
 def _records(found: list[Product]) -> list[LayerGemm]:
     own = [product for product in found if product.of is None]
-    paths = _told_apart([product.site.place.path or product.where for product in own])
-    return [_record(product, path) for product, path in zip(own, paths, strict=True)]
+    lines = iter(_told_apart([product.where for product in own if not product.site.place.path]))
+    return [_record(product, product.site.place.path or next(lines)) for product in own]
 
 
 def _record(product: Product, path: str) -> LayerGemm:
     gemm, groups, x_words = gemm_of(product.site.equation)
+    dx, dw = product.gradients.get("dx", 0) > 0, product.gradients.get("dw", 0) > 0
+    if product.swapped:
+        gemm, dx, dw = Gemm(gemm.out_features, gemm.in_features, gemm.batch), dw, dx
+    if gemm.batch % product.examples == 0:
+        gemm = replace(gemm, batch=gemm.batch // product.examples)
+        groups, x_words = groups * product.examples, x_words // product.examples
     backward = max(product.gradients.values(), default=0)
     calls = backward or product.runs
     return LayerGemm(
         path=path,
         gemm=gemm,
         times=calls * groups,
-        needs_dx=product.gradients.get("dx", 0) > 0,
-        needs_dw=product.gradients.get("dw", 0) > 0,
+        needs_dx=dx,
+        needs_dw=dw,
         kind=product.site.equation.primitive.name,
         recomputed=(product.runs + product.again - calls) * groups,
         x_words=x_words,

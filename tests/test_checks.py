@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from jaxgrad.checks import boolean, one_of, positive_integer
+from jaxgrad.checks import boolean, number, one_of, positive_integer
 from tests.refusals import Refusal, assert_refused
 
 WHOLE = "whole number of at least 1"
@@ -35,13 +37,43 @@ def test_the_whole_line() -> None:
         one_of("schedule", "sw", CHOICES)
 
 
-@pytest.mark.parametrize("check", [positive_integer, boolean], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [positive_integer, boolean, number], ids=lambda check: check.__name__)
 def test_a_value_of_many_lines_is_shown_in_one(check) -> None:
     assert_refused(Refusal(lambda: check("rows", np.eye(3)), "rows", "array", "give"))
 
 
 def test_a_name_of_many_lines_is_shown_in_one() -> None:
     assert_refused(Refusal(lambda: one_of("schedule", np.eye(3), CHOICES), "schedule", "array", "ws, os"))
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 3, 2.5, 1e-300, 2**70, np.float64(0.5)], ids=repr)
+def test_a_number_is_a_python_float(value: float) -> None:
+    checked = number("pj_per_bit", value)
+    assert type(checked) is float
+    assert checked == value
+
+
+NO_NUMBERS = [-1, -0.001, float("nan"), float("inf"), -float("inf"), "1", None, True, np.True_, [1.0], 1j]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+def test_anything_else_is_no_number(value: Any) -> None:
+    refusal = Refusal(lambda: number("pj_per_bit", value), "pj_per_bit", repr(value), "a number of at least 0")
+    assert_refused(refusal)
+
+
+def test_a_number_has_a_least_value() -> None:
+    assert number("x", 2, least=2) == 2.0
+    assert number("x", -1.5, least=-2) == -1.5
+    assert_refused(Refusal(lambda: number("x", 1.9, least=2), "x", "1.9", "a number of at least 2"))
+    assert_refused(Refusal(lambda: number("x", 0, above=True), "x", "0", "a number above 0"))
+    assert_refused(Refusal(lambda: number("x", 2.5, least=2.5, above=True), "x", "2.5", "a number above 2.5"))
+    assert number("x", 1e-9, above=True) == 1e-9
+
+
+def test_an_integer_beyond_floats_is_refused() -> None:
+    """As JSON and TOML can have them."""
+    assert_refused(Refusal(lambda: number("x", 10**400), "x", "1000", "a number of at least 0"))
 
 
 @pytest.mark.parametrize("value", [True, False])

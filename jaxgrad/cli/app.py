@@ -9,8 +9,10 @@ import typer
 import jaxgrad
 from jaxgrad.cli.commands.compare import compare
 from jaxgrad.cli.commands.gemm import gemm
-from jaxgrad.cli.commands.trace import trace
+from jaxgrad.cli.commands.profile import profile
+from jaxgrad.cli.commands.run import run
 from jaxgrad.cli.commands.scalesim import scalesim
+from jaxgrad.cli.commands.trace import trace
 from jaxgrad.cli.commands.train import train
 
 app = typer.Typer(
@@ -37,7 +39,7 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, compare, trace)
+_FUNCTIONS = (train, gemm, compare, run, trace, scalesim, profile)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command()(_function)

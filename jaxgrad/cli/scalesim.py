@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from jaxgrad.scalesim.model import Figures, figures
 from jaxgrad.scalesim.quirks import Correction, corrections
 from jaxgrad.scalesim.reports import quirks_report, reports
 from jaxgrad.scalesim.topology import KINDS, Kind, read_topology, write_gemms
+from jaxgrad.scalesim.traffic import Traffic
 from jaxgrad.scalesim.training import PHASES, Phase, products
 
 _NAMES = {
@@ -28,6 +29,7 @@ _NAMES = {
     "topology": "-t",
     "kind": "-i",
     "path": "-p",
+    "layout": "-l",
     "save_trace": "-s",
     "model": "--model",
     "phase": "--phase",
@@ -51,31 +53,33 @@ def run(*, config: str | None, as_json: bool, **options: Any) -> int:
     """Writes the reports, or a model's topologies, or both; with ``as_json`` only where a path says to."""
     with bad_input(_NAMES):
         if (options["topology"] is None) == (options["model"] is None):
-            raise ValueError(f"topology: got {options['topology']!r} and --model {options['model']}; give one of the two")
+            raise ValueError(
+                f"topology: got {options['topology']!r} and --model {options['model']}; give one of the two"
+            )
         if options["save_trace"] is not None:
             one_of("save_trace", options["save_trace"], ("Y", "N"))
-        machine = _machine(config, options["calc"], needed=options["model"] is None)
         place = None if options["path"] is None and as_json else Path(options["path"] or _RESULTS)
         if options["path"] == "":
             raise ValueError("path: got ''; give the path of a folder")
         if options["model"] is None:
-            return _from_files(machine, place, as_json, options)
+            if config is None:
+                raise ValueError("config: got none; give a SCALE-Sim .cfg")
+            return _from_files(_machine(config, options["calc"]), place, as_json, options)
+        machine = None if config is None else _machine(config, options["calc"])
         return _from_model(machine, place, as_json, options)
 
 
-def _machine(path: str | None, calc: bool, *, needed: bool) -> Config | None:
-    if path is None:
-        if needed:
-            raise ValueError("config: got none; give a SCALE-Sim .cfg")
-        return None
+def _machine(path: str, calc: bool) -> Config:
     machine = read_cfg(path)
-    if machine.user_bandwidth and not calc:
+    if not machine.user_bandwidth:
+        return machine
+    if not calc:
         raise ValueError(f"config: got {path!r}, whose InterfaceBandwidth is USER; give CALC there, or --calc here")
-    return machine
+    note = f"{path} says USER: by --calc these are the figures of CALC, not SCALE-Sim's with this file"
+    return replace(machine, notes=(*machine.notes, note))
 
 
-def _from_files(machine: Config | None, place: Path | None, as_json: bool, options: dict[str, Any]) -> int:
-    assert machine is not None
+def _from_files(machine: Config, place: Path | None, as_json: bool, options: dict[str, Any]) -> int:
     for name in ("phase", "batch", "input_shape", "classes"):
         if options[name] is not None:
             raise ValueError(f"{name}: got {options[name]!r}; it goes with --model")
@@ -175,11 +179,16 @@ def _files(place: Path | None, run_name: str, result: Result) -> dict[Path, str]
 def _write(files: dict[Path, str]) -> None:
     """Writes all of the files or, as long as there is room for them, none; they take the place of older ones."""
     partial = {path: path.with_name(path.name + ".tmp") for path in files}
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial[path].write_text(text, encoding="utf-8")
     for path in files:
-        os.replace(partial[path], path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for path, text in files.items():
+            partial[path].write_text(text, encoding="utf-8")
+        for path in files:
+            os.replace(partial[path], path)
+    finally:
+        for path in partial.values():
+            path.unlink(missing_ok=True)
 
 
 def _as_dicts(result: Result) -> list[dict[str, Any]]:
@@ -188,7 +197,7 @@ def _as_dicts(result: Result) -> list[dict[str, Any]]:
             "name": layer.name,
             "line": layer.line,
             **layer.product._asdict(),
-            **{name: value._asdict() if isinstance(value, tuple) else value for name, value in vars(of).items()},
+            **{name: value._asdict() if isinstance(value, Traffic) else value for name, value in vars(of).items()},
             "cycles_with_prefetch": of.cycles_with_prefetch,
             "stall_cycles": of.stall_cycles,
             "overall_utilisation": of.overall_utilisation,

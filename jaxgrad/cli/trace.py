@@ -19,8 +19,9 @@ from jaxgrad.hardware import Accelerator
 from jaxgrad.literals import parse_text
 from jaxgrad.reports.gantt import TILES, gantt
 from jaxgrad.schedules import SCHEDULES
-from jaxgrad.traces import animation, perfetto
+from jaxgrad.traces import perfetto
 from jaxgrad.traces.activities import Activity
+from jaxgrad.traces.animation import SIDES, films, write
 from jaxgrad.traces.registers import check_small
 from jaxgrad.traces.runs import Shown, first_tiles
 from jaxgrad.training import runs
@@ -41,15 +42,15 @@ def run(*, out: str | None, animation: bool | None, **options: Any) -> int:
         left_out = _why_not_animated(gemm, array, asked=animation)
         folder = runs.check_vacant(out) if out is not None else runs.vacant(Path("runs"), "trace")
         runs.create_folder(folder)
-        title = _title(gemm, array)
-        with _bar(terminal) as bar:
-            about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
-            perfetto.write((_followed(one, bar) for one in shown), folder / "trace.json", about)
-        with terminal.status("drawing"):
-            first = [first_tiles(schedule, gemm, array, TILES) for schedule in schedules]
-            gantt(first, [folder / "gantt.png", folder / "gantt.svg"], title)
-        if left_out is None:
-            _animate(gemm, array, folder / "animation.html", title, terminal)
+    title = _title(gemm, array)
+    with _bar(terminal) as bar:
+        about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
+        perfetto.write((_followed(one, bar) for one in shown), folder / "trace.json", about)
+    with terminal.status("drawing"):
+        first = [first_tiles(schedule, gemm, array, TILES) for schedule in schedules]
+        gantt(first, [folder / "gantt.png", folder / "gantt.svg"], title)
+    if left_out is None:
+        _animate(gemm, array, folder / "animation.html", title, terminal)
     terminal.print(title)
     for one in shown:
         terminal.print(f"  {one.note}", soft_wrap=True)
@@ -70,7 +71,7 @@ def _why_not_animated(gemm: Gemm, array: Accelerator, *, asked: bool | None) -> 
     if asked is False:
         return "--no-animation"
     try:
-        for schedule in animation.SIDES:
+        for schedule in SIDES:
             check_small(gemm, array, count(gemm, array, schedule).as_dict()["cycles"])
     except ValueError as error:
         if asked:
@@ -87,7 +88,7 @@ def _title(gemm: Gemm, array: Accelerator) -> str:
 
 def _animate(gemm: Gemm, array: Accelerator, path: Path, title: str, terminal: Console) -> None:
     with terminal.status("recording the registers"):
-        animation.write(animation.films(gemm, array), path, title)
+        write(films(gemm, array), path, title)
 
 
 def _bar(terminal: Console) -> Progress:

@@ -50,16 +50,19 @@ def _pairs_within(rows: Integer, cols: Integer, window: Integer) -> Integer:
     return rows * cols - apart
 
 
-def _floor_sum(count: Integer, divisor: Integer, slope: Integer, offset: Integer) -> np.ndarray:
+def _floor_sum(count: Integer, divisor: Integer, slope: Integer, offset: Integer) -> Integer:
     """Sum of ``(slope i + offset) // divisor`` for i from 0 to ``count - 1``, by Euclid's algorithm."""
-    n, m, a, b = (np.array(values) for values in np.broadcast_arrays(count, divisor, slope, offset))
+    alone = all(isinstance(value, int) for value in (count, divisor, slope, offset))
+    n, m, a, b = (
+        np.array(values, object if alone else None) for values in np.broadcast_arrays(count, divisor, slope, offset)
+    )
     total = np.zeros_like(n)
     active = n > 0
-    while active.any():
+    while np.any(active):
         total = np.where(active, total + (n - 1) * n // 2 * (a // m) + n * (b // m), total)
         a, b = a % m, b % m
         top = a * n + b
         active = active & (top >= m)
         n, b = np.where(active, top // m, n), np.where(active, top % m, b)
         m, a = np.where(active, a, m), np.where(active, m, a)
-    return total
+    return total.item() if alone else total

@@ -80,17 +80,21 @@ def iso_area(machine: Machine, schedule: str, baseline: str) -> IsoArea:
     each = pe_um2(machine, baseline)
     budget = pe_um2(machine, schedule) * machine.array.pes
     shape = machine.array.rows / machine.array.cols
-    most = math.floor(budget / each)
+    most = math.floor(budget / each * (1 + 1e-9))  # a quotient that is whole may come out a little less
     if most < 1:
         size = f"{machine.array.rows}x{machine.array.cols}"
         raise ValueError(f"array: got {size}; not one {baseline} PE takes as little area: give a larger one")
 
-    def rank(rows: int) -> tuple[bool, int, float]:
-        cols = most // rows
+    def widest(rows: int) -> tuple[int, int]:
+        """The widest array of so many rows that fits, and is no wider than the shape allows."""
+        return rows, max(1, min(most // rows, math.floor(rows / shape * _ASPECT * (1 + 1e-9))))
+
+    def rank(size: tuple[int, int]) -> tuple[bool, int, float]:
+        rows, cols = size
         distance = abs(math.log(rows / cols / shape))
-        near = distance <= math.log(_ASPECT)
+        near = distance <= math.log(_ASPECT) + 1e-9
         return near, rows * cols if near else 0, -distance
 
-    rows = max(range(1, most + 1), key=rank)
-    array = Accelerator(rows, most // rows, machine.array.double_buffered)
-    return IsoArea(array, array.pes * each, budget - array.pes * each)
+    rows, cols = max(map(widest, range(1, most + 1)), key=rank)
+    array = Accelerator(rows, cols, machine.array.double_buffered)
+    return IsoArea(array, array.pes * each, max(0.0, budget - array.pes * each))

@@ -1,9 +1,9 @@
 """A layer shared by several cores, each with its own array, scratchpad and DRAM channel.
 
 One axis is cut into as many parts as there are cores. Along the axis that a result lacks, each core has only partial
-sums of it: all but one core write theirs to DRAM, and they are read back to be added. So cutting the batch adds up dW,
-cutting the out features adds up dX, and cutting the in features adds up y; for the gradients the last needs no sums at
-all (IGO, MICRO 2023).
+sums of it: all but one core write those to DRAM in place of the result, and they are read back to be added. So cutting
+the batch adds up dW, cutting the out features adds up dX, and cutting the in features adds up y; for the gradients the
+last needs no sums at all (IGO, MICRO 2023).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgrad.costs import hierarchy
-from jaxgrad.costs.hierarchy import Plan, Planner
+from jaxgrad.costs.hierarchy import Plan, Planned, Planner
 from jaxgrad.costs.integers import ceil_div
 from jaxgrad.costs.layers import Phases
 from jaxgrad.costs.nests import reused_along
@@ -59,30 +59,34 @@ class CoresPlanner:
         self._machine, self._shapes, self._objective = machine, shapes, objective
         self._planners: dict[str, Planner] = {}
 
-    def forward(self, dataflow: str) -> list[Partition]:
+    def forward(self, dataflow: str) -> list[Partition | Unfit]:
         """The best partition of each layer's forward pass."""
         return self._best(lambda planner: planner.forward(dataflow), ("y",))
 
-    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Partition]:
+    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Partition | Unfit]:
         """The best partition of each layer's gradients; see ``Planner.backward``."""
         wanted: dict[Result, bool] = {"dx": dx and schedule != "os", "dw": dw and schedule != "ws"}
-        results = tuple(result for result, is_wanted in wanted.items() if is_wanted)
+        results: tuple[Result, ...] = tuple(result for result, is_wanted in wanted.items() if is_wanted)
         return self._best(lambda planner: planner.backward(schedule, order, dx=dx, dw=dw), results)
 
-    def _best(self, plan: Callable[[Planner], list[Plan]], results: tuple[Result, ...]) -> list[Partition]:
+    def _best(self, plan: Callable[[Planner], list[Planned]], results: tuple[Result, ...]) -> list[Partition | Unfit]:
         wanted = self._machine.partition
         axes = _AXES.values() if wanted == "best" else (_AXES[wanted],)
         if self._machine.cores == 1:
             axes = ("b",)  # whichever: there is one part
         choices = [self._along(axis, plan, results) for axis in axes]
 
-        def key(partition: Partition) -> tuple[int, int]:
+        def key(partition: Partition | Unfit) -> tuple[int, ...]:
+            if isinstance(partition, Unfit):
+                return (1, partition.lacking_bytes)
             spent = (partition.cycles, partition.dram_bytes)
-            return spent if self._objective == "cycles" else spent[::-1]
+            return 0, *(spent if self._objective == "cycles" else spent[::-1])
 
         return [min(each, key=key) for each in zip(*choices, strict=True)]
 
-    def _along(self, axis: str, plan: Callable[[Planner], list[Plan]], results: tuple[Result, ...]) -> list[Partition]:
+    def _along(
+        self, axis: str, plan: Callable[[Planner], list[Planned]], results: tuple[Result, ...]
+    ) -> list[Partition | Unfit]:
         """Every layer cut along one axis."""
         parts, remainders = _cut(self._shapes, axis, self._machine.cores)
         left = np.flatnonzero(remainders.sizes[axis])
@@ -90,17 +94,17 @@ class CoresPlanner:
             both = Shapes(*(np.concatenate([a, b[left]]) for a, b in zip(parts, remainders, strict=True)))
             self._planners[axis] = Planner(self._machine, both, self._objective)
         count = len(self._shapes.b)
-        try:
-            plans = plan(self._planners[axis])
-        except Unfit as unfit:
-            layer = unfit.layer if unfit.layer < count else int(left[unfit.layer - count])
-            raise Unfit(layer, unfit.lacking_bytes) from None
+        plans = plan(self._planners[axis])
         rest = dict(zip(left.tolist(), plans[count:], strict=True))
-        summed = tuple(result for result in results if reused_along(result) == axis)
-        return [
-            self._partition(layer, axis, parts, remainders, plans[layer], rest.get(layer), summed)
-            for layer in range(count)
-        ]
+        summed: tuple[Result, ...] = tuple(result for result in results if reused_along(result) == axis)
+        found: list[Partition | Unfit] = []
+        for layer, own in enumerate(plans[:count]):
+            other = rest.get(layer)
+            if isinstance(own, Unfit) or isinstance(other, Unfit):
+                found.append(own if isinstance(own, Unfit) else other)  # pyright: ignore[reportArgumentType]  # one is
+            else:
+                found.append(self._partition(layer, axis, parts, remainders, own, other, summed))
+        return found
 
     def _partition(
         self,
@@ -151,6 +155,8 @@ def counts(partition: Partition, shapes: Shapes, machine: Machine) -> Phases:
         own = phases[phase]
         for name in ("dram_psum_reads", "dram_psum_writes"):
             own[name] = own.get(name, 0) + words
+        for result in partition.summed:
+            own[f"dram_{result}_writes"] -= _exchanged_words(partition.shares, shapes, result)
         own["stall_cycles"] += _exchange_cycles(partition.shares, exchanged, machine)
     return phases
 
@@ -181,7 +187,10 @@ def _exchanged_words(shares: tuple[Share, ...] | list[Share], shapes: Shapes, re
 def _exchanged_bytes(
     shares: tuple[Share, ...] | list[Share], shapes: Shapes, summed: tuple[Result, ...], machine: Machine
 ) -> int:
-    return sum(2 * machine.precision.bytes("psum", _exchanged_words(shares, shapes, result)) for result in summed)
+    """Bytes beyond those of the shares' plans, in which every core writes a result."""
+    stored = machine.precision.bytes
+    words = {result: _exchanged_words(shares, shapes, result) for result in summed}
+    return sum(2 * stored("psum", count) - stored(result, count) for result, count in words.items())
 
 
 def _exchange_cycles(shares: tuple[Share, ...] | list[Share], exchanged_bytes: int, machine: Machine) -> int:

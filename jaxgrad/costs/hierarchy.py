@@ -9,8 +9,8 @@ from jaxgrad import schedules
 from jaxgrad.checks import one_of
 from jaxgrad.costs import blocks
 from jaxgrad.costs.layers import Phases
-from jaxgrad.costs.orders import FUSED, ORDERS, SHARED, families, rule
-from jaxgrad.costs.search import Alternatives, Run, search
+from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED, families, rule
+from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, search
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
 from jaxgrad.hardware import Machine
 from jaxgrad.mapping import Result
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
 
     Args:
         runs: one after the other.
-        order: the order of the gradients' blocks, one of ``orders.ORDERS`` but ``best`` and ``rule``.
+        order: the order of the gradients' blocks, one of ``orders.SINGLE``.
         cycles: clock cycles, stalls included.
         dram_bytes: bytes to and from DRAM.
     """
@@ -45,8 +45,9 @@ class Plan(NamedTuple):
     cycles: int
     dram_bytes: int
 
-    def key(self, objective: str) -> tuple[int, int]:
-        return (self.cycles, self.dram_bytes) if objective == "cycles" else (self.dram_bytes, self.cycles)
+
+Planned = Plan | Unfit
+"""What a search for a layer ends with."""
 
 
 class Planner:
@@ -62,13 +63,13 @@ class Planner:
         assert machine.memory is not None
         self._machine, self._shapes, self._objective = machine, shapes, objective
         self._storage = Storage.of(machine.memory)
-        self._found: dict[tuple, list[Plan]] = {}
+        self._found: dict[tuple, list[Planned]] = {}
 
-    def forward(self, dataflow: str) -> list[Plan]:
+    def forward(self, dataflow: str) -> list[Planned]:
         """The best plan of each layer's forward pass."""
         return self._search(("y",), "separate", ((schedules.FORWARD[dataflow],),))
 
-    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Plan]:
+    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Planned]:
         """The best plan of each layer's gradients.
 
         Args:
@@ -79,30 +80,34 @@ class Planner:
 
         Raises:
             ValueError: the schedule cannot run that order.
-            Unfit: a layer does not fit into the scratchpad.
         """
         one_of("order", order, ORDERS)
         if schedule == "auto":
-            return self._best(
+            return self.best(
                 self.backward(name, order if can_run(name, order) else "best", dx=dx, dw=dw) for name in schedules.AUTO
             )
         if not can_run(schedule, order):
             raise ValueError(
                 f"order: got {order!r} with schedule {schedule!r}, which computes both gradients of a block at once; "
-                f"choose one of {', '.join((*FUSED, 'best'))}"
+                f"choose one of {', '.join((*FUSED, *CHOICES))}"
             )
         dx, dw = dx and schedule != "os", dw and schedule != "ws"
         if not (dx and dw):
             alone: tuple[Result, ...] = ("dx",) if dx else ("dw",)
             return self._search(alone, "separate", schedules.alternatives(schedule, dx=dx, dw=dw))
         if order == "rule":
-            by_order = [self._both(schedule, name) for name in SHARED]
-            return [by_order[int(choice)][layer] for layer, choice in enumerate(rule(*self._shapes[:3]))]
-        if order == "best":
-            return self._best(self._both(schedule, name) for name in ORDERS[:-2] if can_run(schedule, name))
+            chosen = rule(*self._shapes[:3])
+            by_order = {int(index): self._both(schedule, SHARED[int(index)]) for index in set(chosen.tolist())}
+            return [by_order[int(index)][layer] for layer, index in enumerate(chosen)]
+        if order in CHOICES:
+            return self.best(self._both(schedule, name) for name in CHOICES[order] if can_run(schedule, name))
         return self._both(schedule, order)
 
-    def _both(self, schedule: str, order: str) -> list[Plan]:
+    def best(self, choices: Iterable[list[Planned]]) -> list[Planned]:
+        """Of several plans the best one for each layer, or by how little the least one does not fit."""
+        return [min(plans, key=self._key) for plans in zip(*choices, strict=True)]
+
+    def _both(self, schedule: str, order: str) -> list[Planned]:
         together = schedules.alternatives(schedule)
         if order in FUSED:
             return self._search(("dx", "dw"), order, together)
@@ -111,9 +116,9 @@ class Planner:
         if order == "alternating":
             return self._search(("dx", "dw"), order, apart)
         pairs = zip(self._search(("dx",), order, apart[:1]), self._search(("dw",), order, apart[1:]), strict=True)
-        return [Plan(a.runs + b.runs, order, a.cycles + b.cycles, a.dram_bytes + b.dram_bytes) for a, b in pairs]
+        return [_in_turn(first, second) for first, second in pairs]
 
-    def _search(self, results: tuple[Result, ...], order: str, choices: tuple) -> list[Plan]:
+    def _search(self, results: tuple[Result, ...], order: str, choices: tuple) -> list[Planned]:
         key = (results, order, choices)
         if key not in self._found:
             found = search(
@@ -126,18 +131,31 @@ class Planner:
                 self._objective,
             )
             self._found[key] = [
-                Plan((run,), order, *spent)
-                for run, *spent in zip(found.runs, found.cycles, found.dram_bytes, strict=True)
+                Plan((each.run,), order, each.cycles, each.dram_bytes) if isinstance(each, Found) else each
+                for each in found
             ]
         return self._found[key]
 
-    def _best(self, choices: Iterable[list[Plan]]) -> list[Plan]:
-        return [min(plans, key=lambda plan: plan.key(self._objective)) for plans in zip(*choices, strict=True)]
+    def _key(self, plan: Planned) -> tuple[int, ...]:
+        """Plans that fit first."""
+        if isinstance(plan, Unfit):
+            return (1, plan.lacking_bytes)
+        spent = (plan.cycles, plan.dram_bytes)
+        return 0, *(spent if self._objective == "cycles" else spent[::-1])
+
+
+def _in_turn(first: Planned, second: Planned) -> Planned:
+    """One plan after the other."""
+    if isinstance(first, Unfit) or isinstance(second, Unfit):
+        return max((each for each in (first, second) if isinstance(each, Unfit)), key=lambda unfit: unfit.lacking_bytes)
+    return Plan(
+        first.runs + second.runs, first.order, first.cycles + second.cycles, first.dram_bytes + second.dram_bytes
+    )
 
 
 def can_run(schedule: str, order: str) -> bool:
     """Whether a schedule's passes can compute blocks in that order."""
-    return schedule != "interleaved" or order in (*FUSED, "best")
+    return schedule != "interleaved" or order in (*FUSED, *CHOICES)
 
 
 def counts(plan: Plan, shapes: Shapes, machine: Machine) -> Phases:

@@ -19,8 +19,12 @@ Nests = tuple[Nest, ...]
 SHARED: tuple[str, ...] = ("alternating", "dx_major", "dw_major", "k_major")
 """Orders that interleave the two gradients block by block."""
 
-ORDERS: tuple[str, ...] = ("separate", *SHARED, "best", "rule")
-"""``separate``: all of dX, then all of dW. ``best``: the best of those above. ``rule``: IGO's printed rule."""
+SINGLE: tuple[str, ...] = ("separate", *SHARED)
+CHOICES: dict[str, tuple[str, ...]] = {"best": SINGLE, "best_of_igo": SHARED[:3]}
+"""Names for the best of several orders, layer by layer."""
+
+ORDERS: tuple[str, ...] = (*SINGLE, *CHOICES, "rule")
+"""``separate``: all of dX, then all of dW. ``rule``: one of IGO's three, by its printed rule."""
 
 FUSED: tuple[str, ...] = ("dx_major", "dw_major", "k_major")
 """Orders in which both gradients of a block are computed together: all that an interleaved pass can do."""

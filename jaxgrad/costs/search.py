@@ -14,6 +14,7 @@ from jaxgrad.costs.integers import Integer, ceil_div, minimum
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.costs.orders import Nests
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
+from jaxgrad.counters import ACCESSES
 from jaxgrad.hardware import Precision
 from jaxgrad.mapping import Mapping
 
@@ -27,10 +28,13 @@ class Alternatives(NamedTuple):
     choices: tuple[tuple[Mapping, ...], ...]
 
     def best(self, sizes: Sizes, block: Sizes, array: Array) -> tuple[Mapping, ...]:
-        """The fastest, for one layer."""
-        return tuple(
-            min(choice, key=lambda mapping: blocks.cycles([mapping], sizes, block, array)) for choice in self.choices
-        )
+        """The fastest, for one layer; of those as fast, that of fewer accesses."""
+
+        def spent(mapping: Mapping) -> tuple[int, int]:
+            counts = blocks.counts([mapping], sizes, block, array)
+            return counts["cycles"], sum(counts.get(name, 0) for name in ACCESSES)
+
+        return tuple(next(iter(choice)) if len(choice) == 1 else min(choice, key=spent) for choice in self.choices)
 
     def cycles(self, sizes: Sizes, block: Sizes, array: Array) -> Integer:
         """Cycles of the fastest, for many."""
@@ -54,19 +58,17 @@ class Run(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The best run for each layer, and what it was chosen by."""
+    """The best run of one layer, and what it was chosen by: clock cycles, stalls included, and bytes of DRAM."""
 
-    runs: tuple[Run, ...]
-    cycles: tuple[int, ...]
-    dram_bytes: tuple[int, ...]
+    run: Run
+    cycles: int
+    dram_bytes: int
 
 
-class Unfit(ValueError):
-    """No choice fits into the scratchpad: for which layer, and by how many bytes the smallest one is too large."""
+class Unfit(NamedTuple):
+    """No run of a layer fits into the scratchpad; the smallest lacks so many bytes."""
 
-    def __init__(self, layer: int, lacking_bytes: int) -> None:
-        super().__init__(f"layer {layer} lacks {lacking_bytes} bytes")
-        self.layer, self.lacking_bytes = layer, lacking_bytes
+    lacking_bytes: int
 
 
 def search(
@@ -77,7 +79,7 @@ def search(
     storage: Storage,
     precision: Precision,
     objective: str = "cycles",
-) -> Found:
+) -> list[Found | Unfit]:
     """The best of all families and all block sizes, for each layer.
 
     Args:
@@ -86,39 +88,34 @@ def search(
         shapes: of the layers, one-dimensional arrays.
         array, storage, precision: the hardware.
         objective: what is least: ``cycles`` (stalls included) or ``dram`` (bytes); the other one breaks a tie.
-
-    Raises:
-        Unfit: a layer fits in no way.
     """
     one_of("objective", objective, OBJECTIVES)
     many, block, owner = _candidates(shapes, array)
     compute = alternatives.cycles(many.sizes, block, array)
-    impossible = np.iinfo(np.int64).max
-    best = np.full((2, len(owner)), impossible, compute.dtype)
+    best = np.zeros((2, len(owner)), compute.dtype)
     chosen = np.full(len(owner), -1)
-    least_spare = np.full(len(owner), -impossible, compute.dtype)
     for index, nests in enumerate(families):
         spare = storage.spare_bytes(needed_bytes(nests, many, block, precision))
-        least_spare = np.maximum(least_spare, spare)
         moved = dram_bytes(dram_words(nests, many, block, precision, spare), precision)
         cycles = compute + stall_cycles(compute, moved, nests, many, block, storage, precision)
         key = (cycles, moved) if objective == "cycles" else (moved, cycles)
-        better = (spare >= 0) & ((key[0] < best[0]) | ((key[0] == best[0]) & (key[1] < best[1])))
+        better = (spare >= 0) & ((chosen < 0) | (key[0] < best[0]) | ((key[0] == best[0]) & (key[1] < best[1])))
         best = np.where(better, key, best)
         chosen = np.where(better, index, chosen)
-    runs: list[Run] = []
-    winners: list[tuple[int, int]] = []
+    found: list[Found | Unfit] = []
     for layer in range(len(shapes.b)):
         mine = np.flatnonzero(owner == layer)
-        winner = mine[np.lexsort((best[1][mine], best[0][mine]))[0]]
+        winner = mine[np.lexsort((best[1][mine], best[0][mine], chosen[mine] < 0))[0]]
         if chosen[winner] < 0:
-            raise Unfit(layer, -int(least_spare[mine].max()))
+            spares = [storage.spare_bytes(needed_bytes(nests, many, block, precision))[mine] for nests in families]
+            found.append(Unfit(-int(np.max(spares))))
+            continue
         size = {axis: int(lengths[winner]) for axis, lengths in block.items()}
         whole = {axis: int(lengths[winner]) for axis, lengths in many.sizes.items()}
-        runs.append(Run(alternatives.best(whole, size, array), families[int(chosen[winner])], size))
-        winners.append((int(best[0][winner]), int(best[1][winner])))
-    first, second = zip(*winners, strict=True)
-    return Found(tuple(runs), first, second) if objective == "cycles" else Found(tuple(runs), second, first)
+        run = Run(alternatives.best(whole, size, array), families[int(chosen[winner])], size)
+        first, second = int(best[0][winner]), int(best[1][winner])
+        found.append(Found(run, first, second) if objective == "cycles" else Found(run, second, first))
+    return found
 
 
 def block_sizes(size: int, granule: int) -> list[int]:

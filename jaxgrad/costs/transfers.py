@@ -9,7 +9,8 @@ from typing import NamedTuple
 from jaxgrad.costs.alternating import words_shared
 from jaxgrad.costs.integers import Integer, ceil_div, maximum, minimum, where
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, trips, visits
-from jaxgrad.hardware import Memory, PerOperand, Precision
+from jaxgrad.hardware import Machine, Memory, PerOperand, Precision
+from jaxgrad.hardware.precision import TENSORS
 from jaxgrad.mapping import AXES
 
 
@@ -140,13 +141,25 @@ def stall_cycles(
     loops = trips(shapes.sizes, block)
     edge = {axis: shapes.sizes[axis] - (loops[axis] - 1) * block[axis] for axis in "bkn"}
     first = last = 0
-    for nest in nests:
-        for name in nest.operands:
-            first = first + _block_bytes(name, shapes, block, precision)
-        for name in nest.results:
-            last = last + _block_bytes(name, shapes, edge, precision)
+    # Two nests begin with the same block of dY.
+    for name in dict.fromkeys(name for nest in nests for name in nest.operands):
+        first = first + _block_bytes(name, shapes, block, precision)
+    for name in (name for nest in nests for name in nest.results):
+        last = last + _block_bytes(name, shapes, edge, precision)
     exposed = storage.transfer_cycles(first) + storage.transfer_cycles(last)
     return maximum(exposed, storage.transfer_cycles(moved_bytes) - compute)
+
+
+def largest_number(shapes: Shapes, machine: Machine) -> float:
+    """No number on the way to a plan's cost is larger; roughly, to tell whether 64 bits will do."""
+    assert machine.memory is not None
+    # Five tensors, one of them spilled, move at most once for each block along the third axis; an array's cycles are
+    # few times the MACs of one PE each.
+    words = 16.0 * shapes.b * shapes.k * shapes.n + 16.0 * shapes.x_words
+    bits = max(machine.precision.format(name).block_bits for name in TENSORS)
+    rate = machine.memory.cycles_per_byte
+    size = 3.0 * (machine.array.rows + machine.array.cols)
+    return words * max(bits, bits / 8 * rate.numerator, size)
 
 
 def _block_bytes(tensor: str, shapes: Shapes, block: Sizes, precision: Precision) -> Integer:

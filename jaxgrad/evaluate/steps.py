@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from jaxgrad.costs.hierarchy import DRAM_NAMES
 from jaxgrad.costs.integers import exact
 from jaxgrad.costs.layers import Phases
 from jaxgrad.costs.search import Unfit
-from jaxgrad.costs.transfers import Shapes
+from jaxgrad.costs.transfers import Shapes, largest_number
 from jaxgrad.counters import NAMES
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate.records import Counts, LayerCost, StepCost, VectorCost, add
@@ -193,29 +193,33 @@ def _through_memory(
     answers: dict[str, dict[_Problem, _Answer]] = {schedule: {} for schedule in orders}
     for dx, dw in dict.fromkeys((problem.dx, problem.dw) for problem in unique):
         group = [problem for problem in unique if (problem.dx, problem.dw) == (dx, dw)]
-        planner = CoresPlanner(machine, _stacked(group), plan_for)
-        try:
-            for problem, plan in zip(group, planner.forward(emulation.forward), strict=True):
-                forward[problem] = cores.counts(plan, problem.shapes, machine)["forward"]
-            if not (dx or dw):
-                continue
-            for schedule, order in orders.items():
-                wanted = "best" if order == "separate" and schedule == "interleaved" else order
-                plans = planner.backward(schedule, wanted, dx=dx, dw=dw)
-                for problem, plan in zip(group, plans, strict=True):
-                    phases = cores.counts(plan, problem.shapes, machine)
-                    answers[schedule][problem] = _Answer(_updated(phases, problem, schedule, emulation, machine), plan)
-        except Unfit as unfit:
-            raise _too_small(unfit, group, gemms, problems, machine) from None
+        stacked = _stacked(group, machine)
+        planner = CoresPlanner(machine, stacked, plan_for)
+
+        def each(plans: list[Partition | Unfit], group: list[_Problem] = group) -> Iterator[tuple[_Problem, Partition]]:
+            for problem, plan in zip(group, plans, strict=True):
+                if isinstance(plan, Unfit):
+                    raise _too_small(plan, gemms[problems.index(problem)].path, machine)
+                yield problem, plan
+
+        for problem, plan in each(planner.forward(emulation.forward)):
+            forward[problem] = cores.counts(plan, problem.shapes, machine)["forward"]
+        for schedule, order in orders.items() if dx or dw else ():
+            wanted = "best" if order == "separate" and schedule == "interleaved" else order
+            own, chosen = machine, planner
+            if emulation.weight_update == "in_array" and schedule == "interleaved" and dx and dw:
+                # What leaves the array in dW's place is W, in its format.
+                own = replace(machine, precision=replace(machine.precision, dw=machine.precision.w))
+                chosen = CoresPlanner(own, stacked, plan_for)
+            for problem, plan in each(chosen.backward(schedule, wanted, dx=dx, dw=dw)):
+                phases = cores.counts(plan, problem.shapes, own)
+                answers[schedule][problem] = _Answer(_updated(phases, problem, schedule, emulation, machine), plan)
     for own in answers.values():
         own.update({problem: _Answer({}) for problem in unique if not (problem.dx or problem.dw)})
     return forward, answers
 
 
-def _too_small(
-    unfit: Unfit, group: Sequence[_Problem], gemms: Sequence[LayerGemm], problems: Sequence[_Problem], machine: Machine
-) -> ValueError:
-    path = gemms[problems.index(group[unfit.layer])].path
+def _too_small(unfit: Unfit, path: str, machine: Machine) -> ValueError:
     memory = machine.memory
     assert memory is not None
     lacking = unfit.lacking_bytes * (2 if memory.double_buffered else 1)
@@ -282,9 +286,9 @@ class _Sizes(NamedTuple):
     sizes: Mapping[str, int]
 
 
-def _stacked(problems: Sequence[_Problem]) -> Shapes:
-    """The shapes as arrays, of Python ints where counts could pass 64 bits."""
-    largest = 2.0**10 * max(float(problem.b) * problem.k * problem.n for problem in problems)
+def _stacked(problems: Sequence[_Problem], machine: Machine) -> Shapes:
+    """The shapes as arrays, of Python ints where a step of the search could pass 64 bits."""
+    largest = max(largest_number(problem.shapes, machine) for problem in problems)
     return Shapes(*(exact(column, largest=largest) for column in np.array([p[:4] for p in problems], object).T))
 
 

@@ -11,4 +11,11 @@ from jaxgrad.flax.step_work import step_work as step_work
 
 __all__ = [
     "StepWork",
-    "Tap", "layer_gemms", "layers_not_emulated", "put_on_array", "read_counters", "step_work", "value_and_grad"]
+    "Tap",
+    "layer_gemms",
+    "layers_not_emulated",
+    "put_on_array",
+    "read_counters",
+    "step_work",
+    "value_and_grad",
+]

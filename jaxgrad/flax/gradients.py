@@ -16,9 +16,9 @@ from jaxgrad.autodiff import LayerCounters, read_tap
 from jaxgrad.emulation import Emulation
 from jaxgrad.flax.hooks import Tap
 from jaxgrad.flax.layers import hook_layers, hooks, layer_name
-from jaxgrad.flax.tracing import collector_at_rest, write_quickly
+from jaxgrad.flax.tracing import write_quickly
 from jaxgrad.hardware import Accelerator
-from jaxgrad.workload import LayerGemm
+from jaxgrad.workload import LayerGemm, collector
 
 
 def value_and_grad(
@@ -96,7 +96,7 @@ def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[L
         outs = jax.tree.leaves(inner(*inputs))
         return sum((out.sum() for out in outs if jnp.issubdtype(out.dtype, jnp.floating)), start=jnp.zeros(()))
 
-    with collector_at_rest():
+    with collector.at_rest():
         return workload.layer_gemms(jax.make_jaxpr(jax.grad(read))(params, rest, inputs))
 
 

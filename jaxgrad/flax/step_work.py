@@ -18,7 +18,7 @@ from jaxgrad.emulation import Emulation
 from jaxgrad.flax import tracing
 from jaxgrad.flax.layers import hook_layers, hooks
 from jaxgrad.hardware import Accelerator
-from jaxgrad.workload import LayerGemm, VectorWork, kinds
+from jaxgrad.workload import LayerGemm, VectorWork, collector, kinds
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def step_work(
             value = loss(out)
         return value, nnx.state(inner, nnx.Not(wrt))
 
-    with tracing.collector_at_rest():
+    with collector.at_rest():
         return _read(forward, params, (rest, inputs), optimizer)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -26,19 +23,6 @@ _KINDS: dict[type[nnx.Module], Kind] = {
     nnx.SpectralNorm: "normalisation",
     nnx.Dropout: "dropout",
 }
-
-
-@contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Within it, Python looks for no cycles of garbage: a trace makes millions of small objects that all live on, and
-    going through them again and again takes a quarter of its time."""
-    at_work = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if at_work:
-            gc.enable()
 
 
 def write_quickly(model: nnx.Module) -> None:

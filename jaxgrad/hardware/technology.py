@@ -30,6 +30,7 @@ _KEYS: dict[str, tuple[str, ...]] = _NUMBERS | {
     "sram": ("bytes", "pj_per_bit", "leakage_pj_per_byte_cycle"),
     "area": ("sram_um2_per_bit", "pe"),
 }
+_PE_KEYS = ("datapath", "double_buffered", *(f"{kind}_um2" for kind in PE_KINDS))
 _SECTIONS = ("name", "source", "assumptions", *_KEYS)
 
 
@@ -153,31 +154,43 @@ def _read(tree: Mapping[str, Any]) -> Technology:
         raise ValueError("mac.pj: got none; give the energy of a MAC for at least one format")
     sram, area = _table(tree, "sram"), _table(tree, "area")
     sizes, energies = (_listed(sram, key) for key in ("bytes", "pj_per_bit"))
+    sizes = [positive_integer("sram.bytes", size) for size in sizes]
     if len(sizes) != len(energies) or not sizes or sorted(set(sizes)) != sizes:
         raise ValueError(f"sram.bytes: got {shown(sizes)}; give growing sizes, as many as sram.pj_per_bit has energies")
+    assumptions = tree.get("assumptions", [])
+    if not isinstance(assumptions, list):
+        raise ValueError(f"assumptions: got {shown(assumptions)}; give a list of texts")
     return Technology(
         name=str(tree.get("name", "unnamed")),
         source=str(tree.get("source", "")),
-        assumptions=tuple(map(str, tree.get("assumptions", ()))),
+        assumptions=tuple(map(str, assumptions)),
         mac_pj=tuple((name, number(f"mac.pj.{name}", value)) for name, value in macs.items()),
         register_pj_per_bit=numbers["register"]["pj_per_bit"],
         hop_pj_per_bit=numbers["hop"]["pj_per_bit"],
         sram_pj_per_bit=tuple(
-            (positive_integer("sram.bytes", size), number("sram.pj_per_bit", energy, above=True))
-            for size, energy in zip(sizes, energies, strict=True)
+            (size, number("sram.pj_per_bit", energy, above=True)) for size, energy in zip(sizes, energies, strict=True)
         ),
         sram_leakage_pj_per_byte_cycle=_figure(tree, "sram", "leakage_pj_per_byte_cycle"),
         dram_pj_per_bit=numbers["dram"]["pj_per_bit"],
         idle_pj_per_pe_cycle=numbers["idle"]["pj_per_pe_cycle"],
         vector_pj_per_operation=numbers["vector"]["pj_per_operation"],
         sram_um2_per_bit=_figure(tree, "area", "sram_um2_per_bit"),
-        pe_um2=tuple(itertools.chain.from_iterable(map(_areas, area.get("pe", [])))),
+        pe_um2=tuple(itertools.chain.from_iterable(map(_areas, _entries(area)))),
     )
+
+
+def _entries(area: Mapping[str, Any]) -> list[Any]:
+    entries = area.get("pe", [])
+    if not isinstance(entries, list):
+        raise ValueError(f"area.pe: got {shown(entries)}; give tables, [[area.pe]]")
+    return entries
 
 
 def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
     if not isinstance(entry, dict):
         raise ValueError(f"area.pe: got {shown(entry)}; give a table, [[area.pe]]")
+    for key in entry:
+        one_of("area.pe key", key, _PE_KEYS)
     datapath = one_of("area.pe.datapath", entry.get("datapath"), tuple(FORMATS))
     buffered = boolean("area.pe.double_buffered", entry.get("double_buffered"))
     return [

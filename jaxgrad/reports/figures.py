@@ -15,14 +15,9 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 from jaxgrad.counters import ACCESSES
 from jaxgrad.evaluate import LayerCost, StepCost, accesses
 from jaxgrad.reports.numbers import short
+from jaxgrad.reports.style import DPI
+from jaxgrad.reports.style import SCHEDULE_COLOURS as _SCHEDULE_COLOURS
 
-_SCHEDULE_COLOURS = {
-    "interleaved": "#0072B2",
-    "sequential": "#E69F00",
-    "ws_only": "#009E73",
-    "os_only": "#CC79A7",
-    "auto": "#999999",
-}
 _KIND_COLOURS = {
     "w_reads": "#0072B2",
     "w_writes": "#56B4E9",
@@ -43,7 +38,6 @@ _KIND_LABELS = {
     "dw_reads": "dW reads",
     "dw_writes": "dW writes",
 }
-_DPI = 150
 _LAYERS_A_PAGE = 24
 
 
@@ -153,5 +147,5 @@ def _make_room(axes: Axes) -> None:
 
 def _save(figure: Figure, path: Path, title: str) -> Path:
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
     return path

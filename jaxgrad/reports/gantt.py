@@ -34,7 +34,7 @@ _STYLES = {
     "dx": _Style("stream, dX slots", "#0072B2", ""),
     "dw": _Style("stream, dW slots", "#E69F00", ""),
     "wavefront": _Style("wavefront crosses the array", "#DDDDDD", ""),
-    "drain": _Style("drain", "#009E73", "...."),
+    "drain": _Style("drain", "#009E73", r"\\\\"),
 }
 
 
@@ -79,7 +79,7 @@ def _panel(axes: Axes, run: Shown, own: list[Activity]) -> None:
             bottom += height * (key == "dw")
         axes.broken_barh(
             [(one.start, one.cycles)], (bottom, height), facecolor=style.colour, hatch=style.hatch, edgecolor="white",
-            linewidth=0.4,
+            linewidth=0.4, zorder=1.5 if one.kind == "stall" else 2,
         )  # fmt: skip
     if run.whole:
         axes.axvline(run.cycles, color="black", linewidth=1, linestyle="--")

@@ -1,1 +1,1 @@
-"""SCALE-Sim 3.0.0's files and its CALC mode's figures, quirks and all, in closed form: neither JAX nor Flax is needed."""
+"""SCALE-Sim 3.0.0's files and its CALC mode's figures, quirks and all, without JAX or Flax."""

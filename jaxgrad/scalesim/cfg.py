@@ -1,7 +1,7 @@
 """SCALE-Sim's .cfg files: what CALC mode needs of one, wherever in the file it stands.
 
-SCALE-Sim's own files lack sections that SCALE-Sim 3.0.0 asks for, have keys of other versions, and comments: all that is
-passed over. A key that decides a figure must be there, once, with a value that SCALE-Sim would take.
+SCALE-Sim's own files lack sections that SCALE-Sim 3.0.0 asks for, have keys of other versions, and comments: all that
+is passed over. A key that decides a figure must be there, once, with a value that SCALE-Sim would take.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Folds:
 
     @property
     def cycles_each(self) -> int:
-        """An edge fold takes as long as a full one; os has no cycles to drain, its outputs leave before they are done."""
+        """An edge fold takes as long as a full one; os has no cycles to drain: outputs leave before they are done."""
         streamed = self.mapped[2]
         return self.rows + self.cols + streamed - 2 + (0 if self.dataflow == "os" else self.rows)
 

@@ -1,4 +1,4 @@
-"""A layer as SCALE-Sim's topology files have it, and the size of its output by SCALE-Sim's rule and by the usual one."""
+"""A layer as SCALE-Sim's topology files have it; the size of its output by SCALE-Sim's rule and by the usual one."""
 
 from __future__ import annotations
 

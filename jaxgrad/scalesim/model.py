@@ -13,12 +13,15 @@ from jaxgrad.scalesim.cfg import Config
 from jaxgrad.scalesim.folds import Folds
 from jaxgrad.scalesim.layers import Layer
 from jaxgrad.scalesim.read_buffer import Fillings
+from jaxgrad.scalesim.traffic import Traffic
 from jaxgrad.scalesim.windows import Windows
-from jaxgrad.scalesim.write_buffer import Traffic
 
-# Beyond, the average over folds is taken from the four sizes of fold there are, rounded once: as many additions as SCALE-Sim
+# Beyond, an average over folds is taken from the sum of the PEs in use, rounded once: as many additions as SCALE-Sim
 # makes would take long, and SCALE-Sim itself longer than anyone has.
 _MOST_ADDITIONS = 10_000_000
+# What is gone through one by one, some microseconds each.
+_MOST_DRAINS = 50_000_000
+_MOST_COL_FOLDS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ def _figures(layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int]) -> Figu
     if not cycles:
         return "a product of one cycle, which SCALE-Sim takes for none and divides by; leave the layer out"
     ifmap_kb, filter_kb, ofmap_kb = sizes_kb
+    if _countless(layer, folds, ofmap_kb):
+        m, n, k = folds.product
+        return f"a product of {m} x {n} x {k}, too much to count on this machine; give larger SRAMs, or a larger array"
     ifmap, first_ifmap = _ifmap_fillings(layer, folds, read_buffer.capacity(ifmap_kb))
     filters, first_filter = _filter_fillings(folds, read_buffer.capacity(filter_kb))
     for name, size_kb, fillings in (("IfmapSramSzkB", ifmap_kb, ifmap), ("FilterSramSzkB", filter_kb, filters)):
@@ -119,8 +125,16 @@ def _figures(layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int]) -> Figu
         ofmap_sram=Traffic(folds.written(0, 0).first, _last_written(folds), _ofmap_writes(folds)),
         ifmap_dram=read_buffer.traffic(ifmap, first_ifmap, ifmap_kb),
         filter_dram=read_buffer.traffic(filters, first_filter, filter_kb),
-        ofmap_dram=write_buffer.writes(folds, ofmap_kb),
+        ofmap_dram=write_buffer.writes(folds, write_buffer.half(ofmap_kb)),
     )
+
+
+def _countless(layer: Layer, folds: Folds, ofmap_kb: int) -> bool:
+    """Whether the layer would take hours; SCALE-Sim would take longer than anyone has."""
+    windows = Windows(layer, folds)
+    walked = (windows.overlap or layer.overhangs) and windows.countless
+    drains = _ofmap_writes(folds) // write_buffer.half(ofmap_kb)
+    return walked or drains > _MOST_DRAINS or (folds.dataflow == "os" and folds.col_folds > _MOST_COL_FOLDS)
 
 
 def _ifmap_fillings(layer: Layer, folds: Folds, held: int) -> tuple[Fillings, int]:
@@ -199,9 +213,7 @@ def _average(folds: Folds, numerator: int, denominator: int) -> float:
         return rows * cols * numerator / (folds.count * denominator)
 
     def column(col_fold: int) -> list[float]:
-        full, edge = (
-            folds.used_rows(fold) * folds.used_cols(col_fold) * numerator / denominator for fold in (0, -1)
-        )
+        full, edge = (folds.used_rows(fold) * folds.used_cols(col_fold) * numerator / denominator for fold in (0, -1))
         return [full] * (folds.row_folds - 1) + [edge]
 
     return sum(column(0) * (folds.col_folds - 1) + column(-1)) / folds.count

@@ -1,6 +1,6 @@
 """DRAM reads of an operand, fetch by fetch, as SCALE-Sim's read buffer of CALC mode makes them.
 
-The buffer keeps the words it was asked for until it has ``capacity`` different ones; then it forgets them all and begins
+The buffer keeps the words it was asked for until it has ``capacity`` different ones; then it forgets all and begins
 anew. What an operand reads from DRAM is every word the buffer does not hold when asked. The words of one filling are
 fetched during the filling before it, those of the first before the layer starts, at ten words a cycle.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from jaxgrad.scalesim.folds import Folds, Patch
-from jaxgrad.scalesim.write_buffer import WORDS_PER_KB, Traffic
+from jaxgrad.scalesim.traffic import WORDS_PER_KB, Traffic
 
 _SETS, _ACTIVE_SETS = 100, 50
 _FIRST_FETCH = 10  # words a cycle
@@ -40,13 +40,11 @@ class Group(NamedTuple):
         words: of one sweep.
         sweeps: how often.
         start: fold in which the first begins.
-        folds: of one sweep.
     """
 
     words: int
     sweeps: int
     start: int
-    folds: int
 
 
 def set_words(size_kb: int) -> int:
@@ -80,7 +78,7 @@ def left_fillings(folds: Folds, held: int) -> Fillings:
         fold = sweep * folds.row_folds + row_fold
         return fold * folds.cycles_each + folds.streamed_over_rows(row_fold).cycle(rest)
 
-    group = Group(rows * streamed, folds.col_folds, 0, folds.row_folds)
+    group = Group(rows * streamed, folds.col_folds, 0)
     return fill([group], held, folds.rows, cycle)
 
 
@@ -92,7 +90,7 @@ def top_fillings(folds: Folds, held: int) -> Fillings:
         return (group.start + sweep) * folds.cycles_each + folds.streamed_over_cols(col_fold).cycle(word)
 
     groups = (
-        Group(folds.streamed_over_cols(fold).words, folds.row_folds, fold * folds.row_folds, 1)
+        Group(folds.streamed_over_cols(fold).words, folds.row_folds, fold * folds.row_folds)
         for fold in range(folds.col_folds)
     )
     return fill(groups, held, folds.cols, cycle)
@@ -109,13 +107,11 @@ def stationary_fillings(folds: Folds, held: int) -> Fillings:
         patch: Patch = folds.stationary(row_fold, col_fold)
         return fold * folds.cycles_each + patch.cycle(rest)
 
-    return fill([Group(rows * cols, 1, 0, folds.count)], held, folds.cols, cycle)
+    return fill([Group(rows * cols, 1, 0)], held, folds.cols, cycle)
 
 
-def fill(
-    groups: Iterable[Group], held: int, widest: int, cycle: Callable[[Group, int, int], int]
-) -> Fillings:
-    """Walks the groups; only where a line of the array is as wide as the buffer is each filling looked at on its own."""
+def fill(groups: Iterable[Group], held: int, widest: int, cycle: Callable[[Group, int, int], int]) -> Fillings:
+    """Walks the groups; each filling on its own only where a line of the array is as wide as the buffer."""
     count, last, rest, clash = 0, -1, 0, False
     for group in groups:
         if rest + group.words < held:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from jaxgrad.scalesim.model import Figures
 from jaxgrad.scalesim.quirks import Correction
-from jaxgrad.scalesim.write_buffer import Traffic
+from jaxgrad.scalesim.traffic import Traffic
 
 _COMPUTE = (
     "LayerID, Total Cycles (incl. prefetch), Total Cycles, Stall Cycles, Overall Util %, Mapping Efficiency %,"
@@ -31,7 +31,8 @@ def reports(layers: Sequence[Figures]) -> dict[str, str]:
     """SCALE-Sim's report files, by name."""
     return {
         "COMPUTE_REPORT.csv": _COMPUTE + _rows(map(_compute, layers)),
-        "BANDWIDTH_REPORT.csv": _BANDWIDTH + _rows((*map(str, f.sram_bandwidths), *map(str, f.dram_bandwidths)) for f in layers),
+        "BANDWIDTH_REPORT.csv": _BANDWIDTH
+        + _rows((*map(str, f.sram_bandwidths), *map(str, f.dram_bandwidths)) for f in layers),
         "DETAILED_ACCESS_REPORT.csv": _DETAILED + _rows(map(_detailed, layers)),
     }
 

@@ -20,7 +20,7 @@ def layers_table(
     title: str, layers: Sequence[Layer], figures: Sequence[Figures], corrections: Sequence[Sequence[Correction]]
 ) -> Table:
     """A line a layer: cycles and utilisation as SCALE-Sim has them and put right, and its DRAM words."""
-    table = _table(f"{title}: SCALE-Sim 3.0.0's figures, CALC mode")
+    table = _table(f"{escape(title)}: SCALE-Sim 3.0.0's figures, CALC mode")
     for name in ("layer", "M x N x K"):
         table.add_column(name, no_wrap=True)
     for name in ("cycles", "put right", "util %", "put right", "DRAM reads", "DRAM writes"):

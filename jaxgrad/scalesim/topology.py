@@ -1,10 +1,10 @@
 """SCALE-Sim's topology files, convolutions and GEMMs: read with the flaws its own have, and written as it reads them.
 
-Its first line is a header whatever it holds, as SCALE-Sim has it. Columns go by their place; those beyond are passed over,
-with a note, save that a convolution's header may name three more, which SCALE-Sim does not know:
+Its first line is a header whatever it holds, as SCALE-Sim has it. Columns go by their place; those beyond are passed
+over, with a note, save that a convolution's header may name three more, which SCALE-Sim does not know:
 
     Padding   pixels on each side of the input, 0 if left out
-    Batch     images, 1 if left out
+    Batch     images, 1 if left out; also Batch Size
     Groups    of channels and of filters, 1 if left out
 """
 
@@ -36,6 +36,7 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
     "gemm": ("Layer", "M", "N", "K"),
 }
 _LEAST = {"padding": 0, "batch": 1, "groups": 1}
+_OTHER_TITLES = {"batch size": "batch"}
 _SPARSITY = re.compile(r"spars", re.IGNORECASE)
 _MOST_LAYERS = 100_000
 
@@ -63,12 +64,14 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
     notes = []
     for number, line in decoded_lines(Path(path)):
         where = f"{path}, line {number}"
-        cells = [cell.strip() for cell in line.strip().removesuffix(",").split(",")]
+        cells = _cells(line)
         if number == 1:
-            header = [cell.lower() for cell in cells]
+            header = [_OTHER_TITLES.get(cell.lower(), cell.lower()) for cell in cells]
             _check_header(where, header, kind)
             if len(cells) >= len(columns) and all(cell.isdecimal() for cell in cells[1 : len(columns)]):
-                notes.append(f"{where} looks like a layer; SCALE-Sim takes the first line for a header, and so is done here")
+                notes.append(
+                    f"{where} looks like a layer; SCALE-Sim takes the first line for a header, and so is done here"
+                )
             continue
         if not any(cells):
             continue
@@ -82,8 +85,13 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
         extra, rest = _extra(where, header, cells, len(columns))
         if rest:
             passed_over.append(number)
-        made = gemm_layer(cells[0], *sizes, line=number) if kind == "gemm" else Layer(cells[0], *sizes, number, **extra)
-        layers += _checked(where, made)
+        if kind == "gemm":
+            layers.append(gemm_layer(cells[0], *sizes, line=number))
+        else:
+            made = _convolutions(where, Layer(cells[0], *sizes, line=number, **extra))
+            layers += made
+            if "DP" in cells[0]:
+                notes.append(f"{where}: DP in the name {cells[0]!r} makes it a layer a channel, {len(made)} of them")
         if len(layers) > _MOST_LAYERS:
             raise ValueError(f"{where}: got more than {_MOST_LAYERS} layers; give fewer")
     if not layers:
@@ -101,6 +109,12 @@ def write_gemms(gemms: Iterable[tuple[str, Product]]) -> str:
         # DP in a name means nothing among GEMMs; a comma would end it.
         lines.append(f"{name.replace(',', ' ')}, {m}, {n}, {k}")
     return "".join(f"{line},\n" for line in lines)
+
+
+def _cells(line: str) -> list[str]:
+    """The columns of a row, with or without a comma at its end; one of SCALE-Sim's own files has tabs for commas."""
+    mark = "," if "," in line else "\t"
+    return [cell.strip() for cell in line.strip().removesuffix(mark).split(mark)]
 
 
 def _check_header(where: str, header: Sequence[str], kind: Kind) -> None:
@@ -133,7 +147,7 @@ def _extra(where: str, header: Sequence[str], cells: Sequence[str], known: int) 
     return extra, rest
 
 
-def _checked(where: str, layer: Layer) -> list[Layer]:
+def _convolutions(where: str, layer: Layer) -> list[Layer]:
     """The layers of a row: one, or one a channel."""
     for side in ("height", "width"):
         size, limit = getattr(layer, f"filter_{side}"), getattr(layer, f"ifmap_{side}")
@@ -142,7 +156,7 @@ def _checked(where: str, layer: Layer) -> list[Layer]:
     for name, count in (("Channels", layer.channels), ("Num Filter", layer.filters)):
         if count % layer.groups:
             raise ValueError(f"{where}, groups: got {layer.groups}; give a divisor of {name}, {count}")
-    if "DP" not in layer.name or (layer.filter_height, layer.channels) == (1, 1):
+    if "DP" not in layer.name:
         return [layer]
     if layer.groups > 1:
         raise ValueError(f"{where}, groups: got {layer.groups} with DP in the name; give one of the two")

@@ -1,24 +1,24 @@
 """The ifmap of a convolution, whose windows share words: its fillings, and when its last word is asked for.
 
-A word that several windows share is in the stream several times over, so that only a walk along the stream tells when the
-buffer is full. It goes in numpy, a block at a time, and stops as soon as two sweeps leave the buffer in the same state.
+A word that several windows share is in the stream several times over, so that the stream has to be walked; it comes in
+numpy, a block at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from jaxgrad.scalesim.folds import Folds, Patch
 from jaxgrad.scalesim.layers import Layer
 from jaxgrad.scalesim.read_buffer import Fillings, Group, fill
+from jaxgrad.scalesim.walk import ALWAYS_HELD, Block, walk
 
 _BLOCK = 1 << 20  # places of the stream
-_LEAST_AHEAD = 1 << 12
-_ALWAYS_HELD = np.iinfo(np.int64).max
+_MOST_WORDS = 250_000_000  # of the input, and windows: some GB of memory
+_MOST_PLACES = 100_000_000_000  # of the stream: an hour
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class Windows:
         rows = _touched(layer.ofmap_height, layer.stride, layer.filter_height, layer.ifmap_height)
         cols = _touched(layer.ofmap_width, layer.stride, layer.filter_width, layer.ifmap_width)
         return rows * cols * layer.channels
+
+    @property
+    def countless(self) -> bool:
+        """Whether the input or the stream is too large to walk."""
+        height, width = self._covered
+        m, _, k = self.layer.product
+        places = m * k * (1 if self.folds.dataflow == "is" else self.folds.col_folds)
+        return max(height * width * self.layer.channels, m, k) > _MOST_WORDS or places > _MOST_PLACES
 
     @property
     def overlap(self) -> bool:
@@ -81,12 +89,12 @@ class Windows:
             return Fillings(0, -1, different)
         sweeps, each = (1, folds.count) if folds.dataflow == "is" else (folds.col_folds, folds.row_folds)
         if self.overlap or max(folds.rows, folds.cols) >= held:
-            return _walk(self, sweeps, each * folds.cycles_each, held)
+            return walk(self.empty_buffer(), self.stream, sweeps, each * folds.cycles_each, held)
 
         def cycle(group: Group, sweep: int, word: int) -> int:
             return sweep * each * folds.cycles_each + self._cycle_of(word)
 
-        return fill([Group(different, sweeps, 0, each)], held, 1, cycle)
+        return fill([Group(different, sweeps, 0)], held, 1, cycle)
 
     def empty_buffer(self) -> np.ndarray:
         """The filling in which each word was last asked for: none, save for words outside the input, which never are.
@@ -95,9 +103,9 @@ class Windows:
         """
         layer = self.layer
         height, width = self._covered
-        buffer = np.zeros((height, width, layer.channels), np.int64)
-        buffer[layer.ifmap_height :] = _ALWAYS_HELD
-        buffer[:, layer.ifmap_width :] = _ALWAYS_HELD
+        buffer = np.zeros((height, width, layer.channels), np.int32)
+        buffer[layer.ifmap_height :] = ALWAYS_HELD
+        buffer[:, layer.ifmap_width :] = ALWAYS_HELD
         return buffer.ravel()
 
     def stream(self) -> Iterator[Block]:
@@ -112,8 +120,12 @@ class Windows:
             still, moving = (offset, corner) if folds.dataflow == "os" else (corner, offset)
             for first, last in _alike(folds.row_folds):
                 patch = folds.streamed_over_rows(first)
-                for line, time, edge in _skewed(patch):
-                    yield from _blocks(folds, first, last, line, still[time], moving, edge)
+                lines = _lines_a_part(patch)
+                # A fold of several parts ends before the next begins; those of one part go through together.
+                together = last - first if patch.length + patch.width - 1 <= lines else 1
+                for start in range(first, last, together):
+                    for line, time, edge in _skewed(patch, lines):
+                        yield from _blocks(folds, start, start + together, line, still[time], moving, edge)
             return
         for col_fold in range(folds.col_folds):
             windows = corner[col_fold * folds.cols :][: folds.used_cols(col_fold)]
@@ -129,7 +141,7 @@ class Windows:
         """Cycle of the word of that index among those within the input, counted from the start of the sweep."""
         buffer = self.empty_buffer()
         for block in self.stream():
-            inside = np.flatnonzero(buffer[block.words] != _ALWAYS_HELD)
+            inside = np.flatnonzero(buffer[block.words] != ALWAYS_HELD)
             if word < inside.size:
                 return block.cycle(int(inside[word]))
             word -= inside.size
@@ -159,28 +171,6 @@ class Windows:
         return down, right, channel
 
 
-@dataclass(frozen=True)
-class Block:
-    """Consecutive places of the stream, over one or more folds that are alike.
-
-    Args:
-        words: asked for, fold after fold.
-        lines: cycle of each, counted from its fold's start; for one fold, as the others are alike.
-        fold: the first.
-        cycles_each: of a fold.
-    """
-
-    words: np.ndarray
-    lines: np.ndarray
-    fold: int
-    cycles_each: int
-
-    def cycle(self, place: int) -> int:
-        """Cycle of that place, counted from the start of the sweep."""
-        fold, within = divmod(place, self.lines.size)
-        return (self.fold + fold) * self.cycles_each + int(self.lines[within])
-
-
 def _touched(windows: int, stride: int, size: int, limit: int) -> int:
     """Rows (or columns) of the input that some window covers."""
     corners = np.arange(windows) * stride
@@ -197,13 +187,16 @@ def _alike(folds: int) -> Iterator[tuple[int, int]]:
     yield folds - 1, folds
 
 
-def _skewed(patch: Patch) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Line, row and column of each word of a skewed patch, in order; several parts for a large patch."""
+def _lines_a_part(patch: Patch) -> int:
+    return max(1, _BLOCK // patch.width)
+
+
+def _skewed(patch: Patch, part: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Line, row and column of each word of a skewed patch, in order; in parts of so many lines."""
     col = np.arange(patch.width)
     lines = patch.length + patch.width - 1
-    step = max(1, _BLOCK // patch.width)
-    for start in range(0, lines, step):
-        line = np.arange(start, min(start + step, lines))[:, None]
+    for start in range(0, lines, part):
+        line = np.arange(start, min(start + part, lines))[:, None]
         row = line - col
         real = (row >= 0) & (row < patch.length)
         index = np.flatnonzero(real)
@@ -230,43 +223,3 @@ def _blocks(
         moved = np.arange(start, min(start + many, last))[:, None] * folds.rows
         words = still + moving[moved + edge]
         yield Block(words.ravel(), line, above + start, folds.cycles_each)
-
-
-def _walk(windows: Windows, sweeps: int, cycles: int, held: int) -> Fillings:
-    """Fillings of a buffer along ``sweeps`` sweeps of ``cycles`` cycles each."""
-    buffer = windows.empty_buffer()
-    order = np.zeros(buffer.size, np.int64)
-    ahead_of = max(2 * held, _LEAST_AHEAD)
-    filling, count, rest, last, clash, sweep, began = 1, 0, 0, -1, False, 0, 0
-    seen: dict[int, tuple[int, int]] = {}
-    while sweep < sweeps:
-        passed = 0
-        for block in windows.stream():
-            start = 0
-            while start < block.words.size:
-                ahead = block.words[start : start + ahead_of]
-                new = np.flatnonzero(buffer[ahead] < filling)
-                asked = ahead[new]
-                order[asked[::-1]] = new[::-1]  # of several places of one word, the first is written last
-                new = new[order[asked] == new]
-                if rest + new.size < held:
-                    buffer[ahead[new]] = filling
-                    rest += new.size
-                    start += ahead.size
-                    continue
-                start += int(new[held - rest - 1]) + 1
-                now = sweep * cycles + block.cycle(start - 1)
-                clash = clash or now == last
-                filling, count, rest, last, began = filling + 1, count + 1, 0, now, passed + start
-            passed += block.words.size
-        sweep += 1
-        # What the buffer holds follows from where in the sweep it last forgot: from there on, all goes as it went before.
-        if began in seen:
-            before, filled = seen[began]
-            period = sweep - before
-            skipped = (sweeps - sweep) // period
-            count += skipped * (count - filled)
-            last += skipped * period * cycles
-            sweep += skipped * period
-        seen[began] = (sweep, count)
-    return Fillings(count, last, rest, clash)

@@ -1,35 +1,30 @@
 """DRAM writes of the ofmap, drain by drain, as SCALE-Sim's write buffer makes them.
 
-The buffer holds 1024 words a kB. Once more than half of them are in use, half is drained, one line of as many words as the
-array has columns a cycle; while a drain lasts, none begins. A drain closes the line that is being filled, which later
-counts as full although it is not: SCALE-Sim takes empty places off the last line of each drain alone.
+The buffer holds 1024 words a kB. Once more than half of them are in use, half is drained, one line of as many words
+as the array has columns a cycle; while a drain lasts, none begins. A drain closes the line that is being filled, which
+later counts as full although it is not: SCALE-Sim takes empty places off the last line of each drain alone.
 
-No write ever waits. Let D be half the buffer, C the columns and L = ceil(D / C) the lines of a drain. A drain begins when
-at most max(D + 1, L C) words are in use, frees at least (L - 1) C + 1, and takes in at most (L - 1) C before the next may
-begin; so that with C < D fewer than 2 D are in use at all times, and with C >= D a drain ends in the cycle it began.
+No write ever waits. Let D be half the buffer, C the columns and L = ceil(D / C) the lines of a drain. A drain begins
+when at most max(D + 1, L C) words are in use, frees at least (L - 1) C + 1, and takes in at most (L - 1) C before the
+next may begin; so that with C < D fewer than 2 D are in use at all times, and with C >= D a drain ends in the cycle in
+which it began.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from jaxgrad.scalesim.folds import Folds
-
-WORDS_PER_KB = 1024
-
-
-class Traffic(NamedTuple):
-    """DRAM traffic of one operand: the cycles of the first and of the last access, and the words."""
-
-    start: int
-    stop: int
-    words: int
+from jaxgrad.scalesim.traffic import WORDS_PER_KB, Traffic
 
 
-def writes(folds: Folds, size_kb: int) -> Traffic:
-    """Traffic of the ofmap with a buffer of ``size_kb``."""
-    drained = size_kb * WORDS_PER_KB // 2
+def half(size_kb: int) -> int:
+    """Words that a drain empties, of a buffer of ``size_kb``."""
+    return size_kb * WORDS_PER_KB // 2
+
+
+def writes(folds: Folds, drained: int) -> Traffic:
+    """Traffic of the ofmap with a buffer of which a drain empties ``drained`` words, its half."""
     lines = _Lines(folds.cols, -(-drained // folds.cols))
     stream = _Written(folds)
     starts, stops, counted = [], [], 0

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgrad.hardware import Accelerator
-from jaxgrad.traces.activities import Activity
+from jaxgrad.traces.activities import Activity, Tile
 from jaxgrad.traces.registers import Cycle, Recording
 
 IDLE, DX, DW, LOAD, DRAIN, PADDING = range(6)
@@ -84,13 +84,17 @@ def frames(schedule: str, recording: Recording, activities: Sequence[Activity], 
 def _doing(when: _When, time: int, row: int, col: int, array: Accelerator) -> int:
     if time - row - col in when.waves:
         one, _ = when.waves[time - row - col]
-        return _SLOTS[one.what] if row < one.tile.rows and col < one.tile.cols else PADDING
+        return _SLOTS[one.what] if _real(one.tile, row, col) else PADDING
     at = _shifting(time, col, array)
     if at in when.loads and when.loads[at][1] >= row:
         return LOAD
     if at in when.drains and when.drains[at][1] <= row:
         return DRAIN
     return IDLE
+
+
+def _real(tile: Tile, row: int, col: int) -> bool:
+    return row < tile.rows and col < tile.cols
 
 
 def _shifting(time: int, col: int, array: Accelerator) -> int:
@@ -111,9 +115,8 @@ def _top(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word
     words = []
     for col in range(array.cols):
         one, step = when.loads.get(_shifting(time, col, array), (None, 0))
-        if one is not None and cycle.loaded is not None and col < one.tile.cols:
-            if array.rows - 1 - step < one.tile.rows:
-                words.append(_Word(col, "W", float(cycle.loaded[col])))
+        if one is not None and cycle.loaded is not None and _real(one.tile, array.rows - 1 - step, col):
+            words.append(_Word(col, "W", float(cycle.loaded[col])))
         one, _ = when.waves.get(time - col, (None, 0))
         if one is not None and cycle.v_in is not None and col < one.tile.cols:
             psum = one.what == "dx"
@@ -129,9 +132,8 @@ def _bottom(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_W
             name = "dX" if one.tile.p == when.last_p else "psum"
             words.append(_Word(col, name, float(cycle.v[-1, col])))
         one, step = when.drains.get(_shifting(time, col, array), (None, 0))
-        if one is not None and cycle.drained is not None and col < one.tile.cols:
-            if array.rows - 1 - step < one.tile.rows:
-                words.append(_Word(col, "dW", float(cycle.drained[col])))
+        if one is not None and cycle.drained is not None and _real(one.tile, array.rows - 1 - step, col):
+            words.append(_Word(col, "dW", float(cycle.drained[col])))
     return words
 
 

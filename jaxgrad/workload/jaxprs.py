@@ -8,6 +8,10 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
+LOOPS = ("scan", "while", "cond")
+# Their jaxpr says what they do with two elements, or is a kernel's.
+_ELEMENT_BY_ELEMENT = ("reduce", "reduce_window", "select_and_scatter", "pallas_call")
+
 
 def inner(equation: JaxprEqn) -> Iterator[Jaxpr]:
     """The jaxprs among an equation's parameters: a loop's body, the branches of a ``cond``, a called function."""
@@ -17,6 +21,15 @@ def inner(equation: JaxprEqn) -> Iterator[Jaxpr]:
                 yield item.jaxpr
             elif isinstance(item, Jaxpr):
                 yield item
+
+
+def called(equation: JaxprEqn) -> Jaxpr | None:
+    """The jaxpr that an equation calls on its own operands, once, if that is what it does."""
+    every = list(inner(equation))
+    if len(every) != 1 or equation.primitive.name in (*LOOPS, *_ELEMENT_BY_ELEMENT):
+        return None
+    fits = len(every[0].invars) == len(equation.invars) and len(every[0].outvars) == len(equation.outvars)
+    return every[0] if fits else None
 
 
 def runs(equation: JaxprEqn) -> int:

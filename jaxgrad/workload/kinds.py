@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, cast
+from contextlib import AbstractContextManager
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
@@ -22,10 +23,26 @@ from jaxgrad.workload.operations import VIEWS, WINDOWS, elements
 Kind = Literal[
     "normalisation", "activation", "pooling", "softmax", "loss", "residual", "bias", "dropout", "update", "other"
 ]
+_Made = Mapping[Any, tuple[JaxprEqn, Kind | None]]  # variable -> what makes it, and that one's kind
 GEMMS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
 _LABEL = re.compile(r"jaxgrad\[(\w*)@([^\]]*)\]")
 # Names of jitted functions and of functions with a derivative of their own, as jax.nn, jax.random and optax have them.
-_ACTIVATIONS = ["celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "leaky_relu", "log_sigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_sign", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "standardize", "swish", "tanh"]
+_ACTIVATIONS = (
+    *(
+        "celu",
+        "elu",
+        "gelu",
+        "glu",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "leaky_relu",
+        "log_sigmoid",
+    ),
+    *("mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_sign", "softplus", "sparse_plus"),
+    *("sparse_sigmoid", "squareplus", "swish", "tanh"),
+)
 _NAMES: dict[str, Kind] = {
     **dict.fromkeys(_ACTIVATIONS, "activation"),
     **dict.fromkeys(("softmax", "_softmax", "log_softmax", "logsumexp"), "softmax"),
@@ -71,8 +88,8 @@ def kind_of(equation: JaxprEqn) -> Kind | None:
     if isinstance(name, str) and name in _NAMES:
         return _NAMES[name]
     if equation.primitive.name.startswith("custom_"):  # its name is that of the function inside
-        inside = (kind_of(each) for inner in jaxprs.inner(equation) for each in inner.eqns[:1])
-        return next((kind for kind in inside if kind), None)
+        inside: list[Kind | None] = [kind_of(each) for inner in jaxprs.inner(equation) for each in inner.eqns[:1]]
+        return _first(inside)
     if equation.primitive.name == "add_any":
         return "residual"  # where a value was used twice, its gradients meet
     return _PRIMITIVES.get(equation.primitive.name)
@@ -96,7 +113,8 @@ def _labelled(jaxpr: Jaxpr, outer: Place) -> Jaxpr:
 
 def _named(equation: JaxprEqn, place: Place) -> JaxprEqn:
     source = equation.source_info
-    named = equation.replace(source_info=source.replace(name_stack=source.name_stack.extend(label(place.kind, place.path))))
+    names = source.name_stack.extend(label(place.kind, place.path))
+    named = equation.replace(source_info=source.replace(name_stack=names))
     if place.kind is not None or _marked(equation):
         return named  # what it calls is of its kind
     return jaxprs.with_inner(named, lambda inner: _labelled(inner, place))
@@ -109,11 +127,12 @@ def _marked(equation: JaxprEqn) -> bool:
 def _kinds(jaxpr: Jaxpr, places: Sequence[Place]) -> list[Kind | None]:
     """The kinds of a function's equations; None for one that calls a function of no kind."""
     softmaxes, activations = patterns.softmaxes(jaxpr), patterns.activations(jaxpr)
-    made: dict[Var, tuple[JaxprEqn, Kind | None]] = {}
+    made: dict[Any, tuple[JaxprEqn, Kind | None]] = {}
     kinds: list[Kind | None] = []
     for index, (equation, place) in enumerate(zip(jaxpr.eqns, places, strict=True)):
         kind = place.kind or ("softmax" if index in softmaxes else kind_of(equation))
-        kind = kind or ("activation" if index in activations else _by_operands(equation, made))
+        kind = kind or ("activation" if index in activations else None)
+        kind = kind or (_of_gradient if place.backward else _by_operands)(equation, made)
         if kind is None and not any(True for _ in jaxprs.inner(equation)):
             kind = "other"
         kinds.append(kind)
@@ -122,7 +141,7 @@ def _kinds(jaxpr: Jaxpr, places: Sequence[Place]) -> list[Kind | None]:
     return kinds
 
 
-def _by_operands(equation: JaxprEqn, made: Mapping[Var, tuple[JaxprEqn, Kind | None]]) -> Kind | None:
+def _by_operands(equation: JaxprEqn, made: _Made) -> Kind | None:
     """A sum with something small and given is a bias, one of two equals a residual; a sum over some axes of a map
     pools it, and what scales a result by a constant belongs to what made it."""
     name = equation.primitive.name
@@ -134,12 +153,20 @@ def _by_operands(equation: JaxprEqn, made: Mapping[Var, tuple[JaxprEqn, Kind | N
         while small in made and made[small][0].primitive.name in VIEWS:
             small = made[small][0].invars[0]
         return "bias" if small not in made else None
-    if name == "reduce_sum" and len(variables[0].aval.shape) > 2 and len(equation.outvars[0].aval.shape) > 0:
+    if name == "reduce_sum" and len(_shape(variables[0])) > 2 and _shape(equation.outvars[0]):
         return "pooling"
     if name in ("mul", "div") and len(variables) == 1 and variables[0] in made:
         kind = made[variables[0]][1]
         return kind if kind in ("pooling", "activation") else None
     return None
+
+
+def _of_gradient(equation: JaxprEqn, made: _Made) -> Kind | None:
+    """The gradient of something is of its kind, whose values it uses; a sum down to one axis is a bias's gradient."""
+    if equation.primitive.name == "reduce_sum" and len(_shape(equation.outvars[0])) == 1:
+        return "bias"
+    used = [made[each][1] for each in equation.invars if not isinstance(each, Constant) and each in made]
+    return next((kind for kind in used if kind in ("activation", "softmax", "normalisation")), None)
 
 
 def _views_by_use(jaxpr: Jaxpr, kinds: list[Kind | None]) -> None:
@@ -148,12 +175,21 @@ def _views_by_use(jaxpr: Jaxpr, kinds: list[Kind | None]) -> None:
     for index in reversed(range(len(kinds))):
         equation = jaxpr.eqns[index]
         if equation.primitive.name in VIEWS and kinds[index] == "other":
-            kinds[index] = next((users[out] for out in equation.outvars if users.get(out)), "other")
+            used: list[Kind | None] = [users.get(out) for out in equation.outvars]
+            kinds[index] = _first(used) or "other"
         for variable in equation.invars:
             if not isinstance(variable, Constant):
                 users.setdefault(variable, kinds[index])
 
 
-def scope(kind: Kind | None, path: str = "") -> jax.named_scope:
+def _first(kinds: Sequence[Kind | None]) -> Kind | None:
+    return next((kind for kind in kinds if kind is not None), None)
+
+
+def _shape(variable: object) -> tuple[int, ...]:
+    return getattr(getattr(variable, "aval", None), "shape", ())
+
+
+def scope(kind: Kind | None, path: str = "") -> AbstractContextManager[Any]:
     """Within it, work is of that kind and at that place, unless something inside says otherwise."""
     return jax.named_scope(label(kind, path))

@@ -9,12 +9,14 @@ outside; a carry is a value of its own, unless the body hands it on untouched.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jax.extend.core import Jaxpr, JaxprEqn, Literal as Constant
+from jax.extend.core import Jaxpr, JaxprEqn
+from jax.extend.core import Literal as Constant
 
 from jaxgrad.workload import jaxprs
 from jaxgrad.workload.kinds import Place
+from jaxgrad.workload.operations import MADE
 
 # They show the elements that they are given, all of them.
 _SHOWS = frozenset({
@@ -37,14 +39,14 @@ class Site(NamedTuple):
     Args:
         equation: what is there.
         operands: its operands' values.
-        out: its first result's value.
+        outs: its results' values.
         place: what its name stack says.
         runs: how often it runs; on all devices together, inside ``shard_map``.
     """
 
     equation: JaxprEqn
     operands: tuple[Value, ...]
-    out: Value
+    outs: tuple[Value, ...]
     place: Place
     runs: int
 
@@ -53,7 +55,7 @@ class Numbering:
     """A walk through a jaxpr and all that it calls.
 
     Args:
-        visit: told of every equation that calls nothing, in the order in which they run.
+        visit: told of every equation that makes something and calls nothing, in the order in which they run.
     """
 
     def __init__(self, visit: Callable[[Site], None]) -> None:
@@ -73,7 +75,7 @@ class Numbering:
         known: dict[object, Value] = dict(zip(jaxpr.invars, operands, strict=True))
         known.update((variable, self._new()) for variable in jaxpr.constvars)
 
-        def value(variable: object) -> Value:
+        def value(variable: Any) -> Value:
             if isinstance(variable, Constant):
                 return self._numbers.setdefault(("constant", str(variable.val), str(variable.aval)), self._new())
             return known[variable]
@@ -86,7 +88,7 @@ class Numbering:
 
     def _equation(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
-        inner = list(jaxprs.inner(equation))
+        called, inner = jaxprs.called(equation), list(jaxprs.inner(equation))
         runs *= jaxprs.runs(equation)
         if name == "scan":
             return self._scan(equation, inner[0], operands, place, runs)
@@ -94,21 +96,17 @@ class Numbering:
             return self._while(equation, operands, place, runs)
         if name == "cond":
             return self._cond(equation, inner, operands[1:], place, runs)
-        if inner and name not in ("reduce", "reduce_window", "select_and_scatter", "custom_root", "pallas_call"):
-            if name in ("scatter", "scatter-add", "scatter-mul", "scatter-min", "scatter-max"):
-                return self._plain(equation, operands, place, runs)
-            return self._run(inner[0], operands[len(operands) - len(inner[0].invars) :], place, runs)
+        if called is not None:
+            return self._run(called, operands, place, runs)
         return self._plain(equation, operands, place, runs)
 
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
         outs = [self._number(equation, operands, index) for index in range(len(equation.outvars))]
         if name in _SHOWS and operands:
-            outs = [
-                Value(out.number, operand.origin) for out, operand in zip(outs, operands[: len(outs)], strict=True)
-            ]
+            outs = [Value(out.number, operand.origin) for out, operand in zip(outs, operands[: len(outs)], strict=True)]
         elif outs:
-            self._visit(Site(equation, tuple(operands), outs[0], place, runs))
+            self._visit(Site(equation, tuple(operands), tuple(outs), place, runs))
         return outs
 
     def _number(self, equation: JaxprEqn, operands: Sequence[Value], index: int) -> Value:
@@ -174,9 +172,13 @@ def _filled(jaxpr: Jaxpr, variable: object) -> bool:
     """Whether a result is a constant spread over its shape."""
     if isinstance(variable, Constant):
         return True
-    makers = {out: equation for equation in jaxpr.eqns for out in equation.outvars}
+    makers: dict[Any, JaxprEqn] = {out: equation for equation in jaxpr.eqns for out in equation.outvars}
     maker = makers.get(variable)
-    while maker is not None and maker.primitive.name == "broadcast_in_dim":
+    while maker is not None:
+        if maker.primitive.name in MADE:
+            return True
+        if maker.primitive.name != "broadcast_in_dim":
+            return False
         if isinstance(maker.invars[0], Constant):
             return True
         maker = makers.get(maker.invars[0])

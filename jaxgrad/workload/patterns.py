@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 from jax.extend.core import Literal as Constant
@@ -10,8 +11,12 @@ from jax.extend.core import Literal as Constant
 from jaxgrad.workload import jaxprs
 from jaxgrad.workload.operations import BARRIERS, MADE, VIEWS
 
+_Makers = dict[Any, int]  # variable -> the number of the equation that makes it
 # A function of one tensor with one of these in it is an activation.
-_BENDS = frozenset({"tanh", "logistic", "erf", "erfc", "exp", "exp2", "expm1", "log1p", "max", "min", "clamp", "select_n"})
+_BENDS = frozenset({
+    "tanh", "logistic", "erf", "erfc", "exp", "exp2", "expm1", "log1p", "max", "min", "clamp", "select_n", "gt", "ge",
+    "lt", "le",
+})  # fmt: skip
 
 
 def softmaxes(jaxpr: Jaxpr) -> set[int]:
@@ -54,7 +59,7 @@ def activations(jaxpr: Jaxpr) -> set[int]:
     return {index for own in bent for index in own}
 
 
-def _down_to_maximum(jaxpr: Jaxpr, makers: dict[Var, int], variable: object) -> Iterator[int]:
+def _down_to_maximum(jaxpr: Jaxpr, makers: _Makers, variable: object) -> Iterator[int]:
     """The equations from a variable down to the ``reduce_max`` that it is of, if it is."""
     trail: list[int] = []
     index = _through_views(jaxpr, makers, variable)
@@ -67,7 +72,7 @@ def _down_to_maximum(jaxpr: Jaxpr, makers: dict[Var, int], variable: object) -> 
         index = next((each for each in below if each is not None), None)
 
 
-def _through_views(jaxpr: Jaxpr, makers: dict[Var, int], variable: object) -> int | None:
+def _through_views(jaxpr: Jaxpr, makers: _Makers, variable: object) -> int | None:
     """The equation that makes a variable, its views taken off."""
     while not isinstance(variable, Constant) and variable in makers:
         equation: JaxprEqn = jaxpr.eqns[makers[variable]]
@@ -77,7 +82,7 @@ def _through_views(jaxpr: Jaxpr, makers: dict[Var, int], variable: object) -> in
     return None
 
 
-def _makers(jaxpr: Jaxpr) -> dict[Var, int]:
+def _makers(jaxpr: Jaxpr) -> _Makers:
     return {variable: index for index, equation in enumerate(jaxpr.eqns) for variable in equation.outvars}
 
 

@@ -3,8 +3,9 @@
 A product is dX or dW where one of its operands is an operand of a forward product, the other has that product's output
 size, and its result the size of the forward product's other operand. Two such that share their cotangent and have
 between them both operands of one forward product are its gradients whatever their names; one alone (the layer at the
-input, or frozen weights) is so where JAX transposed it. A gradient counts by its forward product's GEMM, so a strided
-convolution's dX has no zeros between its rows.
+input, or frozen weights) is so where JAX transposed it, or where its cotangent comes from another gradient. A gradient
+counts by its forward product's GEMM, so a strided convolution's dX has no zeros between its rows; where ``vmap`` asks
+for a dW an example, the forward product counts as one GEMM an example too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from jaxgrad.workload.operations import elements
 
 KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")
 Role = Literal["dx", "dw"]
+_OPERANDS: tuple[tuple[Role, int], ...] = (("dx", 1), ("dw", 0))  # which of the forward product's a gradient has
 
 
 @dataclass
@@ -36,6 +38,9 @@ class Product:
         again: how often it is.
         of: the forward product of which it is a gradient, if it is.
         gradients: runs of its gradients by operand: of the left one (dx), of the right one (dw).
+        examples: into how many GEMMs it falls, where ``vmap`` asks for a gradient by each of as many examples.
+        swapped: whether the left operand is the weights.
+        guessed: whether operands alone say that it is a gradient, and not JAX's name for it.
     """
 
     site: Site
@@ -43,6 +48,9 @@ class Product:
     again: int = 0
     of: Product | None = None
     gradients: dict[Role, int] = field(default_factory=dict)
+    examples: int = 1
+    swapped: bool = False
+    guessed: bool = False
 
     @property
     def origins(self) -> tuple[int, int]:
@@ -74,15 +82,29 @@ def products(sites: list[Site]) -> list[Product]:
     for site in sites:
         if site.equation.primitive.name not in KINDS or 0 in _sizes(site.equation):
             continue
-        known = first.get(site.out.number)
+        known = first.get(site.outs[0].number)
         if known is not None and site.place.backward and not known.site.place.backward:
             known.again += site.runs
         else:
             found.append(Product(site, site.runs))
-            first.setdefault(site.out.number, found[-1])
+            first.setdefault(site.outs[0].number, found[-1])
     _pair(found)
-    _alone(found)
+    _alone(found, sites)
+    made = {out.origin for site in sites for out in site.outs}
+    for product in found:
+        product.swapped = _weights_left(product, made)
     return found
+
+
+def _weights_left(product: Product, made: set[int]) -> bool:
+    """Whether the left operand is given and the right one made, as of ``w @ jnp.tanh(y)``; or, if both are given, only
+    the left one has a gradient. Otherwise, and where only the right one has, the left one is X, as of ``x @ w``."""
+    if product.site.equation.primitive.name != "dot_general":
+        return False
+    left, right = (origin not in made for origin in product.origins)
+    if left and right:
+        return set(product.gradients) == {"dx"}
+    return left and set(product.gradients) != {"dw"}
 
 
 def _sizes(equation: JaxprEqn) -> tuple[int, ...]:
@@ -120,19 +142,33 @@ def _pair(found: list[Product]) -> None:
                     _join(forward, dw, "dw")
 
 
-def _alone(found: list[Product]) -> None:
+def _alone(found: list[Product], sites: list[Site]) -> None:
     """Finds the forward products of gradients that have no pair."""
-    readers = _by_operand([product for product in found if not product.site.place.backward])
-    for product in found:
-        if not product.site.place.backward or product.of is not None:
-            continue
-        for operand, cotangent in (product.origins, product.origins[::-1]):
-            for forward in reversed(readers[operand]):
-                role: Role
-                for role, index in (("dx", 1), ("dw", 0)):
-                    taken = product.of is not None or role in forward.gradients
-                    if not taken and forward.origins[index] == operand and _fits(role, forward, cotangent, product):
-                        _join(forward, product, role)
+    readers = _by_operand(found)
+    products = {id(product.site): product for product in found}
+    order = {id(product): index for index, product in enumerate(found)}
+    late: set[int] = set()  # what comes from a gradient
+    for site in sites:
+        product = products.get(id(site))
+        if product is not None and product.of is None and not product.gradients:
+            for operand, cotangent in (product.origins, product.origins[::-1]):
+                transposed = site.place.backward
+                if product.of is None and (transposed or cotangent in late):
+                    earlier = [own for own in readers[operand] if order[id(own)] < order[id(product)]]
+                    _join_to_one(product, operand, cotangent, earlier)
+                    product.guessed = product.of is not None and not transposed
+        if (product is not None and product.of is not None) or any(own.origin in late for own in site.operands):
+            late.update(out.origin for out in site.outs)
+
+
+def _join_to_one(product: Product, operand: int, cotangent: int, earlier: list[Product]) -> None:
+    """Joins a product to the last forward product whose gradient it can be, if there is one."""
+    for forward in reversed(earlier):
+        for role, index in _OPERANDS:
+            free = forward.of is None and role not in forward.gradients and forward.origins[index] == operand
+            if free and _fits(role, forward, cotangent, product):
+                _join(forward, product, role)
+                return
 
 
 def _other(product: Product, origin: int) -> int:
@@ -152,12 +188,23 @@ def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> boo
     result, operand = (left, right) if role == "dx" else (right, left)
     sizes = product.sizes
     given = sizes[:2] if product.origins[0] == cotangent else sizes[1::-1]
-    return given == (out, operand) and sizes[2] == result and product.runs <= forward.runs
+    whole = result * _examples(product)
+    return given == (out, operand) and sizes[2] in (result, whole) and product.runs <= forward.runs
+
+
+def _examples(product: Product) -> int:
+    """The batch axes of a matrix product, together."""
+    if product.site.equation.primitive.name != "dot_general":
+        return 1
+    (_, _), (batch, _) = product.site.equation.params["dimension_numbers"]
+    shape = product.site.equation.invars[0].aval.shape  # pyright: ignore[reportAttributeAccessIssue]  # an array's
+    return math.prod(shape[axis] for axis in batch)
 
 
 def _join(forward: Product, gradient: Product, role: Role) -> None:
     gradient.of = forward
     forward.gradients[role] = gradient.runs
+    forward.examples = max(forward.examples, gradient.sizes[2] // forward.sizes[role == "dw"])
 
 
 def gemm_of(equation: JaxprEqn) -> tuple[Gemm, int, int]:

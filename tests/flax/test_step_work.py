@@ -29,9 +29,7 @@ class Net(nnx.Module):
 
 
 def by_kind(vector: list[VectorWork]) -> dict[tuple[str, str, str], tuple[int, int, int]]:
-    records = {
-        (own.kind, own.phase, own.path): (own.operations, own.reads_words, own.writes_words) for own in vector
-    }
+    records = {(own.kind, own.phase, own.path): (own.operations, own.reads_words, own.writes_words) for own in vector}
     assert len(records) == len(vector)
     return records
 
@@ -120,7 +118,7 @@ def test_a_paper_s_network_in_shapes() -> None:
     image = jax.ShapeDtypeStruct((4, 224, 224, 3), jnp.float32)
     work = step_work(model, image, optimizer=optax.sgd(0.1, momentum=0.9))
     assert work.gemms == layer_gemms(model, image)
-    forward = {kind: 0 for kind in ("normalisation", "activation", "residual", "pooling")}
+    forward = dict.fromkeys(("normalisation", "activation", "residual", "pooling"), 0)
     for own in work.vector:
         if own.phase == "forward" and own.kind in forward:
             forward[own.kind] += own.operations

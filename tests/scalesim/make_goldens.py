@@ -1,7 +1,7 @@
 """Runs SCALE-Sim 3.0.0 itself on small layers and keeps its reports beside this file, for the tests to equal.
 
-It needs what jaxgrad does not: a scratch environment with ``scalesim==3.0.0`` and ``numpy<2.4`` (a later numpy refuses a
-conversion that SCALE-Sim makes). There, a few minutes:
+It needs what jaxgrad does not: a scratch environment with ``scalesim==3.0.0`` and ``numpy<2.4`` (a later numpy refuses
+a conversion that SCALE-Sim makes). There, a few minutes:
 
     python tests/scalesim/make_goldens.py
 
@@ -62,8 +62,8 @@ UseRamulatorTrace: False
 """
 SMALL, LARGE = (1, 1, 1), (64, 32, 16)
 
-# Chosen by hand: output sizes with and without a remainder, windows wholly outside, filters as large as the input,
-# one pixel, one channel, edge folds in one direction and in both, operands of exactly what the buffer holds (500 words).
+# Chosen by hand: output sizes with and without a remainder, windows wholly outside, filters as large as the input, one
+# pixel, one channel, edge folds in one direction and in both, operands of exactly what the buffer holds (500 words).
 CONVS = """c1, 1, 1, 1, 1, 3, 2, 1
 remainder, 8, 8, 3, 3, 2, 5, 2
 no_remainder, 9, 9, 3, 3, 2, 5, 2
@@ -139,7 +139,8 @@ def case(name: str, cfg: str, kind: str, header: str, layers: str) -> dict[str, 
 def conv(draw: random.Random, number: int) -> str:
     height, width = draw.randint(1, 13), draw.randint(1, 13)
     filters = draw.randint(1, min(5, height)), draw.randint(1, min(5, width))
-    return f"random{number}, {height}, {width}, {filters[0]}, {filters[1]}, {draw.randint(1, 8)}, {draw.randint(1, 20)}, {draw.randint(1, 4)}"  # noqa: E501  # a row
+    rest = draw.randint(1, 8), draw.randint(1, 20), draw.randint(1, 4)
+    return ", ".join(map(str, (f"random{number}", height, width, *filters, *rest)))
 
 
 def gemm(draw: random.Random, number: int) -> str:

@@ -124,7 +124,9 @@ def test_groups_are_gemms() -> None:
         return marks.contract(marks.Site(contraction, "a"), jnp.ones(conv.lhs), rhs).sum()
 
     (own,) = layer_gemms(jax.make_jaxpr(jax.grad(loss))(jnp.ones(conv.rhs)))
-    assert own == LayerGemm("a", Gemm(2 * 3 * 3, 9, 1), 3, needs_dx=False, kind="conv_general_dilated", x_words=2 * 5 * 5)
+    assert own == LayerGemm(
+        "a", Gemm(2 * 3 * 3, 9, 1), 3, needs_dx=False, kind="conv_general_dilated", x_words=2 * 5 * 5
+    )
 
 
 def test_a_marked_contraction_is_the_plain_one() -> None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 from jax import Array, lax
+from jax.extend.core import jaxpr_as_fun
 
 from jaxgrad.workload import vector_work
 from jaxgrad.workload.kinds import labelled
@@ -72,5 +73,5 @@ def test_labels_change_no_value() -> None:
         return optax.softmax_cross_entropy_with_integer_labels(jax.nn.gelu(x) + x, jnp.arange(4)).mean()
 
     x = jnp.linspace(-1, 1, 32).reshape(4, 8)
-    function = jax.extend.core.jaxpr_as_fun(labelled(jax.make_jaxpr(loss)(x)))
+    function = jaxpr_as_fun(labelled(jax.make_jaxpr(loss)(x)))
     assert jnp.array_equal(jax.grad(loss)(x), jax.grad(lambda x: function(x)[0])(x))

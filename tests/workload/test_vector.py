@@ -114,10 +114,24 @@ def test_phases() -> None:
     }  # fmt: skip
 
 
+def test_what_the_update_alone_needs_is_the_update_s() -> None:
+    def step(w: Array, m: Array, x: Array) -> tuple[Array, Array]:
+        m = 0.9 * m + jax.grad(lambda w: jnp.sin(w * x).sum())(w)
+        return w - 0.1 * m, m
+
+    (update,) = [own for own in work(step, X, X, X) if own.phase == "update"]
+    assert update.kind == "update"
+    # it reads the weights, the momentum and what makes the gradient: the rest of the last pass of the gradient
+    assert update.operations == 4 * N
+    assert (update.reads_words, update.writes_words) == (3 * N, 2 * N)
+
+
 def test_remat_counts_again_in_the_backward_pass() -> None:
     def gradient(function: Callable[[Array], Array]) -> dict[str, int]:
         records = work(jax.grad(lambda x: function(x).sum()), X)
-        return {phase: sum(own.operations for own in records if own.phase == phase) for phase in ("forward", "backward")}
+        return {
+            phase: sum(own.operations for own in records if own.phase == phase) for phase in ("forward", "backward")
+        }
 
     def twice(x: Array) -> Array:
         return jnp.sin(jnp.sin(x))

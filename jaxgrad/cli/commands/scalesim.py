@@ -15,11 +15,18 @@ def _own(short: str, long: str, metavar: str, text: str) -> Any:
     return typer.Option(short, long, metavar=metavar, help=text, rich_help_panel="SCALE-Sim's own", show_default=False)
 
 
-
 @command
 def scalesim(
     config: Annotated[Text, _own("-c", "--config", "CFG", "The machine, a SCALE-Sim .cfg.")] = None,
-    topology: Annotated[Text, _own("-t", "--topology", "CSV", "The layers, a SCALE-Sim topology.")] = None,
+    topology: Annotated[
+        Text,
+        _own(
+            "-t",
+            "--topology",
+            "CSV",
+            "The layers, a SCALE-Sim topology; columns Padding, Batch and Groups may follow its own.",
+        ),
+    ] = None,
     kind: Annotated[
         Text, _own("-i", "--input", "KIND", "What the topology holds: conv or gemm (default: conv).")
     ] = "conv",
@@ -30,12 +37,12 @@ def scalesim(
     save_trace: Annotated[
         Text, _own("-s", "--save-trace", "Y|N", "Taken without effect: traces are never written.")
     ] = None,
-    calc: Annotated[
-        bool, option("--calc", None, "Count as in CALC mode although the .cfg says USER.")
-    ] = False,
+    calc: Annotated[bool, option("--calc", None, "Count as in CALC mode although the .cfg says USER.")] = False,
     model: Annotated[
         Text,
-        option("--model", "NAME", "Instead of -t: write the GEMMs of a model as topologies (lenet, resnet50, ...).", MODEL),
+        option(
+            "--model", "NAME", "Instead of -t: write the GEMMs of a model as topologies (lenet, resnet50, ...).", MODEL
+        ),
     ] = None,
     phase: Annotated[
         Text, option("--phase", "NAME", "The GEMMs of forward, dx or dw alone (default: all three).", MODEL)

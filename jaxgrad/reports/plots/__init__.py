@@ -1,1 +1,31 @@
 """Plots of training steps as the field draws them, each written as PNG and SVG: draws, never computes."""
+
+from jaxgrad.reports.plots.accesses import accesses_by_operand as accesses_by_operand
+from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles
+from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
+from jaxgrad.reports.plots.energy import energy_by_phase as energy_by_phase
+from jaxgrad.reports.plots.pareto import Point as Point
+from jaxgrad.reports.plots.pareto import front as front
+from jaxgrad.reports.plots.pareto import pareto as pareto
+from jaxgrad.reports.plots.roofline import Position as Position
+from jaxgrad.reports.plots.roofline import positions as positions
+from jaxgrad.reports.plots.roofline import roofline as roofline
+from jaxgrad.reports.plots.sweep import Samples as Samples
+from jaxgrad.reports.plots.sweep import sweep as sweep
+from jaxgrad.reports.plots.utilisation import utilisation_by_layer as utilisation_by_layer
+
+__all__ = [
+    "Point",
+    "Position",
+    "Samples",
+    "accesses_by_operand",
+    "energy_by_component",
+    "energy_by_phase",
+    "front",
+    "normalised_cycles",
+    "pareto",
+    "positions",
+    "roofline",
+    "sweep",
+    "utilisation_by_layer",
+]

@@ -5,49 +5,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from jaxgrad.evaluate import Counts, Summary
+from jaxgrad.evaluate import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas, stacks
+from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import OPERANDS
 
 _LEVELS = {"SRAM": "", "DRAM": "dram_"}
 
 
 def accesses_by_operand(
-    summaries: Mapping[str, Summary], path: Path, title: str, *, phases: tuple[str, ...] = ()
+    summaries: Mapping[str, Summary], path: Path, title: str, *, phases: tuple[str, ...] = STEP
 ) -> list[Path]:
     """Words read and written (hatched) by operand: a panel for SRAM, from the array's side, and one for DRAM.
 
-    Y and dX leave the array as partial sums do, and count as psum in SRAM. A level that nothing passes is left out: DRAM
-    where the machine has no memory behind the array.
+    Y and dX leave the array as partial sums do, and count as psum in SRAM. A level that nothing passes is left out:
+    DRAM where the machine has no memory.
 
     Args:
         summaries: by label.
         path: of the files, without .png and .svg.
         title: of the figure.
-        phases: those that count (see ``Summary.select``), all if none is named.
+        phases: those that count (see ``phases.chosen``).
 
     Raises:
         ValueError: nothing to draw.
     """
-    canvas.some("summaries", summaries)
-    counts = {label: summary.select(*phases).counts for label, summary in summaries.items()}
-    levels = {level: _stack(counts, prefix) for level, prefix in _LEVELS.items()}
+    parts = chosen(summaries, phases)
+    levels = {level: _stack(parts, prefix) for level, prefix in _LEVELS.items()}
     levels = {level: stack for level, stack in levels.items() if stack.parts}
     if not levels:
-        raise ValueError("phases: got some without an access; name others, or none for all of them")
+        raise ValueError("summaries: got some without an access; give costs of a network with a layer on the array")
     height = stacks.height_inches(next(iter(levels.values())))
     figure = canvas.page(1.3 + len(levels) * (0.6 + height))
     panels = figure.subplots(len(levels), 1, squeeze=False)[:, 0]
     for axes, (level, stack) in zip(panels, levels.items(), strict=True):
         stacks.draw(axes, stack, [short(round(total)) for total in stack.totals])
-        axes.set_xlabel(f"{level} accesses of {' + '.join(phases) or 'a training step'} [words]", fontsize=9)
+        axes.set_xlabel(f"{level} accesses of {named(phases)} [words]", fontsize=9)
     canvas.legend(figure, stacks.handles(*levels.values()), 6)
+    for axes, stack in zip(panels, levels.values(), strict=True):
+        stacks.name_parts(figure, axes, stack)
     return canvas.save(figure, path, title)
 
 
-def _stack(counts: Mapping[str, Counts], prefix: str) -> stacks.Stack:
+def _stack(parts: Mapping[str, list[PhaseSummary]], prefix: str) -> stacks.Stack:
     rows = {
-        label: {name: float(own.get(f"{prefix}{name}", 0)) for name in OPERANDS} for label, own in counts.items()
+        label: {name: float(sum(part.counts.get(f"{prefix}{name}", 0) for part in own)) for name in OPERANDS}
+        for label, own in parts.items()
     }
     return stacks.Stack({"": rows}, OPERANDS)

@@ -10,13 +10,15 @@ from typing import Any
 import matplotlib
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from jaxgrad.reports.style import DPI
 
 WIDTH_INCHES = 8.0
+_WIDE = 8  # three doublings, or almost a decade
 _DECADES_FOR_ALL_TICKS = 2.5
 _TITLE_CHARACTERS = 90
+_LARGE = EngFormatter(sep="")
 
 
 def page(height_inches: float) -> Figure:
@@ -29,23 +31,29 @@ def some(field: str, given: Iterable[Any]) -> None:
         raise ValueError(f"{field}: got none; give at least one to draw")
 
 
+def written(value: float, _: int = 0) -> str:
+    """A number at a tick: from 1000 on with an SI prefix."""
+    return _LARGE(value) if abs(value) >= 1000 else f"{value:g}"
+
+
 def is_wide(values: Iterable[float]) -> bool:
-    """Whether positive values span a decade or more, so that they want a logarithmic axis."""
+    """Whether positive values span a factor of eight or more, so that they want a logarithmic axis."""
     values = [value for value in values if value == value]
-    return bool(values) and min(values) > 0 and max(values) >= 10 * min(values)
+    return bool(values) and min(values) > 0 and max(values) >= _WIDE * min(values)
 
 
 def scale(axis: Axis, values: Iterable[float]) -> None:
-    """An axis for these values: logarithmic where they span a decade or more, numbers with SI prefixes."""
+    """An axis for these values: logarithmic where they span a factor of eight or more, numbers with SI prefixes."""
     values = [value for value in values if value == value]
     if is_wide(values):
-        getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+        axes = axis.axes
+        (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
         few = max(values) < 10**_DECADES_FOR_ALL_TICKS * min(values)
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(MaxNLocator(nbins=7))
-    axis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_major_locator(MaxNLocator(nbins=7, integer=all(float(value).is_integer() for value in values)))
+    axis.set_major_formatter(FuncFormatter(written))
 
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
@@ -65,8 +73,8 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
 def save(figure: Figure, path: Path, title: str) -> list[Path]:
     """Writes ``path`` with .png and with .svg after it; the same figure gives the same bytes."""
     figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=10, parse_math=False)
-    written = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
-    figure.savefig(written[0], dpi=DPI)
+    files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
+    figure.savefig(files[0], dpi=DPI)
     with matplotlib.rc_context({"svg.hashsalt": "jaxgrad"}):
-        figure.savefig(written[1], metadata={"Date": None})
-    return written
+        figure.savefig(files[1], metadata={"Date": None})
+    return files

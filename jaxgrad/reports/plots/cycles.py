@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from matplotlib.axes import Axes
 
 from jaxgrad.checks import shown
-from jaxgrad.evaluate import Summary
+from jaxgrad.evaluate import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas, stacks
+from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import PHASES, Look, phase_of
 
 _STALL_HATCH = "//////"
 
 
 def normalised_cycles(
-    groups: Mapping[str, Mapping[str, Summary]], path: Path, title: str, *, baseline: str
+    groups: Mapping[str, Mapping[str, Summary]],
+    path: Path,
+    title: str,
+    *,
+    baseline: str,
+    phases: tuple[str, ...] = STEP,
 ) -> list[Path]:
     """Clock cycles of a training step over those of ``baseline``, by phase; cycles waiting for DRAM are hatched.
 
@@ -26,6 +32,7 @@ def normalised_cycles(
         path: of the files, without .png and .svg.
         title: of the figure.
         baseline: the label that is 1 in each group.
+        phases: those that count (see ``phases.chosen``).
 
     Raises:
         ValueError: nothing to draw, or a group lacks the baseline.
@@ -35,12 +42,17 @@ def normalised_cycles(
     cycles: list[int] = []
     for group, summaries in groups.items():
         if baseline not in summaries:
-            raise ValueError(f"baseline: got {shown(baseline)}; {group or 'the group'} has {', '.join(summaries)}")
-        reference = summaries[baseline].select().time_cycles
+            has = ", ".join(summaries) or "no summary"
+            raise ValueError(
+                f"baseline: got {shown(baseline)}; {group or 'the group'} has {has}: name one of all groups"
+            )
+        parts = chosen(summaries, phases)
+        totals = {label: sum(part.time_cycles for part in own) for label, own in parts.items()}
+        reference = totals[baseline]
         if not reference:
-            raise ValueError(f"baseline: got {shown(baseline)} of 0 cycles; give one that does something")
-        rows[group] = {label: _row(summary, reference) for label, summary in summaries.items()}
-        cycles += [summary.select().time_cycles for summary in summaries.values()]
+            raise ValueError(f"baseline: got {shown(baseline)} of 0 cycles; give one that takes some")
+        rows[group] = {label: _row(own, reference) for label, own in parts.items()}
+        cycles += totals.values()
     looks: dict[str, Look] = {}
     for phase, look in PHASES.items():
         looks |= {phase: look, f"{phase} stalls": look._replace(label="stalls", hatch=_STALL_HATCH)}
@@ -49,22 +61,21 @@ def normalised_cycles(
     axes: Axes = figure.subplots()
     ends = [f"{total:.2f} ({short(own)})" for total, own in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)
-    axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=3)
-    axes.set_xlabel(f"cycles of a training step / those of {baseline} (in brackets: clock cycles)", fontsize=9)
+    axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
+    axes.set_xlabel(f"cycles of {named(phases)} / those of {baseline} (in brackets: clock cycles)", fontsize=9)
     handles = {label: patch for label, patch in stacks.handles(stack).items() if label != "stalls"}
     if any(part.endswith(" stalls") for part in stack.parts):
-        stalls = Look("", "#777777", _STALL_HATCH)
-        handles["stalls: waiting for DRAM, in the phase's colour"] = stacks.patch(stalls)
+        handles["stalls: waiting for DRAM, in the phase's colour"] = stacks.patch(Look("", "#777777", _STALL_HATCH))
     canvas.legend(figure, handles, 7)
     stacks.name_parts(figure, axes, stack)
     return canvas.save(figure, path, title)
 
 
-def _row(summary: Summary, reference: int) -> dict[str, float]:
+def _row(parts: Iterable[PhaseSummary], reference: int) -> dict[str, float]:
     row: dict[str, float] = {}
-    for phase in summary.phases:
-        name = phase_of(phase.phase)
-        stalled = phase.counts.get("stall_cycles", 0)
-        row[name] = row.get(name, 0.0) + (phase.time_cycles - stalled) / reference
+    for part in parts:
+        name = phase_of(part.phase)
+        stalled = part.counts.get("stall_cycles", 0)
+        row[name] = row.get(name, 0.0) + (part.time_cycles - stalled) / reference
         row[f"{name} stalls"] = row.get(f"{name} stalls", 0.0) + stalled / reference
     return row

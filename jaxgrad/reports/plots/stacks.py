@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import Look
 
 Row = Mapping[str, float]
@@ -74,14 +75,17 @@ def draw(axes: Axes, stack: Stack, ends: Sequence[str]) -> None:
         axes.barh(places, lengths, _BAR_HEIGHT, left=left, label=look.label, **_fill(look))
         left += lengths
     for place, end, text in zip(places, left, ends, strict=True):
-        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+        axes.annotate(
+            text, (end, place), (4, 0), textcoords="offset points", va="center_baseline", fontsize=7.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
     axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=8)
     for (place, _), label in zip(ticks, axes.get_yticklabels(), strict=True):
         label.set_fontweight("normal" if place in places else "bold")
     axes.set_ylim(stack.lines - 0.4, -0.6)
     axes.set_xlim(0, _ROOM_FOR_TOTALS * max(left))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(FuncFormatter(canvas.written))
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", alpha=0.3)

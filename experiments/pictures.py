@@ -1,0 +1,169 @@
+"""Which figures an experiment gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.compare import Comparison, Row
+from experiments.schema import Experiment
+from jaxgrad.evaluate import Summary
+from jaxgrad.reports import plots
+from jaxgrad.reports.plots.phases import STEP
+
+_DETAILED = 2  # networks that get figures of their own; the tables have all
+_GROUPS_A_FIGURE = 10
+_NAMES = {"cycles": "clock cycles", "accesses": "SRAM accesses", "dram_bytes": "DRAM bytes", "energy": "energy"}
+
+
+class Picture(NamedTuple):
+    """A figure to draw: its files' name without suffix, its caption, and what draws it at a path."""
+
+    name: str
+    caption: str
+    draw: Callable[[Path], list[Path]]
+
+
+def pictures(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
+    """The figures that the results allow: those of memory and energy only where there is one."""
+    if experiment.sweep:
+        yield from _swept(experiment, rows, comparisons)
+    else:
+        yield from _compared(experiment, rows)
+    yield from _areas(rows)
+
+
+def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
+    """Without a sweep: bars for every network, and details of the first ones."""
+    phases = _phases(experiment)
+    networks = {name: {row.point.variant: row.summary for row in own} for name, own in _by_network(rows)}
+    names = list(networks)
+    for start in range(0, len(names), _GROUPS_A_FIGURE):
+        some = {name: networks[name] for name in names[start : start + _GROUPS_A_FIGURE]}
+        number = f"_{start // _GROUPS_A_FIGURE + 1}" if len(names) > _GROUPS_A_FIGURE else ""
+        yield Picture(
+            f"cycles{number}",
+            f"Clock cycles over those of {experiment.baseline}, by phase",
+            lambda path, some=some: plots.normalised_cycles(
+                some, path, experiment.title, baseline=experiment.baseline, phases=phases
+            ),
+        )
+    for name in names[:_DETAILED]:
+        yield from _details(name, networks[name], phases)
+
+
+def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) -> Iterator[Picture]:
+    any_summary = next(iter(summaries.values()))
+    if any(part.energy_pj for part in any_summary.phases):
+        yield Picture(
+            f"{name}_energy_components",
+            f"{name}: energy by what takes it",
+            lambda path: plots.energy_by_component(summaries, path, f"{name}: energy by component", phases=phases),
+        )
+        yield Picture(
+            f"{name}_energy_phases",
+            f"{name}: energy by phase of the training step",
+            lambda path: plots.energy_by_phase(summaries, path, f"{name}: energy by phase", phases=phases),
+        )
+    yield Picture(
+        f"{name}_accesses",
+        f"{name}: words read and written by operand and level",
+        lambda path: plots.accesses_by_operand(summaries, path, f"{name}: accesses by operand", phases=phases),
+    )
+    if len(any_summary.layers) > 1:
+        yield Picture(
+            f"{name}_utilisation",
+            f"{name}: how busy the PEs are, layer by layer",
+            lambda path: plots.utilisation_by_layer(summaries, path, f"{name}: utilisation by layer"),
+        )
+    if any_summary.dram_bytes_per_cycle is not None:
+        yield Picture(
+            f"{name}_roofline",
+            f"{name}: each phase of each layer under the roof of PEs and DRAM",
+            lambda path: plots.roofline(summaries, path, f"{name}: roofline"),
+        )
+
+
+def _swept(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
+    """Against the last swept axis whose labels are numbers: a figure a quantity, network and setting of the others."""
+    axes = [axis.name for axis in experiment.sweep if all(map(_is_number, [label for label, _ in axis.settings()]))]
+    if not axes:
+        return
+    swept = axes[-1]
+
+    def rest(row: Row) -> tuple[str, ...]:
+        return row.point.network, *(f"{axis} {label}" for axis, label in row.point.at.items() if axis != swept)
+
+    for place in dict.fromkeys(map(rest, rows)):
+        own = [row for row in rows if rest(row) == place]
+        for quantity, name in _NAMES.items():
+            lines: dict[str, list[tuple[float, float]]] = {}
+            for row in own:
+                ratio = row.ratios[quantity]
+                if ratio is not None:
+                    lines.setdefault(row.point.variant, []).append((float(row.point.at[swept]), ratio))
+            if not lines:
+                continue
+            found = _published(comparisons, own, swept, quantity)
+            title = f"{', '.join(place)}: {name} over those of {experiment.baseline}"
+            yield Picture(
+                "_".join([*place, quantity]).replace(" ", "_").replace("/", "-"),
+                title,
+                lambda path, lines=lines, title=title, name=name, found=found: plots.sweep(
+                    lines, path, title, x_label=swept, y_label=f"{name}, ratio", published=found
+                ),
+            )
+
+
+def _published(
+    comparisons: Sequence[Comparison], rows: Sequence[Row], swept: str, quantity: str
+) -> dict[str, list[tuple[float, float]]]:
+    """Published ratios to the baseline that belong to one swept value."""
+    networks = {row.point.network for row in rows}
+    points: dict[str, dict[float, float]] = {}
+    for each in comparisons:
+        figure = each.published
+        of_this = figure.quantity == quantity and figure.network in (None, *networks) and not figure.over
+        if of_this and figure.ratio is not None and swept in figure.at:
+            points.setdefault(figure.variant, {})[float(figure.at[swept])] = figure.ratio
+    return {variant: list(values.items()) for variant, values in points.items()}
+
+
+def _areas(rows: Sequence[Row]) -> Iterator[Picture]:
+    """Area against cycles, where several areas are known."""
+    for network, own in _by_network(rows):
+        points = [
+            plots.Point(
+                ", ".join([row.point.variant, *(f"{axis} {label}" for axis, label in row.point.at.items())]),
+                row.values["area"] or 0.0,
+                int(row.values["cycles"] or 0),
+                row.values["energy"],
+            )
+            for row in own
+            if row.values["area"] is not None
+        ]
+        if len({point.area_mm2 for point in points}) > 1:
+            yield Picture(
+                f"{network}_pareto",
+                f"{network}: area against clock cycles; the front is numbered",
+                lambda path, points=points, network=network: plots.pareto(points, path, f"{network}: area and cycles"),
+            )
+
+
+def _by_network(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    ordered = sorted(rows, key=lambda row: [each.point.network for each in rows].index(row.point.network))
+    return [(name, list(own)) for name, own in groupby(ordered, key=lambda row: row.point.network)]
+
+
+def _phases(experiment: Experiment) -> tuple[str, ...]:
+    return STEP if experiment.compare == "step" else (experiment.compare,)
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,270 @@
+"""An experiment's results as tables, on the screen and in files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from experiments.compare import UNITS, Comparison, Row
+from experiments.schema import Experiment
+from jaxgrad.evaluate import accesses
+from jaxgrad.reports.numbers import short
+
+_HEADERS: Mapping[str, str] = {
+    "cycles": "cycles",
+    "accesses": "SRAM\n[words]",
+    "dram_bytes": "DRAM\n[bytes]",
+    "energy": "energy\n[uJ]",
+    "area": "area\n[mm2]",
+}
+Cells = tuple[list[str], list[list[str]]]
+"""Headers and rows."""
+
+
+def screen(
+    experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
+) -> Group:
+    """All that the terminal shows, or whole for a file."""
+    parts: list[RenderableType] = [f"[bold]{experiment.title}[/bold]"]
+    if experiment.question:
+        parts.append(experiment.question)
+    parts += [
+        "",
+        _rich(
+            *results(experiment, rows, brief=brief), f"{_compared(experiment)}; ratios are over {experiment.baseline}"
+        ),
+    ]
+    areas = list(iso_areas(rows))
+    if areas:
+        parts += [*areas, ""]
+    whole = run_totals(experiment, rows)
+    if whole:
+        parts.append(_rich(*whole, "Whole training, forward to update"))
+    if comparisons:
+        parts.append(_rich(*published(comparisons), f"Published, and ours (ratios over {experiment.baseline})"))
+        parts += [f"{index}: {text}" for index, text in sources(comparisons).items()]
+    if experiment.notes:
+        parts += ["", "Assumptions:", *(f"- {note}" for note in experiment.notes)]
+    return Group(*parts)
+
+
+def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False) -> Cells:
+    """A row a point: its quantities and their ratios; quantities that no point has are left out.
+
+    Args:
+        experiment, rows: what was run, and what came out.
+        brief: leave out the values of all but the cycles, so that the table fits a screen.
+    """
+    known = [name for name in UNITS if any(row.values[name] is not None for row in rows)]
+    axes = [axis.name for axis in experiment.sweep]
+    headers = ["network", *axes, "variant", "array"]
+    for name in known:
+        shown = not brief or name == "cycles"
+        headers += [_HEADERS[name], "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
+    headers.append("busy\nPEs")
+    cells: list[list[str]] = []
+    for group, own in groupby(rows, key=lambda row: row.point.group):
+        network, at = group
+        for index, row in enumerate(own):
+            first = index == 0
+            array = row.point.machine.array
+            line = [network if first else "", *(label if first else "" for _, label in at), row.point.variant]
+            line.append(
+                f"{array.rows}x{array.cols}" + (f" x{row.point.machine.cores}" if row.point.machine.cores > 1 else "")
+            )
+            for name in known:
+                value = [_value(row.values[name])] if not brief or name == "cycles" else []
+                line += [*value, _ratio(row.ratios[name])]
+            part = row.summary.select(experiment.compare)
+            line.append(f"{100 * part.utilisation(row.summary.pes):.0f}%")
+            cells.append(line)
+    return headers, cells
+
+
+def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
+    """How arrays of equal area were found, one line each."""
+    seen = set()
+    for row in rows:
+        found = row.point.iso_area
+        if found is None or (row.point.variant, found) in seen:
+            continue
+        seen.add((row.point.variant, found))
+        array = found.array
+        yield (
+            f"{row.point.variant}: {array.rows} rows x {array.cols} columns, {array.pes} PEs on "
+            f"{found.pes_um2 / 1e6:.3f} mm2; {found.remainder_um2 / 1e6:.4f} mm2 of the other array's area remain"
+        )
+
+
+def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
+    """What a step, an epoch and a run take, where the experiment says how long they are."""
+    workload = experiment.workload
+    if workload.images is None:
+        return None
+    epochs = workload.epochs or 1
+    headers = [
+        "network",
+        "variant",
+        "cycles\na step",
+        "steps\nan epoch",
+        "cycles\nan epoch",
+        f"cycles of\n{epochs} epochs",
+        "energy of\nall [kJ]",
+        "hours\nof all",
+    ]
+    cells = []
+    for row in rows:
+        part = row.summary.select("step")
+        steps = -(-workload.images // row.point.spec["batch"])
+        clock = row.summary.clock_ghz
+        energy_kj = sum(part.energy_pj.values()) * steps * epochs / 1e15
+        cells.append(
+            [
+                row.point.network,
+                row.point.variant,
+                short(part.time_cycles),
+                f"{steps:,}",
+                short(part.time_cycles * steps),
+                short(part.time_cycles * steps * epochs),
+                f"{energy_kj:.3g}" if part.energy_pj else "-",
+                f"{part.time_cycles * steps * epochs / (clock * 3.6e12):.3g}" if clock else "-",
+            ]
+        )
+    return headers, cells
+
+
+def published(comparisons: Sequence[Comparison]) -> Cells:
+    """Each published figure beside ours; the number refers to its source and what could account for the difference."""
+    headers = ["", "network", "variant", "quantity", "published", "ours", "deviation"]
+    numbers = {text: index for index, text in sources(comparisons).items()}
+    cells = []
+    for each in comparisons:
+        figure = each.published
+        cells.append(
+            [
+                numbers[_source(each)],
+                each.network,
+                figure.variant + (f" over {figure.over}" if figure.over else ""),
+                figure.quantity,
+                _range(each),
+                _ratio(each.ours),
+                _deviation(each),
+            ]
+        )
+    return headers, cells
+
+
+def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """What the published figures are from, numbered, each once."""
+    return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
+
+
+def csv_text(experiment: Experiment, rows: Sequence[Row]) -> str:
+    """Every point and phase as CSV, exact, a header with units first."""
+    phases = [part for row in rows for part in row.summary.phases]
+    counters = sorted({name for part in phases for name, count in part.counts.items() if count})
+    components = sorted({name for part in phases for name in part.energy_pj})
+    axes = [axis.name for axis in experiment.sweep]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(
+        ["network", *axes, "variant", "rows", "cols", "cores", "phase", "time_cycles", "dram_bytes"]
+        + counters
+        + [f"{name}_energy_pj" for name in components]
+        + ["pes_area_um2", "sram_area_um2"]
+    )
+    for row in rows:
+        machine = row.point.machine
+        for part in row.summary.phases:
+            writer.writerow(
+                [row.point.network, *row.point.at.values(), row.point.variant, machine.array.rows, machine.array.cols]
+                + [machine.cores, part.phase, part.time_cycles, part.dram_bytes]
+                + [part.counts.get(name, 0) for name in counters]
+                + [part.energy_pj.get(name, "") for name in components]
+                + [row.summary.area_um2.get(name, "") for name in ("pes", "sram")]
+            )
+    return out.getvalue()
+
+
+def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
+    """Every layer of every point as CSV: shapes, and cycles, traffic and energy of each phase."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(
+        ["network", *(axis.name for axis in experiment.sweep), "variant", "layer", "gemms_BxKxN", "phase", "macs"]
+        + ["cycles", "stall_cycles", "sram_words", "dram_bytes", "energy_pj", "utilisation_percent"]
+    )
+    for row in rows:
+        for layer in row.summary.layers:
+            shapes = " ".join(f"{b}x{k}x{n}" + (f"*{times}" if times > 1 else "") for b, k, n, times in layer.shapes)
+            for part in layer.phases:
+                writer.writerow(
+                    [row.point.network, *row.point.at.values(), row.point.variant, layer.path, shapes, part.phase]
+                    + [part.counts["macs"], part.counts["cycles"], part.counts.get("stall_cycles", 0)]
+                    + [accesses(part.counts), part.dram_bytes, sum(part.energy_pj.values()) if part.energy_pj else ""]
+                    + [f"{100 * part.utilisation(row.summary.pes):.2f}"]
+                )
+    return out.getvalue()
+
+
+def _compared(experiment: Experiment) -> str:
+    parts = {
+        "forward": "Forward pass",
+        "backward": "Backward pass",
+        "vector": "Work beside the array",
+        "step": "Training step",
+    }
+    return parts[experiment.compare]
+
+
+def _source(comparison: Comparison) -> str:
+    figure = comparison.published
+    return figure.source + (f". {figure.assumption}" if figure.assumption else "")
+
+
+def _range(comparison: Comparison) -> str:
+    figure = comparison.published
+    if figure.ratio is not None:
+        return _ratio(figure.ratio)
+    if figure.at_least is None:
+        return f"<= {_ratio(figure.at_most)}"
+    low = _ratio(figure.at_least)
+    return f">= {low}" if figure.at_most is None else f"{low} to {_ratio(figure.at_most)}"
+
+
+def _deviation(comparison: Comparison) -> str:
+    if comparison.deviation is None:
+        return "-"
+    if comparison.deviation == 0 and comparison.published.ratio is None:
+        return "within"
+    return f"{100 * comparison.deviation:+.1f}%"
+
+
+def _value(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return short(round(value)) if value >= 1000 else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    words = {"network", "variant", "quantity", "array", ""}
+    for header in headers:
+        table.add_column(header, justify="left" if header in words else "right", no_wrap=header not in words)
+    for index, line in enumerate(cells):
+        if index and line[0] and headers[0] == "network":
+            table.add_section()
+        table.add_row(*line)
+    return table

@@ -1,0 +1,61 @@
+"""``jaxgrad run``: an experiment, from its TOML file to its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiments import compare, points, report, runner, schema, tables
+from experiments.store import Store
+from jaxgrad.cli import cache, screen
+from jaxgrad.cli.errors import bad_input
+from jaxgrad.evaluate import Summary
+
+_RESULTS = Path("results")
+
+
+def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
+    """Computes what is not known yet, prints the tables and writes the report."""
+    cache.turn_on()
+    file = Path(config)
+    with bad_input():
+        experiment = schema.load(file)
+        wanted = points.expand(experiment, file)
+        folder = Path(out) if out is not None else _RESULTS / file.stem
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"--out: got {str(folder)!r}; give a folder, there is a file of that name")
+        kept = Store(Path(store) if store is not None else _RESULTS / "store")
+    terminal = screen.console()
+    if check:
+        done = sum(kept.get("points", point.spec) is not None for point in wanted)
+        terminal.print(f"{file}: {experiment.title}. {len(wanted)} points, {done} of them done before", soft_wrap=True)
+        return 0
+    try:
+        found = _compute(wanted, kept)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is kept; go on with: jaxgrad run {config}") from None
+    rows = compare.rows(experiment, found)
+    comparisons = compare.published(experiment, rows)
+    terminal.print(tables.screen(experiment, rows, comparisons))
+    with bad_input(), terminal.status("drawing"):
+        files = report.write(folder, experiment, rows, comparisons)
+    names = ", ".join(sorted(path.relative_to(folder).as_posix() for path in files))
+    terminal.print(f"\nIn {folder}: {names}", soft_wrap=True)
+    return 0
+
+
+def _compute(wanted: list[points.Point], store: Store) -> list[tuple[points.Point, Summary]]:
+    """Every point's summary, with a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    found: list[tuple[points.Point, Summary]] = []
+    with Progress(*columns, console=screen.console(), transient=True) as bar:
+        task = bar.add_task("points", total=len(wanted))
+        running = runner.run(wanted, store)
+        for point in wanted:
+            bar.update(task, description=f"{point.network}, {point.variant}")
+            with bad_input():
+                _, summary, _ = next(running)
+            found.append((point, summary))
+            bar.advance(task)
+    return found

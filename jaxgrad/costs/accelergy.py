@@ -1,0 +1,155 @@
+"""Energy and area reference tables as Accelergy writes and reads them (Wu, Emer, Sze, ICCAD 2019), in YAML.
+
+A table names components by their path in a design, ``system.core[0..3].PE[0..255].mac``, and gives what one action of
+one instance takes in pJ (ERT), or the area of one instance in um2 (ART). Actions are those of ``energy.ACTIONS``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jaxgrad.checks import number, shown
+from jaxgrad.costs import energy
+from jaxgrad.costs.area import area, pe_um2
+from jaxgrad.costs.energy import Table
+from jaxgrad.hardware import Machine
+
+_VERSION = 0.3
+_PER_PE = ("mac", "register", "hop")
+_PER_CORE = ("sram", "vector")
+
+
+def write_ert(machine: Machine) -> str:
+    """The energy reference table of a machine; ``idle`` and ``leakage`` are those of all cores together.
+
+    Raises:
+        ValueError: the machine has no technology, or that has no figure for what it computes with.
+    """
+    tables = [
+        {
+            "name": _path(component, machine),
+            "actions": [{"name": action, "arguments": None, "energy": pj} for action, pj in actions.items()],
+        }
+        for component, actions in energy.table(machine).items()
+    ]
+    return yaml.safe_dump({"ERT": {"version": _VERSION, "tables": tables}}, sort_keys=False)
+
+
+def write_art(machine: Machine, schedule: str) -> str:
+    """The area reference table of a machine, with the PEs that ``schedule`` needs.
+
+    Raises:
+        ValueError: no technology, or no figure for the machine's datapath.
+    """
+    tables = [
+        {"name": f"{_core(machine)}.{_pe(machine)}", "area": pe_um2(machine, schedule)},
+        {"name": _path("sram", machine), "area": area(machine, schedule).sram_um2 / machine.cores},
+    ]
+    return yaml.safe_dump({"ART": {"version": _VERSION, "tables": tables}}, sort_keys=False)
+
+
+def read_ert(text: str, origin: str) -> Table:
+    """An energy reference table, of this module's or another's making.
+
+    Components go by the last name of their path; those that costs have no use for may be there too, with their actions.
+
+    Args:
+        text: YAML, in the format of Accelergy 0.2 (tables by name) or of later ones (a list of tables).
+        origin: the name of the file, for messages.
+
+    Raises:
+        ValueError: it is no such table; a component or an action of ``energy.ACTIONS`` is missing or there twice; an
+            energy is not a number of at least 0.
+    """
+    try:
+        return _read(text)
+    except ValueError as error:
+        raise ValueError(f"{origin}: {error}") from None
+
+
+def load_ert(path: Path) -> Table:
+    """``read_ert`` of a file.
+
+    Raises:
+        ValueError: it cannot be read, or its table will not do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"table: got {shown(str(path))}; give the path of a YAML file that can be read") from None
+    return read_ert(text, str(path))
+
+
+def _read(text: str) -> Table:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise ValueError(f"table: got something that is no YAML; mend it: {problem}") from None
+    tables = tree.get("ERT") if isinstance(tree, dict) else None
+    tables = tables.get("tables") if isinstance(tables, dict) else None
+    if not isinstance(tables, dict | list):
+        raise ValueError(f"ERT.tables: got {shown(tables)}; give a list of tables, each with a name and actions")
+    found: dict[str, dict[str, float]] = {}
+    for component, name, actions in _components(tables):
+        if component in found:
+            raise ValueError(f"{component}: got a second table, {shown(name)}; give one")
+        found[component] = _energies(component, actions)
+    for component in energy.ACTIONS:
+        if component not in found:
+            raise ValueError(f"{component}: got no table; give one, named {component!r} or with a path that ends in it")
+    return {component: found[component] for component in energy.ACTIONS}
+
+
+def _components(tables: dict[Any, Any] | list[Any]) -> Iterator[tuple[str, str, Any]]:
+    """Each component that costs know: its own name, its path, its actions."""
+    pairs = tables.items() if isinstance(tables, dict) else map(_named, tables)
+    for name, actions in pairs:
+        component = re.sub(r"\[[^\]]*\]$", "", str(name)).rsplit(".", 1)[-1]
+        if component in energy.ACTIONS:
+            yield component, str(name), actions
+
+
+def _named(table: Any) -> tuple[Any, Any]:
+    if not isinstance(table, dict) or "name" not in table:
+        raise ValueError(f"ERT.tables: got {shown(table)}; give a name and actions")
+    return table["name"], table.get("actions")
+
+
+def _energies(component: str, actions: Any) -> dict[str, float]:
+    """pJ by action."""
+    if isinstance(actions, dict):  # Accelergy 0.2: by name, a list where energies differ by arguments
+        entries = [
+            (name, entry) for name, each in actions.items() for entry in (each if isinstance(each, list) else [each])
+        ]
+    elif isinstance(actions, list):
+        entries = [(entry.get("name") if isinstance(entry, dict) else None, entry) for entry in actions]
+    else:
+        raise ValueError(f"{component}: got {shown(actions)}; give a list of actions, each with a name and an energy")
+    found: dict[str, float] = {}
+    for action in energy.ACTIONS[component]:
+        own = [entry for name, entry in entries if name == action]
+        field = f"{component}.{action}"
+        if len(own) != 1:
+            raise ValueError(f"{field}: got {len(own) or 'no'} energies; give one, whatever the action's arguments")
+        found[action] = number(field, own[0].get("energy") if isinstance(own[0], dict) else own[0])
+    return found
+
+
+def _path(component: str, machine: Machine) -> str:
+    if component in _PER_PE:
+        return f"{_core(machine)}.{_pe(machine)}.{component}"
+    return f"{_core(machine) if component in _PER_CORE else 'system'}.{component}"
+
+
+def _core(machine: Machine) -> str:
+    return f"system.core[0..{machine.cores - 1}]"
+
+
+def _pe(machine: Machine) -> str:
+    return f"PE[0..{machine.array.pes - 1}]"

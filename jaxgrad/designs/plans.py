@@ -1,0 +1,206 @@
+"""The coarse search: for each layer and machine the best of a few blocks, with all loops and all holdings.
+
+The full search of ``costs.search`` tries some two thousand blocks a layer. This one cuts each axis into 1, 4, 16, ...
+parts of whole tiles, and into single tiles; nests are the same. A run is chosen by its time before that is rounded up
+to whole cycles, then by the bytes it moves, then by its nest and its block as they are listed. All of that is written
+for arrays of machines, of memories and of bandwidths, and works for Python ints as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jaxgrad import schedules
+from jaxgrad.costs import blocks
+from jaxgrad.costs.closed_form import Array
+from jaxgrad.costs.hierarchy import can_run
+from jaxgrad.costs.integers import Integer, ceil_div, minimum, where
+from jaxgrad.costs.nests import Sizes
+from jaxgrad.costs.orders import FUSED, Nests, families
+from jaxgrad.costs.search import Alternatives
+from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
+from jaxgrad.hardware import Precision
+from jaxgrad.mapping import Mapping, Result
+
+ORDERS: tuple[str, ...] = ("separate", *FUSED, "best")
+"""Orders that the coarse search knows; its ``best`` is the best of the others, ``alternating`` not among them."""
+
+TILE = 1 << 40
+"""More parts than an axis has tiles: it is cut into single tiles."""
+_STEP = 4
+
+
+class Splits(NamedTuple):
+    """Into how many parts each axis is cut; arrays, or one choice."""
+
+    b: Integer
+    k: Integer
+    n: Integer
+
+
+@dataclass(frozen=True)
+class Part:
+    """One search: what is computed, by which nests, and what the array can do with a block.
+
+    Args:
+        results: ``("y",)``, ``("dx",)``, ``("dw",)`` or ``("dx", "dw")``.
+        nests: to choose from.
+        choices: mappings, see ``Alternatives``.
+    """
+
+    results: tuple[Result, ...]
+    nests: tuple[Nests, ...]
+    choices: tuple[tuple[Mapping, ...], ...]
+
+    @property
+    def phase(self) -> str:
+        return "forward" if self.results == ("y",) else "+".join(self.results)
+
+
+Plan = tuple[Part, ...]
+"""Searches whose runs follow each other."""
+
+
+class Found(NamedTuple):
+    """The outcome of a search.
+
+    Args:
+        time: clock cycles before they are rounded up, in units of ``1 / of_bytes`` cycles.
+        moved: bytes of DRAM.
+        nest: the number of the nest among its part's.
+        splits: of the block.
+    """
+
+    time: Integer
+    moved: Integer
+    nest: Integer
+    splits: Splits
+
+
+def forward(dataflow: str) -> list[Plan]:
+    return [(_part(("y",), ("separate",), ((schedules.FORWARD[dataflow],),)),)]
+
+
+def backward(schedule: str, order: str, *, dx: bool, dw: bool) -> list[Plan]:
+    """The plans among which the best is taken for a layer's gradients.
+
+    Args:
+        schedule: one of ``schedules.SCHEDULES``.
+        order: one of ``ORDERS``; an interleaved pass, which knows no ``separate``, takes the best of its own.
+        dx, dw: which gradients are wanted.
+    """
+    if schedule == "auto":
+        return [
+            plan
+            for name in schedules.AUTO
+            for plan in backward(name, order if can_run(name, order) else "best", dx=dx, dw=dw)
+        ]
+    dx, dw = dx and schedule != "os", dw and schedule != "ws"
+    if not (dx or dw):
+        return []
+    if not (dx and dw):
+        alone: tuple[Result, ...] = ("dx",) if dx else ("dw",)
+        return [(_part(alone, ("separate",), schedules.alternatives(schedule, dx=dx, dw=dw)),)]
+    fused = FUSED if order == "best" or not can_run(schedule, order) else (order,) if order in FUSED else ()
+    found: list[Plan] = []
+    if order in ("separate", "best") and can_run(schedule, "separate"):
+        first, second = (
+            schedules.alternatives(schedule, dw=False),
+            schedules.alternatives(schedule, dx=False),
+        )
+        found.append((_part(("dx",), ("separate",), first), _part(("dw",), ("separate",), second)))
+    if fused:
+        found.append((_part(("dx", "dw"), fused, schedules.alternatives(schedule)),))
+    return found
+
+
+def _part(results: tuple[Result, ...], orders: Sequence[str], choices: tuple[tuple[Mapping, ...], ...]) -> Part:
+    return Part(results, tuple(nests for order in orders for nests in families(results, order)), choices)
+
+
+def ladder(tiles: int) -> list[int]:
+    """Into how many parts an axis of so many tiles may be cut."""
+    counts = [1]
+    while counts[-1] * _STEP < tiles:
+        counts.append(counts[-1] * _STEP)
+    return [*counts, TILE] if tiles > 1 else counts
+
+
+def block(sizes: Sizes, splits: Splits, array: Array) -> dict[str, Integer]:
+    """Lengths of the blocks: whole tiles, and no more than the axis."""
+    granules = {"b": 1, "k": array.cols, "n": array.rows}
+    return {
+        axis: minimum(
+            sizes[axis], granules[axis] * ceil_div(ceil_div(sizes[axis], granules[axis]), getattr(splits, axis))
+        )
+        for axis in "bkn"
+    }
+
+
+class Candidate(NamedTuple):
+    """What one block offers, whatever the memory and the bandwidth.
+
+    Args:
+        compute: clock cycles of the array.
+        needed_bytes, moved_bytes: of each nest, in the scratchpad and to and from DRAM.
+    """
+
+    compute: Integer
+    needed_bytes: tuple[Integer, ...]
+    moved_bytes: tuple[Integer, ...]
+
+
+def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: Precision) -> Candidate:
+    """One block, of lengths ``own``."""
+    needed = [sum(needed_bytes(nests, shapes, own, precision).values()) for nests in part.nests]
+    moved = [dram_bytes(dram_words(nests, shapes, own, precision, 0), precision) for nests in part.nests]
+    return Candidate(Alternatives(part.choices).cycles(shapes.sizes, own, array), tuple(needed), tuple(moved))
+
+
+def exposed_cycles(part: Part, shapes: Shapes, own: Sizes, storage: Storage, precision: Precision) -> Integer:
+    """Cycles in which transfers cannot overlap with work; 0 where none can, and all of them count as transfers."""
+    if not storage.double_buffered:
+        return 0
+    return stall_cycles(0, 0, part.nests[0], shapes, own, storage, precision)
+
+
+def time(compute: Integer, exposed: Integer, moved: Integer, storage: Storage) -> Integer:
+    """A run's time in units of ``1 / storage.of_bytes`` cycles, not rounded up; no division."""
+    if not storage.double_buffered:
+        return compute * storage.of_bytes + moved * storage.cycles
+    busy, transfers = (compute + exposed) * storage.of_bytes, moved * storage.cycles
+    return where(busy > transfers, busy, transfers)
+
+
+def counts(
+    part: Part, found: Found, shapes: Shapes, array: Array, storage: Storage, precision: Precision
+) -> dict[str, Integer]:
+    """All counters of a run, by the names of ``hierarchy.counts``."""
+    own = block(shapes.sizes, found.splits, array)
+    total: dict[str, Integer] = {}
+    for options in part.choices:
+        best, *others = (blocks.counts([mapping], shapes.sizes, own, array) for mapping in options)
+        for other in others:
+            faster = other["cycles"] < best["cycles"]
+            best = {name: where(faster, other.get(name, 0), best.get(name, 0)) for name in {**best, **other}}
+        for name, value in best.items():
+            total[name] = total.get(name, 0) + value
+    words: dict[str, Integer] = {}
+    for index, nests in enumerate(part.nests):
+        for name, value in dram_words(nests, shapes, own, precision, 0).items():
+            words[name] = words.get(name, 0) + where(found.nest == index, value, 0)
+    total |= {f"dram_{name}": value for name, value in words.items()}
+    total["stall_cycles"] = stall_cycles(
+        total["cycles"], found.moved, part.nests[0], shapes, own, storage, precision
+    )
+    return total
+
+
+def all_splits(tiles: Sizes) -> Iterator[Splits]:
+    """Every choice for an array on which the axes have so many tiles, coarse ones first."""
+    for b in ladder(tiles["b"]):
+        for k in ladder(tiles["k"]):
+            for n in ladder(tiles["n"]):
+                yield Splits(b, k, n)

@@ -1,0 +1,71 @@
+"""A network's layers as arrays: equal ones once, with how often each is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgrad.costs.transfers import Shapes
+from jaxgrad.workload import LayerGemm
+
+
+class Group(NamedTuple):
+    """Layers that want the same gradients.
+
+    Args:
+        shapes: int64 arrays, one entry a layer.
+        times: GEMMs a step.
+        forward_times: with those that are computed again for the gradients.
+        dx, dw: which gradients are wanted.
+    """
+
+    shapes: Shapes
+    times: np.ndarray
+    forward_times: np.ndarray
+    dx: bool
+    dw: bool
+
+
+class Problems(NamedTuple):
+    """All layers of a network; see ``Group``, whose fields these are, ``dx`` and ``dw`` by layer."""
+
+    shapes: Shapes
+    times: np.ndarray
+    forward_times: np.ndarray
+    dx: np.ndarray
+    dw: np.ndarray
+
+    def groups(self) -> Iterator[Group]:
+        for dx, dw in sorted(set(zip(self.dx.tolist(), self.dw.tolist(), strict=True))):
+            own = (self.dx == dx) & (self.dw == dw)
+            shapes = Shapes(*(values[own] for values in self.shapes))
+            yield Group(shapes, self.times[own], self.forward_times[own], dx, dw)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+def problems(gemms: Sequence[LayerGemm], *, patches_in_dram: bool) -> Problems:
+    """The layers of a training step.
+
+    Args:
+        gemms: from a trace.
+        patches_in_dram: whether a convolution's patches are laid out in DRAM (or nothing is known of DRAM at all).
+
+    Raises:
+        ValueError: a size is beyond 64 bits.
+    """
+    often: dict[tuple[int, int, int, int, bool, bool], list[int]] = {}
+    for gemm in gemms:
+        b, k, n = gemm.gemm.batch, gemm.gemm.in_features, gemm.gemm.out_features
+        x_words = b * k if patches_in_dram else gemm.input_words
+        if max(b * k, x_words, gemm.times) >= 1 << 62:
+            raise ValueError(f"batch: got {b} rows in layer {gemm.path!r}; counts could pass 64 bits: give less")
+        total = often.setdefault((b, k, n, x_words, gemm.needs_dx, gemm.needs_dw), [0, 0])
+        total[0] += gemm.times
+        total[1] += gemm.times + gemm.recomputed
+    b, k, n, x_words, dx, dw = (np.array(column) for column in zip(*often, strict=True))
+    times, forward = (np.array(column, np.int64) for column in zip(*often.values(), strict=True))
+    return Problems(Shapes(*(c.astype(np.int64) for c in (b, k, n, x_words))), times, forward, dx, dw)

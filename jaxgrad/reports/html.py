@@ -1,0 +1,125 @@
+"""A report as one HTML file that needs nothing else: no network, no script, images within."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+
+from jaxgrad.checks import shown
+
+_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
+_NUMBER = re.compile(r"[-+±]?\s?\d[\d,.]*(e[-+]?\d+)?\s?[kMGTPEmunp]?[%x]?")
+_NOTHING = ("", "-")
+
+Cell = str | int | float | None
+"""What a table shows: texts as they are, numbers written here, None as a dash."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headers, which say the unit; columns of numbers stand at the right.
+
+    Raises:
+        ValueError: a row is not as long as the headers.
+    """
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != len(self.headers):
+                raise ValueError(
+                    f"rows: got {len(row)} cells in row {number}; give {len(self.headers)}, one for each header"
+                )
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers and nothing else."""
+        columns = [[written(row[index]) for row in self.rows] for index in range(len(self.headers))]
+        return [bool(cells) and all(_is_number(cell) for cell in cells) for cells in columns]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture, as a file in SVG, PNG or GIF, and what it shows."""
+
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: under its heading the paragraphs, tables, figures, notes and sections, in this order."""
+
+    heading: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    notes: Sequence[str] = ()
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+
+def write(path: Path, title: str, sections: Sequence[Section]) -> Path:
+    """Writes a report, whole or not at all; texts are shown as they are, markup among them as text.
+
+    Args:
+        path: of the HTML file; one that is there is replaced.
+        title: of the report.
+        sections: what it says, with pictures that exist.
+
+    Raises:
+        ValueError: a picture that is not there or of another format.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["written"] = written
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    images = {figure.path: _inlined(figure.path) for figure in _figures(sections)}
+    text = template.render(title=title, sections=sections, images=images)
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def written(cell: Cell) -> str:
+    """A cell as text: integers exact, other numbers to four digits at least."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, str | bool):
+        return str(cell)
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
+
+
+def _is_number(text: str) -> bool:
+    return text in _NOTHING or text in ("nan", "inf", "-inf") or _NUMBER.fullmatch(text) is not None
+
+
+def _figures(sections: Sequence[Section]) -> Iterator[Figure]:
+    for section in sections:
+        yield from section.figures
+        yield from _figures(section.sections)
+
+
+def _inlined(path: Path) -> str:
+    """An image as a data URL: within it, the names in one SVG do not meet those in another."""
+    kind = _MEDIA.get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"figures: got {shown(str(path))}; give a file in {', '.join(_MEDIA)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"figures: got {shown(str(path))}; give a file that can be read ({error.strerror})") from None
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,50 @@
+"""Which phases of a training step a plot is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jaxgrad.checks import shown
+from jaxgrad.evaluate import PhaseSummary, Summary
+from jaxgrad.reports.style import PHASES, phase_of
+
+STEP: tuple[str, ...] = ("step",)
+"""All of them."""
+
+
+def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[str, list[PhaseSummary]]:
+    """The phases of each summary that count.
+
+    Args:
+        summaries: by label.
+        phases: keys of ``style.PHASES``, where ``backward`` stands for the gradients and the update, and ``vector`` for
+            all work beside the array; or ``step`` for everything.
+
+    Raises:
+        ValueError: no summary, an unknown phase, or a summary without any of these.
+    """
+    if not summaries:
+        raise ValueError("summaries: got none; give at least one to draw")
+    for phase in phases:
+        if phase not in (*PHASES, "step"):
+            raise ValueError(f"phases: got {shown(phase)}; choose some of {', '.join((*PHASES, 'step'))}")
+    found = {
+        label: [part for part in summary.phases if _is_among(phase_of(part.phase), phases)]
+        for label, summary in summaries.items()
+    }
+    for label, parts in found.items():
+        if not parts:
+            has = ", ".join(part.phase for part in summaries[label].phases) or "none"
+            raise ValueError(f"phases: got {', '.join(phases) or 'none'}; {label} has {has}: name some of these")
+    return found
+
+
+def named(phases: tuple[str, ...]) -> str:
+    """What an axis says of them."""
+    if "step" in phases:
+        return "a training step"
+    return f"a training step ({' + '.join(PHASES[phase].label for phase in phases)})"
+
+
+def _is_among(phase: str, phases: tuple[str, ...]) -> bool:
+    return "step" in phases or phase in phases or ("backward" in phases and phase not in ("forward", "vector"))

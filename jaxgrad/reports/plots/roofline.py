@@ -1,0 +1,135 @@
+"""Where layers stand under the roof that the PEs and DRAM's bandwidth make."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+
+from jaxgrad.evaluate import Summary
+from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.style import PHASE_MARKERS, PHASES
+
+_LARGEST_POINTS = 90.0  # area of the marker of the longest phase, in points squared
+_SMALLEST_POINTS = 7.0
+_TITLE_CHARACTERS = 54
+
+
+class Position(NamedTuple):
+    """A phase of a layer.
+
+    Args:
+        phase: a key of ``style.PHASES``.
+        macs_per_byte: of DRAM traffic.
+        macs_per_cycle: stalls included.
+        cycles: that it takes.
+    """
+
+    phase: str
+    macs_per_byte: float
+    macs_per_cycle: float
+    cycles: int
+
+
+def positions(summary: Summary) -> list[Position]:
+    """Each layer's phases that do MACs and move bytes."""
+    return [
+        Position(phase.phase, intensity, phase.counts["macs"] / phase.time_cycles, phase.time_cycles)
+        for layer in summary.layers
+        for phase in layer.phases
+        if (intensity := phase.macs_per_dram_byte) and phase.time_cycles
+    ]
+
+
+def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[Path]:
+    """MACs per cycle against MACs per byte of DRAM traffic: a panel a label, a point for each phase of each layer.
+
+    Cycles count stalls. The roof is what PEs and DRAM can do at best; at the ridge one limits as much as the other.
+
+    Args:
+        summaries: by label.
+        path: of the files, without .png and .svg.
+        title: of the figure.
+
+    Raises:
+        ValueError: nothing to draw, or a summary without a memory.
+    """
+    canvas.some("summaries", summaries)
+    ridges = []
+    for label, summary in summaries.items():
+        if summary.dram_bytes_per_cycle is None:
+            raise ValueError(f"summaries: got {label!r} without a memory; cost it on a machine with one")
+        ridges.append(summary.pes / summary.dram_bytes_per_cycle)
+    points = {label: positions(summary) for label, summary in summaries.items()}
+    everything = [point for own in points.values() for point in own]
+    canvas.some("summaries with layers", everything)
+    columns = min(2, len(summaries))
+    rows = -(-len(summaries) // columns)
+    figure = canvas.page(1.0 + (3.0 if columns == 2 else 3.8) * rows)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    longest = max(point.cycles for point in everything)
+    low = min(*(point.macs_per_byte for point in everything), *ridges) / 2
+    high = max(*(point.macs_per_byte for point in everything), *ridges) * 2
+    for axes, (label, summary), ridge in zip(panels, summaries.items(), ridges, strict=False):
+        _draw_roof(axes, summary, ridge, low, high)
+        _draw_points(axes, points[label], longest)
+        name = f"{label}: {summary.pes:,} PEs, {summary.dram_bytes_per_cycle:.3g} B/cycle"
+        axes.set_title("\n".join(textwrap.wrap(name, _TITLE_CHARACTERS)), fontsize=8.5, parse_math=False)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3, linewidth=0.5)
+    bottom = min(point.macs_per_cycle for point in everything) / 2
+    top = 3.5 * max(summary.pes for summary in summaries.values())
+    canvas.scale(panels[0].xaxis, (low, high))
+    canvas.scale(panels[0].yaxis, (bottom, top))
+    panels[0].set(xlim=(low, high), ylim=(bottom, top))
+    for axes in panels[len(summaries) :]:
+        axes.set_visible(False)
+    for axes in panels[len(summaries) - columns : len(summaries)]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("MACs per byte of DRAM traffic", fontsize=9)
+    for axes in panels[::columns]:
+        axes.set_ylabel("MACs per clock cycle", fontsize=9)
+    canvas.legend(figure, _handles({point.phase for point in everything}), 6)
+    return canvas.save(figure, path, title)
+
+
+def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: float) -> None:
+    axes.plot([low, ridge, high], [summary.pes * low / ridge, summary.pes, summary.pes], color="black", linewidth=1.2)
+    axes.axvline(ridge, color="black", linewidth=0.7, linestyle=":")
+    axes.annotate(
+        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (0, 11), textcoords="offset points", ha="center",
+        fontsize=7.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )  # fmt: skip
+
+
+def _draw_points(axes: Axes, points: list[Position], longest: int) -> None:
+    for phase in PHASE_MARKERS:
+        own = [point for point in points if point.phase == phase]
+        if own:
+            axes.scatter(
+                [point.macs_per_byte for point in own],
+                [point.macs_per_cycle for point in own],
+                np.maximum(_LARGEST_POINTS * np.array([point.cycles for point in own]) / longest, _SMALLEST_POINTS),
+                facecolor=to_rgba(PHASES[phase].colour, 0.35),
+                edgecolor=PHASES[phase].colour,
+                marker=PHASE_MARKERS[phase],
+                linewidth=0.9,
+                label=phase,
+                zorder=3,
+            )
+
+
+def _handles(phases: set[str]) -> dict[str, Line2D]:
+    handles = {
+        PHASES[phase].label: Line2D([], [], color=PHASES[phase].colour, marker=marker, linestyle="none", markersize=6)
+        for phase, marker in PHASE_MARKERS.items()
+        if phase in phases
+    }
+    nothing = Line2D([], [], linestyle="none")
+    return handles | {"a layer each; area of a marker: its cycles": nothing}

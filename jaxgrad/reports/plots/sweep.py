@@ -1,0 +1,87 @@
+"""A quantity against what is swept: array size, batch, bandwidth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.style import MARKERS, colours
+
+Samples = Sequence[tuple[float, float]]
+"""Swept values and what came of them; nan is a gap."""
+
+_TICKS = 12
+_APART = 0.05  # of the axis, between two ticks
+
+
+def sweep(
+    lines: Mapping[str, Samples],
+    path: Path,
+    title: str,
+    *,
+    x_label: str,
+    y_label: str,
+    published: Mapping[str, Samples] | None = None,
+) -> list[Path]:
+    """A line a label; an axis is logarithmic where its values span a factor of eight or more.
+
+    Args:
+        lines: (swept value, quantity) in any order, by label.
+        path: of the files, without .png and .svg.
+        title: of the figure.
+        x_label, y_label: of the axes, with units.
+        published: points to compare with, hollow stars, by label: one of ``lines`` in its colour, others in black.
+
+    Raises:
+        ValueError: nothing to draw.
+    """
+    canvas.some("lines", lines)
+    for label, samples in lines.items():
+        if not any(y == y for _, y in samples):
+            raise ValueError(f"lines: got {label!r} without a value; give at least one point, or leave it out")
+    published = published or {}
+    colour = colours(lines)
+    figure = canvas.page(3.9 + 0.2 * ((len(lines) + len(published) - 1) // 4))
+    axes: Axes = figure.subplots()
+    handles: dict[str, Line2D] = {}
+    for index, (label, samples) in enumerate(lines.items()):
+        x, y = np.array(sorted(samples), float).T
+        marker = MARKERS[index % len(MARKERS)]
+        (handles[label],) = axes.plot(x, y, color=colour[label], marker=marker, markersize=5, linewidth=1.5)
+    for label, samples in published.items():
+        x, y = np.array(samples, float).reshape(-1, 2).T
+        (handles[f"{label}, published"],) = axes.plot(
+            x, y, linestyle="none", marker="*", markersize=12, markerfacecolor="white",
+            markeredgecolor=colour.get(label, "black"), markeredgewidth=1.3, zorder=4,
+        )  # fmt: skip
+    everything = [sample for samples in (*lines.values(), *published.values()) for sample in samples]
+    canvas.scale(axes.xaxis, [x for x, _ in everything])
+    canvas.scale(axes.yaxis, [y for _, y in everything])
+    _tick_samples(axes, sorted({x for x, _ in everything}))
+    if axes.get_yscale() == "linear" and min(y for _, y in everything if y == y) >= 0:
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel(x_label, fontsize=9)
+    axes.set_ylabel(y_label, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    canvas.legend(figure, handles, 4)
+    return canvas.save(figure, path, title)
+
+
+def _tick_samples(axes: Axes, values: Sequence[float]) -> None:
+    """Ticks at the swept values themselves, where they are few."""
+    if axes.get_xscale() == "log" and len(values) <= _TICKS:
+        ticks = [values[0]]
+        for value in values[1:]:
+            if value >= ticks[-1] * (values[-1] / values[0]) ** _APART:
+                ticks.append(value)
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,106 @@
+"""How busy the PEs are, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from jaxgrad.evaluate import LayerSummary, PhaseSummary, Summary
+from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.style import PHASES
+
+_NAMED_LAYERS = 24
+_LINES = {"forward": "solid", "backward": (0, (3, 1))}
+_NAME_CHARACTERS = 24
+_LINE_CHARACTERS = 110
+
+
+def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: str) -> list[Path]:
+    """MACs done over those that the PEs could do in the time, stalls included, in percent: a panel a label.
+
+    Steps run over the layers in the model's order, one line for the forward and one for the backward pass (gradients
+    and update), each with its mean over the time in the legend. Of a deep network some layers are named.
+
+    Args:
+        summaries: by label, of one network.
+        path: of the files, without .png and .svg.
+        title: of the figure.
+
+    Raises:
+        ValueError: nothing to draw, or the networks differ.
+    """
+    canvas.some("summaries", summaries)
+    names = _names(summaries)
+    count = len(summaries)
+    figure = canvas.page(1.6 + 1.25 * count)
+    panels = figure.subplots(count, 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    handles = {}
+    for axes, (label, summary) in zip(panels, summaries.items(), strict=True):
+        means = []
+        for part, line in _LINES.items():
+            layers = [_of(part, layer) for layer in summary.layers]
+            percent = np.array([_percent([layer], summary.pes) for layer in layers])
+            edges = np.arange(len(percent) + 1) - 0.5
+            (handles[part],) = axes.step(
+                edges, np.append(percent, percent[-1]), where="post", color=PHASES[part].colour, linestyle=line,
+                linewidth=1.3 if len(names) <= _NAMED_LAYERS else 0.9, label=part,
+            )  # fmt: skip
+            means.append(f"{part} {_percent(layers, summary.pes):.1f} %")
+        axes.set_title(f"{label} (over the time: {', '.join(means)})", fontsize=8.5, loc="left", pad=3)
+        axes.set_ylim(0, 104)
+        axes.yaxis.set_major_formatter(PercentFormatter())
+        axes.set_yticks([0, 25, 50, 75, 100])
+        axes.tick_params(axis="y", labelsize=8)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xlim(-0.5, len(names) - 0.5)
+    _name_layers(panels[-1], names)
+    figure.supylabel("utilisation of the PEs [%]", fontsize=9)
+    canvas.legend(figure, handles, 2)
+    return canvas.save(figure, path, title)
+
+
+def named_layers(count: int) -> list[int]:
+    """Which of so many layers are named: all, or some at equal distances, the first and the last among them."""
+    if count <= _NAMED_LAYERS:
+        return list(range(count))
+    return [round(index) for index in np.linspace(0, count - 1, _NAMED_LAYERS)]
+
+
+def _names(summaries: Mapping[str, Summary]) -> list[str]:
+    """The layers' names, the same of each summary."""
+    (first, one), *others = summaries.items()
+    names = [layer.path for layer in one.layers]
+    canvas.some("layers", names)
+    for label, other in others:
+        if [layer.path for layer in other.layers] != names:
+            raise ValueError(f"summaries: got {label!r} with other layers than {first!r}; give those of one network")
+    return names
+
+
+def _name_layers(axes: Axes, names: Sequence[str]) -> None:
+    shown = named_layers(len(names))
+    numbered = len(shown) < len(names)
+    labels = [f"{_cut(names[index])}  {index + 1}" if numbered else _cut(names[index]) for index in shown]
+    lying = len(labels) * max(map(len, labels)) <= _LINE_CHARACTERS
+    axes.set_xticks(shown, labels, fontsize=7.5, rotation=0 if lying else 90)
+    axes.set_xlabel(f"layer in the model's order{f' (name, number of {len(names)})' if numbered else ''}", fontsize=9)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_CHARACTERS else "…" + name[1 - _NAME_CHARACTERS :]
+
+
+def _of(part: str, layer: LayerSummary) -> list[PhaseSummary]:
+    return [phase for phase in layer.phases if (phase.phase == "forward") == (part == "forward")]
+
+
+def _percent(layers: Iterable[Iterable[PhaseSummary]], pes: int) -> float:
+    """Utilisation over some layers; nan, a gap, where they take no time."""
+    phases = [phase for layer in layers for phase in layer]
+    cycles = sum(phase.time_cycles for phase in phases)
+    return 100 * sum(phase.counts["macs"] for phase in phases) / (cycles * pes) if cycles else float("nan")

@@ -1,0 +1,124 @@
+"""``jaxgrad profile``: a function of the user's, read off its trace."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.cli import main
+
+SOURCE = """
+import jax, jax.numpy as jnp
+
+def loss(w1, w2, x, scale=1):
+    return scale * (jnp.tanh(x @ w1) @ w2).sum()
+
+step = jax.jit(jax.grad(loss, (0, 1)))
+
+class Names:
+    step = staticmethod(step)
+
+def looped(w, x):
+    return jax.lax.while_loop(lambda x: x.sum() < 1, lambda x: x @ w, x)
+
+def branching(x):
+    return x if x.sum() > 0 else -x
+
+def plain(x):
+    return x + 1
+
+number = 3
+
+def example_args():
+    return jnp.ones((8, 5)), jnp.ones((5, 3)), jnp.ones((4, 8))
+"""
+ARGS = ["--arg", "f32[8,5]", "--arg", "float32[5, 3]", "--arg", "bf16[4,8]"]
+
+
+@pytest.fixture
+def mine(elsewhere: Path) -> Path:
+    path = elsewhere / "mine_to_profile.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def test_the_table_the_forward_pass_and_the_vector_unit(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", f"{mine}:step"]) == 0
+    text = capsys.readouterr().out
+    assert "2 forward GEMMs, 1 dX, 2 dW; 16x16 array" in text
+    assert "Backward pass of one training step" in text
+    assert "Forward pass: " in text
+    assert "Vector unit, backward: " in text
+    assert "mine_to_profile.py:5#1" in text
+
+
+@pytest.mark.parametrize("name", ["step", "Names.step"])
+def test_json_by_module_and_by_arguments(name: str, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", f"{mine.stem}:{name}", *ARGS, "--rows", "2", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["config"]["rows"] == 2
+    assert result["notes"] == []
+    gemms = [layer["gemms_per_step"][0] for layer in result["layers"].values()]
+    assert [(own["batch"], own["in_features"], own["out_features"], own["needs_dx"]) for own in gemms] == [
+        (4, 8, 5, False),
+        (4, 5, 3, True),
+    ]
+    assert {work["phase"] for work in result["vector"]} == {"forward", "backward"}
+
+
+def test_a_while_loop_is_noted_until_its_trips_are_given(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["profile", f"{mine}:looped", "--arg", "f32[3,3]", "--arg", "f32[2,3]", "--json"]
+    assert main(arguments) == 0
+    once = json.loads(capsys.readouterr().out)
+    (note,) = once["notes"]
+    name = note.partition(": ")[0]
+    for trips in ("9", f"{name}=9"):
+        assert main([*arguments, "--trips", trips]) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert result["notes"] == []
+        assert result["total"]["forward"]["macs"] == 9 * once["total"]["forward"]["macs"]
+
+
+def test_a_function_without_gradients_has_a_forward_pass_alone(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", f"{mine}:loss"]) == 0
+    text = capsys.readouterr().out
+    assert "Backward pass" not in text
+    assert "Forward pass: " in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["FILE"], ["MODULE:FUNCTION"]),
+        (["FILE:nothing"], ["has no nothing"]),
+        (["FILE:number"], ["to call"]),
+        (["FILE:branching", "--arg", "f32[3]"], ["branching", "can't be traced"]),
+        (["FILE:plain", "--arg", "f32[3]"], ["no matrix product"]),
+        (["FILE:step", "--arg", "f32[3]"], ["can't be traced"]),
+        (["FILE:step", "--arg", "q[3]"], ["--arg", "q[3]", "f32"]),
+        (["FILE:step", "--arg", "f32(3)"], ["--arg", "f32(3)"]),
+        (["FILE:looped", "--trips", "0", "--arg", "f32[3,3]", "--arg", "f32[2,3]"], ["--trips", "at least 1"]),
+        (["FILE:looped", "--trips", "a=2", "--arg", "f32[3,3]", "--arg", "f32[2,3]"], ["--trips", "while@"]),
+        (["FILE:looped", "--trips", "2", "--trips", "3"], ["--trips", "NAME=N"]),
+        (["no_such_module_here:f"], ["can't be imported"]),
+        (["no_such_file.py:f"], ["no such file"]),
+        (["FILE:step", "--rows", "0"], ["--rows", "at least 1"]),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], words: list[str], mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", *(own.replace("FILE", str(mine)) for own in arguments)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert captured.err.startswith("error: ")
+    assert all(word in captured.err for word in words), captured.err
+
+
+def test_a_module_that_fails_is_named(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "broken_to_profile.py").write_text("raise RuntimeError('no\\nuse')\n")
+    assert main(["profile", "broken_to_profile.py:f"]) == 2
+    assert "RuntimeError: no use" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""jaxgrad.costs.area: the published figures, and arrays of equal area against trying every one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgrad.costs.area import PE_KIND, area, iso_area, pe_um2
+from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, load_technology
+from jaxgrad.schedules import SCHEDULES
+from tests.refusals import Refusal, assert_refused
+
+# technology.md, um2: (datapath, double-buffered) -> WS, OS, interleaved
+PUBLISHED = {
+    ("int8", False): (1166.9, 1241.7, 1571.5),
+    ("int8", True): (1222.3, 1440.9, 1966.0),
+    ("bf16", False): (2192.4, 2233.1, 2602.3),
+    ("bf16", True): (2321.9, 2437.9, 2924.9),
+}
+
+
+def machine(
+    rows: int,
+    cols: int,
+    operands: str = "int8",
+    *,
+    double_buffered: bool = False,
+    cores: int = 1,
+    preset: str = "sasiml",
+) -> Machine:
+    array = Accelerator(rows, cols, double_buffered)
+    return Machine(array, Memory(1000, 10.0), Precision.of(operands), load_technology(preset), cores=cores)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("operands", "double_buffered"), PUBLISHED)
+def test_published_pes(preset: str, operands: str, double_buffered: bool) -> None:
+    own = machine(1, 1, operands, double_buffered=double_buffered, preset=preset)
+    assert (
+        tuple(pe_um2(own, name) for name in ("ws_only", "os_only", "interleaved"))
+        == PUBLISHED[operands, double_buffered]
+    )
+
+
+def test_published_ratios() -> None:
+    ratios = [round(interleaved / ws, 2) for ws, _, interleaved in PUBLISHED.values()]
+    assert ratios == [1.35, 1.61, 1.19, 1.26]
+    for (operands, buffered), ratio in zip(PUBLISHED, ratios, strict=True):
+        own = machine(3, 3, operands, double_buffered=buffered)
+        assert round(pe_um2(own, "interleaved") / pe_um2(own, "ws"), 2) == ratio
+
+
+def test_every_schedule_has_a_pe() -> None:
+    assert set(PE_KIND) == set(SCHEDULES)
+    assert {PE_KIND[name] for name in ("sequential", "interleaved", "auto")} == {"interleaved"}
+
+
+def test_area_by_hand() -> None:
+    """8 PEs and 8000 bits at 0.55 um2, on each of two cores."""
+    one, two = (area(machine(2, 4, cores=cores), "os_only") for cores in (1, 2))
+    assert one.pes_um2 == pytest.approx(8 * 1241.7)
+    assert one.sram_um2 == pytest.approx(8000 * 0.55)
+    assert one.total_um2 == pytest.approx(8 * 1241.7 + 4400)
+    assert (two.pes_um2, two.sram_um2) == pytest.approx((2 * one.pes_um2, 2 * one.sram_um2))
+
+
+def test_area_of_a_divided_scratchpad() -> None:
+    own = Machine(
+        Accelerator(1, 1), Memory(PerOperand(1, 2, 3, 4, 5), 1.0), Precision.of("int8"), load_technology("sasiml")
+    )
+    assert area(own, "ws").sram_um2 == pytest.approx(15 * 8 * 0.55)
+
+
+def arrays_of_equal_area(rows: int, cols: int, most: int) -> tuple[int, int]:
+    """(PEs, rows) of the best by going through all of them: nearly of the shape if any is, else of the nearest."""
+    shape = rows / cols
+    every = [(r, c) for r in range(1, most + 1) for c in range(1, most // r + 1)]
+
+    def distance(array: tuple[int, int]) -> float:
+        return abs(math.log(array[0] / array[1] / shape))
+
+    near = [array for array in every if distance(array) <= math.log(1.1)]
+    best = max(near, key=lambda array: (array[0] * array[1], -distance(array)))
+    return best[0] * best[1], best[0]
+
+
+@settings(max_examples=60)
+@given(
+    side=st.integers(4, 24),
+    wide=st.integers(0, 4),
+    operands=st.sampled_from(["int8", "bf16"]),
+    double_buffered=st.booleans(),
+    names=st.sampled_from(list(itertools.permutations(["interleaved", "ws_only", "os_only"], 2))),
+)
+def test_iso_area(side: int, wide: int, operands: str, double_buffered: bool, names: tuple[str, str]) -> None:
+    schedule, baseline = names
+    own = machine(side, side + wide, operands, double_buffered=double_buffered)
+    found = iso_area(own, schedule, baseline)
+    each, budget = pe_um2(own, baseline), pe_um2(own, schedule) * own.array.pes
+    assert found.pes_um2 == pytest.approx(found.array.pes * each)
+    assert found.pes_um2 <= budget * (1 + 1e-12)
+    assert found.remainder_um2 == pytest.approx(budget - found.pes_um2)
+    assert found.array.double_buffered is double_buffered
+    pes, _ = arrays_of_equal_area(side, side + wide, math.floor(budget / each))
+    assert found.array.pes == pes
+
+
+def test_iso_area_by_hand() -> None:
+    """128x128 interleaved int8 PEs, double-buffered, take 1.608 times the area of as many WS ones: 26351 of these.
+
+    The most near a square: 26351 = 13 * 2027, 26350 = 155 * 170, whose sides are within a tenth.
+    """
+    own = machine(128, 128, double_buffered=True)
+    found = iso_area(own, "interleaved", "ws_only")
+    assert math.floor(128 * 128 * 1966.0 / 1222.3) == 26352
+    assert found.array.pes <= 26352
+    assert found.array.pes >= 162 * 162
+    assert abs(math.log(found.array.rows / found.array.cols)) <= math.log(1.1)
+
+
+def test_its_own_pes_take_its_own_area() -> None:
+    own = machine(12, 20)
+    found = iso_area(own, "ws_only", "ws_only")
+    assert (found.array.rows, found.array.cols) == (12, 20)
+    assert found.remainder_um2 == pytest.approx(0, abs=1e-6)
+
+
+def test_refusals() -> None:
+    small = machine(1, 1)
+    assert_refused(Refusal(lambda: iso_area(small, "ws_only", "interleaved"), "array", "1x1", "larger one"))
+    bare = Machine(Accelerator(1, 1))
+    assert_refused(Refusal(lambda: area(bare, "ws"), "technology", "none", "area needs one"))
+    assert_refused(Refusal(lambda: area(machine(1, 1, "fp32"), "ws"), "precision", "'fp32'", "add [[area.pe]]"))

@@ -1,0 +1,37 @@
+"""jaxgrad.costs.vector: cycles, words and waiting of work beside the array, by hand."""
+
+from __future__ import annotations
+
+from jaxgrad.costs.vector import VECTOR_NAMES, counts
+from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit
+
+ARRAY, UNIT = Accelerator(2, 2), VectorUnit(8)
+
+
+def test_without_a_memory_words_are_the_scratchpad_s() -> None:
+    assert counts(100, 30, Machine(ARRAY, vector_unit=UNIT)) == {
+        "cycles": 13,
+        "vector_operations": 100,
+        "vector_words": 30,
+    }
+
+
+def test_with_a_memory_words_are_dram_s_and_the_slower_one_counts() -> None:
+    """100 words of 2 bytes at 4 bytes a cycle: 50 cycles; 13 of them the unit works."""
+    machine = Machine(ARRAY, Memory(1000, 4.0), Precision.of("bf16"), vector_unit=UNIT)
+    expected = {"cycles": 13, "vector_operations": 100, "vector_words": 0, "dram_vector_words": 100}
+    assert counts(100, 100, machine) == expected | {"stall_cycles": 37}
+    assert counts(100, 20, machine)["stall_cycles"] == 0
+    waiting = Machine(ARRAY, Memory(1000, 4.0, double_buffered=False), Precision.of("bf16"), vector_unit=UNIT)
+    assert counts(100, 100, waiting) == expected | {"stall_cycles": 50}
+
+
+def test_cores_share_the_work() -> None:
+    machine = Machine(ARRAY, Memory(1000, 4.0), Precision.of("bf16"), vector_unit=UNIT, cores=4)
+    assert counts(100, 100, machine)["cycles"] == 4
+    assert counts(100, 100, machine)["stall_cycles"] == 13 - 4
+
+
+def test_names() -> None:
+    machine = Machine(ARRAY, Memory(1000, 4.0), vector_unit=UNIT)
+    assert set(VECTOR_NAMES) < set(counts(1, 1, machine))

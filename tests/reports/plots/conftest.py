@@ -1,0 +1,37 @@
+"""The figures that a plot makes, to look into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from jaxgrad.reports.plots import canvas
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures that are kept and not written, which takes most of the time."""
+    kept: list[Figure] = []
+
+    def keep(figure: Figure, path: Path, title: str) -> list[Path]:
+        kept.append(figure)
+        return []
+
+    monkeypatch.setattr(canvas, "save", keep)
+    return kept
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures that are kept and written."""
+    kept: list[Figure] = []
+    save = canvas.save
+
+    def keep(figure: Figure, path: Path, title: str) -> list[Path]:
+        kept.append(figure)
+        return save(figure, path, title)
+
+    monkeypatch.setattr(canvas, "save", keep)
+    return kept

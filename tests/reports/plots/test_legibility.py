@@ -1,0 +1,97 @@
+"""Every plot, of few layers and of many: files that open, texts on the page that do not run into one another."""
+
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from jaxgrad.reports import plots, style
+from tests.reports.plots.steps import SCHEDULES, summaries
+
+SWEPT = {name: [(n, 1e9 / n**1.5 * (1 + place / 5)) for n in (8, 16, 32, 64)] for place, name in enumerate(SCHEDULES)}
+AXES: Any = {"x_label": "rows and columns [PEs]", "y_label": "cycles of a training step"}
+PLOTS: dict[str, Callable[[int, Path], list[Path]]] = {
+    "cycles": lambda layers, path: plots.normalised_cycles(
+        {"first": summaries(layers), "second": summaries(2)}, path, "a title", baseline="sequential"
+    ),
+    "energy by component": lambda layers, path: plots.energy_by_component(summaries(layers), path, "a title"),
+    "energy by phase": lambda layers, path: plots.energy_by_phase(summaries(layers), path, "a title"),
+    "accesses": lambda layers, path: plots.accesses_by_operand(summaries(layers), path, "a title"),
+    "utilisation": lambda layers, path: plots.utilisation_by_layer(summaries(layers), path, "a title"),
+    "roofline": lambda layers, path: plots.roofline(summaries(layers), path, "a title"),
+    "pareto": lambda layers, path: plots.pareto(
+        [plots.Point(f"design {n}", 1 + n, 10**6 // (1 + n)) for n in range(layers // 3 + 1)], path, "a title"
+    ),
+    "sweep": lambda layers, path: plots.sweep(
+        SWEPT, path, "a title " * (layers // 3), published={"auto": [(32, 4e6)]}, **AXES
+    ),
+}
+
+
+def outside(axis: Axis) -> list[Text]:
+    """Labels of ticks beyond the ends of an axis, which are not drawn."""
+    low, high = sorted(axis.get_view_interval())
+    return [
+        label
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+        if not low <= tick.get_loc() <= high
+    ]
+
+
+@pytest.mark.parametrize("layers", [3, 60])
+@pytest.mark.parametrize("plot", PLOTS)
+def test_a_plot_is_a_png_and_an_svg_with_texts_that_can_be_read(
+    plot: str, layers: int, tmp_path: Path, saved: list[Figure]
+) -> None:
+    png, svg = PLOTS[plot](layers, tmp_path / "a.name")
+    assert (png.name, svg.name) == ("a.name.png", "a.name.svg")
+    with Image.open(png) as image:
+        assert (image.format, image.width) == ("PNG", 1200)
+        assert len(image.convert("RGB").getcolors(maxcolors=1 << 24) or []) > 10
+    assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    (figure,) = saved
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    axes = [axes for axes in figure.axes if axes.get_visible()]
+    hidden = {id(label) for own in axes for axis in (own.xaxis, own.yaxis) for label in outside(axis)}
+    hidden |= {id(text) for own in figure.axes if not own.get_visible() for text in own.findobj(Text)}
+    texts = [
+        text
+        for text in figure.findobj(Text)
+        if text.get_text().strip() and text.get_visible() and id(text) not in hidden
+    ]
+    boxes = [(text.get_text(), Text.get_window_extent(text, renderer)) for text in texts]
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not a.overlaps(b), (one, other)
+    page = figure.bbox
+    for text, box in boxes:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1, text
+        assert page.y0 <= box.y0 < box.y1 <= page.y1, text
+    assert min(float(text.get_fontsize()) for text in texts) >= 7
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = plots.energy_by_component(summaries(), tmp_path / "first", "a title")
+    second = plots.energy_by_component(summaries(), tmp_path / "second", "a title")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_labels_that_are_no_schedules_have_colours_of_their_own() -> None:
+    labels = ["mine", "interleaved", "yours", "ws_only", "theirs"]
+    found = style.colours(labels)
+    assert len(set(found.values())) == len(labels)
+    assert found["interleaved"] == style.SCHEDULE_COLOURS["interleaved"]
+    for looks in (style.PHASES, style.ENERGY, style.OPERANDS):
+        seen = {name: (look.colour, look.hatch) for name, look in looks.items() if name != "backward"}
+        assert len(set(seen.values())) == len(seen)

@@ -1,0 +1,163 @@
+"""Plots of stacked bars: as long as what they stand for, part by part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxgrad.evaluate import accesses
+from jaxgrad.reports.plots import accesses_by_operand, energy_by_component, energy_by_phase, normalised_cycles
+from jaxgrad.reports.plots.energy import unit
+from tests.refusals import Refusal, assert_refused
+from tests.reports.plots.steps import BARE, SCHEDULES, summaries
+
+
+def lengths(axes: Axes) -> dict[str, np.ndarray]:
+    """Bar lengths by legend label, summed over containers of one label."""
+    found: dict[str, np.ndarray] = {}
+    for container in axes.containers:
+        own = np.array([bar.get_width() for bar in container])
+        label = str(container.get_label())
+        found[label] = found.get(label, np.zeros_like(own)) + own
+    return found
+
+
+def totals(axes: Axes) -> np.ndarray:
+    """Lengths of the whole stacks."""
+    return np.sum(list(lengths(axes).values()), axis=0)
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_bars_are_cycles_over_those_of_the_baseline_and_stalls_are_hatched(tmp_path: Path, drawn: list[Figure]) -> None:
+    steps = summaries()
+    normalised_cycles({"net": steps}, tmp_path / "cycles", "a title", baseline="sequential")
+    axes = drawn[0].axes[0]
+    reference = steps["sequential"].select("step").time_cycles
+    own = lengths(axes)
+    np.testing.assert_allclose(
+        totals(axes), [steps[name].select("step").time_cycles / reference for name in SCHEDULES], rtol=1e-12
+    )
+    stalls = [steps[name].select("step").counts["stall_cycles"] / reference for name in SCHEDULES]
+    assert min(stalls) > 0
+    np.testing.assert_allclose(own["stalls"], stalls, rtol=1e-12)
+    hatched = [bool(container[0].get_hatch()) for container in axes.containers]
+    assert hatched == [container.get_label() == "stalls" for container in axes.containers]
+    assert own["dX"][0] == 0 < own["dX"][1]  # interleaved has both gradients at once
+    assert own["dX+dW"][0] > 0 == own["dX+dW"][1]
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(SCHEDULES)
+    ends = [text.get_text() for text in axes.texts if "(" in text.get_text()]
+    assert [float(text.split()[0]) for text in ends] == [round(total, 2) for total in totals(axes)]
+    assert any(label.startswith("stalls") for label in legend(drawn[0]))
+
+
+def test_groups_have_headings_and_baselines_of_their_own(tmp_path: Path, drawn: list[Figure]) -> None:
+    groups = {"small": summaries(2), "large": summaries(5)}
+    normalised_cycles(groups, tmp_path / "cycles", "a title", baseline="ws_only")
+    axes = drawn[0].axes[0]
+    labels = axes.get_yticklabels()
+    assert [text.get_text() for text in labels] == ["small", *SCHEDULES, "large", *SCHEDULES]
+    assert [text.get_text() for text in labels if text.get_fontweight() == "bold"] == ["small", "large"]
+    found = totals(axes)
+    assert found[SCHEDULES.index("ws_only")] == pytest.approx(1)
+    assert found[4 + SCHEDULES.index("ws_only")] == pytest.approx(1)
+
+
+def test_the_backward_pass_alone_leaves_the_rest_out(tmp_path: Path, drawn: list[Figure]) -> None:
+    steps = summaries()
+    normalised_cycles({"": steps}, tmp_path / "cycles", "a title", baseline="ws_only", phases=("backward",))
+    own = lengths(drawn[0].axes[0])
+    cycles = [steps[name].select("backward").time_cycles for name in SCHEDULES]
+    np.testing.assert_allclose(totals(drawn[0].axes[0]), np.array(cycles) / cycles[2], rtol=1e-12)
+    assert set(own) == {"dX", "dW", "dX+dW", "stalls"}
+
+
+def test_without_a_memory_nothing_stalls(tmp_path: Path, drawn: list[Figure]) -> None:
+    normalised_cycles({"": summaries(machine=BARE)}, tmp_path / "cycles", "a title", baseline="ws_only")
+    assert not any(label.startswith("stalls") for label in legend(drawn[0]))
+
+
+def test_energy_is_stacked_by_component(tmp_path: Path, drawn: list[Figure]) -> None:
+    steps = summaries()
+    energy_by_component(steps, tmp_path / "energy", "a title")
+    axes = drawn[0].axes[0]
+    assert axes.get_xlabel().endswith("[uJ]")
+    own = lengths(axes)
+    for name, label in {"mac": "MAC", "sram": "SRAM", "dram": "DRAM", "vector": "vector unit"}.items():
+        expected = [steps[schedule].select("step").energy_pj[name] / 1e6 for schedule in SCHEDULES]
+        np.testing.assert_allclose(own[label], expected, rtol=1e-12)
+    assert "idle PEs" not in own  # takes nothing in this technology
+    hatches = [container[0].get_hatch() for container in axes.containers if container[0].get_hatch()]
+    assert len(set(hatches)) == len(hatches) >= 3
+
+
+def test_energy_is_stacked_by_phase(tmp_path: Path, drawn: list[Figure]) -> None:
+    steps = summaries()
+    energy_by_phase(steps, tmp_path / "energy", "a title")
+    own = lengths(drawn[0].axes[0])
+    for phase, label in {"forward": "forward", "dw": "dW", "dx+dw": "dX+dW"}.items():
+        expected = [sum(steps[schedule].select(phase).energy_pj.values()) / 1e6 for schedule in SCHEDULES]
+        np.testing.assert_allclose(own[label], expected, rtol=1e-12)
+    beside = ("vector forward", "vector update")
+    expected = [sum(steps[schedule].select(*beside).energy_pj.values()) / 1e6 for schedule in SCHEDULES]
+    np.testing.assert_allclose(own["vector unit"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("pj", "expected"), [(0.5, "pJ"), (999.0, "pJ"), (1e3, "nJ"), (2e6, "uJ"), (9.9e8, "uJ"), (1e9, "mJ"), (5e13, "J")]
+)
+def test_the_unit_of_energy_suits_its_size(pj: float, expected: str) -> None:
+    assert unit(pj)[0] == expected
+
+
+def test_accesses_have_a_panel_a_level_and_writes_are_hatched(tmp_path: Path, drawn: list[Figure]) -> None:
+    steps = summaries()
+    accesses_by_operand(steps, tmp_path / "accesses", "a title")
+    sram, dram = drawn[0].axes
+    assert sram.get_xlabel() == "SRAM accesses of a training step [words]"
+    assert dram.get_xlabel() == "DRAM accesses of a training step [words]"
+    counted = [steps[name].select("step").counts for name in SCHEDULES]
+    np.testing.assert_array_equal(totals(sram), [accesses(counts) for counts in counted])
+    moved = [sum(words for name, words in counts.items() if name.startswith("dram_")) for counts in counted]
+    np.testing.assert_array_equal(totals(dram), moved)
+    np.testing.assert_array_equal(lengths(sram)["dY reads"], [counts["dy_reads"] for counts in counted])
+    np.testing.assert_array_equal(lengths(dram)["dX writes"], [counts["dram_dx_writes"] for counts in counted])
+    for axes in (sram, dram):
+        for container in axes.containers:
+            assert bool(container[0].get_hatch()) == (not str(container.get_label()).endswith("reads"))
+
+
+def test_a_level_that_nothing_passes_has_no_panel(tmp_path: Path, drawn: list[Figure]) -> None:
+    accesses_by_operand(summaries(machine=BARE), tmp_path / "accesses", "a title", phases=("backward",))
+    (axes,) = drawn[0].axes
+    assert axes.get_xlabel() == "SRAM accesses of a training step (backward) [words]"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(lambda: energy_by_component({}, Path("x"), ""), "summaries", "none", "at least one"),
+        Refusal(lambda: normalised_cycles({}, Path("x"), "", baseline="a"), "groups", "none", "at least one"),
+        Refusal(
+            lambda: normalised_cycles({"net": summaries()}, Path("x"), "", baseline="ws"), "baseline", "'ws'", "ws_only"
+        ),
+        Refusal(lambda: energy_by_phase(summaries(machine=BARE), Path("x"), ""), "summaries", "", "technology"),
+        Refusal(
+            lambda: accesses_by_operand(summaries(), Path("x"), "", phases=("drain",)), "phases", "'drain'", "forward"
+        ),
+        Refusal(
+            lambda: accesses_by_operand({"i": summaries()["interleaved"]}, Path("x"), "", phases=("dx",)),
+            "phases", "dx", "dx+dw",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_refused(refusal: Refusal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(refusal)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,147 @@
+"""The HTML report: well-formed, whole in one file, and every text in it as text."""
+
+from __future__ import annotations
+
+import base64
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.reports.html import Figure, Section, Table, write, written
+from tests.refusals import Refusal, assert_refused
+
+EVIL = "<script>alert('x')</script> & \"more\""
+VOID = ("meta", "img", "br", "hr", "link", "input")
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text between; refuses a tag that is closed out of turn."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append(data.strip())
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def sections(tmp_path: Path) -> list[Section]:
+    svg, png = tmp_path / "one.svg", tmp_path / "two.PNG"
+    svg.write_bytes(SVG)
+    png.write_bytes(b"\x89PNG")
+    table = Table(("layer", "cycles", "energy [uJ]", "ratio"), [("a", 1234567, 1.23456, "0.98x"), (EVIL, 5, None, "-")])
+    inner = Section("Inner", ["deep"], figures=[Figure(png, "second")], sections=[Section("Innermost")])
+    return [
+        Section("Results", ["first", EVIL], [table], [Figure(svg, EVIL)], ["a note"], [inner]),
+        Section(EVIL, notes=[EVIL]),
+    ]
+
+
+def test_everything_is_shown_as_text_in_its_order(tmp_path: Path, sections: list[Section]) -> None:
+    path = write(tmp_path / "report.html", EVIL, sections)
+    page = Page(path.read_text(encoding="utf-8"))
+    tags = [tag for tag, _ in page.tags]
+    assert "script" not in tags
+    assert page.texts.count(EVIL) == 8  # title twice, contents, heading, paragraph, cell, caption, note
+    order = ["Results", "first", "1,234,567", "a note", "Inner", "deep", "second", "Innermost"]
+    shown = page.texts[len(page.texts) - 1 - page.texts[::-1].index("Results") :]
+    assert [shown.index(text) for text in order] == sorted(shown.index(text) for text in order)
+    assert [tag for tag in tags if tag in ("h1", "h2", "h3", "h4")] == ["h1", "h2", "h3", "h4", "h2"]
+
+
+def test_nothing_is_fetched(tmp_path: Path, sections: list[Section]) -> None:
+    page = Page(write(tmp_path / "report.html", "a title", sections).read_text(encoding="utf-8"))
+    for _, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert "url(" not in text
+    images = [str(attributes["src"]) for attributes in page.attributes("img")]
+    kinds, contents = zip(*(image.split(";base64,") for image in images), strict=True)
+    assert kinds == ("data:image/svg+xml", "data:image/png")
+    assert [base64.b64decode(content) for content in contents] == [SVG, b"\x89PNG"]
+
+
+def test_the_contents_lead_to_each_section(tmp_path: Path, sections: list[Section]) -> None:
+    page = Page(write(tmp_path / "report.html", "a title", sections).read_text(encoding="utf-8"))
+    places = [attributes["id"] for attributes in page.attributes("section")]
+    assert len(set(places)) == len(places) == 4
+    assert [attributes["href"] for attributes in page.attributes("a")] == [f"#{place}" for place in places]
+
+
+def test_columns_of_numbers_stand_at_the_right(tmp_path: Path, sections: list[Section]) -> None:
+    page = Page(write(tmp_path / "report.html", "a title", sections).read_text(encoding="utf-8"))
+    right = [attributes.get("class") == "number" for attributes in page.attributes("th")]
+    assert right == [False, True, True, True]
+    assert [attributes.get("class") == "number" for attributes in page.attributes("td")] == right * 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "numeric"),
+    [
+        ((1, 2.5, None), True), (("1.2M", "-3 %", "±4"), True), (("1e-9", "nan", "-"), True), (("+3.1%", ""), True),
+        (("4x4", "8x8"), False), (("1", "one"), False), (("1.4 to 2.2",), False), ((True,), False), ((), False),
+    ],
+)  # fmt: skip
+def test_what_counts_as_a_number(cells: tuple, numeric: bool) -> None:
+    assert Table(["a"], [[cell] for cell in cells]).numeric == [numeric]
+
+
+def test_numbers_are_written_with_their_thousands_apart() -> None:
+    assert [written(cell) for cell in (1234567, 0.5, 12345.678, float("nan"), None, "as is", True)] == [
+        "1,234,567", "0.5", "12,346", "nan", "-", "as is", "True",
+    ]  # fmt: skip
+
+
+def test_a_report_is_replaced_whole_or_not_at_all(tmp_path: Path, sections: list[Section]) -> None:
+    path = write(tmp_path / "report.html", "a title", sections)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="figures: got"):
+        write(path, "another", [*sections, Section("x", figures=[Figure(tmp_path / "none.svg", "gone")])])
+    assert path.read_bytes() == before
+    write(path, "another", [])
+    assert b"another" in path.read_bytes()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one.svg", "report.html", "two.PNG"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(lambda: Table(("a", "b"), [(1, 2), (1,)]), "rows", "1 cells in row 2", "2"),
+        Refusal(
+            lambda: write(Path("x"), "", [Section("", figures=[Figure(Path("a.pdf"), "")])]),
+            "figures", "a.pdf", "svg",
+        ),
+        Refusal(
+            lambda: write(Path("x"), "", [Section("", figures=[Figure(Path("/none/a.svg"), "")])]),
+            "figures", "/none/a.svg", "read",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_is_refused(refusal: Refusal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(refusal)
+    assert not list(tmp_path.iterdir())
