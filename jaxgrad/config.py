@@ -14,7 +14,7 @@ from pydantic import ValidationError, model_validator
 import models
 from jaxgrad.emulation import FIDELITIES, FORWARDS, OBJECTIVES, WEIGHT_UPDATES, Emulation
 from jaxgrad.evaluate import TRAINING_SCHEDULES
-from jaxgrad.hardware import Accelerator
+from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.literals import parse_text
 from jaxgrad.schema import (
     Decay,
@@ -33,6 +33,9 @@ from jaxgrad.schema import (
 )
 from jaxgrad.training import data, optimizers
 
+# What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
+PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
+
 
 class ArraySection(Section):
     rows: Size = 16
@@ -46,6 +49,7 @@ class EmulationSection(Section):
     forward: Annotated[str, among(FORWARDS)] = "ws"
     weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
     objective: Annotated[str, among(OBJECTIVES)] = "cycles"
+    precision: Annotated[str, among(PRECISIONS)] = "own"
 
 
 class ModelSection(Section):
@@ -117,7 +121,9 @@ class Config(Section):
 
     def emulation_settings(self) -> Emulation:
         array = Accelerator(self.array.rows, self.array.cols, self.array.double_buffered)
-        return Emulation(array, **self.emulation.model_dump())
+        settings = self.emulation.model_dump()
+        name = settings.pop("precision")
+        return Emulation(array, **settings, precision=None if name == "own" else Precision.of(name))
 
     def to_toml(self) -> str:
         return tomli_w.dumps(_tree(self))

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import ArrayLike, Float
 
 from jaxgrad import execute, schedules
@@ -17,10 +17,12 @@ from jaxgrad.costs import layers
 from jaxgrad.counters import Counters, check_count
 from jaxgrad.execute import FIDELITIES
 from jaxgrad.gemm import Gemm
-from jaxgrad.hardware import Accelerator
+from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.mapping import Mapping
 from jaxgrad.schedules import FORWARDS, INTERLEAVED, OBJECTIVES, SCHEDULES, WEIGHT_UPDATES
 
+# Bits of exponent and mantissa of the formats that can be computed in.
+_BITS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -37,6 +39,8 @@ class Emulation:
             is written instead of dW; for ``interleaved`` and plain SGD. A layer that computes no dX has no w in the
             array, and is counted as ``separate``).
         objective: what ``auto`` minimises, ``cycles`` or ``accesses``.
+        precision: number formats to round to: operands as they enter the array, results as they leave it; sums are
+            kept in fp32. None for the operands' own dtype.
 
     Raises:
         ValueError: a field is none of these, or they do not go together.
@@ -48,6 +52,7 @@ class Emulation:
     forward: str = "ws"
     weight_update: str = "none"
     objective: str = "cycles"
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, Accelerator):
@@ -57,6 +62,8 @@ class Emulation:
         one_of("forward", self.forward, FORWARDS)
         one_of("weight_update", self.weight_update, WEIGHT_UPDATES)
         one_of("objective", self.objective, OBJECTIVES)
+        if self.precision is not None:
+            _check_computes(self.precision)
         if self.weight_update == "in_array" and self.schedule != "interleaved":
             raise ValueError(
                 f"weight_update: got 'in_array' with schedule {self.schedule!r}; w and dW meet in the array only when "
@@ -74,6 +81,7 @@ def emulate(
     *,
     weight_update: str = "none",
     objective: str = "cycles",
+    precision: Precision | None = None,
 ) -> tuple[Float[Array, "b k"] | None, Float[Array, "k n"] | None, Counters]:
     """The gradients of ``y = x w`` on the array.
 
@@ -82,7 +90,7 @@ def emulate(
         w: its weights.
         dy: the cotangent of its output.
         array: the hardware.
-        schedule, fidelity, weight_update, objective: see ``Emulation``.
+        schedule, fidelity, weight_update, objective, precision: see ``Emulation``.
 
     Returns:
         ``dx = dy w^T`` (None under ``os``), ``dw = x^T dy`` (None under ``ws``), and the counters of the two. Products
@@ -91,7 +99,9 @@ def emulate(
     Raises:
         ValueError: a shape, a dtype or a name will not do.
     """
-    emulation = Emulation(array, schedule, fidelity, weight_update=weight_update, objective=objective)
+    emulation = Emulation(
+        array, schedule, fidelity, weight_update=weight_update, objective=objective, precision=precision
+    )
     return backward(x, w, dy, emulation, dx=schedule != "os", dw=schedule != "ws")
 
 
@@ -181,9 +191,9 @@ def count_forward(gemm: Gemm, array: Accelerator, dataflow: str = "ws") -> Count
 def _forward(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
     dtype = _accumulator(x.dtype)
     mapping = schedules.FORWARD[emulation.forward]
-    tensors = {"x": x.astype(dtype), "w": w.astype(dtype)}
+    tensors = {"x": rounded("x", x, emulation).astype(dtype), "w": rounded("w", w, emulation).astype(dtype)}
     outputs, counts = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
-    return outputs["y"].astype(x.dtype), counts
+    return rounded("y", outputs["y"], emulation).astype(x.dtype), counts
 
 
 @partial(jax.jit, static_argnames=("emulation", "dx", "dw"))
@@ -192,7 +202,8 @@ def _backward(
 ) -> tuple[Array | None, Array | None, Counters]:
     gemm = Gemm(x.shape[0], *w.shape)
     dtype = _accumulator(x.dtype)
-    tensors = {"x": x.astype(dtype), "w": w.astype(dtype), "dy": dy.astype(dtype)}
+    operands = {"x": x, "w": w, "dy": dy}
+    tensors = {name: rounded(name, values, emulation).astype(dtype) for name, values in operands.items()}
     outputs: dict[str, Array] = {}
     mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
     counts = Counters.zero()
@@ -201,8 +212,18 @@ def _backward(
         outputs |= own
         counts += spent
     counts = _updated(counts, _update(gemm, emulation, mappings, dw=dw))
-    results = {name: values.astype(x.dtype) for name, values in outputs.items()}
+    results = {name: rounded(name, values, emulation).astype(x.dtype) for name, values in outputs.items()}
     return results.get("dx"), results.get("dw"), counts
+
+
+def rounded(tensor: str, values: Array, emulation: Emulation) -> Array:
+    """``values`` rounded to the format that the emulation's precision has for ``tensor``, in the dtype they have.
+
+    What is too large becomes infinite; what is below the smallest normal number of the format becomes zero.
+    """
+    if emulation.precision is None:
+        return values
+    return lax.reduce_precision(values, *_BITS[emulation.precision.format(tensor).name])
 
 
 def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
@@ -221,6 +242,19 @@ def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) 
 
 def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...], *, dw: bool) -> dict[str, int]:
     return layers.update(emulation.weight_update, gemm.sizes, in_array=INTERLEAVED in mappings) if dw else {}
+
+
+def _check_computes(precision: Any) -> None:
+    if not isinstance(precision, Precision):
+        raise ValueError(f"precision: got {shown(precision)}; give a Precision, such as Precision.of('bf16')")
+    for field in ("x", "w", "dy", "dw"):
+        name = getattr(precision, field)
+        if name not in _BITS:
+            raise ValueError(
+                f"precision.{field}: got {name!r}, which is for costs alone; emulation computes in {', '.join(_BITS)}"
+            )
+    if precision.accumulator != "fp32":
+        raise ValueError(f"precision.accumulator: got {precision.accumulator!r}; emulation sums in fp32")
 
 
 def _updated(counts: Counters, update: dict[str, int]) -> Counters:

@@ -8,7 +8,7 @@ import pytest
 
 from jaxgrad.config import Config, Override, differences, resolve
 from jaxgrad.emulation import Emulation
-from jaxgrad.hardware import Accelerator
+from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.training import optimizers
 
 
@@ -169,3 +169,9 @@ def test_an_override_of_a_section_that_is_no_table_is_refused_for_that(tmp_path:
 def test_configurations_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().array.rows = 3
+
+
+@pytest.mark.parametrize(("name", "expected"), [("own", None), ("bf16", Precision.of("bf16"))])
+def test_precision_is_a_name(name: str, expected: Precision | None) -> None:
+    config = resolve(overrides=[Override("emulation.precision", name, "--precision")])
+    assert config.emulation_settings().precision == expected

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 import models
 from jaxgrad import evaluate
@@ -44,7 +43,7 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
         emulation = Emulation(array, _CHOSEN, **choices)
         folder = runs.check_vacant(out) if out is not None else None
         with screen.console().status("tracing the model"):
-            model = nnx.eval_shape(lambda: models.build(name, input_shape=shape, classes=classes, rngs=nnx.Rngs(0)))
+            model = models.abstract(name, input_shape=shape, classes=classes)
             layers = layer_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
             cost = evaluate.step_cost(layers, emulation)
         if folder is None and not as_json:

@@ -51,4 +51,13 @@ WeightUpdate = Annotated[
 Objective = Annotated[
     Text, option("--objective", "NAME", "What auto minimises: cycles or accesses (default: cycles).", ARRAY)
 ]
+PrecisionOption = Annotated[
+    Text,
+    option(
+        "--precision",
+        "NAME",
+        "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16 (default: own).",
+        ARRAY,
+    ),
+]
 Json = Annotated[bool, option("--json", None, "Print one JSON object and nothing else.", OUTPUT)]

@@ -20,14 +20,12 @@ class Format:
         bits: bits of one number.
         shared_bits: bits that ``block`` numbers share (the exponent of a block format).
         block: numbers that share them.
-        computes: the name of the dtype that emulation computes in; None for a format that is only costed.
     """
 
     name: str
     bits: int
     shared_bits: int = 0
     block: int = 1
-    computes: str | None = None
 
     @property
     def block_bits(self) -> int:
@@ -43,9 +41,9 @@ class Format:
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format("fp32", 32, computes="float32"),
-        Format("bf16", 16, computes="bfloat16"),
-        Format("fp16", 16, computes="float16"),
+        Format("fp32", 32),
+        Format("bf16", 16),
+        Format("fp16", 16),
         Format("int32", 32),
         Format("int16", 16),
         Format("int8", 8),

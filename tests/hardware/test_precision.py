@@ -6,7 +6,6 @@ import math
 from fractions import Fraction
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,13 +31,6 @@ BITS = {
 
 def test_widths() -> None:
     assert {name: kind.bits_per_word for name, kind in FORMATS.items()} == BITS
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_what_computes_is_a_dtype_of_that_width(name: str) -> None:
-    computes = FORMATS[name].computes
-    if computes is not None:
-        assert jnp.dtype(computes).itemsize * 8 == FORMATS[name].bits
 
 
 @given(name=st.sampled_from(sorted(FORMATS)), words=st.integers(0, 10**6))

@@ -17,6 +17,7 @@ from jaxgrad.cli.options import (
     Forward,
     Model,
     Objective,
+    PrecisionOption,
     Rows,
     Text,
     WeightUpdate,
@@ -37,6 +38,7 @@ KEYS = {
     "forward": "emulation.forward",
     "weight_update": "emulation.weight_update",
     "objective": "emulation.objective",
+    "precision": "emulation.precision",
     "optimizer": "optimizer.name",
     "learning_rate": "optimizer.learning_rate",
     "momentum": "optimizer.momentum",
@@ -70,6 +72,7 @@ def train(
     forward: Forward = None,
     weight_update: WeightUpdate = None,
     objective: Objective = None,
+    precision: PrecisionOption = None,
     optimizer: Annotated[
         Text,
         option("--optimizer", "NAME", "sgd, momentum, adam, adamw or rmsprop (optax) (default: adam).", LEARNING),
