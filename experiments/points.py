@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiments.schema import Experiment, MachineSection, VariantSection
+from jaxgrad.costs import accelergy
 from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
 from jaxgrad.schema import explain
@@ -75,6 +76,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
                     "machine": section.model_dump(),
                     "array": [machine.array.rows, machine.array.cols],
                     "technology": repr(machine.technology),
+                    "energies": machine.energies,
                     "variant": variant.model_dump(exclude={"name", "machine", "iso_area_with"}),
                 }
                 points.append(Point(network, at, variant.name, spec, machine, found))
@@ -99,6 +101,7 @@ def build(section: MachineSection, folder: Path) -> Machine:
         if isinstance(section.precision, str)
         else Precision(**section.precision),
         technology=load_technology(section.technology, folder) if section.technology else None,
+        energies=accelergy.load_ert(folder / section.energy_table) if section.energy_table else None,
         vector_unit=VectorUnit(section.vector_lanes) if section.vector_lanes else None,
         zero_gating=section.zero_gating,
         cores=section.cores,

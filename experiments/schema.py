@@ -71,7 +71,11 @@ class MemorySection(Section):
 
 
 class MachineSection(Section):
-    """The accelerator. ``technology`` is a preset's name or the path of a TOML file, as seen from the experiment's."""
+    """The accelerator.
+
+    ``technology`` is a preset's name or the path of a TOML file, ``energy_table`` that of an Accelergy ERT whose
+    energies take the technology's place; both as seen from the experiment's folder.
+    """
 
     rows: Size
     cols: Size
@@ -79,6 +83,7 @@ class MachineSection(Section):
     precision: Annotated[str, among(tuple(FORMATS))] | dict[str, Annotated[str, among(tuple(FORMATS))]] = "bf16"
     memory: MemorySection | None = None
     technology: str | None = None
+    energy_table: str | None = None
     vector_lanes: Size | None = None
     zero_gating: Switch = False
     cores: Size = 1

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from jaxgrad.emulation import forward as forward
     from jaxgrad.gemm import Gemm as Gemm
     from jaxgrad.hardware import Accelerator as Accelerator
+    from jaxgrad.hardware import Machine as Machine
+    from jaxgrad.hardware import Memory as Memory
+    from jaxgrad.hardware import Precision as Precision
+    from jaxgrad.hardware import VectorUnit as VectorUnit
+    from jaxgrad.hardware import load_technology as load_technology
+    from jaxgrad.profiling import Profile as Profile
+    from jaxgrad.profiling import profile as profile
 
 __version__ = "0.1.0"
 
@@ -26,22 +33,36 @@ __all__ = [
     "Counters",
     "Emulation",
     "Gemm",
+    "Machine",
+    "Memory",
+    "Precision",
+    "Profile",
+    "VectorUnit",
     "backward",
     "count",
     "count_forward",
     "emulate",
     "forward",
+    "load_technology",
+    "profile",
 ]
 _HOMES = {
     "Accelerator": "jaxgrad.hardware",
     "Counters": "jaxgrad.counters",
     "Emulation": "jaxgrad.emulation",
     "Gemm": "jaxgrad.gemm",
+    "Machine": "jaxgrad.hardware",
+    "Memory": "jaxgrad.hardware",
+    "Precision": "jaxgrad.hardware",
+    "Profile": "jaxgrad.profiling",
+    "VectorUnit": "jaxgrad.hardware",
     "backward": "jaxgrad.emulation",
     "count": "jaxgrad.emulation",
     "count_forward": "jaxgrad.emulation",
     "emulate": "jaxgrad.emulation",
     "forward": "jaxgrad.emulation",
+    "load_technology": "jaxgrad.hardware",
+    "profile": "jaxgrad.profiling",
 }
 
 

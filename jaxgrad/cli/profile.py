@@ -22,6 +22,7 @@ from jaxgrad.cli.errors import bad_input, flag
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import StepCost, accesses
 from jaxgrad.hardware import Accelerator
+from jaxgrad.importers import onnx
 from jaxgrad.literals import parse_text
 from jaxgrad.profiling import Profile, profile
 from jaxgrad.reports import schedules
@@ -39,18 +40,27 @@ _TYPES = {
 }
 
 
-def run(*, target: str, arg: Sequence[str] | None, trips: Sequence[str] | None, as_json: bool, **options: Any) -> int:
+def run(
+    *,
+    target: str,
+    arg: Sequence[str] | None,
+    trips: Sequence[str] | None,
+    dim: Sequence[str] | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Prints the table of the schedules, or with ``as_json`` all there is to know."""
-    with bad_input({name: flag(name) for name in options} | {"trips": "--trips", "function": target}):
+    with bad_input(
+        {name: flag(name) for name in options}
+        | {"trips": "--trips", "dims": "--dim", "function": target, "model": target}
+    ):
         array = Accelerator(
             parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
         )
         choices = {choice: options[choice] for choice in ("forward", "weight_update", "objective")}
         emulation = Emulation(array, _CHOSEN, **choices)
-        function, module = _function(target)
-        arguments = _examples(module) if arg is None else [_argument(text) for text in arg]
-        with screen.console().status("tracing the function"):
-            own = profile(function, *arguments, trips=_trips(trips))
+        read = _onnx if target.endswith(".onnx") else _traced
+        own = read(target, arg, trips, dim)
         if not own.gemms:
             raise ValueError(f"function: got {target}, with no matrix product in it; give one that has some")
         cost = own.cost(emulation)
@@ -67,6 +77,28 @@ def run(*, target: str, arg: Sequence[str] | None, trips: Sequence[str] | None, 
     for note in own.notes:
         terminal.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
     return 0
+
+
+def _traced(target: str, arg: Sequence[str] | None, trips: Sequence[str] | None, dim: Sequence[str] | None) -> Profile:
+    if dim:
+        raise ValueError(f"--dim: got {dim[0]!r}; sizes by name are for ONNX models, give --arg with the whole shape")
+    function, module = _function(target)
+    arguments = _examples(module) if arg is None else [_argument(text) for text in arg]
+    with screen.console().status("tracing the function"):
+        return profile(function, *arguments, trips=_trips(trips))
+
+
+def _onnx(target: str, arg: Sequence[str] | None, trips: Sequence[str] | None, dim: Sequence[str] | None) -> Profile:
+    if arg or trips:
+        raise ValueError(f"{'--arg' if arg else '--trips'}: got one with {target}; an ONNX model takes --dim alone")
+    sizes: dict[str, int] = {}
+    for text in dim or ():
+        name, equals, size = text.rpartition("=")
+        if not equals:
+            raise ValueError(f"--dim: got {text!r}; give NAME=N, such as batch=32")
+        sizes[name] = positive_integer("dims", parse_text(size, int))
+    gemms = onnx.read(target, sizes)
+    return Profile(gemms, [], ["onnx: weights are taken to be trained; work beside the array is not read"])
 
 
 def _summary(own: Profile) -> str:

@@ -58,6 +58,8 @@ def table(machine: Machine) -> Table:
     Raises:
         ValueError: the machine has no technology, or that has no figure for what it computes with.
     """
+    if machine.energies is not None:
+        return machine.energies
     technology, memory, precision = machine.technology, machine.memory, machine.precision
     if technology is None or memory is None:
         raise ValueError("technology: got none; energy needs one, and a memory")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +19,7 @@ from jaxgrad.costs.transfers import Shapes, Storage, needed_bytes
 from jaxgrad.designs import plans
 from jaxgrad.designs.bounds import NEST_BITS, NONE
 from jaxgrad.designs.plans import Found, Part, Plan, Splits
-from jaxgrad.designs.problems import Problems
+from jaxgrad.designs.problems import Group, Problems
 from jaxgrad.hardware import Precision
 
 Counts = dict[str, dict[str, Any]]
@@ -91,7 +91,7 @@ def with_memory(question: Question, problems: Problems, arrays: Arrays, memories
     fits = np.ones((len(arrays.rows), len(memories.usable_bytes)), bool)
     devices = jax.device_count()
     rows, cols = (_padded(values, devices) for values in (arrays.rows, arrays.cols))
-    for group in problems.groups():
+    for group in _groups(question, problems):
         choices = question.plans(group.dx, group.dw)
         if not choices:
             continue
@@ -114,13 +114,17 @@ def without_memory(question: Question, problems: Problems, arrays: Arrays) -> di
     totals: dict[str, Any] = {}
     devices = jax.device_count()
     rows, cols = (_padded(values, devices) for values in (arrays.rows, arrays.cols))
-    for group in problems.groups():
+    for group in _groups(question, problems):
         times = group.forward_times if question.forward is not None else group.times
         with jax.enable_x64(True):
             found = _direct(question, group.dx, group.dw, devices)(rows, cols, group.shapes, times)
         for name, values in found.items():
             totals[name] = totals.get(name, 0) + np.asarray(values)[: len(arrays.rows)]
     return totals
+
+
+def _groups(question: Question, problems: Problems) -> Iterable[Group]:
+    return problems.groups() if question.forward is None else [problems.whole]
 
 
 def _padded(values: Any, multiple: int) -> np.ndarray:
@@ -287,13 +291,12 @@ def _search(
         block = plans.block(shapes.sizes, Splits(*splits[index]), array)
         offer = plans.candidate(part, shapes, block, array, precision)
         # Of one block's nests the one that moves least: all else is the same.
-        least = jnp.full((groups, sizes), NONE)
-        for nest, (needed, moved) in enumerate(zip(offer.needed_bytes, offer.moved_bytes, strict=True)):
-            packed = jnp.where(needed[:, None] <= usable, ((moved << NEST_BITS) | nest)[:, None], NONE)
-            least = jnp.minimum(least, packed)
+        packed = (offer.moved_bytes << NEST_BITS) | jnp.arange(len(part.nests))[:, None]
+        fitting = offer.needed_bytes[:, :, None] <= usable
+        least = jnp.broadcast_to(jnp.min(jnp.where(fitting, packed[:, :, None], NONE), 0), (groups, sizes))
         edges = plans.block(shapes.sizes, Splits(*splits[index]), outer)
         exposed = plans.exposed_cycles(part, shapes, edges, storage, precision)
-        exposed = exposed if isinstance(exposed, int) else exposed[:, None, :]
+        exposed = jnp.broadcast_to(exposed, (groups, rates))[:, None, :]
         time = plans.time(offer.compute[:, None, None], exposed, (least >> NEST_BITS)[:, :, None], storage)
         fits = (least < NONE)[:, :, None]
         better = fits & ((time < best[0]) | ((time == best[0]) & (least[:, :, None] < best[1])))

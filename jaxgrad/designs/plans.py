@@ -8,21 +8,24 @@ for arrays of machines, of memories and of bandwidths, and works for Python ints
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
 
 from jaxgrad import schedules
 from jaxgrad.costs import blocks
 from jaxgrad.costs.closed_form import Array
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.integers import Integer, ceil_div, minimum, where
-from jaxgrad.costs.nests import Sizes
+from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.orders import FUSED, Nests, families
 from jaxgrad.costs.search import Alternatives
-from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
+from jaxgrad.costs.transfers import Shapes, Storage, stall_cycles
 from jaxgrad.hardware import Precision
-from jaxgrad.mapping import Mapping, Result
+from jaxgrad.mapping import AXES, Mapping, Result
 
 ORDERS: tuple[str, ...] = ("separate", *FUSED, "best")
 """Orders that the coarse search knows; its ``best`` is the best of the others, ``alternating`` not among them."""
@@ -140,23 +143,65 @@ def block(sizes: Sizes, splits: Splits, array: Array) -> dict[str, Integer]:
 
 
 class Candidate(NamedTuple):
-    """What one block offers, whatever the memory and the bandwidth.
+    """What one block offers to G arrays, whatever the memory and the bandwidth.
 
     Args:
-        compute: clock cycles of the array.
-        needed_bytes, moved_bytes: of each nest, in the scratchpad and to and from DRAM.
+        compute: clock cycles of the array, [G].
+        needed_bytes, moved_bytes: of each of N nests, in the scratchpad and to and from DRAM: [N, G].
     """
 
     compute: Integer
-    needed_bytes: tuple[Integer, ...]
-    moved_bytes: tuple[Integer, ...]
+    needed_bytes: Any
+    moved_bytes: Any
 
 
 def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: Precision) -> Candidate:
-    """One block, of lengths ``own``."""
-    needed = [sum(needed_bytes(nests, shapes, own, precision).values()) for nests in part.nests]
-    moved = [dram_bytes(dram_words(nests, shapes, own, precision, 0), precision) for nests in part.nests]
-    return Candidate(Alternatives(part.choices).cycles(shapes.sizes, own, array), tuple(needed), tuple(moved))
+    """One block, of lengths ``own``, in JAX arrays.
+
+    Nests are made of the same few terms: each is computed once, and nests look up theirs.
+    """
+    nests = [nest for (nest,) in part.nests]
+    operands, results = nests[0].operands, nests[0].results
+
+    def total(size: Callable[[Nest, str], Integer], names: Sequence[str], kind: Callable[[Nest, str], Any]) -> Any:
+        return sum(_looked_up(nests, lambda nest: size(nest, name), lambda nest: kind(nest, name)) for name in names)
+
+    def inside(nest: Nest, name: str) -> Integer:
+        words = shapes.share(name, resident(nest, name, shapes.sizes, own))
+        return precision.bytes("psum" if name in results else name, words)
+
+    def read(nest: Nest, name: str) -> Integer:
+        return precision.bytes(name, shapes.words[name] * visits(nest, name, shapes.sizes, own))
+
+    def written(nest: Nest) -> Integer:
+        moved = traffic(nest, shapes.sizes, own, shapes.words)
+        names = ("psum_reads", "psum_writes", *(f"{name}_writes" for name in results))
+        return sum(precision.bytes(name.partition("_")[0], moved[name]) for name in names)
+
+    again = _looked_up(nests, written, lambda nest: tuple(_again(nest, name) for name in results))
+    return Candidate(
+        Alternatives(part.choices).cycles(shapes.sizes, own, array),
+        total(inside, nests[0].tensors, _kept),
+        total(read, operands, _again) + again,
+    )
+
+
+def _looked_up(nests: Sequence[Nest], term: Callable[[Nest], Integer], kind: Callable[[Nest], Any]) -> Any:
+    """A term of each nest, [N, G], where nests of one kind have the same."""
+    kinds = {kind(nest): nest for nest in nests}
+    terms = jnp.stack(jnp.broadcast_arrays(*map(jnp.atleast_1d, map(term, kinds.values()))))
+    numbers = {each: index for index, each in enumerate(kinds)}
+    return terms[np.array([numbers[kind(nest)] for nest in nests])]
+
+
+def _kept(nest: Nest, tensor: str) -> frozenset[str]:
+    """What decides how much of a tensor is resident."""
+    return frozenset(nest.inner(tensor)) & frozenset(AXES[tensor]) if tensor in nest.held else frozenset()
+
+
+def _again(nest: Nest, tensor: str) -> frozenset[str]:
+    """What decides how often a tensor moves."""
+    return frozenset() if tensor in nest.held else frozenset(nest.inner(tensor))
 
 
 def exposed_cycles(part: Part, shapes: Shapes, own: Sizes, storage: Storage, precision: Precision) -> Integer:
@@ -188,14 +233,26 @@ def counts(
         for name, value in best.items():
             total[name] = total.get(name, 0) + value
     words: dict[str, Integer] = {}
-    for index, nests in enumerate(part.nests):
-        for name, value in dram_words(nests, shapes, own, precision, 0).items():
-            words[name] = words.get(name, 0) + where(found.nest == index, value, 0)
+    # Which nests move a result equally often, and an operand: only these are told apart.
+    for names in (*((name,) for name in part.nests[0][0].operands), part.results):
+        keys = [tuple(_again(nest, name) for name in names) for (nest,) in part.nests]
+        kinds = list(dict.fromkeys(keys))
+        kind = _entry([kinds.index(key) for key in keys], found.nest)
+        for index, key in enumerate(kinds):
+            (nest,) = part.nests[keys.index(key)]
+            for name, value in traffic(nest, shapes.sizes, own, shapes.words).items():
+                tensor = name.partition("_")[0]
+                if tensor in names or (tensor == "psum" and names == part.results):
+                    words[name] = words.get(name, 0) + where(kind == index, value, 0)
     total |= {f"dram_{name}": value for name, value in words.items()}
     total["stall_cycles"] = stall_cycles(
         total["cycles"], found.moved, part.nests[0], shapes, own, storage, precision
     )
     return total
+
+
+def _entry(table: Sequence[int], index: Integer) -> Integer:
+    return table[index] if isinstance(index, int) else jnp.asarray(table)[index]
 
 
 def all_splits(tiles: Sizes) -> Iterator[Splits]:

@@ -37,7 +37,13 @@ class Problems(NamedTuple):
     dx: np.ndarray
     dw: np.ndarray
 
+    @property
+    def whole(self) -> Group:
+        """All of them, whatever gradients they want."""
+        return Group(self.shapes, self.times, self.forward_times, True, True)
+
     def groups(self) -> Iterator[Group]:
+        """By what gradients they want."""
         for dx, dw in sorted(set(zip(self.dx.tolist(), self.dw.tolist(), strict=True))):
             own = (self.dx == dx) & (self.dw == dw)
             shapes = Shapes(*(values[own] for values in self.shapes))

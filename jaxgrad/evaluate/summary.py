@@ -90,7 +90,7 @@ class Summary:
         return _sum("+".join(phases), [part for part in self.phases if part.phase in names])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON; ``from_dict`` is its inverse. Counts of 0 are left out."""
+        """Plain data, for JSON. Counts of 0 are left out; ``from_dict`` brings back all that every machine has."""
         data = asdict(self)
         for phase in [*data["phases"], *(phase for layer in data["layers"] for phase in layer["phases"])]:
             phase["counts"] = {name: count for name, count in phase["counts"].items() if count}
@@ -125,7 +125,7 @@ def summary(cost: StepCost, schedule: str) -> Summary:
     machine = cost.machine
     if machine is None:
         raise ValueError("cost: got one without a machine; give one from step_cost")
-    prices = energy.table(machine) if machine.technology else None
+    prices = energy.table(machine) if machine.technology or machine.energies else None
 
     def phase(name: str, counts: Counts) -> PhaseSummary:
         spent = energy.energy_pj(counts, prices, zero_gating=machine.zero_gating) if prices else {}

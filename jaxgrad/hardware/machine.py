@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jaxgrad.checks import boolean, one_of, positive_integer
@@ -27,6 +28,7 @@ class Machine:
         zero_gating: whether a MAC with an operand of zero takes no energy.
         cores: cores that share each layer, each with its own array, scratchpad and DRAM channel.
         partition: the axis that cores cut a layer along, one of ``PARTITIONS``; ``best`` chooses for each layer.
+        energies: pJ by component and action in place of the technology's, such as ``costs.accelergy.load_ert`` reads.
 
     Raises:
         ValueError: they do not go together.
@@ -40,12 +42,13 @@ class Machine:
     zero_gating: bool = False
     cores: int = 1
     partition: str = "batch"
+    energies: Mapping[str, Mapping[str, float]] | None = None
 
     def __post_init__(self) -> None:
         boolean("zero_gating", self.zero_gating)
         one_of("partition", self.partition, PARTITIONS)
         object.__setattr__(self, "cores", positive_integer("cores", self.cores))
-        if self.technology and not self.memory:
+        if (self.technology or self.energies) and not self.memory:
             raise ValueError(
                 "technology: got one without a memory; an access costs by the size of the SRAM, so give both"
             )

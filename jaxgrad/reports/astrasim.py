@@ -81,7 +81,9 @@ def _name(path: str) -> str:
 
 
 def _cycles(phases: Mapping[str, Counts], *names: str) -> int:
-    return sum(phases[name]["cycles"] for name in names if name in phases)
+    """Of the phases together, those in which the array waits for memory included."""
+    own = [phases[name] for name in names if name in phases]
+    return sum(counts["cycles"] + counts.get("stall_cycles", 0) for counts in own)
 
 
 def _weights(layer: LayerCost) -> int:

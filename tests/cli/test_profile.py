@@ -102,6 +102,7 @@ def test_a_function_without_gradients_has_a_forward_pass_alone(mine: Path, capsy
         (["FILE:looped", "--trips", "0", "--arg", "f32[3,3]", "--arg", "f32[2,3]"], ["--trips", "at least 1"]),
         (["FILE:looped", "--trips", "a=2", "--arg", "f32[3,3]", "--arg", "f32[2,3]"], ["--trips", "while@"]),
         (["FILE:looped", "--trips", "2", "--trips", "3"], ["--trips", "NAME=N"]),
+        (["FILE:step", "--dim", "batch=3"], ["--dim", "ONNX"]),
         (["no_such_module_here:f"], ["can't be imported"]),
         (["no_such_file.py:f"], ["no such file"]),
         (["FILE:step", "--rows", "0"], ["--rows", "at least 1"]),
@@ -116,6 +117,32 @@ def test_bad_input_is_one_line(
     assert len(captured.err.splitlines()) == 1
     assert captured.err.startswith("error: ")
     assert all(word in captured.err for word in words), captured.err
+
+
+def test_an_onnx_model(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "dense")],
+        "graph",
+        [helper.make_tensor_value_info("x", floats, ["batch", 8])],
+        [helper.make_tensor_value_info("y", floats, None)],
+        [helper.make_tensor("w", floats, [8, 5], [0.0] * 40)],
+    )
+    onnx.save(helper.make_model(graph), "model.onnx")
+    assert main(["profile", "model.onnx", "--dim", "batch=4", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    (gemm,) = result["layers"]["dense"]["gemms_per_step"]
+    assert (gemm["batch"], gemm["in_features"], gemm["out_features"]) == (4, 8, 5)
+    assert main(["profile", "model.onnx"]) == 2
+    assert "--dim: got no size for axis 0 of input 'x'" in capsys.readouterr().err
+    assert main(["profile", "model.onnx", "--dim", "batch"]) == 2
+    assert "NAME=N" in capsys.readouterr().err
+
+
+def test_an_onnx_model_takes_no_arguments(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "model.onnx", "--arg", "f32[3]"]) == 2
+    assert capsys.readouterr().err.startswith("error: --arg: got one with model.onnx")
 
 
 def test_a_module_that_fails_is_named(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

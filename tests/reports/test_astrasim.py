@@ -72,6 +72,15 @@ def test_frozen_weights_are_not_exchanged_and_weights_can_be_told() -> None:
     assert [row[9:11] for row in rows(text)] == [["NONE", "0"], ["ALLREDUCE", "28"]]
 
 
+def test_waiting_for_memory_takes_time_too() -> None:
+    own = cost(1)
+    (layer,) = own.layers
+    waiting = {name: {**counts, "stall_cycles": 5} for name, counts in layer.phases["sequential"].items()}
+    stalled = replace(own, layers=(replace(layer, phases={"sequential": waiting}),))
+    with_stalls, without = (astrasim.workload(each, "sequential", clock_ghz=1) for each in (stalled, own))
+    assert int(rows(with_stalls)[0][2]) == int(rows(without)[0][2]) + 5
+
+
 def test_written_as_it_is(tmp_path: Path) -> None:
     text = astrasim.workload(cost(1), "sequential", clock_ghz=1)
     assert astrasim.write(tmp_path / "workload.txt", text).read_text() == text

@@ -15,7 +15,11 @@ _CALL = "Call"
 @command
 def profile(
     target: Annotated[
-        str, typer.Argument(metavar="MODULE:FUNCTION", help="What to trace, such as train:step or train.py:step.")
+        str,
+        typer.Argument(
+            metavar="MODULE:FUNCTION",
+            help="What to trace, such as train:step or train.py:step; or an ONNX model, such as resnet.onnx.",
+        ),
     ],
     arg: Annotated[
         list[str] | None,
@@ -32,6 +36,10 @@ def profile(
         option(
             "--trips", "N", "How often while loops run: N for all, NAME=N for one that a note names; repeatable.", _CALL
         ),
+    ] = None,
+    dim: Annotated[
+        list[str] | None,
+        option("--dim", "NAME=N", "The size of an axis that an ONNX model leaves open; repeatable.", _CALL),
     ] = None,
     rows: Rows = "16",
     cols: Cols = "16",

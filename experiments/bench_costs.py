@@ -1,0 +1,157 @@
+"""Speed of costing: networks traced and costed from a cold start, costed again, plans searched, SCALE-Sim's reports."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments.figure import Figure
+
+_SCHEDULES = ("interleaved", "sequential", "ws_only", "os_only", "auto")
+
+
+def figures(rounds: int) -> list[Figure]:
+    """All of them; each cold start is a process of its own."""
+    cold = _fresh("cost_network", "inception-v4", "1")
+    deep = _fresh("trace_step", "densenet264", "1")
+    again, search = _warm(rounds)
+    reports = statistics.median(_scalesim() for _ in range(3))
+    return [
+        Figure(
+            "Inception-v4's step under all schedules, cold", cold["seconds"], "s", "<= 5", cold["seconds"] <= 5,
+            "Flax and JAX tracing the network, and importing them",
+        ),
+        Figure(
+            "the same, memory", cold["peak_mb"], "MB", "<= 1000", cold["peak_mb"] <= 1000, "JAX, and the trace",
+        ),
+        Figure("the same, once traced", again * 1000, "ms", "<= 50", again <= 0.05, "closed forms in Python integers"),
+        Figure(
+            "best order and blocks of Inception-v4, interleaved", search, "s", "<= 1", search <= 1,
+            "integer arithmetic on arrays of candidates: memory traffic",
+        ),
+        Figure(
+            "DenseNet-264's train step traced, cold", deep["seconds"], "s", "<= 10", deep["seconds"] <= 10,
+            "Flax and JAX tracing 265 layers, forward and backward",
+        ),
+        Figure(
+            "SCALE-Sim's reports of ResNet-50, cold", reports, "s", "<= 2", reports <= 2,
+            "DRAM fillings of overlapping windows, in numpy",
+        ),
+    ]  # fmt: skip
+
+
+def cost_network(name: str, batch: str) -> None:
+    """Traces a network, forward and backward, and costs its step under all schedules."""
+    from jaxgrad.emulation import Emulation
+    from jaxgrad.evaluate import step_cost
+    from jaxgrad.hardware import Accelerator
+
+    step_cost(_gemms(name, int(batch)), Emulation(Accelerator(128, 128)), _SCHEDULES)
+
+
+def trace_step(name: str, batch: str) -> None:
+    """Traces a network's whole training step: loss, gradients and update."""
+    import optax
+
+    from jaxgrad.flax import step_work
+
+    step_work(*_traced(name, int(batch)), optimizer=optax.sgd(0.1, momentum=0.9))
+
+
+def _warm(rounds: int) -> tuple[float, float]:
+    """Seconds of costing what is traced, and of searching orders and blocks; medians."""
+    from jaxgrad.emulation import Emulation
+    from jaxgrad.evaluate import step_cost
+    from jaxgrad.hardware import Accelerator, Machine, Memory, Precision
+
+    gemms = _gemms("inception-v4", 1)
+    array = Accelerator(128, 128)
+    machine = Machine(array, Memory(1 << 22, 100.0), Precision.of("bf16"))
+    emulation = Emulation(array)
+    step_cost(gemms, emulation, _SCHEDULES)
+    again = [_seconds(lambda: step_cost(gemms, emulation, _SCHEDULES)) for _ in range(rounds)]
+    search = [_seconds(lambda: step_cost(gemms, emulation, ["interleaved"], machine=machine)) for _ in range(rounds)]
+    return statistics.median(again), statistics.median(search)
+
+
+def _scalesim() -> float:
+    """Seconds of a fresh process that writes SCALE-Sim's reports for ResNet-50's forward GEMMs."""
+    with tempfile.TemporaryDirectory() as folder:
+        topology, config = Path(folder) / "resnet50.csv", Path(folder) / "array.cfg"
+        topology.write_text(_topology("resnet50"))
+        config.write_text(_CFG)
+        command = ["scalesim", "-c", str(config), "-t", str(topology), "-i", "gemm", "-p", folder]
+        code = f"import sys; from jaxgrad.cli import main; sys.exit(main({command!r}))"
+        return _seconds(lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, check=True))
+
+
+_CFG = """[general]
+run_name = bench
+[architecture_presets]
+ArrayHeight: 128
+ArrayWidth: 128
+IfmapSramSzkB: 512
+FilterSramSzkB: 512
+OfmapSramSzkB: 256
+IfmapOffset: 0
+FilterOffset: 10000000
+OfmapOffset: 20000000
+Bandwidth: 10
+Dataflow: ws
+[run_presets]
+InterfaceBandwidth: CALC
+"""
+
+
+def _topology(name: str) -> str:
+    from jaxgrad.scalesim.topology import write_gemms
+    from jaxgrad.scalesim.training import products
+
+    return write_gemms(products(_gemms(name, 1), "forward"))
+
+
+def _gemms(name: str, batch: int) -> list[Any]:
+    from jaxgrad.flax import layer_gemms
+
+    return layer_gemms(*_traced(name, batch))
+
+
+def _traced(name: str, batch: int) -> tuple[Any, Any]:
+    """A network in shapes, and its images."""
+    import jax
+    import jax.numpy as jnp
+
+    import models
+
+    return models.abstract(name), jax.ShapeDtypeStruct((batch, *models.INPUT_SHAPES[name]), jnp.float32)
+
+
+def _fresh(function: str, *arguments: str) -> dict[str, float]:
+    """Seconds from the start of a process to its end, and the most memory it held."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.bench_costs", function, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {"seconds": time.perf_counter() - started, **json.loads(done.stdout)}
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    {"cost_network": cost_network, "trace_step": trace_step}[sys.argv[1]](*sys.argv[2:])
+    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

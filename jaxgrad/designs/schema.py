@@ -1,0 +1,219 @@
+"""What a sweep is: its TOML file, checked."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+import models
+from jaxgrad.designs import plans
+from jaxgrad.evaluate import TRAINING_SCHEDULES
+from jaxgrad.hardware import FORMATS
+from jaxgrad.hardware.memory import IM2COL
+from jaxgrad.schedules import FORWARDS
+from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+
+NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
+OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "area", "edp")
+DESCENDED: tuple[str, ...] = ("cycles", "energy", "edp")
+_MOST = 10_000_000
+
+InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
+
+
+class RangeSection(Section):
+    """``first`` to ``last`` (which it need not meet), each ``step`` more than, or ``times`` as much as, the one before."""
+
+    first: Size
+    last: Size
+    step: Size | None = None
+    times: Annotated[int, Field(ge=2), otherwise("give a whole number of at least 2")] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> RangeSection:
+        if (self.step is None) == (self.times is None):
+            raise ValueError("give either step or times")
+        if self.last < self.first:
+            raise ValueError(f"give a last of at least first, {self.first}")
+        return self
+
+    def values(self) -> list[int]:
+        if self.step is not None:
+            return list(range(self.first, self.last + 1, self.step))
+        ratio = self.times or 2
+        return list(
+            itertools.takewhile(
+                lambda value: value <= self.last, (self.first * ratio**power for power in itertools.count())
+            )
+        )
+
+
+Sizes = Annotated[list[Size], Field(min_length=1), otherwise("give whole numbers of at least 1")] | RangeSection
+Rates = Annotated[list[Rate], Field(min_length=1), otherwise("give numbers above 0")] | RangeSection
+
+
+class WorkloadSection(Section):
+    """What is trained: ``networks`` by name, and single dense ``layers`` ([in, out] each), at each ``batch``."""
+
+    networks: list[Annotated[str, among(NETWORKS)]] = Field(default_factory=list)
+    layers: list[InOut] = Field(default_factory=list)
+    batch: Sizes = Field(default_factory=lambda: [1])
+
+
+class SpaceSection(Section):
+    """What differs between designs; each with each.
+
+    Args:
+        rows, cols: of the array.
+        double_buffered: whether its PEs have shadow registers.
+        schedule: of the gradients.
+        order: of their blocks, where there is a memory.
+        precision: of the operands, see ``Precision.of``.
+        sram_kib, dram_gb_per_s: the memory; both or neither.
+    """
+
+    rows: Sizes
+    cols: Sizes
+    double_buffered: Annotated[list[Switch], Field(min_length=1)] = Field(default_factory=lambda: [False])
+    schedule: Annotated[list[Annotated[str, among(TRAINING_SCHEDULES)]], Field(min_length=1)] = Field(
+        default_factory=lambda: ["interleaved"]
+    )
+    order: Annotated[list[Annotated[str, among(plans.ORDERS)]], Field(min_length=1)] = Field(
+        default_factory=lambda: ["separate"]
+    )
+    precision: Annotated[list[Annotated[str, among(tuple(FORMATS))]], Field(min_length=1)] = Field(
+        default_factory=lambda: ["bf16"]
+    )
+    sram_kib: Sizes | None = None
+    dram_gb_per_s: Rates | None = None
+
+    @model_validator(mode="after")
+    def _memory(self) -> SpaceSection:
+        if (self.sram_kib is None) != (self.dram_gb_per_s is None):
+            raise ValueError("give sram_kib and dram_gb_per_s, or neither")
+        return self
+
+
+class FixedSection(Section):
+    """What all designs share. ``technology`` is a preset's name or a TOML file's path, as seen from the sweep's."""
+
+    technology: str | None = None
+    clock_ghz: Rate = 1.0
+    memory_double_buffered: Switch = True
+    im2col: Annotated[str, among(IM2COL)] = "on_chip"
+    forward: Annotated[str, among(FORWARDS)] = "ws"
+
+
+class ParetoSection(Section):
+    """Quantities of which no other design on a front has less of all."""
+
+    objectives: Annotated[
+        list[Annotated[str, among(OBJECTIVES)]], Field(min_length=1), otherwise(f"give some of {', '.join(OBJECTIVES)}")
+    ] = Field(default_factory=lambda: ["cycles"])
+
+
+class SearchSection(Section):
+    """How plans and designs are searched for.
+
+    Args:
+        plans: ``coarse`` looks at some blocks for each layer (``designs.plans``), ``full`` at all that ``jaxgrad run``
+            looks at, a thousand times slower.
+        method: ``exhaustive`` costs every point; ``gradient`` descends on a smooth relaxation.
+        objective: what descent minimises.
+        area_mm2: what the design may take, if descent is to keep to an area.
+        starts, steps, seed: of descent.
+        compare: whether descent's answer is compared with the exhaustive one's.
+    """
+
+    plans: Literal["coarse", "full"] = "coarse"
+    method: Literal["exhaustive", "gradient"] = "exhaustive"
+    objective: Annotated[str, among(DESCENDED)] = "edp"
+    area_mm2: Rate | None = None
+    starts: Size = 16
+    steps: Size = 200
+    seed: Seed = 0
+    compare: Switch = False
+
+
+class Sweep(Section):
+    """A sweep's file; see the sections."""
+
+    title: str = "Design space"
+    workload: WorkloadSection
+    space: SpaceSection
+    machine: FixedSection = FixedSection()
+    pareto: ParetoSection = ParetoSection()
+    search: SearchSection = SearchSection()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Sweep:
+        if not (self.workload.networks or self.workload.layers):
+            raise ValueError("workload: got neither networks nor layers; give some")
+        if self.has_memory:
+            for name in ("dram_gb_per_s", "sram_kib"):
+                _distinct(f"space.{name}", listed(getattr(self.space, name)))
+        priced = self.has_memory and self.machine.technology is not None
+        wanted = list(self.pareto.objectives)
+        key = "pareto.objectives"
+        if self.search.method == "gradient":
+            key, wanted = "search.objective", [*wanted, self.search.objective]
+        for name in wanted:
+            if name != "cycles" and not priced:
+                raise ValueError(f"{key}: got {name!r}; give machine.technology and space.sram_kib too")
+        if self.machine.technology is not None and not self.has_memory:
+            raise ValueError(
+                f"machine.technology: got {self.machine.technology!r} without a memory; an access costs by the size of "
+                "the SRAM, so give space.sram_kib and space.dram_gb_per_s"
+            )
+        for name in ("rows", "cols", "double_buffered", "schedule", "order", "precision"):
+            _distinct(f"space.{name}", listed(getattr(self.space, name)))
+        if self.points > _MOST:
+            raise ValueError(f"space: got {self.points} points; give at most {_MOST}, in several files if need be")
+        return self
+
+    @property
+    def has_memory(self) -> bool:
+        return self.space.sram_kib is not None
+
+    @property
+    def points(self) -> int:
+        """How many designs it costs, each network at each batch counting."""
+        space = self.space
+        axes = (space.rows, space.cols, space.double_buffered, space.schedule, space.order, space.precision)
+        memory = (space.sram_kib, space.dram_gb_per_s) if self.has_memory else ()
+        networks = len(self.workload.networks) + len(self.workload.layers)
+        return networks * math.prod(len(listed(axis)) for axis in (self.workload.batch, *axes, *memory))
+
+
+def listed(values: Sequence[Any] | RangeSection | None) -> list[Any]:
+    """The values of an axis; [None] of one that there is not."""
+    if values is None:
+        return [None]
+    return values.values() if isinstance(values, RangeSection) else list(values)
+
+
+def load(file: Path) -> Sweep:
+    """The sweep in a file.
+
+    Raises:
+        ValueError: it can't be read, or something in it will not do, in one line.
+    """
+    return check(read_toml(file, "CONFIG"), str(file))
+
+
+def check(tree: Mapping[str, Any], origin: str) -> Sweep:
+    try:
+        return Sweep.model_validate(tree)
+    except ValidationError as error:
+        raise ValueError(explain(error, Sweep, origin)) from None
+
+
+def _distinct(key: str, values: Sequence[Any]) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f"{key}: got {value!r} twice; give each value once")

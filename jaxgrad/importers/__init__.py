@@ -1,0 +1,1 @@
+"""Networks from elsewhere, as the GEMMs that training them asks for."""
