@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.schema import Experiment, MachineSection, VariantSection
-from jaxgrad.costs import accelergy
+from experiments.schema import Experiment, VariantSection
 from jaxgrad.costs.area import IsoArea, iso_area
-from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
+from jaxgrad.hardware import Machine
+from jaxgrad.machines import MachineSection, build
 from jaxgrad.schema import explain
 
 
@@ -83,32 +83,6 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
     return points
 
 
-def build(section: MachineSection, folder: Path) -> Machine:
-    """The hardware that a section describes; ``folder`` is what the path of a technology is relative to."""
-    memory = section.memory
-    return Machine(
-        array=Accelerator(section.rows, section.cols, section.double_buffered),
-        memory=Memory(
-            _sram(memory.sram_kib),
-            memory.dram_gb_per_s,
-            memory.clock_ghz,
-            memory.double_buffered,
-            memory.im2col,
-        )
-        if memory
-        else None,
-        precision=Precision.of(section.precision)
-        if isinstance(section.precision, str)
-        else Precision(**section.precision),
-        technology=load_technology(section.technology, folder) if section.technology else None,
-        energies=accelergy.load_ert(folder / section.energy_table) if section.energy_table else None,
-        vector_unit=VectorUnit(section.vector_lanes) if section.vector_lanes else None,
-        zero_gating=section.zero_gating,
-        cores=section.cores,
-        partition=section.partition,
-    )
-
-
 def _machines(
     experiment: Experiment, tree: Mapping[str, Any], file: Path
 ) -> dict[str, tuple[MachineSection, Machine, IsoArea | None]]:
@@ -166,9 +140,3 @@ def _merged(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
-
-
-def _sram(sizes_kib: int | Mapping[str, int]) -> int | PerOperand:
-    if isinstance(sizes_kib, int):
-        return sizes_kib * 1024
-    return PerOperand(**{name: size * 1024 for name, size in sizes_kib.items()})

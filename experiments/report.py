@@ -10,11 +10,12 @@ import jax
 from rich.console import Console
 
 import jaxgrad
-from experiments import tables
+from experiments import spreadsheets, tables
 from experiments.compare import UNITS, Comparison, Row
 from experiments.pictures import pictures
 from experiments.schema import Experiment
 from experiments.store import fingerprint, write_text
+from jaxgrad.costs import accelergy
 from jaxgrad.reports import html
 
 _FILE_WIDTH = 180
@@ -24,11 +25,12 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     """Writes everything, each file whole or not at all; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / name for name in ("results.csv", "layers.csv", "results.json", "tables.txt")]
-    write_text(written[0], tables.csv_text(experiment, rows))
-    write_text(written[1], tables.layers_csv(experiment, rows))
+    write_text(written[0], spreadsheets.phases_csv(experiment, rows))
+    write_text(written[1], spreadsheets.layers_csv(experiment, rows))
     write_text(written[2], json.dumps(_data(experiment, rows, comparisons), indent=1))
     with written[3].open("w", encoding="utf-8") as file:
         Console(file=file, width=_FILE_WIDTH).print(tables.screen(experiment, rows, comparisons, brief=False))
+    written += _write_accelergy(folder / "accelergy", experiment, rows)
     figures: list[html.Figure] = []
     for picture in pictures(experiment, rows, comparisons):
         drawn = picture.draw(folder / picture.name)
@@ -37,6 +39,25 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     written.append(
         html.write(folder / "report.html", experiment.title, _sections(experiment, rows, comparisons, figures))
     )
+    return written
+
+
+def _write_accelergy(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> list[Path]:
+    """Each variant's energy and area reference tables, where it has a technology; of a sweep, at its first point."""
+    first = {row.point.variant: row for row in reversed(rows)}
+    written: list[Path] = []
+    for number, variant in enumerate(experiment.variant, start=1):
+        row = first[variant.name]
+        machine = row.point.machine
+        texts = {}
+        if machine.technology:
+            texts["ERT"] = accelergy.write_ert(machine)
+        if row.summary.area_um2:
+            texts["ART"] = accelergy.write_art(machine, variant.schedule)
+        for kind, text in texts.items():
+            path = folder / f"{number}_{kind}.yaml"
+            write_text(path, f"# {variant.name}: {experiment.title}\n{text}")
+            written.append(path)
     return written
 
 

@@ -17,11 +17,9 @@ import models
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.evaluate import TRAINING_SCHEDULES
-from jaxgrad.hardware import FORMATS
-from jaxgrad.hardware.machine import PARTITIONS
-from jaxgrad.hardware.memory import IM2COL
+from jaxgrad.machines import MachineSection
 from jaxgrad.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
-from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwise, read_toml
 
 NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
 QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
@@ -58,36 +56,6 @@ class TrainedSection(Section):
     model: Annotated[str, among(tuple(models.MODELS))] = "lenet"
     epochs: Size = 10
     seed: Seed = 0
-
-
-class MemorySection(Section):
-    """The scratchpad, in KiB, whole or by tensor, and DRAM."""
-
-    sram_kib: Size | dict[str, Size]
-    dram_gb_per_s: Rate
-    clock_ghz: Rate = 1.0
-    double_buffered: Switch = True
-    im2col: Annotated[str, among(IM2COL)] = "on_chip"
-
-
-class MachineSection(Section):
-    """The accelerator.
-
-    ``technology`` is a preset's name or the path of a TOML file, ``energy_table`` that of an Accelergy ERT whose
-    energies take the technology's place; both as seen from the experiment's folder.
-    """
-
-    rows: Size
-    cols: Size
-    double_buffered: Switch = False
-    precision: Annotated[str, among(tuple(FORMATS))] | dict[str, Annotated[str, among(tuple(FORMATS))]] = "bf16"
-    memory: MemorySection | None = None
-    technology: str | None = None
-    energy_table: str | None = None
-    vector_lanes: Size | None = None
-    zero_gating: Switch = False
-    cores: Size = 1
-    partition: Annotated[str, among(PARTITIONS)] = "batch"
 
 
 class VariantSection(Section):

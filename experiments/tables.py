@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from experiments.compare import UNITS, Comparison, Row
 from experiments.schema import Experiment
-from jaxgrad.evaluate import accesses
 from jaxgrad.reports.numbers import short
 
 _HEADERS: Mapping[str, str] = {
@@ -165,54 +163,6 @@ def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
     return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
 
 
-def csv_text(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """Every point and phase as CSV, exact, a header with units first."""
-    phases = [part for row in rows for part in row.summary.phases]
-    counters = sorted({name for part in phases for name, count in part.counts.items() if count})
-    components = sorted({name for part in phases for name in part.energy_pj})
-    axes = [axis.name for axis in experiment.sweep]
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        ["network", *axes, "variant", "rows", "cols", "cores", "phase", "time_cycles", "dram_bytes"]
-        + counters
-        + [f"{name}_energy_pj" for name in components]
-        + ["pes_area_um2", "sram_area_um2"]
-    )
-    for row in rows:
-        machine = row.point.machine
-        for part in row.summary.phases:
-            writer.writerow(
-                [row.point.network, *row.point.at.values(), row.point.variant, machine.array.rows, machine.array.cols]
-                + [machine.cores, part.phase, part.time_cycles, part.dram_bytes]
-                + [part.counts.get(name, 0) for name in counters]
-                + [part.energy_pj.get(name, "") for name in components]
-                + [row.summary.area_um2.get(name, "") for name in ("pes", "sram")]
-            )
-    return out.getvalue()
-
-
-def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """Every layer of every point as CSV: shapes, and cycles, traffic and energy of each phase."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        ["network", *(axis.name for axis in experiment.sweep), "variant", "layer", "gemms_BxKxN", "phase", "macs"]
-        + ["cycles", "stall_cycles", "sram_words", "dram_bytes", "energy_pj", "utilisation_percent"]
-    )
-    for row in rows:
-        for layer in row.summary.layers:
-            shapes = " ".join(f"{b}x{k}x{n}" + (f"*{times}" if times > 1 else "") for b, k, n, times in layer.shapes)
-            for part in layer.phases:
-                writer.writerow(
-                    [row.point.network, *row.point.at.values(), row.point.variant, layer.path, shapes, part.phase]
-                    + [part.counts["macs"], part.counts["cycles"], part.counts.get("stall_cycles", 0)]
-                    + [accesses(part.counts), part.dram_bytes, sum(part.energy_pj.values()) if part.energy_pj else ""]
-                    + [f"{100 * part.utilisation(row.summary.pes):.2f}"]
-                )
-    return out.getvalue()
-
-
 def _compared(experiment: Experiment) -> str:
     parts = {
         "forward": "Forward pass",
@@ -262,7 +212,7 @@ def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str) ->
     )
     words = {"network", "variant", "quantity", "array", ""}
     for header in headers:
-        table.add_column(header, justify="left" if header in words else "right", no_wrap=header not in words)
+        table.add_column(Text(header), justify="left" if header in words else "right", no_wrap=header not in words)
     for index, line in enumerate(cells):
         if index and line[0] and headers[0] == "network":
             table.add_section()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxgrad.emulation import forward as forward
     from jaxgrad.gemm import Gemm as Gemm
     from jaxgrad.hardware import Accelerator as Accelerator
+    from jaxgrad.transform import emulated as emulated
     from jaxgrad.hardware import Machine as Machine
     from jaxgrad.hardware import Memory as Memory
     from jaxgrad.hardware import Precision as Precision
@@ -42,6 +43,7 @@ __all__ = [
     "count",
     "count_forward",
     "emulate",
+    "emulated",
     "forward",
     "load_technology",
     "profile",
@@ -60,6 +62,7 @@ _HOMES = {
     "count": "jaxgrad.emulation",
     "count_forward": "jaxgrad.emulation",
     "emulate": "jaxgrad.emulation",
+    "emulated": "jaxgrad.transform",
     "forward": "jaxgrad.emulation",
     "load_technology": "jaxgrad.hardware",
     "profile": "jaxgrad.profiling",

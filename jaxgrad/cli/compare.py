@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
+from flax import nnx
 
 import models
 from jaxgrad import evaluate
-from jaxgrad.checks import one_of, positive_integer
+from jaxgrad.checks import number, one_of, positive_integer
 from jaxgrad.cli import cache, screen
 from jaxgrad.cli.errors import bad_input, flag
+from jaxgrad.cli.machine import machine_of
 from jaxgrad.emulation import Emulation
-from jaxgrad.flax import layer_gemms
-from jaxgrad.hardware import Accelerator
+from jaxgrad.evaluate import StepCost
+from jaxgrad.flax import layer_gemms, step_work, weight_words
+from jaxgrad.hardware import Machine
 from jaxgrad.literals import parse_text
-from jaxgrad.reports import schedules
+from jaxgrad.reports import astrasim, schedules
 from jaxgrad.training import data, runs
 
 _CHOSEN = "interleaved"
@@ -36,16 +41,15 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
         wanted = _classes(shape) if options["classes"] is None else options["classes"]
         classes = positive_integer("classes", parse_text(wanted, int))
         batch = positive_integer("batch", parse_text(options["batch"], int))
-        array = Accelerator(
-            parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
-        )
+        machine = machine_of(options)
+        array = machine.array
         choices = {choice: options[choice] for choice in ("forward", "weight_update", "objective")}
         emulation = Emulation(array, _CHOSEN, **choices)
         folder = runs.check_vacant(out) if out is not None else None
         with screen.console().status("tracing the model"):
             model = models.abstract(name, input_shape=shape, classes=classes)
-            layers = layer_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
-            cost = evaluate.step_cost(layers, emulation)
+            cost = _cost(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, machine)
+        clock_ghz = number("clock_ghz", parse_text(options["clock_ghz"], float), above=True)
         if folder is None and not as_json:
             folder = runs.vacant(Path("runs"), f"compare-{name}")
         if folder:
@@ -61,9 +65,26 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
     if folder:
         schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
         schedules.draw(folder, cost, title)
+        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weight_words(model))
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 0
+
+
+def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation, machine: Machine) -> StepCost:
+    """One training step; with a vector unit the work beside the array too, the optimizer's (momentum) included."""
+    if machine.vector_unit is None:
+        return evaluate.step_cost(layer_gemms(model, images), emulation, machine=machine)
+    work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
+    return evaluate.step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector)
+
+
+def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, weights: Mapping[str, int]) -> None:
+    """A workload file for each schedule."""
+    folder.mkdir()
+    for schedule in cost.schedules:
+        text = astrasim.workload(cost, schedule, clock_ghz=clock_ghz, weight_words=weights)
+        astrasim.write(folder / f"{schedule}.txt", text)
 
 
 def _images(model: str, name: str | None, text: str | None) -> tuple[tuple[int, int, int], str]:

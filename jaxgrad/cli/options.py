@@ -27,6 +27,16 @@ Buffered = Annotated[
         ARRAY,
     ),
 ]
+MachineFile = Annotated[
+    Text,
+    option(
+        "--machine",
+        "FILE",
+        "Instead: a TOML file with a section [machine] as experiments have it (memory, precision, technology, ...); "
+        "then DRAM traffic, stalls and energy are costed too.",
+        ARRAY,
+    ),
+]
 Fidelity = Annotated[
     Text,
     option(

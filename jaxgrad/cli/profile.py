@@ -19,9 +19,9 @@ import jax.numpy as jnp
 from jaxgrad.checks import positive_integer
 from jaxgrad.cli import screen
 from jaxgrad.cli.errors import bad_input, flag
+from jaxgrad.cli.machine import machine_of
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import StepCost, accesses
-from jaxgrad.hardware import Accelerator
 from jaxgrad.importers import onnx
 from jaxgrad.literals import parse_text
 from jaxgrad.profiling import Profile, profile
@@ -54,16 +54,15 @@ def run(
         {name: flag(name) for name in options}
         | {"trips": "--trips", "dims": "--dim", "function": target, "model": target}
     ):
-        array = Accelerator(
-            parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
-        )
+        machine = machine_of(options)
+        array = machine.array
         choices = {choice: options[choice] for choice in ("forward", "weight_update", "objective")}
         emulation = Emulation(array, _CHOSEN, **choices)
         read = _onnx if target.endswith(".onnx") else _traced
         own = read(target, arg, trips, dim)
         if not own.gemms:
             raise ValueError(f"function: got {target}, with no matrix product in it; give one that has some")
-        cost = own.cost(emulation)
+        cost = own.cost(emulation, machine=machine)
     if as_json:
         config = {"function": target, **asdict(array), **choices}
         vector = [asdict(work) for work in own.vector]

@@ -40,7 +40,7 @@ def largest(problems: Problems, rows: int, cols: int, rates: Sequence[tuple[int,
     moved = _MOVES * _BYTES_PER_WORD * largest_macs
     time = max(2 * (each * largest_macs + 2 * moved * cycles) * size + 2 * moved * cycles for cycles, size in rates)
     # Formats of 264 bits to 32 words: bits are counted before they are bytes.
-    bits = 264 * _MOVES * max(all_macs, shared)
+    bits = 264 * _MOVES * all_macs
     return max(events, shared, bits, moved << NEST_BITS, time)
 
 

@@ -6,9 +6,9 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import models
 from jaxgrad.designs import plans
@@ -26,35 +26,28 @@ _MOST = 10_000_000
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 
 
-class RangeSection(Section):
-    """``first`` to ``last`` (which it need not meet), each ``step`` more than, or ``times`` as much as, the one before."""
-
-    first: Size
-    last: Size
-    step: Size | None = None
-    times: Annotated[int, Field(ge=2), otherwise("give a whole number of at least 2")] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> RangeSection:
-        if (self.step is None) == (self.times is None):
-            raise ValueError("give either step or times")
-        if self.last < self.first:
-            raise ValueError(f"give a last of at least first, {self.first}")
-        return self
-
-    def values(self) -> list[int]:
-        if self.step is not None:
-            return list(range(self.first, self.last + 1, self.step))
-        ratio = self.times or 2
-        return list(
-            itertools.takewhile(
-                lambda value: value <= self.last, (self.first * ratio**power for power in itertools.count())
-            )
+def _range(value: Any) -> Any:
+    """The values of ``{first, last, step}`` or ``{first, last, times}``; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    first, last, step, times = (value.get(key) for key in ("first", "last", "step", "times"))
+    sizes = [each for each in value.values() if isinstance(each, int) and not isinstance(each, bool) and each > 0]
+    known = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
+    if not known or first > last or times == 1:
+        raise ValueError(
+            "give a list, or {first = .., last = .., step = ..} or {first = .., last = .., times = ..}, of whole "
+            "numbers of at least 1, times at least 2, first at most last"
         )
+    if step is not None:
+        if (last - first) // step >= _MOST:
+            raise ValueError(f"give at most {_MOST} values")
+        return list(range(first, last + 1, step))
+    return list(itertools.takewhile(lambda each: each <= last, (first * times**power for power in itertools.count())))
 
 
-Sizes = Annotated[list[Size], Field(min_length=1), otherwise("give whole numbers of at least 1")] | RangeSection
-Rates = Annotated[list[Rate], Field(min_length=1), otherwise("give numbers above 0")] | RangeSection
+_Listed = BeforeValidator(_range)
+Sizes = Annotated[list[Size], Field(min_length=1), _Listed]
+Rates = Annotated[list[Rate], Field(min_length=1), _Listed]
 
 
 class WorkloadSection(Section):
@@ -130,8 +123,8 @@ class SearchSection(Section):
         compare: whether descent's answer is compared with the exhaustive one's.
     """
 
-    plans: Literal["coarse", "full"] = "coarse"
-    method: Literal["exhaustive", "gradient"] = "exhaustive"
+    plans: Annotated[str, among(("coarse", "full"))] = "coarse"
+    method: Annotated[str, among(("exhaustive", "gradient"))] = "exhaustive"
     objective: Annotated[str, among(DESCENDED)] = "edp"
     area_mm2: Rate | None = None
     starts: Size = 16
@@ -156,7 +149,7 @@ class Sweep(Section):
             raise ValueError("workload: got neither networks nor layers; give some")
         if self.has_memory:
             for name in ("dram_gb_per_s", "sram_kib"):
-                _distinct(f"space.{name}", listed(getattr(self.space, name)))
+                _distinct(f"space.{name}", getattr(self.space, name))
         priced = self.has_memory and self.machine.technology is not None
         wanted = list(self.pareto.objectives)
         key = "pareto.objectives"
@@ -171,7 +164,7 @@ class Sweep(Section):
                 "the SRAM, so give space.sram_kib and space.dram_gb_per_s"
             )
         for name in ("rows", "cols", "double_buffered", "schedule", "order", "precision"):
-            _distinct(f"space.{name}", listed(getattr(self.space, name)))
+            _distinct(f"space.{name}", getattr(self.space, name))
         if self.points > _MOST:
             raise ValueError(f"space: got {self.points} points; give at most {_MOST}, in several files if need be")
         return self
@@ -187,14 +180,7 @@ class Sweep(Section):
         axes = (space.rows, space.cols, space.double_buffered, space.schedule, space.order, space.precision)
         memory = (space.sram_kib, space.dram_gb_per_s) if self.has_memory else ()
         networks = len(self.workload.networks) + len(self.workload.layers)
-        return networks * math.prod(len(listed(axis)) for axis in (self.workload.batch, *axes, *memory))
-
-
-def listed(values: Sequence[Any] | RangeSection | None) -> list[Any]:
-    """The values of an axis; [None] of one that there is not."""
-    if values is None:
-        return [None]
-    return values.values() if isinstance(values, RangeSection) else list(values)
+        return networks * math.prod(len(axis or ()) for axis in (self.workload.batch, *axes, *memory))
 
 
 def load(file: Path) -> Sweep:
@@ -214,6 +200,8 @@ def check(tree: Mapping[str, Any], origin: str) -> Sweep:
 
 
 def _distinct(key: str, values: Sequence[Any]) -> None:
-    for index, value in enumerate(values):
-        if value in values[:index]:
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
             raise ValueError(f"{key}: got {value!r} twice; give each value once")
+        seen.add(value)

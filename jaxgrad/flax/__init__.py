@@ -6,6 +6,7 @@ from jaxgrad.flax.gradients import value_and_grad as value_and_grad
 from jaxgrad.flax.hooks import Tap as Tap
 from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
 from jaxgrad.flax.layers import put_on_array as put_on_array
+from jaxgrad.flax.layers import weight_words as weight_words
 from jaxgrad.flax.step_work import StepWork as StepWork
 from jaxgrad.flax.step_work import step_work as step_work
 
@@ -18,4 +19,5 @@ __all__ = [
     "read_counters",
     "step_work",
     "value_and_grad",
+    "weight_words",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -145,3 +146,9 @@ def _stack(module: Any) -> tuple[int, ...]:
     else:
         rank = len(module.kernel_shape)
     return tuple(shape[: len(shape) - rank])
+
+
+def weight_words(model: nnx.Module) -> dict[str, int]:
+    """Elements of each layer's kernel, by the layer's path."""
+    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    return {layer_name(path[:-1]): math.prod(leaf.shape) for path, leaf in flat if path[-1] == "kernel"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.table import Table
 
-from jaxgrad.evaluate import StepCost, accesses
+from jaxgrad.evaluate import StepCost, accesses, summary
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, tables
 from jaxgrad.reports.numbers import saving
@@ -41,6 +41,7 @@ def report(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool, w
     return Group(
         tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),
         tables.accesses_table(cost, chosen, "Its SRAM accesses by kind, in words", layers=layers),
+        *_machine(cost, chosen, steps),
         _legend(cost, chosen, measured=measured),
         "",
         _verdict(cost, chosen) + hidden,
@@ -60,6 +61,14 @@ def draw(folder: Path, cost: StepCost, title: str) -> list[Path]:
         figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
         figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: accesses by kind ({title})"),
     ]
+
+
+def _machine(cost: StepCost, chosen: str, steps: str) -> list[Table]:
+    """Memory, energy and work beside the array, where the machine has them."""
+    if cost.machine is None or not (cost.machine.memory or cost.vector):
+        return []
+    summaries = {schedule: summary(cost, schedule) for schedule in cost.schedules}
+    return [tables.machine_table(summaries, chosen, f"The whole of {steps}: forward, gradients, update, vector unit")]
 
 
 def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
@@ -83,6 +92,12 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
         words["W write"] = (
             "the weights after their update; dW read: the gradients for it, unless W is updated in the array"
         )
+    if cost.machine and (cost.machine.memory or cost.vector):
+        words["stalls"] = "cycles in which the array or the vector unit waits for DRAM"
+    if cost.machine and (cost.machine.technology or cost.machine.energies):
+        words["regs"] = "registers of the PEs, and moves between them"
+    if cost.vector:
+        words["vector"] = "the vector unit's own energy, its SRAM and DRAM accesses included"
     if tables.has_zeros(cost):
         words["effectual"] = "share of the MACs (multiply-accumulates) with both operands non-zero, under any schedule"
     return tables.legend(words | {"k, M, G": "10^3, 10^6, 10^9"})

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from rich import box
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from jaxgrad.counters import ACCESSES
-from jaxgrad.evaluate import Counts, StepCost, accesses
+from jaxgrad.evaluate import Counts, StepCost, Summary, accesses
 from jaxgrad.reports.numbers import percent, ratio, short
 from jaxgrad.workload import LayerGemm
 
@@ -43,6 +44,17 @@ _HEADERS = {
 }
 
 
+# Columns of energy: what they hold of ``costs.energy.COMPONENTS``.
+_ENERGY_PARTS = {
+    "MACs": ("mac",),
+    "regs": ("register", "hop"),
+    "SRAM": ("sram",),
+    "DRAM": ("dram",),
+    "idle": ("idle", "leakage"),
+    "vector": ("vector",),
+}
+
+
 def counters_table(counts: Counts, title: str) -> Table:
     """One set of counters, exact, with what each one means."""
     table = _table(title)
@@ -65,7 +77,7 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
     table.add_column("schedule", no_wrap=True)
     sparse = has_zeros(cost)
     for header in ("cycles", "ratio", "accesses\n[words]", "ratio", "MACs", *(["effectual\nMACs"] if sparse else [])):
-        table.add_column(header, justify="right", no_wrap=True)
+        table.add_column(Text(header), justify="right", no_wrap=True)
     for labels, block in _blocks(cost, layers=layers):
         base = block[chosen]
         for label, schedule in zip(labels, cost.schedules, strict=True):
@@ -105,6 +117,47 @@ def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tr
             table.add_row(label, schedule, *cells, style="bold" if schedule == chosen else None)
         table.add_section()
     return table
+
+
+def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> Table:
+    """Time, DRAM traffic and energy of the whole step by schedule; what no summary knows is left out."""
+    steps = {schedule: own.select("step") for schedule, own in summaries.items()}
+    has_memory = any(own.dram_bytes_per_cycle is not None for own in summaries.values())
+    energies = {schedule: _energy_parts(step.energy_pj) for schedule, step in steps.items()}
+    parts = [name for name in _ENERGY_PARTS if any(own.get(name) for own in energies.values())]
+    unit, size = _energy_unit(max((sum(own.values()) for own in energies.values()), default=0.0))
+    table = _table(title, gap=1)
+    table.add_column("schedule", no_wrap=True)
+    headers = ["cycles", "ratio", *(["stalls", "DRAM\n[bytes]"] if has_memory else [])]
+    if parts:
+        headers += [*(f"{name}\n[{unit}]" for name in parts), f"all\n[{unit}]", "ratio"]
+    for header in headers:
+        table.add_column(Text(header), justify="right", no_wrap=True)
+    for schedule, step in steps.items():
+        base = steps[chosen]
+        cells = [short(step.time_cycles), ratio(step.time_cycles, base.time_cycles)]
+        if has_memory:
+            cells += [short(step.counts.get("stall_cycles", 0)), short(step.dram_bytes)]
+        if parts:
+            total, reference = (sum(energies[name].values()) for name in (schedule, chosen))
+            cells += [*(f"{energies[schedule][name] / size:.3g}" for name in parts), f"{total / size:.3g}"]
+            cells.append(f"{total / reference:.2f}" if reference else "-")
+        table.add_row(schedule, *cells, style="bold" if schedule == chosen else None)
+    return table
+
+
+def _energy_parts(energy_pj: Mapping[str, float]) -> dict[str, float]:
+    """Energies by the columns of a table, which has no room for every component."""
+    return {
+        name: sum(energy_pj[component] for component in components)
+        for name, components in _ENERGY_PARTS.items()
+        if energy_pj
+    }
+
+
+def _energy_unit(largest_pj: float) -> tuple[str, float]:
+    """The unit in which an energy has few digits before the point, in pJ."""
+    return next((each for each in (("J", 1e12), ("mJ", 1e9), ("uJ", 1e6)) if largest_pj >= each[1]), ("nJ", 1e3))
 
 
 def legend(meanings: Mapping[str, str]) -> Table:

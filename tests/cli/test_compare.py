@@ -16,7 +16,68 @@ def test_compare_prints_a_table_and_draws(elsewhere: Path, capsys: pytest.Captur
     assert main(["compare", "--model", "mlp", "--out", "here"]) == 0
     text = capsys.readouterr().out
     assert all(schedule in text for schedule in TRAINING_SCHEDULES)
-    assert {path.name for path in (elsewhere / "here").iterdir()} == {"cycles.png", "accesses.png", "tables.txt"}
+    files = {path.name for path in (elsewhere / "here").iterdir()}
+    assert files == {"cycles.png", "accesses.png", "tables.txt", "astra-sim"}
+
+
+def test_compare_writes_a_workload_for_astra_sim_for_each_schedule(elsewhere: Path) -> None:
+    """Times at twice the clock are half as long; the exchange is the kernel's own size in bytes."""
+    assert main(["compare", "--model", "mlp", "--out", "slow"]) == 0
+    assert main(["compare", "--model", "mlp", "--out", "fast", "--clock-ghz", "2"]) == 0
+    for schedule in TRAINING_SCHEDULES:
+        slow, fast = (
+            [line.split("\t") for line in (elsewhere / name / "astra-sim" / f"{schedule}.txt").read_text().splitlines()]
+            for name in ("slow", "fast")
+        )
+        assert (slow[0], int(slow[1][0])) == (["DATA"], len(slow) - 2)
+        for one, two in zip(slow[2:], fast[2:], strict=True):
+            assert int(two[2]) == -(-int(one[2]) // 2)
+            assert one[10] == two[10]
+    assert int(slow[-1][10]) == 4 * 10 * 128
+
+
+MACHINE = """
+[machine]
+rows = 8
+cols = 4
+technology = "horowitz-45nm"
+vector_lanes = 8
+[machine.memory]
+sram_kib = 32
+dram_gb_per_s = 4.0
+"""
+
+
+def test_compare_on_a_machine_of_a_file_tells_energy_too(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "machine.toml").write_text(MACHINE)
+    assert main(["compare", "--model", "mlp", "--machine", "machine.toml", "--out", "here"]) == 0
+    text = capsys.readouterr().out
+    assert "8x4 array" in text
+    assert all(word in text for word in ("stalls", "DRAM", "[bytes]", "vector"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--machine machine.toml --rows 3", "--rows: got '3' and --machine"),
+        ("--machine nowhere.toml", "--machine: got 'nowhere.toml'; there is no such file"),
+        ("--machine bad.toml", "machine.memory.dram_gb_per_s in bad.toml: got -4.0; give a number above 0"),
+        ("--machine empty.toml", "machine in empty.toml: got none"),
+        ("--machine tiny.toml", "sram_bytes: got 1024; layer"),
+    ],
+)
+def test_a_machine_that_will_not_do_is_one_line(
+    typed: str, said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "machine.toml").write_text(MACHINE)
+    (elsewhere / "bad.toml").write_text(MACHINE.replace("4.0", "-4.0"))
+    (elsewhere / "empty.toml").write_text("")
+    (elsewhere / "tiny.toml").write_text(MACHINE.replace("= 32", "= 1").replace("= 8", "= 64"))
+    assert main(["compare", "--model", "mlp", "--out", "here", *typed.split()]) == 2
+    captured = capsys.readouterr().err
+    assert captured.startswith(f"error: {said}"), captured
+    assert len(captured.splitlines()) == 1
+    assert not (elsewhere / "here").exists()
 
 
 def test_compare_json_needs_no_folder(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

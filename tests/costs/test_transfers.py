@@ -134,7 +134,9 @@ def test_stalls_are_no_more_than_with_a_look_ahead_of_one_step(
     assert compute + stalls <= time
 
 
-@pytest.mark.parametrize("nests", EVERY, ids=lambda nests: "|".join(nest.loops + "+".join(nest.held) for nest in nests))
+@pytest.mark.parametrize(
+    "nests", EVERY, ids=lambda nests: "|".join(nest.loops + "+".join(sorted(nest.held)) for nest in nests)
+)
 def test_overlap_never_takes_longer_than_waiting(nests: Sequence[Nest]) -> None:
     """But for a cycle's rounding, since what comes first and what leaves last round up on their own."""
     cut = Cut(Shapes(6, 4, 5, 24), {"b": 2, "k": 2, "n": 2})

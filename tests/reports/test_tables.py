@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console, RenderableType
 
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.counters import ACCESSES, NAMES, Counters
 from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import accesses, measured
-from jaxgrad.hardware import Accelerator
+from jaxgrad.evaluate import accesses, measured, step_cost, summary
+from jaxgrad.gemm import Gemm
+from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
 from jaxgrad.reports import tables
 from jaxgrad.reports.numbers import ratio, short
+from jaxgrad.workload import LayerGemm, VectorWork
 from tests.reports.costs import SCHEDULES, cost
+
+LAYERS = [
+    LayerGemm("conv", Gemm(800, 90, 100), 1, needs_dx=False),
+    LayerGemm("head", Gemm(80, 90, 100), 1, needs_dx=True),
+]
 
 
 def text_of(table: RenderableType, width: int = 80) -> str:
@@ -95,3 +103,36 @@ def test_tables_fit_80_columns_uncut() -> None:
         text = text_of(table(huge, "interleaved", "title"))
         assert "…" not in text
         assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
+
+
+def test_the_machine_s_table_tells_time_traffic_and_energy_in_80_columns() -> None:
+    machine = Machine(
+        Accelerator(4, 4),
+        Memory(1 << 16, 1.0),
+        Precision.of("bf16"),
+        load_technology("horowitz-45nm"),
+        VectorUnit(4),
+    )
+    work = [VectorWork("activation", "forward", 400_000, 300_000, 200_000)]
+    costs = step_cost(LAYERS, Emulation(machine.array), SCHEDULES, machine=machine, vector_work=work)
+    summaries = {name: summary(costs, name) for name in SCHEDULES}
+    table = tables.machine_table(summaries, "interleaved", "title")
+    assert max(map(len, text_of(table, 200).splitlines())) <= 80
+    assert "[bytes]" in text_of(table)
+    for name in SCHEDULES:
+        step = summaries[name].select("step")
+        ((cycles, share, stalls, moved, *energies),) = rows(table, name)
+        base = summaries["interleaved"].select("step")
+        assert (cycles, share) == (short(step.time_cycles), ratio(step.time_cycles, base.time_cycles))
+        assert (stalls, moved) == (short(step.counts["stall_cycles"]), short(step.dram_bytes))
+        *parts, total, _ = map(float, energies)
+        assert "[uJ]" in text_of(table)
+        assert total == pytest.approx(sum(step.energy_pj.values()) / 1e6, rel=5e-3)
+        assert sum(parts) == pytest.approx(total, rel=2e-2)
+
+
+def test_without_a_technology_the_machine_s_table_has_no_energy() -> None:
+    machine = Machine(Accelerator(4, 4), Memory(1 << 16, 1.0))
+    costs = step_cost(LAYERS, Emulation(machine.array), ["ws_only"], machine=machine)
+    table = tables.machine_table({"ws_only": summary(costs, "ws_only")}, "ws_only", "title")
+    assert len(rows(table, "ws_only")[0]) == 4

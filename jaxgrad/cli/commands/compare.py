@@ -12,6 +12,7 @@ from jaxgrad.cli.options import (
     Cols,
     Forward,
     Json,
+    MachineFile,
     Objective,
     Rows,
     Text,
@@ -41,15 +42,25 @@ def compare(
         Text, option("--classes", "N", "Outputs of the network (default: 10, or 1000 from 128 pixels up).", MODEL)
     ] = None,
     batch: Annotated[Text, option("--batch", "N", "Images a step (default: 32).", MODEL)] = "32",
-    rows: Rows = "16",
-    cols: Cols = "16",
-    double_buffered: Buffered = False,
+    rows: Rows = None,
+    cols: Cols = None,
+    double_buffered: Buffered = None,
+    machine: MachineFile = None,
     forward: Forward = "ws",
     weight_update: WeightUpdate = "none",
     objective: Objective = "cycles",
+    clock_ghz: Annotated[
+        Text,
+        option("--clock-ghz", "GHZ", "The array's clock, for the times in the ASTRA-sim files (default: 1).", OUTPUT),
+    ] = "1",
     out: Annotated[
         Text,
-        option("--out", "DIR", "Where the figures go, new or empty (default: runs/compare-MODEL-NUMBER).", OUTPUT),
+        option(
+            "--out",
+            "DIR",
+            "Where the figures and the ASTRA-sim workloads go, new or empty (default: runs/compare-MODEL-NUMBER).",
+            OUTPUT,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:

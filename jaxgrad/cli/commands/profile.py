@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jaxgrad.cli.errors import command
-from jaxgrad.cli.options import Buffered, Cols, Forward, Json, Objective, Rows, WeightUpdate, option
+from jaxgrad.cli.options import Buffered, Cols, Forward, Json, MachineFile, Objective, Rows, WeightUpdate, option
 
 _CALL = "Call"
 
@@ -41,9 +41,10 @@ def profile(
         list[str] | None,
         option("--dim", "NAME=N", "The size of an axis that an ONNX model leaves open; repeatable.", _CALL),
     ] = None,
-    rows: Rows = "16",
-    cols: Cols = "16",
-    double_buffered: Buffered = False,
+    rows: Rows = None,
+    cols: Cols = None,
+    double_buffered: Buffered = None,
+    machine: MachineFile = None,
     forward: Forward = "ws",
     weight_update: WeightUpdate = "none",
     objective: Objective = "cycles",

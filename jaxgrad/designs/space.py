@@ -1,0 +1,134 @@
+"""A space's points in their order, cut into chunks that are computed, and kept, one by one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxgrad.designs.schema import Sweep
+from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology, load_technology
+
+_POINTS = 16_384  # of a chunk, with a memory: some 100 counters of 8 bytes each, a few times over
+_ARRAYS = 65_536  # of a chunk, without one
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Designs that are costed together: every array with every scratchpad and bandwidth, schedule and order.
+
+    Args:
+        workload: ``{"network": name}`` or ``{"layer": [in, out]}``.
+        batch: images or rows a step.
+        precision: of the operands.
+        double_buffered: whether PEs have shadow registers.
+        arrays: (rows, cols).
+        sram_kib, dram_gb_per_s: empty without a memory.
+        schedules, orders: of the gradients.
+    """
+
+    workload: Mapping[str, Any]
+    batch: int
+    precision: str
+    double_buffered: bool
+    arrays: tuple[tuple[int, int], ...]
+    sram_kib: tuple[int, ...]
+    dram_gb_per_s: tuple[float, ...]
+    schedules: tuple[str, ...]
+    orders: tuple[str, ...]
+
+    @property
+    def network(self) -> str:
+        if "network" in self.workload:
+            return str(self.workload["network"])
+        return "x".join(map(str, self.workload["layer"]))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Schedules, orders, arrays, scratchpads, bandwidths."""
+        memory = (len(self.sram_kib) or 1, len(self.dram_gb_per_s) or 1)
+        return (len(self.schedules), len(self.orders), len(self.arrays), *memory)
+
+    @property
+    def points(self) -> int:
+        return math.prod(self.shape)
+
+    def designs(self) -> dict[str, list[Any]]:
+        """What each point is, by column; in the order of ``shape``."""
+        each = list(
+            itertools.product(
+                self.schedules, self.orders, self.arrays, self.sram_kib or (None,), self.dram_gb_per_s or (None,)
+            )
+        )
+        columns: dict[str, list[Any]] = {
+            "network": [self.network] * len(each),
+            "batch": [self.batch] * len(each),
+            "rows": [array[0] for _, _, array, _, _ in each],
+            "cols": [array[1] for _, _, array, _, _ in each],
+            "double_buffered": [self.double_buffered] * len(each),
+            "schedule": [schedule for schedule, *_ in each],
+            "order": [order for _, order, *_ in each],
+            "precision": [self.precision] * len(each),
+        }
+        if self.sram_kib:
+            columns |= {"sram_kib": [kib for *_, kib, _ in each], "dram_gb_per_s": [gb for *_, gb in each]}
+        return columns
+
+
+def chunks(sweep: Sweep) -> list[Chunk]:
+    """All points, each in one chunk."""
+    space, workload = sweep.space, sweep.workload
+    # Without a memory nothing depends on the order.
+    orders = tuple(space.order) if sweep.has_memory else tuple(space.order[:1])
+    per_array = len(space.schedule) * len(orders)
+    rates = _pieces(tuple(space.dram_gb_per_s or ()), _POINTS // per_array)
+    sizes = _pieces(tuple(space.sram_kib or ()), _POINTS // (per_array * max(1, len(rates[0]))))
+    most = _POINTS // (per_array * len(rates[0]) * len(sizes[0])) if sweep.has_memory else _ARRAYS // per_array
+    arrays = _pieces(tuple(itertools.product(space.rows, space.cols)), most)
+    networks = [{"network": name} for name in workload.networks] + [{"layer": list(each)} for each in workload.layers]
+    return [
+        Chunk(network, batch, precision, buffered, own, kib, gb, tuple(space.schedule), orders)
+        for network, batch, precision, buffered, own, kib, gb in itertools.product(
+            networks, workload.batch, space.precision, space.double_buffered, arrays, sizes, rates
+        )
+    ]
+
+
+def technology(sweep: Sweep, folder: Path) -> Technology | None:
+    """That of all designs; ``folder`` is what its path is relative to."""
+    name = sweep.machine.technology
+    return load_technology(name, folder) if name else None
+
+
+def machine(
+    sweep: Sweep, chunk: Chunk, known: Technology | None, rows: int, cols: int, kib: int | None, gb: float | None
+) -> Machine:
+    """The hardware of one point.
+
+    Raises:
+        ValueError: a rate is no whole number of MB/s.
+    """
+    fixed = sweep.machine
+    memory = None
+    if kib is not None and gb is not None:
+        memory = Memory(kib * 1024, gb, fixed.clock_ghz, fixed.memory_double_buffered, fixed.im2col)
+    array = Accelerator(rows, cols, chunk.double_buffered)
+    return Machine(array, memory, Precision.of(chunk.precision), known)
+
+
+def machines(sweep: Sweep, chunk: Chunk, known: Technology | None) -> Iterator[Machine]:
+    """The machine of each array and scratchpad, the first bandwidth: all that energies and areas go by."""
+    for (rows, cols), kib in itertools.product(chunk.arrays, chunk.sram_kib):
+        yield machine(sweep, chunk, known, rows, cols, kib, chunk.dram_gb_per_s[0])
+
+
+def _pieces(values: tuple[Any, ...], most: int) -> list[tuple[Any, ...]]:
+    """Runs of at most so many, equally long as far as that goes."""
+    if not values:
+        return [()]
+    count = -(-len(values) // max(1, most))
+    size = -(-len(values) // count)
+    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -1,0 +1,239 @@
+"""A chunk of designs -> a table of what each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from jaxgrad.costs import area, energy
+from jaxgrad.costs.hierarchy import phase_dram_bytes
+from jaxgrad.costs.transfers import Storage
+from jaxgrad.counters import ACCESSES, NAMES
+from jaxgrad.designs import bounds, engine
+from jaxgrad.designs.engine import Arrays, Counts, Memories, Question
+from jaxgrad.designs.problems import problems
+from jaxgrad.designs.schema import Sweep
+from jaxgrad.designs.space import Chunk, machine, machines
+from jaxgrad.emulation import Emulation
+from jaxgrad.evaluate import step_cost, summary
+from jaxgrad.hardware import Precision, Technology
+from jaxgrad.workload import LayerGemm
+
+Table = dict[str, list[Any]]
+"""Columns of equal length; None is what there is not."""
+
+RESULTS: tuple[str, ...] = (
+    "cycles",
+    "stall_cycles",
+    "sram_accesses_words",
+    "dram_bytes",
+    "energy_pj",
+    "area_um2",
+    "edp_js",
+)
+"""Columns of results: of a whole training step, ``cycles`` with stalls. None where a layer does not fit the design."""
+
+_THREADS = 2  # compile one question while another one runs
+
+
+def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
+    """Every point of a chunk, its design and its results.
+
+    Args:
+        chunk: of ``sweep``.
+        gemms: of its network at its batch.
+        known: the technology, if energies and areas are wanted.
+
+    Raises:
+        ValueError: counts could pass 64 bits, or a design can't be built.
+    """
+    if sweep.search.plans == "full":
+        return _by_one(chunk, sweep, gemms, known)
+    return chunk.designs() | (_swept(chunk, sweep, gemms, known) if chunk.sram_kib else _direct(chunk, gemms))
+
+
+def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> None:
+    """Refuses what can't be costed, before anything runs."""
+    rows, cols = (max(sizes) for sizes in zip(*chunk.arrays, strict=True))
+    rates = [
+        Storage.of(memory)[1:3]
+        for gb in chunk.dram_gb_per_s
+        if (memory := machine(sweep, chunk, known, rows, cols, 1, gb).memory)
+    ]
+    if sweep.search.plans == "coarse":
+        layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
+        bounds.check(layers, rows, cols, rates, chunk.network)
+    if known:
+        priced = machine(sweep, chunk, known, rows, cols, 1, chunk.dram_gb_per_s[0])
+        energy.table(priced)
+        if "area" in sweep.pareto.objectives:
+            for schedule in chunk.schedules:
+                area.area(priced, schedule)
+
+
+def _direct(chunk: Chunk, gemms: Sequence[LayerGemm]) -> Table:
+    """Without a memory: the scratchpad holds everything."""
+    layers = problems(gemms, patches_in_dram=True)
+    arrays = _arrays(chunk)
+    precision = Precision.of(chunk.precision)
+    forward = engine.without_memory(Question("ws", "", "", chunk.double_buffered, True, precision), layers, arrays)
+    found = []
+    for schedule in chunk.schedules:
+        own = engine.without_memory(
+            Question(None, schedule, "", chunk.double_buffered, True, precision), layers, arrays
+        )
+        counts = {name: forward.get(name, 0) + own.get(name, 0) for name in NAMES}
+        found.append([counts["cycles"], sum(counts[name] for name in ACCESSES)])
+    cycles, accesses = (np.concatenate(column).tolist() for column in zip(*found, strict=True))
+    return {"cycles": cycles, "sram_accesses_words": accesses}
+
+
+def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
+    fixed, precision = sweep.machine, Precision.of(chunk.precision)
+    layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
+    rows, cols = chunk.arrays[0]
+    storages = {
+        (kib, gb): Storage.of(memory)
+        for kib in chunk.sram_kib
+        for gb in chunk.dram_gb_per_s
+        if (memory := machine(sweep, chunk, None, rows, cols, kib, gb).memory)
+    }
+    memories = Memories(
+        np.array([storages[kib, chunk.dram_gb_per_s[0]].usable_bytes for kib in chunk.sram_kib], np.int64),
+        np.array([storages[chunk.sram_kib[0], gb].cycles for gb in chunk.dram_gb_per_s], np.int64),
+        np.array([storages[chunk.sram_kib[0], gb].of_bytes for gb in chunk.dram_gb_per_s], np.int64),
+        fixed.memory_double_buffered,
+    )
+
+    def ask(forward: str | None, schedule: str, order: str) -> tuple[Counts, Any]:
+        question = Question(
+            forward, schedule, order, chunk.double_buffered, fixed.memory_double_buffered, precision
+        )
+        return engine.with_memory(question, layers, _arrays(chunk), memories)
+
+    asked = [(schedule, order) for schedule in chunk.schedules for order in chunk.orders]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ahead = pool.submit(ask, fixed.forward, "", "")
+        back = [pool.submit(ask, None, schedule, order) for schedule, order in asked]
+        forward, forward_fits = ahead.result()
+        found = [each.result() for each in back]
+    tables = []
+    for (schedule, _), (counts, fits) in zip(asked, found, strict=True):
+        quantities = _quantities({**forward, **counts}, chunk, sweep, known, schedule)
+        possible = np.broadcast_to((fits & forward_fits)[:, :, None], chunk.shape[2:]).ravel()
+        tables.append(
+            {
+                name: np.where(possible, np.broadcast_to(values, chunk.shape[2:]).ravel(), None).tolist()
+                for name, values in quantities.items()
+            }
+        )
+    return {name: [value for table in tables for value in table[name]] for name in tables[0]}
+
+
+def _quantities(
+    phases: Counts, chunk: Chunk, sweep: Sweep, known: Technology | None, schedule: str
+) -> dict[str, np.ndarray]:
+    """The results from counts by phase, each an array [arrays, scratchpads, bandwidths]; the costs' own formulas."""
+    zero = np.zeros(chunk.shape[2:], np.int64)
+    some = next(iter(machines(sweep, chunk, known)))
+    stalls = sum((counts["stall_cycles"] for counts in phases.values()), zero)
+    cycles = stalls + sum(counts["cycles"] for counts in phases.values())
+    found = {
+        "cycles": cycles,
+        "stall_cycles": stalls,
+        "sram_accesses_words": sum(
+            (counts[name] for counts in phases.values() for name in ACCESSES if name in counts), zero
+        ),
+        "dram_bytes": sum((phase_dram_bytes(counts, some) for counts in phases.values()), zero),
+    }
+    if known is None:
+        return found
+    prices = _prices([energy.table(each) for each in machines(sweep, chunk, known)], chunk)
+    full = [dict.fromkeys(NAMES, 0) | counts for counts in phases.values()]
+    spent = sum(sum(energy.energy_pj(counts, prices).values()) for counts in full)
+    found |= {"energy_pj": np.asarray(spent)}
+    areas = _areas(sweep, chunk, known, schedule)
+    if areas is not None:
+        found["area_um2"] = areas
+    found["edp_js"] = edp_js(found["energy_pj"], cycles, sweep.machine.clock_ghz)
+    return found
+
+
+def edp_js(energy_pj: Any, cycles: Any, clock_ghz: float) -> Any:
+    """Energy-delay product in joule seconds."""
+    return energy_pj * 1e-12 * (cycles / (clock_ghz * 1e9))
+
+
+def _prices(tables: Sequence[energy.Table], chunk: Chunk) -> Mapping[str, Mapping[str, Any]]:
+    """Prices as arrays [arrays, scratchpads, 1]."""
+    shape = (len(chunk.arrays), len(chunk.sram_kib), 1)
+    return {
+        component: {
+            action: np.array([table[component][action] for table in tables]).reshape(shape) for action in actions
+        }
+        for component, actions in tables[0].items()
+    }
+
+
+def _areas(sweep: Sweep, chunk: Chunk, known: Technology, schedule: str) -> np.ndarray | None:
+    try:
+        found = [area.area(each, schedule).total_um2 for each in machines(sweep, chunk, known)]
+    except ValueError:  # no figure for this datapath: results do without
+        return None
+    return np.array(found).reshape(len(chunk.arrays), len(chunk.sram_kib), 1)
+
+
+def _by_one(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
+    """Every point as ``step_cost`` has it."""
+    designs = chunk.designs()
+    found: Table = {}
+    for index in range(chunk.points):
+        point = {name: values[index] for name, values in designs.items()}
+        for name, value in one(point, chunk, sweep, gemms, known).items():
+            found.setdefault(name, []).append(value)
+    return designs | found
+
+
+def one(
+    point: Mapping[str, Any], chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None
+) -> dict[str, Any]:
+    """One point by the full search, ``jaxgrad run``'s own."""
+    hardware = machine(
+        sweep, chunk, known, point["rows"], point["cols"], point.get("sram_kib"), point.get("dram_gb_per_s")
+    )
+    names = RESULTS if known else RESULTS[:4] if hardware.memory else ("cycles", "sram_accesses_words")
+    schedule = point["schedule"]
+    emulation = Emulation(hardware.array, forward=sweep.machine.forward, schedule=schedule)
+    try:
+        cost = step_cost(gemms, emulation, [schedule], machine=hardware, order=point["order"])
+    except ValueError as error:
+        if not str(error).startswith("sram_bytes: "):
+            raise
+        return dict.fromkeys(names)
+    whole = summary(cost, schedule)
+    step = whole.select("step")
+    spent = sum(step.energy_pj.values())
+    results = {
+        "cycles": step.time_cycles,
+        "stall_cycles": step.counts.get("stall_cycles", 0),
+        "sram_accesses_words": sum(step.counts[name] for name in ACCESSES),
+        "dram_bytes": step.dram_bytes,
+        "energy_pj": spent,
+        "area_um2": sum(whole.area_um2.values()) if whole.area_um2 else None,
+        "edp_js": edp_js(spent, step.time_cycles, sweep.machine.clock_ghz),
+    }
+    return {name: results[name] for name in names}
+
+
+def _arrays(chunk: Chunk) -> Arrays:
+    rows, cols = (np.array(sizes, np.int64) for sizes in zip(*chunk.arrays, strict=True))
+    return Arrays(rows, cols, chunk.double_buffered)
+
+
+def _patches_in_dram(chunk: Chunk, sweep: Sweep) -> bool:
+    return not chunk.sram_kib or sweep.machine.im2col == "dram"
+
+

@@ -1,0 +1,119 @@
+"""The transformation itself: ``emulated(fn, emulation)``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+from jax.extend.core import ClosedJaxpr
+from jaxtyping import Float32
+
+from jaxgrad.checks import shown
+from jaxgrad.emulation import Emulation
+from jaxgrad.transform.interpreter import Interpreter
+from jaxgrad.transform.plan import plan
+from jaxgrad.transform.tally import Tally
+
+
+class Emulated:
+    """A function whose GEMMs run on the array; see ``emulated``."""
+
+    def __init__(self, function: Callable[..., Any], emulation: Emulation) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.emulation = emulation
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
+        return self._run(None, args, kwargs)
+
+    def tapped(self, tap: Float32[Array, "2 8 15"], *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
+        """The same, to be differentiated: the cotangent of ``tap`` then tells what forward products and gradients took.
+
+        ``jaxgrad.autodiff.new_tap()`` makes a tap, ``jaxgrad.autodiff.read_tap`` reads its cotangent.
+        """
+        return self._run(tap, args, kwargs)
+
+    def _run(self, tap: Array | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Tally]:
+        traced = _trace(self.function, args, kwargs)
+        jaxpr = traced.jaxpr.jaxpr
+        planned = plan(jaxpr)
+        outs, sites = Interpreter(planned, self.emulation, tap).run(jaxpr, (), traced.jaxpr.consts, traced.operands)
+        return jax.tree.unflatten(traced.out, outs), Tally(sites, tuple(planned.notes))
+
+
+def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
+    """``function`` with its GEMMs on the array: ``(*args, **kwargs) -> (what it returns, Tally)``.
+
+    Every ``dot_general`` and convolution of floats runs at the emulation's fidelity, wherever it stands: in ``jit``,
+    ``scan``, ``while_loop``, ``cond``, ``remat``, ``vmap`` or ``shard_map``, forward or backward. Gradients that the
+    function computes itself (``emulated(jax.grad(loss), ...)``, a whole training step) are recognised as their forward
+    products' dX and dW and run by the emulation's schedule, both in one pass. It may itself be under ``jax.jit``, which
+    it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``.
+
+    ``jax.grad(lambda p: emulated(loss, ...)(p)[0])`` runs its backward pass on the array too, but what that takes can't
+    be among the results of the forward pass: call ``.tapped`` and differentiate by the tap. It is differentiable once,
+    in reverse; a derivative rule of the function's own then stays with XLA, and a warning says so.
+
+    Args:
+        function: of arrays, or of pytrees of them; pure. Arguments that are no arrays or numbers are handed on as they
+            are.
+        emulation: the array, the schedule and the fidelity.
+
+    Returns:
+        The function. Counters of ``shard_map`` inside are of all its devices together; under ``vmap`` and ``scan``
+        outside they have a leading axis, which ``Tally.sum`` folds, and under ``shard_map`` they are each device's.
+
+    Raises:
+        ValueError: ``function`` is not to be called, or ``emulation`` is none; when called: the function can't be
+            traced, it has products in a primitive that is not known, or the schedule leaves out a gradient it computes.
+    """
+    if not callable(function):
+        raise ValueError(f"function: got {shown(function)}; give something to call")
+    if not isinstance(emulation, Emulation):
+        raise ValueError(f"emulation: got {shown(emulation)}; give an Emulation(array=Accelerator(rows, cols))")
+    return Emulated(function, emulation)
+
+
+class _Traced(NamedTuple):
+    """A call's jaxpr, the arrays it is of, and the structure of what it returns."""
+
+    jaxpr: ClosedJaxpr
+    operands: list[Any]
+    out: Any
+
+
+def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    arrays = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
+    structures: list[Any] = []
+
+    def call(operands: list[Any]) -> list[Any]:
+        own = list(leaves)
+        for index, operand in zip(arrays, operands, strict=True):
+            own[index] = operand
+        own_args, own_kwargs = jax.tree.unflatten(tree, own)
+        outs, structure = jax.tree.flatten(function(*own_args, **own_kwargs))
+        structures.append(structure)
+        return outs
+
+    operands = [leaves[index] for index in arrays]
+    try:
+        jaxpr = jax.make_jaxpr(call)(operands)
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "")
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
+            "give one that jax.jit would take"
+        ) from error
+    return _Traced(jaxpr, operands, structures[-1])
+
+
+def _is_array(leaf: Any) -> bool:
+    if isinstance(leaf, bool):
+        return False  # a switch, more likely than data
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float | complex)

@@ -1,0 +1,63 @@
+"""What a function's GEMMs took, by where they stand in the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import jax
+
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.counters import Counters, total
+
+Sites = dict[str, LayerCounters]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)  # as Counters: compare as_dict()
+class Tally:
+    """The counters of one call: a pytree, additive, exact to 2**63.
+
+    Args:
+        sites: forward and backward counters by forward GEMM: the NNX module's path, or ``file.py:line``, numbered where
+            a line has several.
+        notes: what was left to XLA, or taken for what it may not be; a line each.
+    """
+
+    sites: Sites
+    notes: tuple[str, ...] = field(default=(), metadata={"static": True})
+
+    @property
+    def forward(self) -> Counters:
+        return total([own.forward for own in self.sites.values()])
+
+    @property
+    def backward(self) -> Counters:
+        return total([own.backward for own in self.sites.values()])
+
+    @property
+    def total(self) -> Counters:
+        return total([own.total for own in self.sites.values()])
+
+    def sum(self) -> Tally:
+        """Adds up the leading axes that ``jax.vmap`` or ``lax.scan`` over the emulated function left."""
+        return replace(self, sites=folded(self.sites))
+
+    def psum(self, axis_name: str | tuple[str, ...]) -> Tally:
+        """The sum over the devices of a mapped axis."""
+        return replace(self, sites={label: own.psum(axis_name) for label, own in self.sites.items()})
+
+
+def folded(sites: Mapping[str, LayerCounters]) -> Sites:
+    """The counters with their leading axes added up."""
+    return {label: LayerCounters(own.forward.sum(), own.backward.sum()) for label, own in sites.items()}
+
+
+def merged(one: Mapping[str, LayerCounters], other: Mapping[str, LayerCounters]) -> Sites:
+    """The sum, site by site."""
+    return {**one, **{label: one[label] + own if label in one else own for label, own in other.items()}}
+
+
+def nothing(labels: Iterable[str]) -> Sites:
+    """Zero at each of some sites."""
+    return {label: LayerCounters(Counters.zero(), Counters.zero()) for label in labels}
