@@ -113,7 +113,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         "steps\nan epoch",
         "cycles\nan epoch",
         f"cycles of\n{epochs} epochs",
-        "energy of\nall [kJ]",
+        "energy of\nall [MJ]",
         "hours\nof all",
     ]
     cells = []
@@ -121,7 +121,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         part = row.summary.select("step")
         steps = -(-workload.images // row.point.spec["batch"])
         clock = row.summary.clock_ghz
-        energy_kj = sum(part.energy_pj.values()) * steps * epochs / 1e15
+        energy_mj = sum(part.energy_pj.values()) * steps * epochs / 1e18
         cells.append(
             [
                 row.point.network,
@@ -130,7 +130,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
                 f"{steps:,}",
                 short(part.time_cycles * steps),
                 short(part.time_cycles * steps * epochs),
-                f"{energy_kj:.3g}" if part.energy_pj else "-",
+                f"{energy_mj:.3g}" if part.energy_pj else "-",
                 f"{part.time_cycles * steps * epochs / (clock * 3.6e12):.3g}" if clock else "-",
             ]
         )
