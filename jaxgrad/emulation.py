@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jaxtyping import ArrayLike, Float
 
 from jaxgrad import execute, schedules
@@ -19,10 +19,9 @@ from jaxgrad.execute import FIDELITIES
 from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.mapping import Mapping
+from jaxgrad.rounding import check_computes, rounded
 from jaxgrad.schedules import FORWARDS, INTERLEAVED, OBJECTIVES, SCHEDULES, WEIGHT_UPDATES
 
-# Bits of exponent and mantissa of the formats that can be computed in.
-_BITS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -63,7 +62,7 @@ class Emulation:
         one_of("weight_update", self.weight_update, WEIGHT_UPDATES)
         one_of("objective", self.objective, OBJECTIVES)
         if self.precision is not None:
-            _check_computes(self.precision)
+            check_computes(self.precision)
         if self.weight_update == "in_array" and self.schedule != "interleaved":
             raise ValueError(
                 f"weight_update: got 'in_array' with schedule {self.schedule!r}; w and dW meet in the array only when "
@@ -191,9 +190,12 @@ def count_forward(gemm: Gemm, array: Accelerator, dataflow: str = "ws") -> Count
 def _forward(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
     dtype = _accumulator(x.dtype)
     mapping = schedules.FORWARD[emulation.forward]
-    tensors = {"x": rounded("x", x, emulation).astype(dtype), "w": rounded("w", w, emulation).astype(dtype)}
+    tensors = {
+        "x": rounded("x", x, emulation.precision).astype(dtype),
+        "w": rounded("w", w, emulation.precision).astype(dtype),
+    }
     outputs, counts = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
-    return rounded("y", outputs["y"], emulation).astype(x.dtype), counts
+    return rounded("y", outputs["y"], emulation.precision).astype(x.dtype), counts
 
 
 @partial(jax.jit, static_argnames=("emulation", "dx", "dw"))
@@ -203,7 +205,7 @@ def _backward(
     gemm = Gemm(x.shape[0], *w.shape)
     dtype = _accumulator(x.dtype)
     operands = {"x": x, "w": w, "dy": dy}
-    tensors = {name: rounded(name, values, emulation).astype(dtype) for name, values in operands.items()}
+    tensors = {name: rounded(name, values, emulation.precision).astype(dtype) for name, values in operands.items()}
     outputs: dict[str, Array] = {}
     mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
     counts = Counters.zero()
@@ -212,18 +214,8 @@ def _backward(
         outputs |= own
         counts += spent
     counts = _updated(counts, _update(gemm, emulation, mappings, dw=dw))
-    results = {name: rounded(name, values, emulation).astype(x.dtype) for name, values in outputs.items()}
+    results = {name: rounded(name, values, emulation.precision).astype(x.dtype) for name, values in outputs.items()}
     return results.get("dx"), results.get("dw"), counts
-
-
-def rounded(tensor: str, values: Array, emulation: Emulation) -> Array:
-    """``values`` rounded to the format that the emulation's precision has for ``tensor``, in the dtype they have.
-
-    What is too large becomes infinite; what is below the smallest normal number of the format becomes zero.
-    """
-    if emulation.precision is None:
-        return values
-    return lax.reduce_precision(values, *_BITS[emulation.precision.format(tensor).name])
 
 
 def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
@@ -242,19 +234,6 @@ def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) 
 
 def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...], *, dw: bool) -> dict[str, int]:
     return layers.update(emulation.weight_update, gemm.sizes, in_array=INTERLEAVED in mappings) if dw else {}
-
-
-def _check_computes(precision: Any) -> None:
-    if not isinstance(precision, Precision):
-        raise ValueError(f"precision: got {shown(precision)}; give a Precision, such as Precision.of('bf16')")
-    for field in ("x", "w", "dy", "dw"):
-        name = getattr(precision, field)
-        if name not in _BITS:
-            raise ValueError(
-                f"precision.{field}: got {name!r}, which is for costs alone; emulation computes in {', '.join(_BITS)}"
-            )
-    if precision.accumulator != "fp32":
-        raise ValueError(f"precision.accumulator: got {precision.accumulator!r}; emulation sums in fp32")
 
 
 def _updated(counts: Counters, update: dict[str, int]) -> Counters:

@@ -26,7 +26,8 @@ from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.autodiff.manual_axes import vary_alike
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.counters import Counters
-from jaxgrad.emulation import Emulation, rounded
+from jaxgrad.emulation import Emulation
+from jaxgrad.rounding import rounded
 from jaxgrad.wide import add
 
 
@@ -81,13 +82,13 @@ def contract(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"]) 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _contract(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"]) -> Array:
-    x, w = rounded("x", lhs, task.emulation), rounded("w", rhs, task.emulation)
+    x, w = rounded("x", lhs, task.emulation.precision), rounded("w", rhs, task.emulation.precision)
     return _forward(task, x, w, counted=False)[0]
 
 
 def _contract_forward(task: Task, lhs: Any, rhs: Any, tap: Any) -> tuple[Array, _Residuals]:
     wanted = _Wanted(lhs.perturbed and task.dx, rhs.perturbed, tap.perturbed)
-    x, w = rounded("x", lhs.value, task.emulation), rounded("w", rhs.value, task.emulation)
+    x, w = rounded("x", lhs.value, task.emulation.precision), rounded("w", rhs.value, task.emulation.precision)
     out, counters, live = _forward(task, x, w, counted=wanted.counts)
     return out, _Residuals(wanted, x, w, counters, live)
 
@@ -97,7 +98,7 @@ def _contract_backward(task: Task, residuals: _Residuals, cotangent: Array) -> t
     dlhs = drhs = dtap = None
     backward = Counters.zero()
     if wanted.dx or wanted.dw:
-        cotangent = rounded("dy", cotangent, task.emulation)
+        cotangent = rounded("dy", cotangent, task.emulation.precision)
         dlhs, drhs, backward = _backward(task, wanted, lhs, rhs, live, cotangent)
     if forward is not None:
         dtap = tap_cotangent(forward, backward)
@@ -120,7 +121,7 @@ def _forward(
     else:
         out, counters = lowered.forward(contraction, lhs, rhs, emulation)
         out = out.astype(jax.eval_shape(contraction.plain, lhs, rhs).dtype)
-    out = rounded("y", out, emulation)
+    out = rounded("y", out, emulation.precision)
     if not counted:
         return out, None, None
     if counters is None:
@@ -143,8 +144,8 @@ def _backward(
     if live is not None:
         counters = _count_backward(task, wanted, rhs, live, cotangent)
     return (
-        None if dlhs is None else rounded("dx", dlhs, emulation).astype(lhs.dtype),
-        None if drhs is None else rounded("dw", drhs, emulation).astype(rhs.dtype),
+        None if dlhs is None else rounded("dx", dlhs, emulation.precision).astype(lhs.dtype),
+        None if drhs is None else rounded("dw", drhs, emulation.precision).astype(rhs.dtype),
         Counters.zero() if counters is None else counters,
     )
 

@@ -1,5 +1,7 @@
 """What a training step costs under each schedule: the one door to the costs, for the CLI, experiments and reports."""
 
+from jaxgrad.evaluate.measurements import measured as measured
+from jaxgrad.evaluate.measurements import sparse as sparse
 from jaxgrad.evaluate.records import Counts as Counts
 from jaxgrad.evaluate.records import LayerCost as LayerCost
 from jaxgrad.evaluate.records import StepCost as StepCost
@@ -9,8 +11,6 @@ from jaxgrad.evaluate.records import dram_accesses as dram_accesses
 from jaxgrad.evaluate.records import time_cycles as time_cycles
 from jaxgrad.evaluate.steps import BASELINES as BASELINES
 from jaxgrad.evaluate.steps import TRAINING_SCHEDULES as TRAINING_SCHEDULES
-from jaxgrad.evaluate.steps import measured as measured
-from jaxgrad.evaluate.steps import sparse as sparse
 from jaxgrad.evaluate.steps import step_cost as step_cost
 from jaxgrad.evaluate.summary import LayerSummary as LayerSummary
 from jaxgrad.evaluate.summary import PhaseSummary as PhaseSummary

@@ -159,6 +159,11 @@ def add(parts: Iterable[Counts]) -> dict[str, int]:
     return total
 
 
+def times(counts: Counts, repeats: int) -> dict[str, int]:
+    """The counts of so many equal runs."""
+    return {name: value * repeats for name, value in counts.items()}
+
+
 def _grouped(parts: Iterable[tuple[str, Counts]]) -> dict[str, list[Counts]]:
     groups: dict[str, list[Counts]] = {}
     for phase, counts in parts:
