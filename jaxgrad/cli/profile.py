@@ -21,7 +21,7 @@ from jaxgrad.cli import screen
 from jaxgrad.cli.errors import bad_input, flag
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import StepCost, accesses
+from jaxgrad.evaluate import StepCost, accesses, time_cycles
 from jaxgrad.importers import onnx
 from jaxgrad.literals import parse_text
 from jaxgrad.profiling import Profile, profile
@@ -111,7 +111,7 @@ def _totals(own: Profile, cost: StepCost) -> Iterator[str]:
     """What the report of the schedules has not: the forward pass, and the vector unit."""
     forward = cost.total_forward()
     yield (
-        f"Forward pass: {number(forward['cycles'])} cycles, "
+        f"Forward pass: {number(time_cycles(forward))} cycles, "
         f"{number(accesses(forward))} accesses, {number(forward['macs'])} MACs"
     )
     for phase in ("forward", "backward", "update"):

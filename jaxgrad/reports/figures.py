@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from jaxgrad.counters import ACCESSES
-from jaxgrad.evaluate import LayerCost, StepCost, accesses
+from jaxgrad.evaluate import LayerCost, StepCost, accesses, time_cycles
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.style import DPI
 from jaxgrad.reports.style import SCHEDULE_COLOURS as _SCHEDULE_COLOURS
@@ -71,7 +71,7 @@ def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
     places = np.arange(len(layers))
     height = 0.84 / len(cost.schedules)
     for index, schedule in enumerate(cost.schedules):
-        cycles = [layer.backward[schedule]["cycles"] for layer in layers]
+        cycles = [time_cycles(layer.backward[schedule]) for layer in layers]
         bars = axes.barh(
             places + (index - (len(cost.schedules) - 1) / 2) * height,
             cycles,
@@ -134,7 +134,7 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
 
 def _costliest(cost: StepCost) -> list[LayerCost]:
     """The layers of most cycles under the first schedule, as many as a page holds, in the model's order."""
-    by_cycles = sorted(cost.layers, key=lambda layer: layer.backward[cost.schedules[0]]["cycles"], reverse=True)
+    by_cycles = sorted(cost.layers, key=lambda layer: time_cycles(layer.backward[cost.schedules[0]]), reverse=True)
     kept = {layer.path for layer in by_cycles[:_LAYERS_A_PAGE]}
     return [layer for layer in cost.layers if layer.path in kept]
 

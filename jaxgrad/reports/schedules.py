@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.table import Table
 
-from jaxgrad.evaluate import StepCost, accesses, summary
+from jaxgrad.evaluate import StepCost, accesses, summary, time_cycles
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, tables
 from jaxgrad.reports.numbers import saving
@@ -93,7 +93,7 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
             "the weights after their update; dW read: the gradients for it, unless W is updated in the array"
         )
     if cost.machine and (cost.machine.memory or cost.vector):
-        words["stalls"] = "cycles in which the array or the vector unit waits for DRAM"
+        words["stalls"] = "cycles in which the array or the vector unit waits for DRAM; all cycles include them"
     if cost.machine and (cost.machine.technology or cost.machine.energies):
         words["regs"] = "registers of the PEs, and moves between them"
     if cost.vector:
@@ -106,6 +106,6 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
 def _verdict(cost: StepCost, chosen: str) -> str:
     own = cost.total(chosen)
     others = [schedule for schedule in cost.schedules if schedule not in (chosen, "auto")]
-    cycles = ", ".join(f"{saving(own['cycles'], cost.total(name)['cycles'])} than {name}" for name in others)
+    cycles = ", ".join(f"{saving(time_cycles(own), time_cycles(cost.total(name)))} than {name}" for name in others)
     words = ", ".join(f"{saving(accesses(own), accesses(cost.total(name)))} than {name}" for name in others)
     return f"All layers, {chosen}: cycles {cycles}; accesses {words}."

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.counters import ACCESSES
-from jaxgrad.evaluate import Counts, StepCost, Summary, accesses
+from jaxgrad.evaluate import Counts, StepCost, Summary, accesses, time_cycles
 from jaxgrad.reports.numbers import percent, ratio, short
 from jaxgrad.workload import LayerGemm
 
@@ -85,8 +85,8 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
             table.add_row(
                 label,
                 schedule,
-                short(counts["cycles"]),
-                ratio(counts["cycles"], base["cycles"]),
+                short(time_cycles(counts)),
+                ratio(time_cycles(counts), time_cycles(base)),
                 short(accesses(counts)),
                 ratio(accesses(counts), accesses(base)),
                 short(counts["macs"]) if first else "",
