@@ -107,7 +107,10 @@ def _machines(
         found = None
         if variant.iso_area_with:
             other = by_name[variant.iso_area_with]
-            found = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
+            try:
+                found = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
+            except ValueError as error:
+                raise ValueError(f"variant.iso_area_with in {file}: {error}") from None
             machine = Machine(**{**machine.__dict__, "array": found.array})
         built[variant.name] = section, machine, found
     return built

@@ -20,12 +20,11 @@ def run(points: Sequence[Point], store: Store) -> Iterator[tuple[Point, Summary,
     """
     for point in points:
         kept = store.get("points", point.spec)
-        if kept is not None:
-            yield point, Summary.from_dict(kept), False
-            continue
-        try:
-            summary = compute(point, store)
-        except ValueError as error:
-            raise ValueError(f"{point.network}, {point.variant}: {error}") from None
-        store.put("points", point.spec, summary.as_dict())
-        yield point, summary, True
+        fresh = kept is None
+        if kept is None:
+            try:
+                kept = compute(point, store).as_dict()
+            except ValueError as error:
+                raise ValueError(f"{point.network}, {point.variant}: {error}") from None
+            store.put("points", point.spec, kept)
+        yield point, Summary.from_dict(kept), fresh

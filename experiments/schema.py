@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 import models
+from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.evaluate import TRAINING_SCHEDULES
@@ -26,6 +27,9 @@ QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "ar
 PHASES: tuple[str, ...] = ("forward", "backward", "vector", "step")
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 Number = Annotated[float, Field(allow_inf_nan=False), otherwise("give a number")]
+
+
+_TOGETHER = ", ".join(order for order in ORDERS if can_run("interleaved", order))
 
 
 class WorkloadSection(Section):
@@ -78,6 +82,13 @@ class VariantSection(Section):
     plan_for: Annotated[str, among(PLAN_OBJECTIVES)] = "cycles"
     iso_area_with: str | None = None
     machine: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_run(self) -> VariantSection:
+        # Schedules that compute both gradients at once take the best of their own where nothing is said.
+        if self.order != "separate" and not can_run(self.schedule, self.order):
+            raise ValueError(f"order: got {self.order!r} with schedule {self.schedule!r}; choose one of {_TOGETHER}")
+        return self
 
 
 class SweepSection(Section):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from jaxgrad.costs import accelergy
 from jaxgrad.hardware import FORMATS, Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
@@ -23,6 +24,11 @@ class MemorySection(Section):
     clock_ghz: Rate = 1.0
     double_buffered: Switch = True
     im2col: Annotated[str, among(IM2COL)] = "on_chip"
+
+    @model_validator(mode="after")
+    def _has_every_part(self) -> MemorySection:
+        _has_keys("sram_kib", self.sram_kib, PerOperand, all_of_them=True)
+        return self
 
 
 class MachineSection(Section):
@@ -43,6 +49,21 @@ class MachineSection(Section):
     zero_gating: Switch = False
     cores: Size = 1
     partition: Annotated[str, among(PARTITIONS)] = "batch"
+
+    @model_validator(mode="after")
+    def _knows_the_tensors(self) -> MachineSection:
+        _has_keys("precision", self.precision, Precision, all_of_them=False)
+        return self
+
+
+def _has_keys(field: str, value: Any, kind: type, *, all_of_them: bool) -> None:
+    """Refuses a table whose keys are not the fields of ``kind``."""
+    if not isinstance(value, dict):
+        return
+    names = [each.name for each in fields(kind)]
+    wrong = [key for key in value if key not in names] or [name for name in names if all_of_them and name not in value]
+    if wrong:
+        raise ValueError(f"{field}: got {sorted(value)}; give {'all' if all_of_them else 'some'} of {', '.join(names)}")
 
 
 def build(section: MachineSection, folder: Path) -> Machine:

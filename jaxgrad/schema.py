@@ -105,6 +105,9 @@ def explain(error: ValidationError, root: type[BaseModel], origin: str) -> str:
     if not place:  # from the root itself: the message names its key
         key, colon, rest = message.partition(": ")
         return f"{key} in {origin}{colon}{rest}"
+    key, colon, rest = message.partition(": got ")
+    if colon and key.isidentifier():  # from a section as a whole: the message names its key
+        return f"{'.'.join([*place, key])} in {origin}: got {rest}"
     return f"{'.'.join(place)} in {origin}: got {shown(detail['input'])}; {message}"
 
 

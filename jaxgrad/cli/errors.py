@@ -101,5 +101,5 @@ def usage(error: Any, arguments: Sequence[str], commands: Sequence[str]) -> str:
         return f"{error.option_name}: got {'no value' if lacks else 'a value'}; {said.rstrip('.')}, {help_line}"
     extra = re.search(r"unexpected extra arguments?(?:\(s\))? \((.*)\)", said)
     if extra:
-        return f"argument: got {extra[1]!r}; leave it out, {named} takes options alone: {help_line}"
+        return f"argument: got {extra[1]!r}; leave it out, {named} takes no more: {help_line}"
     return f"arguments: got {' '.join(arguments)!r}; {said.rstrip('.')}, {help_line}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaxgrad.cli import main
+from jaxgrad.cli.app import COMMANDS
 from tests.command import COMMAND, ENVIRONMENT
 
 
@@ -26,11 +27,11 @@ def prepare(folder: Path) -> None:
 
 # What the user types -> how the one line on stderr goes on after "error: ".
 BAD_INPUT = {
-    "trian": "command: got 'trian'; choose one of train, gemm, compare (did you mean 'train'?)",
+    "trian": f"command: got 'trian'; choose one of {', '.join(COMMANDS)} (did you mean 'train'?)",
     "--train": "option: got '--train'; ",
     "train --row 3": "option: got '--row'; did you mean ",
     "train -x": "option: got '-x'; see jaxgrad train --help",
-    "train lenet": "argument: got 'lenet'; leave it out, train takes options alone: see jaxgrad train --help",
+    "train lenet": "argument: got 'lenet'; leave it out, train takes no more: see jaxgrad train --help",
     "train --rows": "--rows: got no value; ",
     "gemm --json=3": "--json: got a value; ",
     "train --rows 0": "--rows: got 0; give a whole number of at least 1",

@@ -1,0 +1,104 @@
+"""``jaxgrad run``: from an experiment's file to its report."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.cli import main
+from tests.command import ENVIRONMENT
+from tests.experiments.cases import tree, write
+
+
+def test_an_experiment_runs_and_a_second_time_at_once(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(elsewhere, tree())
+    assert main(["run", "small.toml"]) == 0
+    first = capsys.readouterr().out
+    assert all(word in first for word in ("a small one", "40x24", "interleaved", "deviation", "report.html"))
+    assert main(["run", "--check", "small.toml"]) == 0
+    assert "6 points, 6 of them done before" in capsys.readouterr().out
+    assert main(["run", "small.toml", "--out", "again"]) == 0
+    assert capsys.readouterr().out.split("\nIn ")[0] == first.split("\nIn ")[0]
+    assert (elsewhere / "again" / "results.json").read_text() == (
+        elsewhere / "results" / "small" / "results.json"
+    ).read_text()
+
+
+def test_check_writes_nothing(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(elsewhere, tree())
+    assert main(["run", "small.toml", "--check"]) == 0
+    assert "6 points, 0 of them done before" in capsys.readouterr().out
+    assert [path.name for path in elsewhere.iterdir()] == ["small.toml"]
+
+
+@pytest.mark.parametrize(
+    ("content", "typed", "said"),
+    [
+        (None, "nowhere.toml", "CONFIG: got 'nowhere.toml'; there is no such file"),
+        (None, ".", "CONFIG: got '.'; give a file that can be read"),
+        (b"\xff\xfe", "small.toml", "CONFIG: got 'small.toml'; give a TOML file in UTF-8"),
+        (b"title =", "small.toml", "CONFIG: got 'small.toml'; mend its TOML"),
+        (b"", "small.toml", "title in small.toml: got none"),
+        (b"x = 1\n", "small.toml", "title in small.toml: got none"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_line(
+    content: bytes | None, typed: str, said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (elsewhere / "small.toml").write_bytes(content)
+    assert main(["run", typed]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}"), error
+    assert len(error.splitlines()) == 1
+    assert {path.name for path in elsewhere.iterdir()} <= {"small.toml"}
+
+
+def test_an_sram_too_small_is_one_line_and_leaves_no_report(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(elsewhere, tree(machine__memory__sram_kib=1, machine__rows=64, machine__cols=64))
+    assert main(["run", "small.toml"]) == 2
+    error = capsys.readouterr().err
+    assert "layer 'dense' needs" in error
+    assert len(error.splitlines()) == 1
+    assert not (elsewhere / "results" / "small").exists()
+
+
+@pytest.mark.parametrize(("typed", "said"), [("run", "CONFIG"), ("run a.toml b.toml", "b.toml")])
+def test_too_few_and_too_many_arguments(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed.split()) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+def test_an_out_that_is_a_file_is_refused(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(elsewhere, tree())
+    assert main(["run", "small.toml", "--out", "small.toml"]) == 2
+    assert capsys.readouterr().err.startswith("error: --out: got 'small.toml'")
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed as soon as it has finished a point: what is there is whole, and is not run again."""
+    sweep = [{"name": "batch", "keys": ["workload.batch"], "values": list(range(1, 400))}]
+    write(elsewhere, tree(sweep=sweep, published=[]))
+    code = "import sys; from jaxgrad.cli import main; sys.exit(main(['run', 'small.toml']))"
+    process = subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd=elsewhere, stdout=subprocess.DEVNULL)
+    store = elsewhere / "results" / "store" / "points"
+    deadline = time.monotonic() + 60
+    while not list(store.rglob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(list(store.rglob("[0-9a-f]*.json")))
+    assert done > 0
+    assert main(["run", "--check", "small.toml"]) == 0
+    text = capsys.readouterr().out
+    assert "0 of them done" not in text
