@@ -91,7 +91,7 @@ def explain(error: ValidationError, root: type[BaseModel], origin: str) -> str:
         origin: the name of the file.
     """
     detail = error.errors(include_url=False)[0]
-    place = [str(part) for part in detail["loc"] if part not in _NO_KEYS]
+    place = [str(part) for part in detail["loc"] if not _is_no_key(str(part))]
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         names = _keys(root, place[:-1])
@@ -111,7 +111,9 @@ def explain(error: ValidationError, root: type[BaseModel], origin: str) -> str:
     return f"{'.'.join(place)} in {origin}: got {shown(detail['input'])}; {message}"
 
 
-_NO_KEYS = ("int", "float", "str", "bool")  # how pydantic marks the members of a union in a location
+def _is_no_key(part: str) -> bool:
+    """Whether it is how pydantic marks a member of a union in a location."""
+    return part in ("int", "float", "str", "bool") or "[" in part
 
 
 def _keys(root: type[BaseModel], place: Sequence[str]) -> list[str]:
