@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from jaxgrad.emulation import forward as forward
     from jaxgrad.gemm import Gemm as Gemm
     from jaxgrad.hardware import Accelerator as Accelerator
-    from jaxgrad.transform import emulated as emulated
     from jaxgrad.hardware import Machine as Machine
     from jaxgrad.hardware import Memory as Memory
     from jaxgrad.hardware import Precision as Precision
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from jaxgrad.hardware import load_technology as load_technology
     from jaxgrad.profiling import Profile as Profile
     from jaxgrad.profiling import profile as profile
+    from jaxgrad.transform import emulated as emulated
 
 __version__ = "0.1.0"
 

@@ -18,9 +18,9 @@ from jaxtyping import Float
 
 from jaxgrad import emulation as core
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.autodiff.manual_axes import vary_alike
 from jaxgrad.counters import Counters
 from jaxgrad.emulation import Emulation
+from jaxgrad.manual_axes import vary_alike
 
 
 def forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:

@@ -23,10 +23,10 @@ from jaxtyping import Float32, UInt32
 from jaxgrad import emulation as core
 from jaxgrad.autodiff import lowered
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.autodiff.manual_axes import vary_alike
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.counters import Counters
 from jaxgrad.emulation import Emulation
+from jaxgrad.manual_axes import vary_alike
 from jaxgrad.rounding import rounded
 from jaxgrad.wide import add
 

@@ -14,6 +14,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from jaxgrad import wide
+from jaxgrad.manual_axes import vary_alike
 from jaxgrad.passes.base import Pass
 from jaxgrad.wide import Wide
 
@@ -41,10 +42,12 @@ def run(
     Returns:
         Each slot's result (``[s, q]`` or ``[p, q]``), and each slot's effectual MACs, added up tile by tile.
     """
+    zero, h, *rest = vary_alike(jnp.uint32(0), h, *operands)
+    operands = tuple(rest)
     parts_p = extents(h.shape[1], rows)
     parts_q = extents(operands[0].shape[1], cols)
     h_blocks = [_columns(h, part) for part in parts_p]
-    effectual = tuple(Wide(jnp.uint32(0), jnp.uint32(0)) for _ in pass_.keeps)
+    effectual = tuple(Wide(zero, zero) for _ in pass_.keeps)
     columns: list[tuple[Array, ...]] = []
     for part in parts_q:
         own = tuple(_columns(operand, part) for operand in operands)

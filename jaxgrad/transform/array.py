@@ -13,12 +13,11 @@ from jaxtyping import Float32
 
 from jaxgrad import emulation as core
 from jaxgrad.autodiff import lowered
-from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.autodiff.manual_axes import vary_alike
 from jaxgrad.autodiff.rule import Task
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.counters import Counters
 from jaxgrad.emulation import Emulation
+from jaxgrad.manual_axes import vary_alike
 from jaxgrad.wide import add
 
 
@@ -117,9 +116,9 @@ def _product_forward(task: Task, lhs: Any, rhs: Any, tap: Any) -> tuple[tuple[Ar
 
 def _product_backward(task: Task, residuals: Any, cotangents: tuple[Any, Any]) -> tuple[Array | None, ...]:
     wanted, lhs, rhs, counters = residuals
-    cotangent = cotangents[0]
+    cotangent: Any = cotangents[0]
     if isinstance(cotangent, jax.custom_derivatives.SymbolicZero):
-        cotangent = jnp.zeros(cotangent.shape, cotangent.dtype)
+        cotangent = jnp.zeros(cotangent.shape, cotangent.dtype)  # pyright: ignore[reportArgumentType]  # a dtype
     dlhs = drhs = dtap = None
     spent = Counters.zero()
     if wanted.dx or wanted.dw:

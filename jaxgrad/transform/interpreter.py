@@ -16,15 +16,16 @@ from jax.sharding import PartitionSpec
 
 from jaxgrad.autodiff import LayerCounters, new_tap
 from jaxgrad.autodiff.dot_general import DotGeneral
-from jaxgrad.autodiff.manual_axes import vary_alike
 from jaxgrad.autodiff.rule import Task
 from jaxgrad.counters import Counters
 from jaxgrad.emulation import Emulation
+from jaxgrad.manual_axes import vary_alike
 from jaxgrad.transform import array, matrices
 from jaxgrad.transform.plan import Backward, Forward, Path, Plan, hoisted, unknown
 from jaxgrad.transform.tally import Sites, folded, merged, nothing
 
 Values = list[Any]
+_EMPTY = jax.make_jaxpr(lambda: ())().jaxpr
 _INLINED = ("jit", "pjit", "closed_call", "core_call", "core_closed_call")
 _REMATS = ("remat", "remat2", "checkpoint")
 _CUSTOM_JVPS = ("custom_jvp_call",)
@@ -94,7 +95,10 @@ class Interpreter:
         if equation.primitive.name == "conv_general_dilated":
             return array.product(Task(matrices.convolution(equation), self.emulation), lhs, rhs, tap)
         params = equation.params
-        (contracted, batch), options = params["dimension_numbers"], (params["precision"], params["preferred_element_type"])
+        (contracted, batch), options = (
+            params["dimension_numbers"],
+            (params["precision"], params["preferred_element_type"]),
+        )
         if not step.swapped:
             contraction = DotGeneral.of(lhs, rhs, (contracted, batch), *options)
             return array.product(Task(contraction, self.emulation), lhs, rhs, tap)
@@ -124,7 +128,7 @@ class Interpreter:
             for each, operand in ((dx, w), (dw, x)):
                 if each is not None:
                     equation = each.equation
-                    given = dict(zip((equation.invars[each.cotangent], equation.invars[each.operand]), (dy, operand)))
+                    given = {equation.invars[each.cotangent]: dy, equation.invars[each.operand]: operand}
                     (results[equation.outvars[0]],) = bind(equation, given)
         else:
             of_x, of_w, spent = array.backward(task, *vary_alike(*operands), **wanted)
@@ -287,7 +291,9 @@ class Interpreter:
 def bind(equation: JaxprEqn, values: dict[Any, Any]) -> Values:
     """An equation's results, as the function itself has them."""
     variables = list(dict.fromkeys(each for each in equation.invars if isinstance(each, Var)))
-    alone = Jaxpr((), variables, equation.outvars, [equation], equation.effects)
+    alone = _EMPTY.replace(
+        constvars=[], invars=variables, outvars=equation.outvars, eqns=[equation], effects=equation.effects
+    )
     return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*(values[each] for each in variables))
 
 

@@ -90,9 +90,7 @@ def dots(dx: Gradient | None, dw: Gradient | None, x: Array | None, w: Array | N
     return Layer(DotGeneral.of(xs, ws, (((2,), (1,)), ((0,), (0,)))), xs, ws, dy_matrix)
 
 
-def dot_result(
-    gradient: Gradient, other: Gradient | None, values: Array, *, dw: bool
-) -> Array:
+def dot_result(gradient: Gradient, other: Gradient | None, values: Array, *, dw: bool) -> Array:
     """dX ``[G, B, K]`` or dW ``[G, K, N]`` as its equation's result."""
     equation = gradient.equation
     dy_shape = _shape(equation.invars[gradient.cotangent])
@@ -152,10 +150,9 @@ def convolutions(forward: JaxprEqn, x: Array | None, reversed_w: Array | None, d
     lhs, rhs = (variable.aval for variable in forward.invars)
     if x is None:
         x = jnp.zeros(lhs.shape, lhs.dtype)  # pyright: ignore[reportAttributeAccessIssue]  # an array's
-    if reversed_w is None:
+    w = None if reversed_w is None else _kernel(forward, reversed_w)
+    if w is None:
         w = jnp.zeros(rhs.shape, rhs.dtype)  # pyright: ignore[reportAttributeAccessIssue]  # an array's
-    else:
-        w = _kernel(forward, reversed_w)
     return Layer(convolution(forward), x, w, dy)
 
 

@@ -144,7 +144,17 @@ class _Planner:
             self._forward(site, product, labels[id(product)])
         for product in own:
             self._backward(product, labels[id(product)], gradients.get(id(product), []))
+        for path in [path for path in self.steps if self._in_condition(path)]:
+            step = self.steps.pop(path)
+            self.notes.append(f"{step.label}: in a while loop's condition, left to XLA and not counted")
         return Plan(self.steps, list(dict.fromkeys(self.notes)))
+
+    def _in_condition(self, path: Path) -> bool:
+        """Whether a product decides whether a while loop goes on: there counters have no way out."""
+        return any(
+            self.frames[path[:depth]].eqns[path[depth]].primitive.name == "while" and path[depth + 1] == 0
+            for depth in range(0, len(path) - 1, 2)
+        )
 
     def _forward(self, site: Site, product: Product, label: str) -> None:
         reason = refusal(site.equation)
@@ -203,9 +213,7 @@ class _Planner:
         self.steps[first] = Backward(label, product.site.equation, one, other, second[-1])
         return True
 
-    def _add(
-        self, product: Product, label: str, own: Product, dx: Gradient | None, dw: Gradient | None
-    ) -> None:
+    def _add(self, product: Product, label: str, own: Product, dx: Gradient | None, dw: Gradient | None) -> None:
         path = self.paths[id(own.site)]
         if _fit(product.site.equation, dx, dw):
             self.steps[path] = Backward(label, product.site.equation, dx, dw, path[-1])

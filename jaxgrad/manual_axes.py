@@ -1,4 +1,4 @@
-"""What ``jax.shard_map`` asks of a custom-VJP rule: operands and cotangents that vary over the same mesh axes."""
+"""What ``jax.shard_map`` asks of scans and custom-VJP rules: values that vary over the same mesh axes."""
 
 from __future__ import annotations
 
