@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.points import Point
 from experiments.store import Store
@@ -23,12 +23,11 @@ def compute(point: Point, store: Store) -> Summary:
         ValueError: the network does not fit the machine.
     """
     spec, machine = point.spec, point.machine
-    demand = _demand(spec, store)
-    gemms = [_gemm(record) for record in demand["gemms"]]
+    asked = demand(spec, store)
     settings = spec["variant"]
     schedule = settings["schedule"]
     cost = step_cost(
-        gemms,
+        asked.gemms,
         Emulation(
             machine.array,
             forward=settings["forward"],
@@ -40,11 +39,29 @@ def compute(point: Point, store: Store) -> Summary:
         machine=machine,
         order=settings["order"],
         plan_for=settings["plan_for"],
-        vector_work=[VectorWork(**record) for record in demand["vector"]] if spec["vector"] else (),
+        vector_work=asked.vector,
     )
-    if "effectual" in demand:
-        cost = sparse(cost, {path: (ahead, back) for path, (ahead, back) in demand["effectual"].items()})
+    if asked.effectual:
+        cost = sparse(cost, asked.effectual)
     return summary(cost, schedule)
+
+
+class Demand(NamedTuple):
+    """What a training step asks of the hardware; ``effectual`` MACs by layer where they were measured."""
+
+    gemms: list[LayerGemm]
+    vector: list[VectorWork]
+    effectual: Mapping[str, tuple[Sequence[int], Sequence[int]]]
+
+
+def demand(spec: Mapping[str, Any], store: Store) -> Demand:
+    """What a point's data (``network``, ``layer`` or ``trained``, ``batch``, ``vector``) ask for, traced once."""
+    found = _demand(spec, store)
+    return Demand(
+        [_gemm(record) for record in found["gemms"]],
+        [VectorWork(**record) for record in found["vector"]],
+        {path: (ahead, back) for path, (ahead, back) in found.get("effectual", {}).items()},
+    )
 
 
 def _demand(spec: Mapping[str, Any], store: Store) -> dict[str, Any]:

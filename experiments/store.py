@@ -14,7 +14,7 @@ from typing import Any
 import jaxgrad
 import models
 
-_SOURCES = ("costs", "evaluate", "flax", "autodiff", "hardware", "passes", "training", "workload")
+_SOURCES = ("costs", "designs", "evaluate", "flax", "autodiff", "hardware", "passes", "training", "workload")
 
 
 class Store:

@@ -1,1 +1,1 @@
-"""Whole spaces of designs at once: swept exactly, or searched by gradients of a smooth relaxation."""
+"""Whole spaces of designs at once, in exact integers."""

@@ -127,6 +127,10 @@ def _groups(question: Question, problems: Problems) -> Iterable[Group]:
     return problems.groups() if question.forward is None else [problems.whole]
 
 
+def _total(needed: Mapping[str, Any]) -> Any:
+    return sum(needed.values())
+
+
 def _padded(values: Any, multiple: int) -> np.ndarray:
     """As many as devices can share evenly; the last one is there again."""
     own = np.asarray(values, np.int64)
@@ -147,7 +151,7 @@ def _splits(
         every = np.array(list(plans.all_splits(tiles)), np.int64)
         block = plans.block(one.sizes, Splits(*every.T[:, :, None]), Arrays(rows, cols, False))
         least = np.min(
-            [sum(needed_bytes(part.nests[0], one, block, question.precision).values()).min(1) for part in parts], 0
+            [_total(needed_bytes(part.nests[0], one, block, question.precision)).min(1) for part in parts], 0
         )
         # A block that is too large without any tensor held is too large for all nests.
         lists.append(every[least <= largest])
@@ -214,10 +218,7 @@ def _counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool,
 
 def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[str, Any], Any]:
     return _least(
-        [
-            (layers.counts(own, sizes, array), schedules.cost(own, _Sized(sizes), array).accesses)
-            for own in options
-        ]
+        [(layers.counts(own, sizes, array), schedules.cost(own, _Sized(sizes), array).accesses) for own in options]
     )
 
 
@@ -247,7 +248,7 @@ def _compiled(question: Question, dx: bool, dw: bool, devices: int) -> Callable[
                 [_search(part, own, array, storage, question.precision, tried, count) for part in plan]
                 for plan in choices
             ]
-            keys = [(sum(each.time for each in plan), sum(each.moved for each in plan)) for plan in found]
+            keys: list[Any] = [(sum(each.time for each in plan), sum(each.moved for each in plan)) for plan in found]
             fits = [functools.reduce(jnp.logical_and, [each.time < NONE for each in plan]) for plan in found]
             chosen, best = jnp.full(keys[0][0].shape, -1), keys[0]
             for index, (key, fit) in enumerate(zip(keys, fits, strict=True)):
@@ -282,10 +283,11 @@ def _compiled(question: Question, dx: bool, dw: bool, devices: int) -> Callable[
 def _search(
     part: Part, shapes: Shapes, array: Arrays, storage: Storage, precision: Precision, splits: Any, count: Any
 ) -> Found:
-    """The best block and nest for each array, scratchpad and bandwidth: [G, S, W]. ``time`` is ``NONE`` where none fits."""
-    groups, sizes, rates = array.rows.shape[0], storage.usable_bytes.shape[0], storage.cycles.shape[0]
+    """The best block and nest by array, scratchpad and bandwidth: [G, S, W]. ``time`` is ``NONE`` where none fits."""
+    usable_bytes: Any = storage.usable_bytes  # of the whole scratchpad: sweeps have no divided ones
+    groups, sizes, rates = array.rows.shape[0], usable_bytes.shape[0], storage.cycles.shape[0]
     outer = Arrays(array.rows[:, None], array.cols[:, None], array.double_buffered)
-    usable = storage.usable_bytes[:, 0]
+    usable = usable_bytes[:, 0]
 
     def attempt(index: Any, best: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         block = plans.block(shapes.sizes, Splits(*splits[index]), array)

@@ -164,7 +164,10 @@ def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: P
     operands, results = nests[0].operands, nests[0].results
 
     def total(size: Callable[[Nest, str], Integer], names: Sequence[str], kind: Callable[[Nest, str], Any]) -> Any:
-        return sum(_looked_up(nests, lambda nest: size(nest, name), lambda nest: kind(nest, name)) for name in names)
+        def of(name: str) -> Any:
+            return _looked_up(nests, lambda nest: size(nest, name), lambda nest: kind(nest, name))
+
+        return sum(map(of, names))
 
     def inside(nest: Nest, name: str) -> Integer:
         words = shapes.share(name, resident(nest, name, shapes.sizes, own))
@@ -245,9 +248,7 @@ def counts(
                 if tensor in names or (tensor == "psum" and names == part.results):
                     words[name] = words.get(name, 0) + where(kind == index, value, 0)
     total |= {f"dram_{name}": value for name, value in words.items()}
-    total["stall_cycles"] = stall_cycles(
-        total["cycles"], found.moved, part.nests[0], shapes, own, storage, precision
-    )
+    total["stall_cycles"] = stall_cycles(total["cycles"], found.moved, part.nests[0], shapes, own, storage, precision)
     return total
 
 

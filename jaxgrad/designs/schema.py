@@ -16,11 +16,10 @@ from jaxgrad.evaluate import TRAINING_SCHEDULES
 from jaxgrad.hardware import FORMATS
 from jaxgrad.hardware.memory import IM2COL
 from jaxgrad.schedules import FORWARDS
-from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+from jaxgrad.schema import Rate, Section, Size, Switch, among, explain, otherwise, read_toml
 
 NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
 OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "area", "edp")
-DESCENDED: tuple[str, ...] = ("cycles", "energy", "edp")
 _MOST = 10_000_000
 
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
@@ -30,7 +29,7 @@ def _range(value: Any) -> Any:
     """The values of ``{first, last, step}`` or ``{first, last, times}``; anything else as it is."""
     if not isinstance(value, dict):
         return value
-    first, last, step, times = (value.get(key) for key in ("first", "last", "step", "times"))
+    first, last, step, times = (value.get(key, 0) for key in ("first", "last", "step", "times"))
     sizes = [each for each in value.values() if isinstance(each, int) and not isinstance(each, bool) and each > 0]
     known = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
     if not known or first > last or times == 1:
@@ -38,7 +37,7 @@ def _range(value: Any) -> Any:
             "give a list, or {first = .., last = .., step = ..} or {first = .., last = .., times = ..}, of whole "
             "numbers of at least 1, times at least 2, first at most last"
         )
-    if step is not None:
+    if step:
         if (last - first) // step >= _MOST:
             raise ValueError(f"give at most {_MOST} values")
         return list(range(first, last + 1, step))
@@ -88,7 +87,7 @@ class SpaceSection(Section):
     @model_validator(mode="after")
     def _memory(self) -> SpaceSection:
         if (self.sram_kib is None) != (self.dram_gb_per_s is None):
-            raise ValueError("give sram_kib and dram_gb_per_s, or neither")
+            raise ValueError("sram_kib: got it or dram_gb_per_s alone; give both, or neither")
         return self
 
 
@@ -111,26 +110,14 @@ class ParetoSection(Section):
 
 
 class SearchSection(Section):
-    """How plans and designs are searched for.
+    """How plans are searched for.
 
     Args:
         plans: ``coarse`` looks at some blocks for each layer (``designs.plans``), ``full`` at all that ``jaxgrad run``
-            looks at, a thousand times slower.
-        method: ``exhaustive`` costs every point; ``gradient`` descends on a smooth relaxation.
-        objective: what descent minimises.
-        area_mm2: what the design may take, if descent is to keep to an area.
-        starts, steps, seed: of descent.
-        compare: whether descent's answer is compared with the exhaustive one's.
+            looks at, one point after the other.
     """
 
     plans: Annotated[str, among(("coarse", "full"))] = "coarse"
-    method: Annotated[str, among(("exhaustive", "gradient"))] = "exhaustive"
-    objective: Annotated[str, among(DESCENDED)] = "edp"
-    area_mm2: Rate | None = None
-    starts: Size = 16
-    steps: Size = 200
-    seed: Seed = 0
-    compare: Switch = False
 
 
 class Sweep(Section):
@@ -151,13 +138,9 @@ class Sweep(Section):
             for name in ("dram_gb_per_s", "sram_kib"):
                 _distinct(f"space.{name}", getattr(self.space, name))
         priced = self.has_memory and self.machine.technology is not None
-        wanted = list(self.pareto.objectives)
-        key = "pareto.objectives"
-        if self.search.method == "gradient":
-            key, wanted = "search.objective", [*wanted, self.search.objective]
-        for name in wanted:
+        for name in self.pareto.objectives:
             if name != "cycles" and not priced:
-                raise ValueError(f"{key}: got {name!r}; give machine.technology and space.sram_kib too")
+                raise ValueError(f"pareto.objectives: got {name!r}; give machine.technology and space.sram_kib too")
         if self.machine.technology is not None and not self.has_memory:
             raise ValueError(
                 f"machine.technology: got {self.machine.technology!r} without a memory; an access costs by the size of "

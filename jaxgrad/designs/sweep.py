@@ -52,7 +52,7 @@ def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techn
     """
     if sweep.search.plans == "full":
         return _by_one(chunk, sweep, gemms, known)
-    return chunk.designs() | (_swept(chunk, sweep, gemms, known) if chunk.sram_kib else _direct(chunk, gemms))
+    return chunk.designs() | (_swept(chunk, sweep, gemms, known) if chunk.sram_kib else _direct(chunk, sweep, gemms))
 
 
 def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> None:
@@ -74,12 +74,14 @@ def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technol
                 area.area(priced, schedule)
 
 
-def _direct(chunk: Chunk, gemms: Sequence[LayerGemm]) -> Table:
+def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm]) -> Table:
     """Without a memory: the scratchpad holds everything."""
     layers = problems(gemms, patches_in_dram=True)
     arrays = _arrays(chunk)
     precision = Precision.of(chunk.precision)
-    forward = engine.without_memory(Question("ws", "", "", chunk.double_buffered, True, precision), layers, arrays)
+    forward = engine.without_memory(
+        Question(sweep.machine.forward, "", "", chunk.double_buffered, True, precision), layers, arrays
+    )
     found = []
     for schedule in chunk.schedules:
         own = engine.without_memory(
@@ -109,9 +111,7 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
     )
 
     def ask(forward: str | None, schedule: str, order: str) -> tuple[Counts, Any]:
-        question = Question(
-            forward, schedule, order, chunk.double_buffered, fixed.memory_double_buffered, precision
-        )
+        question = Question(forward, schedule, order, chunk.double_buffered, fixed.memory_double_buffered, precision)
         return engine.with_memory(question, layers, _arrays(chunk), memories)
 
     asked = [(schedule, order) for schedule in chunk.schedules for order in chunk.orders]
@@ -123,14 +123,19 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
     tables = []
     for (schedule, _), (counts, fits) in zip(asked, found, strict=True):
         quantities = _quantities({**forward, **counts}, chunk, sweep, known, schedule)
-        possible = np.broadcast_to((fits & forward_fits)[:, :, None], chunk.shape[2:]).ravel()
+        possible = _listed((fits & forward_fits)[:, :, None], chunk)
         tables.append(
             {
-                name: np.where(possible, np.broadcast_to(values, chunk.shape[2:]).ravel(), None).tolist()
+                name: [value if fit else None for value, fit in zip(_listed(values, chunk), possible, strict=True)]
                 for name, values in quantities.items()
             }
         )
     return {name: [value for table in tables for value in table[name]] for name in tables[0]}
+
+
+def _listed(values: np.ndarray, chunk: Chunk) -> list[Any]:
+    """One value for each array, scratchpad and bandwidth."""
+    return np.broadcast_to(values, chunk.shape[2:]).ravel().tolist()
 
 
 def _quantities(
@@ -235,5 +240,3 @@ def _arrays(chunk: Chunk) -> Arrays:
 
 def _patches_in_dram(chunk: Chunk, sweep: Sweep) -> bool:
     return not chunk.sram_kib or sweep.machine.im2col == "dram"
-
-

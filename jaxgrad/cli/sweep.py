@@ -1,0 +1,182 @@
+"""``jaxgrad sweep``: a design space, from its TOML file to its table and fronts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table as Screen
+from rich.text import Text
+
+from experiments import design_sweep
+from experiments.store import Store, write_text
+from jaxgrad.cli import cache, screen
+from jaxgrad.cli.errors import bad_input
+from jaxgrad.designs import schema
+from jaxgrad.designs.sweep import RESULTS, Table
+from jaxgrad.reports import plots
+from jaxgrad.reports.numbers import short
+
+_RESULTS = Path("results")
+_SHOWN = 12  # designs of a front on the screen
+_DRAWN = 3000  # points of a figure, besides the front
+_HEADERS = {
+    "cycles": "cycles",
+    "dram_bytes": "DRAM\n[bytes]",
+    "energy_pj": "energy\n[uJ]",
+    "area_um2": "area\n[mm2]",
+    "edp_js": "EDP\n[nJ s]",
+}
+_DESIGNS = {"double_buffered": "double\nbuffered", "sram_kib": "SRAM\n[KiB]", "dram_gb_per_s": "DRAM\n[GB/s]"}
+_SCALES = {"energy_pj": 1e6, "area_um2": 1e6, "edp_js": 1e-9}
+
+
+def run(config: str, *, out: str | None, store: str | None, shard: str | None, check: bool) -> int:
+    """Costs what is not known yet; without ``shard``, merges all chunks into one table and prints the fronts."""
+    cache.turn_on()
+    file = Path(config)
+    with bad_input():
+        sweep = schema.load(file)
+        path = Path(out) if out is not None else _RESULTS / f"{file.stem}.csv"
+        write = _writer(path)
+        kept = Store(Path(store) if store is not None else _RESULTS / "store")
+        if check:
+            own = design_sweep.chunks(sweep)
+        else:
+            with screen.console().status("tracing the networks"):
+                work = design_sweep.Work(sweep, file, kept)
+            own = work.chunks
+        numbers = design_sweep.shard(len(own), shard)
+    terminal = screen.console()
+    if check:
+        terminal.print(f"{file}: {sweep.title}. {sweep.points:,} points in {len(own)} chunks", soft_wrap=True)
+        return 0
+    try:
+        tables = _compute(work, [own[number] for number in numbers])
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is kept; go on with: jaxgrad sweep {config}") from None
+    if shard is not None:
+        left = sum(not work.is_done(chunk) for chunk in own)
+        rest = f"{left} of {len(own)} are left" if left else f"none is left: jaxgrad sweep {config} merges them"
+        terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
+        return 0
+    table = design_sweep.merged(tables)
+    terminal.print(f"[bold]{sweep.title}[/bold]: {sweep.points:,} points")
+    files = [path]
+    with bad_input(), terminal.status("writing"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, table)
+        for network, batch, rows in design_sweep.fronts(table, sweep.pareto.objectives):
+            name = f"{path.stem}_{network}_batch{batch}"
+            own_front = path.with_name(f"{name}_front.csv")
+            write_text(own_front, _csv({key: [values[i] for i in rows] for key, values in table.items()}))
+            files += [own_front, *_draw(own_front.with_suffix(""), table, rows, network, batch)]
+            terminal.print(_front(table, rows, network, batch, sweep.pareto.objectives))
+            if len(rows) > _SHOWN:
+                terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")
+    terminal.print(f"\nIn {path.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
+    return 0
+
+
+def _compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tables = []
+    with Progress(*columns, console=screen.console(), transient=True) as bar:
+        task = bar.add_task("points", total=sum(chunk.points for chunk in chunks))
+        for chunk in chunks:
+            bar.update(task, description=f"{chunk.network}, batch {chunk.batch}, {chunk.precision}")
+            tables.append(work.compute(chunk))
+            bar.advance(task, chunk.points)
+    return tables
+
+
+def _writer(path: Path) -> Any:
+    """What writes a table to a file of that name.
+
+    Raises:
+        ValueError: neither CSV nor Parquet, or what Parquet needs is not installed.
+    """
+    if path.is_dir():
+        raise ValueError(f"--out: got {str(path)!r}; give a file, there is a folder of that name")
+    if path.suffix == ".csv":
+        return lambda path, table: write_text(path, _csv(table))
+    if path.suffix != ".parquet":
+        raise ValueError(f"--out: got {str(path)!r}; give a file that ends in .csv or .parquet")
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise ValueError(f"--out: got {str(path)!r}; give .csv, or pip install 'jaxgrad[parquet]' first") from None
+
+    def write(path: Path, table: Table) -> None:
+        partial = path.with_name(f".{path.name}.tmp")
+        parquet.write_table(pyarrow.table(table), partial)
+        partial.replace(path)
+
+    return write
+
+
+def _csv(table: Table) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(table)
+    writer.writerows(zip(*(("" if v is None else v for v in values) for values in table.values()), strict=True))
+    return out.getvalue()
+
+
+def _front(table: Table, rows: Sequence[int], network: str, batch: int, objectives: Sequence[str]) -> Screen:
+    """The first designs of a front, or as many evenly spread over it."""
+    shown = rows if len(rows) <= _SHOWN else [rows[index * (len(rows) - 1) // (_SHOWN - 1)] for index in range(_SHOWN)]
+    screen_table = Screen(
+        title=f"{network}, batch {batch}: Pareto front of {', '.join(objectives)}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    fixed = (*RESULTS, "network", "batch")
+    designs = [name for name in table if name not in fixed and len(set(table[name])) > 1]
+    results = [name for name in _HEADERS if name in table]
+    for name in designs:
+        screen_table.add_column(Text(_DESIGNS.get(name, name)), justify="right", no_wrap=True)
+    for name in results:
+        screen_table.add_column(Text(_HEADERS[name]), justify="right", no_wrap=True)
+    for row in shown:
+        cells = [str(table[name][row]) for name in designs]
+        screen_table.add_row(*cells, *(_written(name, table[name][row]) for name in results))
+    return screen_table
+
+
+def _written(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    scaled = value / _SCALES.get(name, 1)
+    return short(round(scaled)) if scaled >= 1000 else f"{scaled:.3g}"
+
+
+def _draw(path: Path, table: Table, rows: Sequence[int], network: str, batch: int) -> list[Path]:
+    """Area against cycles: the front, and as many other points as a figure can show."""
+    if "area_um2" not in table:
+        return []
+    own = [i for i in range(len(table["network"])) if (table["network"][i], table["batch"][i]) == (network, batch)]
+    own = [i for i in own if table["cycles"][i] is not None and table["area_um2"][i] is not None]
+    some = sorted({*own[:: max(1, len(own) // _DRAWN)], *(i for i in rows if table["area_um2"][i] is not None)})
+    points = [
+        plots.Point(
+            f"{table['rows'][i]}x{table['cols'][i]} {table['schedule'][i]}"
+            + (f", {table['sram_kib'][i]} KiB" if "sram_kib" in table else ""),
+            table["area_um2"][i] / 1e6,
+            table["cycles"][i],
+        )
+        for i in some
+    ]
+    if not points:
+        return []
+    title = f"{network}, batch {batch}: area and cycles ({len(points):,} of {len(own):,} points)"
+    return plots.pareto(points, path, title)

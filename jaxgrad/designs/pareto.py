@@ -1,0 +1,28 @@
+"""The designs than which no other is as good in everything and better in something."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+def front(costs: Float[np.ndarray, "points objectives"]) -> Int[np.ndarray, " front"]:
+    """Indices of the points on the Pareto front, the cheapest in the first objective first; equal points are all on it.
+
+    Args:
+        costs: what is to be small; a point with a NaN is on no front.
+    """
+    known = np.flatnonzero(~np.isnan(costs).any(axis=1))
+    unique, place = np.unique(costs[known], axis=0, return_inverse=True)
+    # In lexicographic order no point is worse than a later one in everything: one pass finds the front.
+    kept: list[int] = []
+    best = np.empty((0, costs.shape[1]))
+    for index, point in enumerate(unique):
+        if not (best <= point).all(axis=1).any():
+            kept.append(index)
+            best = np.vstack([best, point])
+    rank = np.full(len(unique), -1)
+    rank[kept] = np.arange(len(kept))
+    own = rank[place.ravel()]
+    chosen = np.flatnonzero(own >= 0)
+    return known[chosen[np.argsort(own[chosen], kind="stable")]]

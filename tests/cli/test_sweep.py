@@ -1,0 +1,86 @@
+"""``jaxgrad sweep``: a design space from its file to its table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.cli import main
+
+SPACE = """
+title = "a small space"
+[workload]
+layers = [[40, 24], [24, 10]]
+batch = [6, 12]
+[space]
+rows = [2, 4]
+cols = [3, 5]
+schedule = ["interleaved", "ws_only"]
+[pareto]
+objectives = ["cycles"]
+"""
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_a_sweep_costs_every_point(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    assert main(["sweep", "space.toml"]) == 0
+    text = capsys.readouterr().out
+    assert "32 points" in text
+    assert "40x24, batch 6: Pareto front" in text
+    rows = table_of(elsewhere / "results" / "space.csv")
+    assert len(rows) == 32
+    best = min(
+        (row for row in rows if (row["network"], row["batch"]) == ("40x24", "6")), key=lambda r: int(r["cycles"])
+    )
+    front = table_of(elsewhere / "results" / "space_40x24_batch6_front.csv")
+    assert {row["cycles"] for row in front} == {best["cycles"]}
+
+
+def test_shards_together_are_the_whole(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    assert main(["sweep", "space.toml", "--shard", "1/2"]) == 0
+    assert "2 chunks are done; 2 of 4 are left" in capsys.readouterr().out
+    assert not (elsewhere / "results" / "space.csv").exists()
+    assert main(["sweep", "space.toml", "--shard", "2/2"]) == 0
+    assert "none is left" in capsys.readouterr().out
+    assert main(["sweep", "space.toml", "--out", "one.csv"]) == 0
+    assert main(["sweep", "space.toml", "--out", "other.csv", "--store", "new"]) == 0
+    assert (elsewhere / "one.csv").read_text() == (elsewhere / "other.csv").read_text()
+
+
+def test_parquet_holds_the_same(elsewhere: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (elsewhere / "space.toml").write_text(SPACE)
+    assert main(["sweep", "space.toml", "--out", "table.parquet"]) == 0
+    assert main(["sweep", "space.toml", "--out", "table.csv"]) == 0
+    columns = parquet.read_table(elsewhere / "table.parquet").to_pydict()
+    assert [str(value) for value in columns["cycles"]] == [row["cycles"] for row in table_of(elsewhere / "table.csv")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "typed", "said"),
+    [
+        ("", "nowhere.toml", "CONFIG: got 'nowhere.toml'; there is no such file"),
+        ("rows = [2, 4]", "space.toml --shard 3/2", "--shard: got '3/2'; give I/N"),
+        ("rows = [2, 4]", "space.toml --shard x", "--shard: got 'x'; give I/N"),
+        ("rows = [2, 4]", "space.toml --out table.xls", "--out: got 'table.xls'; give a file that ends in .csv"),
+        ("rows = [2, 0]", "space.toml", "space.rows.1 in space.toml: got 0"),
+        ("row = [2, 4]", "space.toml", "space.rows in space.toml: got none"),
+    ],
+)
+def test_what_will_not_do_is_one_line(
+    changed: str, typed: str, said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "space.toml").write_text(SPACE.replace("rows = [2, 4]", changed))
+    assert main(["sweep", *typed.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}"), error
+    assert len(error.splitlines()) == 1
+    assert [path.name for path in elsewhere.iterdir()] == ["space.toml"]
