@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -24,6 +27,8 @@ def figures(rounds: int) -> list[Figure]:
     deep = _fresh("trace_step", "densenet264", "1")
     again, search = _warm(rounds)
     reports = statistics.median(_scalesim() for _ in range(3))
+    swept = _sweep()
+    speed = _throughput(rounds)
     return [
         Figure(
             "Inception-v4's step under all schedules, cold", cold["seconds"], "s", "<= 5", cold["seconds"] <= 5,
@@ -45,6 +50,15 @@ def figures(rounds: int) -> list[Figure]:
             "SCALE-Sim's reports of ResNet-50, cold", reports, "s", "<= 2", reports <= 2,
             "DRAM fillings of overlapping windows, in numpy",
         ),
+        Figure(
+            "exact costing without a memory, interleaved", speed / 1e6, "M layer-designs/s", ">= 10", speed >= 1e7,
+            "integer divisions: 64 bits wide, one at a time",
+        ),
+        Figure(
+            "sweep of ResNet-50's step, 107,100 designs, cold", swept["seconds"], "s", "<= 60", swept["seconds"] <= 60,
+            "XLA compiling: some 5 s a schedule",
+        ),
+        Figure("the same, memory", swept["peak_mb"], "MB", "<= 2000", swept["peak_mb"] <= 2000, "counts of a chunk"),
     ]  # fmt: skip
 
 
@@ -111,6 +125,41 @@ InterfaceBandwidth: CALC
 """
 
 
+def sweep_designs(file: str, folder: str) -> None:
+    """Runs a sweep, its results in a new folder."""
+    from jaxgrad.cli import main
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        main(["sweep", file, "--out", f"{folder}/table.csv", "--store", f"{folder}/store"])
+
+
+def _sweep() -> dict[str, float]:
+    """The example with 10^5 designs, nothing compiled before."""
+    file = Path(__file__).parent / "sweeps" / "resnet50.toml"
+    with tempfile.TemporaryDirectory() as folder:
+        return _fresh("sweep_designs", str(file), folder, XDG_CACHE_HOME=folder)
+
+
+def _throughput(rounds: int) -> float:
+    """Layers of ResNet-50's backward pass, times arrays, a second."""
+    import numpy as np
+
+    from jaxgrad.designs import engine
+    from jaxgrad.designs.problems import problems
+    from jaxgrad.hardware import Precision
+
+    layers = problems(_gemms("resnet50", 4), patches_in_dram=True)
+    side = np.arange(1, 301, dtype=np.int64)
+    rows, cols = (axis.ravel() for axis in np.meshgrid(side, side))
+    question = engine.Question(None, "interleaved", "", False, True, Precision.of("bf16"))
+    arrays = engine.Arrays(rows, cols, False)
+    engine.without_memory(question, layers, arrays)
+    seconds = statistics.median(
+        _seconds(lambda: engine.without_memory(question, layers, arrays)) for _ in range(rounds)
+    )
+    return len(layers.shapes.b) * len(rows) / seconds
+
+
 def _topology(name: str) -> str:
     from jaxgrad.scalesim.topology import write_gemms
     from jaxgrad.scalesim.training import products
@@ -134,7 +183,7 @@ def _traced(name: str, batch: int) -> tuple[Any, Any]:
     return models.abstract(name), jax.ShapeDtypeStruct((batch, *models.INPUT_SHAPES[name]), jnp.float32)
 
 
-def _fresh(function: str, *arguments: str) -> dict[str, float]:
+def _fresh(function: str, *arguments: str, **environment: str) -> dict[str, float]:
     """Seconds from the start of a process to its end, and the most memory it held."""
     started = time.perf_counter()
     done = subprocess.run(
@@ -142,6 +191,7 @@ def _fresh(function: str, *arguments: str) -> dict[str, float]:
         capture_output=True,
         text=True,
         check=True,
+        env={**os.environ, **environment},
     )
     return {"seconds": time.perf_counter() - started, **json.loads(done.stdout)}
 
@@ -153,5 +203,5 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 if __name__ == "__main__":
-    {"cost_network": cost_network, "trace_step": trace_step}[sys.argv[1]](*sys.argv[2:])
+    {"cost_network": cost_network, "trace_step": trace_step, "sweep_designs": sweep_designs}[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

@@ -125,7 +125,10 @@ def _published(
     points: dict[str, dict[float, float]] = {}
     for each in comparisons:
         figure = each.published
-        of_this = figure.quantity == quantity and figure.network in (None, *networks) and not figure.over
+        elsewhere = any(
+            row.point.at[axis] != label for axis, label in figure.at.items() if axis != swept for row in rows
+        )
+        of_this = figure.quantity == quantity and figure.network in (None, *networks) and not (figure.over or elsewhere)
         if of_this and figure.ratio is not None and swept in figure.at:
             points.setdefault(figure.variant, {})[float(figure.at[swept])] = figure.ratio
     return {variant: list(values.items()) for variant, values in points.items()}

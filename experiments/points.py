@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.schema import Experiment, VariantSection
+from experiments.schema import Experiment, VariantSection, WorkloadSection
 from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.machines import MachineSection, build
@@ -65,13 +65,17 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
             for key, value in keys.items():
                 _put(tree, key, value, str(file))
         at = {axis.name: label for axis, (label, _) in zip(experiment.sweep, settings, strict=True)}
+        try:
+            batch = WorkloadSection.model_validate({**tree["workload"]}).batch
+        except ValidationError as error:
+            raise ValueError(f"workload.{explain(error, WorkloadSection, str(file))}") from None
         machines = _machines(experiment, tree["machine"], file)
         for network, source in _networks(experiment):
             for variant in experiment.variant:
                 section, machine, found = machines[variant.name]
                 spec = {
                     **source,
-                    "batch": tree["workload"]["batch"],
+                    "batch": batch,
                     "vector": tree["workload"]["vector"],
                     "machine": section.model_dump(),
                     "array": [machine.array.rows, machine.array.cols],
@@ -126,7 +130,8 @@ def _networks(experiment: Experiment) -> list[tuple[str, dict[str, Any]]]:
 
 def _put(tree: dict[str, Any], key: str, value: Any, origin: str) -> None:
     *tables, last = key.split(".")
-    place: Any = tree
+    known = bool(tables) and tables[0] in tree
+    place: Any = tree if known else None
     for table in tables:
         place = place.get(table) if isinstance(place, dict) else None
     allowed = {"workload": ("batch",), "machine": tuple(MachineSection.model_fields)}

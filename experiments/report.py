@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +29,10 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     write_text(written[0], spreadsheets.phases_csv(experiment, rows))
     write_text(written[1], spreadsheets.layers_csv(experiment, rows))
     write_text(written[2], json.dumps(_data(experiment, rows, comparisons), indent=1))
-    with written[3].open("w", encoding="utf-8") as file:
-        Console(file=file, width=_FILE_WIDTH).print(tables.screen(experiment, rows, comparisons, brief=False))
+    console = Console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
+    with console.capture() as text:
+        console.print(tables.screen(experiment, rows, comparisons, brief=False))
+    write_text(written[3], text.get())
     written += _write_accelergy(folder / "accelergy", experiment, rows)
     figures: list[html.Figure] = []
     for picture in pictures(experiment, rows, comparisons):

@@ -73,7 +73,7 @@ class VariantSection(Section):
         machine: keys of ``machine`` that differ, such as ``{zero_gating = true}``.
     """
 
-    name: Annotated[str, Field(min_length=1), otherwise("give a name")]
+    name: Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
     schedule: Annotated[str, among(TRAINING_SCHEDULES)]
     order: Annotated[str, among(ORDERS)] = "separate"
     forward: Annotated[str, among(FORWARDS)] = "ws"
@@ -192,6 +192,27 @@ class Experiment(Section):
                 raise ValueError(f"{key}: got {name!r}; choose one of {', '.join(names)}, the names of variants")
         if not (self.workload.networks or self.workload.layers or self.trained):
             raise ValueError("workload: got neither networks nor layers; give some, or a [trained] network")
+        networks = [*self.workload.networks, *(f"{k}x{n}" for k, n in self.workload.layers)]
+        if self.trained and networks:
+            raise ValueError(f"workload: got {', '.join(networks)} and [trained]; give one of the two")
+        _distinct("workload.networks", networks)
+        _distinct("sweep.name", [axis.name for axis in self.sweep])
+        _distinct("sweep.keys", [key for axis in self.sweep for key in axis.keys])
+        for axis in self.sweep:
+            _distinct(f"sweep {axis.name!r}", [label for label, _ in axis.settings()])
+        for each in self.published:
+            if each.network is not None and each.network not in (*networks, self.trained and self.trained.model):
+                raise ValueError(f"published.network: got {each.network!r}; it is not in the workload")
+        for variant in self.variant:
+            if variant.order != "separate" and self.machine.memory is None and "memory" not in variant.machine:
+                raise ValueError(
+                    f"variant.order: got {variant.order!r} without machine.memory, where nothing depends on it; give a "
+                    "memory, or leave the order out"
+                )
+        if self.compare == "vector" and not self.workload.vector:
+            raise ValueError("compare: got 'vector' without workload.vector; give workload.vector = true")
+        if self.workload.epochs is not None and self.workload.images is None:
+            raise ValueError("workload.epochs: got some without workload.images; give images too")
         if self.workload.vector and self.machine.vector_lanes is None:
             raise ValueError("workload.vector: got true; give machine.vector_lanes too")
         axes = {axis.name: [label for label, _ in axis.settings()] for axis in self.sweep}
@@ -222,6 +243,12 @@ def check(tree: Mapping[str, Any], origin: str) -> Experiment:
         return Experiment.model_validate(tree)
     except ValidationError as error:
         raise ValueError(explain(error, Experiment, origin)) from None
+
+
+def _distinct(key: str, names: list[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{key}: got {twice!r} twice; give each once")
 
 
 def _label(value: Any) -> str:

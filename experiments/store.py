@@ -65,7 +65,7 @@ def write_text(path: Path, text: str) -> None:
 def fingerprint() -> str:
     """A hash of the code that results depend on: another version computes anew."""
     home = Path(jaxgrad.__file__).parent
-    files = [*home.glob("*.py"), *Path(models.__file__).parent.rglob("*.py")]
+    files = [*home.glob("*.py"), *Path(models.__file__).parent.rglob("*.py"), Path(__file__).with_name("compute.py")]
     for package in _SOURCES:
         files += [*(home / package).rglob("*.py"), *(home / package).rglob("*.toml")]
     digest = hashlib.sha256()

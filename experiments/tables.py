@@ -29,9 +29,9 @@ def screen(
     experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
 ) -> Group:
     """All that the terminal shows, or whole for a file."""
-    parts: list[RenderableType] = [f"[bold]{experiment.title}[/bold]"]
+    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
     if experiment.question:
-        parts.append(experiment.question)
+        parts.append(Text(experiment.question))
     parts += [
         "",
         _rich(
@@ -48,7 +48,7 @@ def screen(
         parts.append(_rich(*published(comparisons), f"Published, and ours (ratios over {experiment.baseline})"))
         parts += [f"{index}: {text}" for index, text in sources(comparisons).items()]
     if experiment.notes:
-        parts += ["", "Assumptions:", *(f"- {note}" for note in experiment.notes)]
+        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
     return Group(*parts)
 
 

@@ -90,6 +90,10 @@ def explain(error: ValidationError, root: type[BaseModel], origin: str) -> str:
         root: whose fields the top level of the file sets.
         origin: the name of the file.
     """
+    return " ".join(_explained(error, root, origin).split())
+
+
+def _explained(error: ValidationError, root: type[BaseModel], origin: str) -> str:
     detail = error.errors(include_url=False)[0]
     place = [str(part) for part in detail["loc"] if not _is_no_key(str(part))]
     message = detail["msg"].removeprefix("Value error, ")

@@ -74,6 +74,9 @@ def test_several_keys_take_their_values_together_and_labels_name_them() -> None:
     [
         ({"sweep__0__keys": ["machine.rwos"], "published": []}, "sweep.keys in small.toml: got 'machine.rwos'"),
         ({"sweep__0__keys": ["workload.vector"], "published": []}, "sweep.keys in small.toml: got 'workload.vector'"),
+        ({"sweep__0__keys": ["machine"], "published": []}, "sweep.keys in small.toml: got 'machine'"),
+        ({"sweep__0__keys": ["foo"], "published": []}, "sweep.keys in small.toml: got 'foo'"),
+        ({"sweep__0__values": ["many"], "published": []}, "workload.batch in small.toml: got 'many'"),
         ({"variant__0__machine": {"rows": -1}}, "machine.rows in small.toml (variant 'WS'): got -1"),
         ({"machine__technology": "horowitz"}, "machine in small.toml: technology: got 'horowitz'"),
         ({"machine__technology": "nowhere.toml"}, "machine in small.toml: technology: got 'nowhere.toml'"),

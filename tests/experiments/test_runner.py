@@ -153,7 +153,7 @@ def test_ratios_are_over_the_baseline_at_the_same_place(tmp_path: Path) -> None:
 
 def test_what_a_machine_has_not_is_not_compared(tmp_path: Path) -> None:
     machine = {"rows": 4, "cols": 4}
-    _, wanted = expand(machine=machine, **ONE, sweep=[])
+    _, wanted = expand(machine=machine, variant=[{"name": "WS", "schedule": "ws_only"}], published=[], sweep=[])
     ((_, summary),) = results(wanted, Store(tmp_path))
     values = quantities(summary, "backward")
     assert values["dram_bytes"] is values["energy"] is values["area"] is None
