@@ -15,8 +15,9 @@ from experiments import spreadsheets, tables
 from experiments.compare import UNITS, Comparison, Row
 from experiments.pictures import pictures
 from experiments.schema import Experiment
-from experiments.store import fingerprint, write_text
+from experiments.store import fingerprint
 from jaxgrad.costs import accelergy
+from jaxgrad.files import write_text
 from jaxgrad.reports import html
 
 _FILE_WIDTH = 180

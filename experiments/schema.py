@@ -24,7 +24,6 @@ from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwis
 
 NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
 QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
-PHASES: tuple[str, ...] = ("forward", "backward", "vector", "step")
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 Number = Annotated[float, Field(allow_inf_nan=False), otherwise("give a number")]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jaxgrad
 import models
+from jaxgrad.files import write_text
 
 _SOURCES = ("costs", "designs", "evaluate", "flax", "autodiff", "hardware", "passes", "training", "workload")
 
@@ -46,19 +45,6 @@ class Store:
             found = compute()
             self.put(kind, spec, found)
         return found
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @functools.cache

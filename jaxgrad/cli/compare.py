@@ -21,6 +21,7 @@ from jaxgrad.cli.errors import bad_input, flag
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import StepCost
+from jaxgrad.files import write_text
 from jaxgrad.flax import layer_gemms, step_work, weight_words
 from jaxgrad.hardware import Machine
 from jaxgrad.literals import parse_text
@@ -81,10 +82,9 @@ def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation,
 
 def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, weights: Mapping[str, int]) -> None:
     """A workload file for each schedule."""
-    folder.mkdir()
     for schedule in cost.schedules:
         text = astrasim.workload(cost, schedule, clock_ghz=clock_ghz, weight_words=weights)
-        astrasim.write(folder / f"{schedule}.txt", text)
+        write_text(folder / f"{schedule}.txt", text)
 
 
 def _images(model: str, name: str | None, text: str | None) -> tuple[tuple[int, int, int], str]:

@@ -14,11 +14,12 @@ from rich.table import Table as Screen
 from rich.text import Text
 
 from experiments import design_sweep
-from experiments.store import Store, write_text
+from experiments.store import Store
 from jaxgrad.cli import cache, screen
 from jaxgrad.cli.errors import bad_input
 from jaxgrad.designs import schema
 from jaxgrad.designs.sweep import RESULTS, Table
+from jaxgrad.files import write_text
 from jaxgrad.reports import plots
 from jaxgrad.reports.numbers import short
 

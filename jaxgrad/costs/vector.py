@@ -6,8 +6,6 @@ from jaxgrad.costs.integers import ceil_div
 from jaxgrad.costs.transfers import Storage
 from jaxgrad.hardware import Machine
 
-VECTOR_NAMES: tuple[str, ...] = ("vector_operations", "vector_words", "dram_vector_words")
-
 
 def counts(operations: int, words: int, machine: Machine) -> dict[str, int]:
     """Counts of some elementwise work: ``cycles``, ``vector_operations``, ``vector_words`` and, with a memory, DRAM.

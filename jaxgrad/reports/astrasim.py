@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from jaxgrad.checks import number, one_of, positive_integer
-from jaxgrad.evaluate import Counts, LayerCost, StepCost
+from jaxgrad.evaluate import Counts, LayerCost, StepCost, time_cycles
 
 _NO_EXCHANGE = ("NONE", 0)
 
@@ -69,12 +68,6 @@ def workload(
     return "\n".join(lines) + "\n"
 
 
-def write(path: Path, text: str) -> Path:
-    """Writes a workload; ASTRA-sim's own end in ``.txt``."""
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 def _name(path: str) -> str:
     """A layer's name in one word, as the format's columns are parted by white space."""
     return "_".join(path.split())
@@ -82,8 +75,7 @@ def _name(path: str) -> str:
 
 def _cycles(phases: Mapping[str, Counts], *names: str) -> int:
     """Of the phases together, those in which the array waits for memory included."""
-    own = [phases[name] for name in names if name in phases]
-    return sum(counts["cycles"] + counts.get("stall_cycles", 0) for counts in own)
+    return sum(time_cycles(phases[name]) for name in names if name in phases)
 
 
 def _weights(layer: LayerCost) -> int:

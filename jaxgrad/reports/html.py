@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 import jinja2
 
 from jaxgrad.checks import shown
+from jaxgrad.files import write_text
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
@@ -86,10 +86,7 @@ def write(path: Path, title: str, sections: Sequence[Section]) -> Path:
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     images = {figure.path: _inlined(figure.path) for figure in _figures(sections)}
     text = template.render(title=title, sections=sections, images=images)
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    return write_text(path, text)
 
 
 def written(cell: Cell) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgrad.files import write_text
 from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator
 from jaxgrad.schedules import INTERLEAVED, SEQUENTIAL
@@ -44,10 +44,7 @@ def films(gemm: Gemm, array: Accelerator, seed: int = 0) -> list[dict[str, Any]]
 def write(runs: Sequence[dict[str, Any]], path: Path, title: str) -> Path:
     """Writes the page, whole or not at all."""
     data = json.dumps({"title": title, "runs": runs}, separators=(",", ":")).replace("</", "<\\/")
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(_PAGE.read_text(encoding="utf-8").replace(_PLACE, data), encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    return write_text(path, _PAGE.read_text(encoding="utf-8").replace(_PLACE, data))
 
 
 def _data(gemm: Gemm, seed: int) -> dict[str, Array]:

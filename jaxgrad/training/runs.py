@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.files import write_text
+
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 COUNTERS = "counters.json"
@@ -63,11 +65,7 @@ class Run:
 
     def write_json(self, name: str, content: Any) -> Path:
         """Writes a JSON file whole or not at all."""
-        path = self.folder / name
-        partial = path.with_name(path.name + ".tmp")
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-        return path
+        return write_text(self.folder / name, json.dumps(content, indent=1) + "\n")
 
 
 def check_vacant(path: str | Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import store
-from experiments.store import Store, write_text
+from experiments.store import Store
 
 
 def test_what_was_computed_is_not_computed_again(tmp_path: Path) -> None:
@@ -40,17 +40,3 @@ def test_a_file_that_cannot_be_read_is_computed_anew(tmp_path: Path) -> None:
     assert kept.get("points", {"a": 1}) is None
     assert kept.cached("points", {"a": 1}, lambda: [4]) == [4]
     assert json.loads(kept.path("points", {"a": 1}).read_text()) == [4]
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "deep" / "file.txt"
-    write_text(path, "old")
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(store.os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_text(path, "new")
-    assert path.read_text() == "old"
-    assert [each.name for each in path.parent.iterdir()] == ["file.txt"]

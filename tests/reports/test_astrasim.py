@@ -11,6 +11,7 @@ import pytest
 import models
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import step_cost
+from jaxgrad.files import write_text
 from jaxgrad.flax import layer_gemms
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import astrasim
@@ -83,7 +84,7 @@ def test_waiting_for_memory_takes_time_too() -> None:
 
 def test_written_as_it_is(tmp_path: Path) -> None:
     text = astrasim.workload(cost(1), "sequential", clock_ghz=1)
-    assert astrasim.write(tmp_path / "workload.txt", text).read_text() == text
+    assert write_text(tmp_path / "workload.txt", text).read_text() == text
 
 
 @pytest.mark.parametrize(
