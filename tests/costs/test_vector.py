@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxgrad.costs.vector import VECTOR_NAMES, counts
+from jaxgrad.costs.vector import counts
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit
 
 ARRAY, UNIT = Accelerator(2, 2), VectorUnit(8)
@@ -30,8 +30,3 @@ def test_cores_share_the_work() -> None:
     machine = Machine(ARRAY, Memory(1000, 4.0), Precision.of("bf16"), vector_unit=UNIT, cores=4)
     assert counts(100, 100, machine)["cycles"] == 4
     assert counts(100, 100, machine)["stall_cycles"] == 13 - 4
-
-
-def test_names() -> None:
-    machine = Machine(ARRAY, Memory(1000, 4.0), vector_unit=UNIT)
-    assert set(VECTOR_NAMES) < set(counts(1, 1, machine))
