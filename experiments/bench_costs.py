@@ -144,18 +144,19 @@ def _throughput(rounds: int) -> float:
     """Layers of ResNet-50's backward pass, times arrays, a second."""
     import numpy as np
 
-    from jaxgrad.designs import engine
+    from jaxgrad.designs import direct
     from jaxgrad.designs.problems import problems
+    from jaxgrad.designs.questions import Arrays, Question
     from jaxgrad.hardware import Precision
 
     layers = problems(_gemms("resnet50", 4), patches_in_dram=True)
     side = np.arange(1, 301, dtype=np.int64)
     rows, cols = (axis.ravel() for axis in np.meshgrid(side, side))
-    question = engine.Question(None, "interleaved", "", False, True, Precision.of("bf16"))
-    arrays = engine.Arrays(rows, cols, False)
-    engine.without_memory(question, layers, arrays)
+    question = Question(None, "interleaved", "", False, True, Precision.of("bf16"))
+    arrays = Arrays(rows, cols, False)
+    direct.without_memory(question, layers, arrays)
     seconds = statistics.median(
-        _seconds(lambda: engine.without_memory(question, layers, arrays)) for _ in range(rounds)
+        _seconds(lambda: direct.without_memory(question, layers, arrays)) for _ in range(rounds)
     )
     return len(layers.shapes.b) * len(rows) / seconds
 

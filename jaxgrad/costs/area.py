@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jaxgrad.hardware import Accelerator, Machine
+from jaxgrad.hardware import Accelerator, Machine, Technology
 
 # schedule -> the PE that runs it
 PE_KIND: dict[str, str] = {
@@ -51,10 +51,21 @@ def area(machine: Machine, schedule: str) -> Area:
     Raises:
         ValueError: no technology, or no figure for the machine's datapath.
     """
-    each = pe_um2(machine, schedule)
-    memory, technology = machine.memory, machine.technology
-    sram = 8 * memory.total_bytes * technology.sram_um2_per_bit if memory and technology else 0.0
-    return Area(each * machine.array.pes * machine.cores, sram * machine.cores)
+    each, technology = pe_um2(machine, schedule), machine.technology
+    assert technology is not None
+    sram_bytes = machine.memory.total_bytes if machine.memory else 0
+    return covered(each, technology, pes=machine.array.pes * machine.cores, sram_bytes=sram_bytes * machine.cores)
+
+
+def covered(pe_um2: float, technology: Technology, *, pes: Any, sram_bytes: Any) -> Area:
+    """Area by sizes, either of which may be an array.
+
+    Args:
+        pe_um2: of one PE.
+        technology: what SRAM takes.
+        pes, sram_bytes: of all cores together.
+    """
+    return Area(pe_um2 * pes, 8 * technology.sram_um2_per_bit * sram_bytes)
 
 
 def pe_um2(machine: Machine, schedule: str) -> float:

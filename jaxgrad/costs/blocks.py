@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from jaxgrad.arithmetic import Integer
 from jaxgrad.costs import closed_form
 from jaxgrad.costs.closed_form import Array
-from jaxgrad.costs.integers import Integer
 from jaxgrad.costs.nests import Sizes, reused_along, trips
 from jaxgrad.mapping import AXES, Mapping, named
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from jaxgrad.costs.integers import Integer, ceil_div, maximum
+from jaxgrad.arithmetic import Integer, ceil_div, maximum
 from jaxgrad.passes.base import Keeps
 from jaxgrad.passes.events import Events, SlotEvents
 from jaxgrad.passes.timeline import Order, groups, trailing

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgrad.arithmetic import ceil_div
 from jaxgrad.costs import hierarchy
 from jaxgrad.costs.hierarchy import Plan, Planned, Planner
-from jaxgrad.costs.integers import ceil_div
 from jaxgrad.costs.layers import Phases
 from jaxgrad.costs.nests import reused_along
 from jaxgrad.costs.search import Unfit

@@ -7,16 +7,17 @@ reads and writes it in that tool's format.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from jaxgrad.costs.integers import Integer
-from jaxgrad.hardware import Machine
+from jaxgrad.arithmetic import Integer
+from jaxgrad.hardware import Machine, Precision, Technology
+from jaxgrad.hardware.precision import TENSORS
 
 Counts = Mapping[str, Integer]
-Table = Mapping[str, Mapping[str, float]]
-"""pJ by component and action."""
+Table = Mapping[str, Mapping[str, Any]]
+"""pJ by component and action; floats, or arrays for many machines at once."""
 
 COMPONENTS: tuple[str, ...] = ("mac", "register", "hop", "sram", "dram", "idle", "leakage", "vector")
-_MOVED = ("x", "w", "y", "dy", "dx", "dw", "psum")
 
 
 def _both(name: str) -> tuple[str, str]:
@@ -37,10 +38,10 @@ ACTIONS: dict[str, dict[str, Callable[[Counts], Integer]]] = {
         name: lambda counts, name=name: sum(
             counts.get(f"{level}{each}", 0) for level in ("", "dram_") for each in _both(name)
         )
-        for name in _MOVED
+        for name in TENSORS
     },
     "dram": {
-        name: lambda counts, name=name: sum(counts.get(f"dram_{each}", 0) for each in _both(name)) for name in _MOVED
+        name: lambda counts, name=name: sum(counts.get(f"dram_{each}", 0) for each in _both(name)) for name in TENSORS
     },
     "idle": {"cycle": lambda counts: counts["cycles"] + counts.get("stall_cycles", 0)},
     "leakage": {"cycle": lambda counts: counts["cycles"] + counts.get("stall_cycles", 0)},
@@ -60,17 +61,35 @@ def table(machine: Machine) -> Table:
     """
     if machine.energies is not None:
         return machine.energies
-    technology, memory, precision = machine.technology, machine.memory, machine.precision
-    if technology is None or memory is None:
+    if machine.technology is None or machine.memory is None:
         raise ValueError("technology: got none; energy needs one, and a memory")
+    memory, pes = machine.memory, machine.array.pes * machine.cores
+    sizes = {name: memory.part_bytes(name) for name in TENSORS}
+    all_bytes = memory.total_bytes * machine.cores
+    return priced(machine.technology, machine.precision, sizes, pes=pes, sram_bytes=all_bytes)
+
+
+def priced(
+    technology: Technology, precision: Precision, sizes: Mapping[str, Any], *, pes: Integer, sram_bytes: Integer
+) -> Table:
+    """The table of a machine by its sizes, any of which may be an array.
+
+    Args:
+        technology, precision: what its parts take, and its number formats.
+        sizes: bytes of the SRAM that holds each tensor.
+        pes, sram_bytes: of all cores together.
+
+    Raises:
+        ValueError: the technology has no figure for what it computes with.
+    """
     macs = dict(technology.mac_pj)
     if precision.multiplier not in macs:
         raise ValueError(
             f"precision: got {precision.multiplier!r}; technology {technology.name!r} has MACs of {', '.join(macs)}"
         )
-    bits = {name: precision.format(name).bits_per_word for name in _MOVED}
+    bits = {name: precision.format(name).bits_per_word for name in TENSORS}
     sram, dram = technology.sram_access_pj_per_bit, technology.dram_pj_per_bit
-    parts = {name: sram(memory.part_bytes(name)) * bits[name] for name in _MOVED}
+    parts = {name: sram(sizes[name]) * bits[name] for name in TENSORS}
     return {
         "mac": {"compute": macs[precision.multiplier]},
         "register": {
@@ -79,9 +98,9 @@ def table(machine: Machine) -> Table:
         },
         "hop": {name: technology.hop_pj_per_bit * bits[name] for name in ("x", "dy", "psum")},
         "sram": parts,
-        "dram": {name: dram * bits[name] for name in _MOVED},
-        "idle": {"cycle": technology.idle_pj_per_pe_cycle * machine.array.pes * machine.cores},
-        "leakage": {"cycle": technology.sram_leakage_pj_per_byte_cycle * memory.total_bytes * machine.cores},
+        "dram": {name: dram * bits[name] for name in TENSORS},
+        "idle": {"cycle": technology.idle_pj_per_pe_cycle * pes},
+        "leakage": {"cycle": technology.sram_leakage_pj_per_byte_cycle * sram_bytes},
         # The vector unit works on activations.
         "vector": {
             "operation": technology.vector_pj_per_operation,

@@ -6,9 +6,9 @@ from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 
 from jaxgrad import schedules
+from jaxgrad.arithmetic import Integer
 from jaxgrad.costs import blocks
 from jaxgrad.costs.closed_form import Array
-from jaxgrad.costs.integers import Integer
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.mapping import Mapping
 

@@ -18,7 +18,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from jaxgrad.costs.integers import Integer, ceil_div, where
+from jaxgrad.arithmetic import Integer, ceil_div, minimum
 from jaxgrad.mapping import AXES, OPERANDS, Result
 
 LOOPS: tuple[str, ...] = tuple("".join(order) for order in itertools.permutations("bkn"))
@@ -83,7 +83,7 @@ def visits(nest: Nest, tensor: str, sizes: Sizes, block: Sizes) -> Integer:
     for axis in inner:
         inside = inside * loops[axis]
     # Loops of one iteration push nothing out.
-    return where(inside == 1, 1, loops[reused_along(tensor)])
+    return 1 + (loops[reused_along(tensor)] - 1) * minimum(inside - 1, 1)
 
 
 def traffic(nest: Nest, sizes: Sizes, block: Sizes, words: Mapping[str, Integer]) -> dict[str, Integer]:

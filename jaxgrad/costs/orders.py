@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from jaxgrad.costs.integers import Integer, maximum, minimum, where
+from jaxgrad.arithmetic import Integer, maximum, minimum, where
 from jaxgrad.costs.nests import LOOPS, Nest, holdings
 from jaxgrad.mapping import Result
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgrad.arithmetic import Integer, ceil_div, minimum
 from jaxgrad.checks import one_of
 from jaxgrad.costs import blocks
 from jaxgrad.costs.closed_form import Array
-from jaxgrad.costs.integers import Integer, ceil_div, minimum
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.costs.orders import Nests
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles

@@ -8,7 +8,7 @@ for arrays of machines, of memories and of bandwidths, and works for Python ints
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,31 +16,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgrad import schedules
+from jaxgrad.arithmetic import Integer, ceil_div, where
 from jaxgrad.costs import blocks
 from jaxgrad.costs.closed_form import Array
 from jaxgrad.costs.hierarchy import can_run
-from jaxgrad.costs.integers import Integer, ceil_div, minimum, where
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.orders import FUSED, Nests, families
 from jaxgrad.costs.search import Alternatives
-from jaxgrad.costs.transfers import Shapes, Storage, stall_cycles
+from jaxgrad.costs.transfers import Shapes, Storage, needed_bytes, stall_cycles
+from jaxgrad.designs.splits import Splits, all_splits, block
 from jaxgrad.hardware import Precision
 from jaxgrad.mapping import AXES, Mapping, Result
 
 ORDERS: tuple[str, ...] = ("separate", *FUSED, "best")
 """Orders that the coarse search knows; its ``best`` is the best of the others, ``alternating`` not among them."""
-
-TILE = 1 << 40
-"""More parts than an axis has tiles: it is cut into single tiles."""
-_STEP = 4
-
-
-class Splits(NamedTuple):
-    """Into how many parts each axis is cut; arrays, or one choice."""
-
-    b: Integer
-    k: Integer
-    n: Integer
 
 
 @dataclass(frozen=True)
@@ -121,25 +110,6 @@ def backward(schedule: str, order: str, *, dx: bool, dw: bool) -> list[Plan]:
 
 def _part(results: tuple[Result, ...], orders: Sequence[str], choices: tuple[tuple[Mapping, ...], ...]) -> Part:
     return Part(results, tuple(nests for order in orders for nests in families(results, order)), choices)
-
-
-def ladder(tiles: int) -> list[int]:
-    """Into how many parts an axis of so many tiles may be cut."""
-    counts = [1]
-    while counts[-1] * _STEP < tiles:
-        counts.append(counts[-1] * _STEP)
-    return [*counts, TILE] if tiles > 1 else counts
-
-
-def block(sizes: Sizes, splits: Splits, array: Array) -> dict[str, Integer]:
-    """Lengths of the blocks: whole tiles, and no more than the axis."""
-    granules = {"b": 1, "k": array.cols, "n": array.rows}
-    return {
-        axis: minimum(
-            sizes[axis], granules[axis] * ceil_div(ceil_div(sizes[axis], granules[axis]), getattr(splits, axis))
-        )
-        for axis in "bkn"
-    }
 
 
 class Candidate(NamedTuple):
@@ -256,9 +226,30 @@ def _entry(table: Sequence[int], index: Integer) -> Integer:
     return table[index] if isinstance(index, int) else jnp.asarray(table)[index]
 
 
-def all_splits(tiles: Sizes) -> Iterator[Splits]:
-    """Every choice for an array on which the axes have so many tiles, coarse ones first."""
-    for b in ladder(tiles["b"]):
-        for k in ladder(tiles["k"]):
-            for n in ladder(tiles["n"]):
-                yield Splits(b, k, n)
+def tried(
+    choices: Sequence[Plan], shapes: Shapes, arrays: Array, usable_bytes: np.ndarray, precision: Precision
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each layer the splits to try, [layers, most, 3], and how many of them; those that fit nowhere left out.
+
+    Args:
+        choices: plans.
+        shapes: of the layers.
+        arrays: all of them.
+        usable_bytes: of the scratchpads.
+        precision: number formats.
+    """
+    rows, cols = np.asarray(arrays.rows), np.asarray(arrays.cols)
+    parts = [part for plan in choices for part in plan]
+    lists: list[np.ndarray] = []
+    for b, k, n, x_words in zip(*shapes, strict=True):
+        one = Shapes(int(b), int(k), int(n), int(x_words))
+        tiles = {"b": one.b, "k": ceil_div(one.k, int(cols.min())), "n": ceil_div(one.n, int(rows.min()))}
+        every = np.array(list(all_splits(tiles)), np.int64)
+        own = block(one.sizes, Splits(*every.T[:, :, None]), arrays)
+        needed = [needed_bytes(part.nests[0], one, own, precision) for part in parts]
+        least = np.min([np.min(sum(each.values()), 1) for each in needed], 0)
+        # A block that is too large without any tensor held is too large for all nests.
+        fitting = every[least <= np.max(usable_bytes)]
+        lists.append(fitting if len(fitting) else every[-1:])
+    most = 64 * -(-max(map(len, lists)) // 64)
+    return np.stack([np.resize(own, (most, 3)) for own in lists]), np.array(list(map(len, lists)))

@@ -12,9 +12,10 @@ from jaxgrad.costs import area, energy
 from jaxgrad.costs.hierarchy import phase_dram_bytes
 from jaxgrad.costs.transfers import Storage
 from jaxgrad.counters import ACCESSES, NAMES
-from jaxgrad.designs import bounds, engine
-from jaxgrad.designs.engine import Arrays, Counts, Memories, Question
+from jaxgrad.designs import bounds, direct, engine
+from jaxgrad.designs.engine import Memories
 from jaxgrad.designs.problems import problems
+from jaxgrad.designs.questions import Arrays, Counts, Question
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.designs.space import Chunk, machine, machines
 from jaxgrad.emulation import Emulation
@@ -79,12 +80,12 @@ def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm]) -> Table:
     layers = problems(gemms, patches_in_dram=True)
     arrays = _arrays(chunk)
     precision = Precision.of(chunk.precision)
-    forward = engine.without_memory(
+    forward = direct.without_memory(
         Question(sweep.machine.forward, "", "", chunk.double_buffered, True, precision), layers, arrays
     )
     found = []
     for schedule in chunk.schedules:
-        own = engine.without_memory(
+        own = direct.without_memory(
             Question(None, schedule, "", chunk.double_buffered, True, precision), layers, arrays
         )
         counts = {name: forward.get(name, 0) + own.get(name, 0) for name in NAMES}

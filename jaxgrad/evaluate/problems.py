@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgrad import schedules as known
+from jaxgrad.arithmetic import exact
 from jaxgrad.costs import cores, hierarchy, layers
 from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import DRAM_NAMES
-from jaxgrad.costs.integers import exact
 from jaxgrad.costs.layers import Phases
 from jaxgrad.costs.search import Unfit
 from jaxgrad.costs.transfers import Shapes, largest_number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from jaxgrad.arithmetic import ceil_div
 from jaxgrad.checks import one_of
 
 TENSORS: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw", "psum")
@@ -90,9 +91,9 @@ class Precision:
         return FORMATS[getattr(self, field)]
 
     def bytes(self, tensor: str, words: Any) -> Any:
-        """Bytes that so many words of a tensor take, rounded up; integers of whatever kind ``words`` is."""
+        """Bytes that so many words of a tensor take, rounded up; numbers of whatever kind ``words`` is."""
         stored = self.format(tensor)
-        return -(-words * stored.block_bits // (8 * stored.block))
+        return ceil_div(words * stored.block_bits, 8 * stored.block)
 
     @property
     def multiplier(self) -> str:

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.arithmetic import where
 from jaxgrad.checks import boolean, number, one_of, positive_integer, shown
 from jaxgrad.hardware.precision import FORMATS
 
@@ -66,8 +67,8 @@ class Technology:
     sram_um2_per_bit: float
     pe_um2: tuple[tuple[tuple[str, bool, str], float], ...]
 
-    def sram_access_pj_per_bit(self, size_bytes: int) -> float:
-        """Energy of an access to a scratchpad of that size.
+    def sram_access_pj_per_bit(self, size_bytes: Any) -> Any:
+        """Energy of an access to a scratchpad of that size, or of an array of sizes.
 
         Between and beyond the sizes given, energy goes as a power of the size (a straight line through the two nearest
         on logarithmic axes); one figure alone holds for every size.
@@ -75,10 +76,14 @@ class Technology:
         points = self.sram_pj_per_bit
         if len(points) == 1:
             return points[0][1]
-        pairs = list(itertools.pairwise(points))
-        (small, low), (large, high) = next((pair for pair in pairs if size_bytes <= pair[1][0]), pairs[-1])
-        slope = math.log(high / low) / math.log(large / small)
-        return low * (size_bytes / small) ** slope
+        lines = []
+        for (small, low), (large, high) in itertools.pairwise(points):
+            slope = math.log(high / low) / math.log(large / small)
+            lines.append(low * (size_bytes / small) ** slope)
+        energy = lines[-1]
+        for (upto, _), line in reversed(list(zip(points[1:-1], lines, strict=False))):
+            energy = where(size_bytes <= upto, line, energy)
+        return energy
 
     def pe_area_um2(self, datapath: str, *, double_buffered: bool, kind: str) -> float:
         """Area of one PE.

@@ -1,4 +1,4 @@
-"""jaxgrad.costs.integers: Python ints, NumPy's arrays and JAX's give the same costs, however they are computed."""
+"""jaxgrad.arithmetic: Python ints, NumPy's arrays and JAX's give the same costs, however they are computed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from jaxgrad import schedules
+from jaxgrad.arithmetic import ceil_div, exact, maximum, minimum, where
 from jaxgrad.costs import blocks, closed_form
-from jaxgrad.costs.integers import ceil_div, exact, maximum, minimum, where
 from jaxgrad.costs.nests import resident, traffic
 from jaxgrad.costs.orders import rule
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles

@@ -1,0 +1,78 @@
+"""Arithmetic that costs are written in: one formula for Python ints, arrays of integers, and real numbers.
+
+Python ints know no overflow. Arrays of integers are int64 (under ``jax.enable_x64`` in JAX); ``exact`` chooses Python
+ints inside arrays where 64 bits would not do. Of real numbers (a float, or arrays of them) a quotient is rounded up
+smoothly, so that a formula becomes its own relaxation: continuous, and to be differentiated (``designs.relaxed``).
+"""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Integer = Any
+"""A Python int, or an integer array of NumPy or JAX; in a relaxation a real number."""
+
+_SAFE = 2.0**62
+_SHARPNESS = 8.0
+_FAR = 1024.0
+
+
+def ceil_div(number: Integer, divisor: Integer) -> Integer:
+    """The quotient rounded up; of real numbers ``smooth_ceil`` of it."""
+    if _real(number) or _real(divisor):
+        return smooth_ceil(number / divisor)
+    return -(-number // divisor)
+
+
+def smooth_ceil(number: Any) -> Any:
+    """``number``, at least 0, rounded up, but for a smooth rise after each integer.
+
+    Exact at integers and below 1. After an integer it rises steeply, and ever more slowly up to the next one: its slope
+    tells that one more tile is dear, and what room is left in the last one cheap. Beyond 1024 it is the number itself.
+    """
+    numpy = _namespace(number)
+    whole = numpy.floor(number)
+    part = number - whole
+    up = whole + part * _SHARPNESS / (1 + (_SHARPNESS - 1) * part)
+    return numpy.where(number < 1, numpy.sign(number), numpy.where(number > _FAR, number, up))
+
+
+def maximum(*values: Integer) -> Integer:
+    if all(isinstance(value, int | float) for value in values):
+        return max(values)
+    return functools.reduce(_namespace(*values).maximum, values)
+
+
+def minimum(*values: Integer) -> Integer:
+    if all(isinstance(value, int | float) for value in values):
+        return min(values)
+    return functools.reduce(_namespace(*values).minimum, values)
+
+
+def where(condition: Any, chosen: Integer, other: Integer) -> Integer:
+    """``chosen`` where ``condition`` holds, else ``other``."""
+    if isinstance(condition, bool | np.bool_) and all(isinstance(value, int | float) for value in (chosen, other)):
+        return chosen if condition else other
+    return _namespace(condition, chosen, other).where(condition, chosen, other)
+
+
+def exact(values: Any, *, largest: float) -> np.ndarray:
+    """An integer array in which nothing overflows: int64, or Python ints where results reach ``largest`` beyond it."""
+    return np.asarray(values, np.int64 if largest < _SAFE else object)
+
+
+def _real(value: Any) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return isinstance(value, float) if dtype is None else dtype.kind == "f"
+
+
+def _namespace(*values: Any) -> ModuleType:
+    """The library whose arrays these are: NumPy, unless one of them belongs to another."""
+    for value in values:
+        if hasattr(value, "__array_namespace__") and not isinstance(value, np.ndarray):
+            return value.__array_namespace__()
+    return np

@@ -1,0 +1,29 @@
+"""Designs spread over all devices there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, PartitionSpec
+
+_AXIS = "designs"
+
+
+def padded(values: Any, multiple: int) -> np.ndarray:
+    """As many as devices can share evenly; the last one is there again."""
+    own = np.asarray(values, np.int64)
+    return np.concatenate([own, np.repeat(own[-1:], -len(own) % multiple)])
+
+
+def on_devices(function: Callable[..., Any], arguments: int, devices: int) -> Callable[..., Any]:
+    """The first two arguments and all results are cut along the designs, the rest is everywhere."""
+    if devices == 1:
+        return jax.jit(function)
+    mesh = jax.make_mesh((devices,), (_AXIS,), axis_types=(AxisType.Auto,))
+    cut, whole = PartitionSpec(_AXIS), PartitionSpec()
+    specs = (cut, cut, *(whole for _ in range(arguments - 2)))
+    # Loops start from constants, the same everywhere, which the check of replication does not like.
+    return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=cut, check_vma=False))

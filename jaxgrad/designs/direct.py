@@ -1,0 +1,92 @@
+"""Many designs at once where the scratchpad holds everything: shapes alone decide."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxgrad import schedules
+from jaxgrad.arithmetic import where
+from jaxgrad.costs import layers
+from jaxgrad.costs.transfers import Shapes
+from jaxgrad.designs.devices import on_devices, padded
+from jaxgrad.designs.problems import Problems
+from jaxgrad.designs.questions import Arrays, Question
+
+
+def without_memory(question: Question, problems: Problems, arrays: Arrays) -> dict[str, Any]:
+    """Counts of all layers together where the scratchpad holds everything: by name, int64 arrays of shape [G]."""
+    totals: dict[str, Any] = {}
+    devices = jax.device_count()
+    rows, cols = (padded(values, devices) for values in (arrays.rows, arrays.cols))
+    for group in question.groups(problems):
+        with jax.enable_x64(True):
+            found = _direct(question, group.dx, group.dw, devices)(rows, cols, group.shapes, question.times(group))
+        for name, values in found.items():
+            totals[name] = totals.get(name, 0) + np.asarray(values)[: len(arrays.rows)]
+    return totals
+
+
+@functools.lru_cache(maxsize=256)
+def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..., dict[str, Any]]:
+    def run(rows: Any, cols: Any, shapes: Shapes, times: Any) -> dict[str, Any]:
+        array = Arrays(rows, cols, question.double_buffered)
+
+        def step(totals: dict[str, Any], layer: tuple[Shapes, Any]) -> tuple[dict[str, Any], None]:
+            own, often = layer
+            found = counted(question, own.sizes, array, dx, dw)
+            return {name: totals[name] + often * found.get(name, 0) for name in totals}, None
+
+        names = jax.eval_shape(lambda: counted(question, _sizes(shapes), array, dx, dw))
+        zeros = {name: jnp.zeros(rows.shape, jnp.int64) for name in names}
+        return lax.scan(step, zeros, (shapes, times))[0]
+
+    return on_devices(run, 4, devices)
+
+
+def _sizes(shapes: Shapes) -> Mapping[str, Any]:
+    return {axis: values[0] for axis, values in shapes.sizes.items()}
+
+
+class _Sized(NamedTuple):
+    sizes: Mapping[str, Any]
+
+
+def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, dw: bool) -> dict[str, Any]:
+    """A layer's counts; of several mappings or schedules the one of fewest cycles, then of fewest accesses."""
+    if question.forward is not None:
+        return layers.counts([schedules.FORWARD[question.forward]], sizes, array)
+    names = schedules.AUTO if question.schedule == "auto" else (question.schedule,)
+    plans_of = []
+    for name in names:
+        chosen = [_best([[mapping] for mapping in choice], sizes, array)
+                  for choice in schedules.alternatives(name, dx=dx, dw=dw)]  # fmt: skip
+        total: dict[str, Any] = {}
+        accesses = 0
+        for found, own in chosen:
+            accesses = accesses + own
+            for key, value in found.items():
+                total[key] = total.get(key, 0) + value
+        plans_of.append((total, accesses))
+    return _least(plans_of)[0] if dx or dw else {}
+
+
+def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[str, Any], Any]:
+    return _least(
+        [(layers.counts(own, sizes, array), schedules.cost(own, _Sized(sizes), array).accesses) for own in options]
+    )
+
+
+def _least(options: Sequence[tuple[dict[str, Any], Any]]) -> tuple[dict[str, Any], Any]:
+    (best, accesses), *others = options
+    for other, own in others:
+        better = (other["cycles"] < best["cycles"]) | ((other["cycles"] == best["cycles"]) & (own < accesses))
+        best = {name: where(better, other.get(name, 0), best.get(name, 0)) for name in {**best, **other}}
+        accesses = where(better, own, accesses)
+    return best, accesses
