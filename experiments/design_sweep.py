@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,9 @@ from experiments.compute import demand
 from experiments.store import Store
 from jaxgrad.designs import sweep as engine
 from jaxgrad.designs.pareto import front
-from jaxgrad.designs.schema import Sweep
+from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.space import Chunk, chunks, technology
 from jaxgrad.designs.sweep import Table
-
-COLUMNS: Mapping[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}
-"""Objectives of a front, and the column each is in."""
 
 
 class Work:

@@ -8,6 +8,8 @@ smoothly, so that a formula becomes its own relaxation: continuous, and to be di
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +25,7 @@ _FAR = 1024.0
 
 def ceil_div(number: Integer, divisor: Integer) -> Integer:
     """The quotient rounded up; of real numbers ``smooth_ceil`` of it."""
-    if _real(number) or _real(divisor):
+    if is_real(number) or is_real(divisor):
         return smooth_ceil(number / divisor)
     return -(-number // divisor)
 
@@ -60,12 +62,21 @@ def where(condition: Any, chosen: Integer, other: Integer) -> Integer:
     return _namespace(condition, chosen, other).where(condition, chosen, other)
 
 
+def stacked(rows: Sequence[Sequence[Integer]]) -> list[Integer]:
+    """The columns of a table of numbers or arrays, each along a new first axis."""
+    numpy = _namespace(*itertools.chain.from_iterable(rows))
+    every = numpy.broadcast_arrays(*(numpy.asarray(value) for row in rows for value in row))
+    width = len(rows[0])
+    return [numpy.stack(every[index::width]) for index in range(width)]
+
+
 def exact(values: Any, *, largest: float) -> np.ndarray:
     """An integer array in which nothing overflows: int64, or Python ints where results reach ``largest`` beyond it."""
     return np.asarray(values, np.int64 if largest < _SAFE else object)
 
 
-def _real(value: Any) -> bool:
+def is_real(value: Any) -> bool:
+    """Whether it is a number, or an array of numbers, of a relaxation."""
     dtype = getattr(value, "dtype", None)
     return isinstance(value, float) if dtype is None else dtype.kind == "f"
 

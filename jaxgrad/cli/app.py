@@ -12,6 +12,7 @@ from jaxgrad.cli.commands.gemm import gemm
 from jaxgrad.cli.commands.profile import profile
 from jaxgrad.cli.commands.run import run
 from jaxgrad.cli.commands.scalesim import scalesim
+from jaxgrad.cli.commands.search import search
 from jaxgrad.cli.commands.sweep import sweep
 from jaxgrad.cli.commands.trace import trace
 from jaxgrad.cli.commands.train import train
@@ -40,7 +41,7 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, compare, run, sweep, trace, scalesim, profile)
+_FUNCTIONS = (train, gemm, compare, run, sweep, search, trace, scalesim, profile)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command()(_function)

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Screen
-from rich.text import Text
 
 from experiments import design_sweep
 from experiments.store import Store
-from jaxgrad.cli import cache, screen
+from jaxgrad.cli import cache, designs, screen
 from jaxgrad.cli.errors import bad_input
 from jaxgrad.designs import schema
 from jaxgrad.designs.sweep import RESULTS, Table
 from jaxgrad.files import write_text
 from jaxgrad.reports import plots
-from jaxgrad.reports.numbers import short
 
 _RESULTS = Path("results")
 _SHOWN = 12  # designs of a front on the screen
 _DRAWN = 3000  # points of a figure, besides the front
-_HEADERS = {
-    "cycles": "cycles",
-    "dram_bytes": "DRAM\n[bytes]",
-    "energy_pj": "energy\n[uJ]",
-    "area_um2": "area\n[mm2]",
-    "edp_js": "EDP\n[nJ s]",
-}
-_DESIGNS = {"double_buffered": "double\nbuffered", "sram_kib": "SRAM\n[KiB]", "dram_gb_per_s": "DRAM\n[GB/s]"}
-_SCALES = {"energy_pj": 1e6, "area_um2": 1e6, "edp_js": 1e-9}
 
 
 def run(config: str, *, out: str | None, store: str | None, shard: str | None, check: bool) -> int:
@@ -44,7 +30,7 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
     with bad_input():
         sweep = schema.load(file)
         path = Path(out) if out is not None else _RESULTS / f"{file.stem}.csv"
-        write = _writer(path)
+        write = designs.writer(path)
         kept = Store(Path(store) if store is not None else _RESULTS / "store")
         if check:
             own = design_sweep.chunks(sweep)
@@ -75,7 +61,7 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
         for network, batch, rows in design_sweep.fronts(table, sweep.pareto.objectives):
             name = f"{path.stem}_{network}_batch{batch}"
             own_front = path.with_name(f"{name}_front.csv")
-            write_text(own_front, _csv({key: [values[i] for i in rows] for key, values in table.items()}))
+            write_text(own_front, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
             files += [own_front, *_draw(own_front.with_suffix(""), table, rows, network, batch)]
             terminal.print(_front(table, rows, network, batch, sweep.pareto.objectives))
             if len(rows) > _SHOWN:
@@ -96,69 +82,13 @@ def _compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
     return tables
 
 
-def _writer(path: Path) -> Any:
-    """What writes a table to a file of that name.
-
-    Raises:
-        ValueError: neither CSV nor Parquet, or what Parquet needs is not installed.
-    """
-    if path.is_dir():
-        raise ValueError(f"--out: got {str(path)!r}; give a file, there is a folder of that name")
-    if path.suffix == ".csv":
-        return lambda path, table: write_text(path, _csv(table))
-    if path.suffix != ".parquet":
-        raise ValueError(f"--out: got {str(path)!r}; give a file that ends in .csv or .parquet")
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ModuleNotFoundError:
-        raise ValueError(f"--out: got {str(path)!r}; give .csv, or pip install 'jaxgrad[parquet]' first") from None
-
-    def write(path: Path, table: Table) -> None:
-        partial = path.with_name(f".{path.name}.tmp")
-        parquet.write_table(pyarrow.table(table), partial)
-        partial.replace(path)
-
-    return write
-
-
-def _csv(table: Table) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(table)
-    writer.writerows(zip(*(("" if v is None else v for v in values) for values in table.values()), strict=True))
-    return out.getvalue()
-
-
 def _front(table: Table, rows: Sequence[int], network: str, batch: int, objectives: Sequence[str]) -> Screen:
     """The first designs of a front, or as many evenly spread over it."""
     shown = rows if len(rows) <= _SHOWN else [rows[index * (len(rows) - 1) // (_SHOWN - 1)] for index in range(_SHOWN)]
-    screen_table = Screen(
-        title=f"{network}, batch {batch}: Pareto front of {', '.join(objectives)}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
     fixed = (*RESULTS, "network", "batch")
-    designs = [name for name in table if name not in fixed and len(set(table[name])) > 1]
-    results = [name for name in _HEADERS if name in table]
-    for name in designs:
-        screen_table.add_column(Text(_DESIGNS.get(name, name)), justify="right", no_wrap=True)
-    for name in results:
-        screen_table.add_column(Text(_HEADERS[name]), justify="right", no_wrap=True)
-    for row in shown:
-        cells = [str(table[name][row]) for name in designs]
-        screen_table.add_row(*cells, *(_written(name, table[name][row]) for name in results))
-    return screen_table
-
-
-def _written(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    scaled = value / _SCALES.get(name, 1)
-    return short(round(scaled)) if scaled >= 1000 else f"{scaled:.3g}"
+    names = [name for name in table if name not in fixed and len(set(table[name])) > 1]
+    title = f"{network}, batch {batch}: Pareto front of {', '.join(objectives)}"
+    return designs.on_screen(title, names, [{name: table[name][row] for name in table} for row in shown])
 
 
 def _draw(path: Path, table: Table, rows: Sequence[int], network: str, batch: int) -> list[Path]:

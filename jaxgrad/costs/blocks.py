@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from jaxgrad.arithmetic import Integer
+from jaxgrad.arithmetic import Integer, is_real, stacked
 from jaxgrad.costs import closed_form
 from jaxgrad.costs.closed_form import Array
 from jaxgrad.costs.nests import Sizes, reused_along, trips
@@ -22,12 +22,15 @@ class _Part(NamedTuple):
 
 def cycles(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> Integer:
     """Clock cycles of the array over all blocks: every mapping once on each, one after the other."""
-    total = 0
-    for part in _parts(sizes, block):
+
+    def of(part: Sizes) -> dict[str, Integer]:
+        spent = 0
         for mapping in mappings:
-            s, p, q = (part.sizes[axis] for axis in mapping.axes)
-            total = total + part.count * closed_form.cycles(mapping.keeps, mapping.order, s, p, q, array)
-    return total
+            s, p, q = (part[axis] for axis in mapping.axes)
+            spent = spent + closed_form.cycles(mapping.keeps, mapping.order, s, p, q, array)
+        return {"cycles": spent}
+
+    return _over_blocks(of, sizes, block)["cycles"]
 
 
 def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> dict[str, Integer]:
@@ -36,23 +39,38 @@ def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array
     A sum that is spread over several blocks is read back from the scratchpad for each but the first, as partial sums,
     or as weight gradients where an output-stationary pass drained them.
     """
-    totals: dict[str, Integer] = {}
 
-    def add(name: str, count: Integer) -> None:
-        totals[name] = totals.get(name, 0) + count
-
-    for part in _parts(sizes, block):
+    def of(part: Sizes) -> dict[str, Integer]:
+        own: dict[str, Integer] = {}
         for mapping in mappings:
-            s, p, q = (part.sizes[axis] for axis in mapping.axes)
+            s, p, q = (part[axis] for axis in mapping.axes)
             events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
             for name, values in named(events, mapping).items():
-                for value in values:
-                    add(name, part.count * value)
+                own[name] = own.get(name, 0) + sum(values)
+        return own
+
+    totals = _over_blocks(of, sizes, block)
     loops = trips(sizes, block)
     for product in itertools.chain.from_iterable(mapping.products for mapping in mappings):
         first, second = AXES[product.result]
         again = (loops[reused_along(product.result)] - 1) * sizes[first] * sizes[second]
-        add("dw_reads" if product == ("os", "dw") else "psum_reads", again)
+        name = "dw_reads" if product == ("os", "dw") else "psum_reads"
+        totals[name] = totals.get(name, 0) + again
+    return totals
+
+
+def _over_blocks(of: Callable[[Sizes], dict[str, Integer]], sizes: Sizes, block: Sizes) -> dict[str, Integer]:
+    """The sum over all blocks of what one of them takes."""
+    parts = list(_parts(sizes, block))
+    if is_real(parts[0].count):
+        # A relaxation is compiled, and differentiated: all parts at once make an eighth of the code.
+        together = stacked([[part.count, *part.sizes.values()] for part in parts])
+        count, *lengths = together
+        return {name: (count * value).sum(0) for name, value in of(dict(zip("bkn", lengths, strict=True))).items()}
+    totals: dict[str, Integer] = {}
+    for part in parts:
+        for name, value in of(part.sizes).items():
+            totals[name] = totals.get(name, 0) + part.count * value
     return totals
 
 

@@ -23,7 +23,7 @@ from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.orders import FUSED, Nests, families
 from jaxgrad.costs.search import Alternatives
-from jaxgrad.costs.transfers import Shapes, Storage, needed_bytes, stall_cycles
+from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, needed_bytes, stall_cycles
 from jaxgrad.designs.splits import Splits, all_splits, block
 from jaxgrad.hardware import Precision
 from jaxgrad.mapping import AXES, Mapping, Result
@@ -140,8 +140,7 @@ def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: P
         return sum(map(of, names))
 
     def inside(nest: Nest, name: str) -> Integer:
-        words = shapes.share(name, resident(nest, name, shapes.sizes, own))
-        return precision.bytes("psum" if name in results else name, words)
+        return _inside_bytes(nest, name, shapes, own, precision)
 
     def read(nest: Nest, name: str) -> Integer:
         return precision.bytes(name, shapes.words[name] * visits(nest, name, shapes.sizes, own))
@@ -157,6 +156,11 @@ def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: P
         total(inside, nests[0].tensors, _kept),
         total(read, operands, _again) + again,
     )
+
+
+def _inside_bytes(nest: Nest, name: str, shapes: Shapes, own: Sizes, precision: Precision) -> Integer:
+    words = shapes.share(name, resident(nest, name, shapes.sizes, own))
+    return precision.bytes("psum" if name in nest.results else name, words)
 
 
 def _looked_up(nests: Sequence[Nest], term: Callable[[Nest], Integer], kind: Callable[[Nest], Any]) -> Any:
@@ -218,7 +222,19 @@ def counts(
                 if tensor in names or (tensor == "psum" and names == part.results):
                     words[name] = words.get(name, 0) + where(kind == index, value, 0)
     total |= {f"dram_{name}": value for name, value in words.items()}
-    total["stall_cycles"] = stall_cycles(total["cycles"], found.moved, part.nests[0], shapes, own, storage, precision)
+    moved = dram_bytes(words, precision)
+    total["stall_cycles"] = stall_cycles(total["cycles"], moved, part.nests[0], shapes, own, storage, precision)
+    return total
+
+
+def needed(part: Part, nest: Integer, shapes: Shapes, own: Sizes, precision: Precision) -> Integer:
+    """Bytes that a run of the nest of that number takes in the scratchpad at a time, in blocks of lengths ``own``."""
+    total = 0
+    for name in part.nests[0][0].tensors:
+        kinds = {_kept(each, name): each for (each,) in part.nests}
+        kind = _entry([list(kinds).index(_kept(each, name)) for (each,) in part.nests], nest)
+        for index, each in enumerate(kinds.values()):
+            total = total + where(kind == index, _inside_bytes(each, name, shapes, own, precision), 0)
     return total
 
 

@@ -16,10 +16,13 @@ from jaxgrad.evaluate import TRAINING_SCHEDULES
 from jaxgrad.hardware import FORMATS
 from jaxgrad.hardware.memory import IM2COL
 from jaxgrad.schedules import FORWARDS
-from jaxgrad.schema import Rate, Section, Size, Switch, among, explain, otherwise, read_toml
+from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
 
 NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
-OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "area", "edp")
+COLUMNS: dict[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}
+"""Objectives, and the column of the results each is in."""
+
+OBJECTIVES: tuple[str, ...] = tuple(COLUMNS)
 _MOST = 10_000_000
 
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
@@ -120,6 +123,25 @@ class SearchSection(Section):
     plans: Annotated[str, among(("coarse", "full"))] = "coarse"
 
 
+class DescentSection(Section):
+    """What ``jaxgrad search`` looks for in the space.
+
+    Args:
+        objective: what is to be least.
+        max_area_mm2, max_pes: what a design may have; no limit where they are not given.
+        starts: descents for each schedule, order, precision and kind of PE.
+        steps: of a descent.
+        seed: of where they start.
+    """
+
+    objective: Annotated[str, among(OBJECTIVES)] = "cycles"
+    max_area_mm2: Rate | None = None
+    max_pes: Size | None = None
+    starts: Size = 16
+    steps: Size = 60
+    seed: Seed = 0
+
+
 class Sweep(Section):
     """A sweep's file; see the sections."""
 
@@ -129,6 +151,7 @@ class Sweep(Section):
     machine: FixedSection = FixedSection()
     pareto: ParetoSection = ParetoSection()
     search: SearchSection = SearchSection()
+    descent: DescentSection = DescentSection()
 
     @model_validator(mode="after")
     def _fits(self) -> Sweep:
@@ -138,9 +161,15 @@ class Sweep(Section):
             for name in ("dram_gb_per_s", "sram_kib"):
                 _distinct(f"space.{name}", getattr(self.space, name))
         priced = self.has_memory and self.machine.technology is not None
-        for name in self.pareto.objectives:
-            if name != "cycles" and not priced:
-                raise ValueError(f"pareto.objectives: got {name!r}; give machine.technology and space.sram_kib too")
+        priced_by = {"pareto.objectives": self.pareto.objectives, "descent.objective": [self.descent.objective]}
+        for key, names in priced_by.items():
+            for name in names:
+                if name != "cycles" and not priced:
+                    raise ValueError(f"{key}: got {name!r}; give machine.technology and space.sram_kib too")
+        if self.descent.max_area_mm2 is not None and not priced:
+            raise ValueError(
+                f"descent.max_area_mm2: got {self.descent.max_area_mm2}; give machine.technology and space.sram_kib too"
+            )
         if self.machine.technology is not None and not self.has_memory:
             raise ValueError(
                 f"machine.technology: got {self.machine.technology!r} without a memory; an access costs by the size of "
@@ -148,13 +177,17 @@ class Sweep(Section):
             )
         for name in ("rows", "cols", "double_buffered", "schedule", "order", "precision"):
             _distinct(f"space.{name}", getattr(self.space, name))
-        if self.points > _MOST:
-            raise ValueError(f"space: got {self.points} points; give at most {_MOST}, in several files if need be")
         return self
 
     @property
     def has_memory(self) -> bool:
         return self.space.sram_kib is not None
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """The sizes of a design, and their values."""
+        names = ("rows", "cols", "sram_kib", "dram_gb_per_s") if self.has_memory else ("rows", "cols")
+        return {name: getattr(self.space, name) for name in names}
 
     @property
     def points(self) -> int:

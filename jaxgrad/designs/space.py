@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology, load_technology
 
 _POINTS = 16_384  # of a chunk, with a memory: some 100 counters of 8 bytes each, a few times over
+_MOST = 10_000_000
 _ARRAYS = 65_536  # of a chunk, without one
 
 
@@ -78,23 +79,60 @@ class Chunk:
         return columns
 
 
+class Kind(NamedTuple):
+    """What of a design is no size."""
+
+    schedule: str
+    order: str
+    double_buffered: bool
+    precision: str
+
+
+def kinds(sweep: Sweep) -> list[Kind]:
+    """All kinds of design in a space."""
+    space = sweep.space
+    return list(
+        itertools.starmap(
+            Kind, itertools.product(space.schedule, _orders(sweep), space.double_buffered, space.precision)
+        )
+    )
+
+
+def workloads(sweep: Sweep) -> list[tuple[dict[str, Any], int]]:
+    """Each network or layer with each batch."""
+    own = sweep.workload
+    networks = [{"network": name} for name in own.networks] + [{"layer": list(each)} for each in own.layers]
+    return list(itertools.product(networks, own.batch))
+
+
 def chunks(sweep: Sweep) -> list[Chunk]:
-    """All points, each in one chunk."""
-    space, workload = sweep.space, sweep.workload
-    # Without a memory nothing depends on the order.
-    orders = tuple(space.order) if sweep.has_memory else tuple(space.order[:1])
+    """All points, each in one chunk.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    if sweep.points > _MOST:
+        raise ValueError(
+            f"space: got {sweep.points} points; give at most {_MOST}, in several files if need be, or jaxgrad search it"
+        )
+    space = sweep.space
+    orders = _orders(sweep)
     per_array = len(space.schedule) * len(orders)
     rates = _pieces(tuple(space.dram_gb_per_s or ()), _POINTS // per_array)
     sizes = _pieces(tuple(space.sram_kib or ()), _POINTS // (per_array * max(1, len(rates[0]))))
     most = _POINTS // (per_array * len(rates[0]) * len(sizes[0])) if sweep.has_memory else _ARRAYS // per_array
     arrays = _pieces(tuple(itertools.product(space.rows, space.cols)), most)
-    networks = [{"network": name} for name in workload.networks] + [{"layer": list(each)} for each in workload.layers]
     return [
         Chunk(network, batch, precision, buffered, own, kib, gb, tuple(space.schedule), orders)
-        for network, batch, precision, buffered, own, kib, gb in itertools.product(
-            networks, workload.batch, space.precision, space.double_buffered, arrays, sizes, rates
+        for (network, batch), precision, buffered, own, kib, gb in itertools.product(
+            workloads(sweep), space.precision, space.double_buffered, arrays, sizes, rates
         )
     ]
+
+
+def _orders(sweep: Sweep) -> tuple[str, ...]:
+    """Without a memory nothing depends on the order."""
+    return tuple(sweep.space.order) if sweep.has_memory else tuple(sweep.space.order[:1])
 
 
 def technology(sweep: Sweep, folder: Path) -> Technology | None:

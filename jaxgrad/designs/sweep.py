@@ -146,7 +146,7 @@ def _quantities(
     zero = np.zeros(chunk.shape[2:], np.int64)
     some = next(iter(machines(sweep, chunk, known)))
     stalls = sum((counts["stall_cycles"] for counts in phases.values()), zero)
-    cycles = stalls + sum(counts["cycles"] for counts in phases.values())
+    cycles = time_cycles(phases)
     found = {
         "cycles": cycles,
         "stall_cycles": stalls,
@@ -158,14 +158,23 @@ def _quantities(
     if known is None:
         return found
     prices = _prices([energy.table(each) for each in machines(sweep, chunk, known)], chunk)
-    full = [dict.fromkeys(NAMES, 0) | counts for counts in phases.values()]
-    spent = sum(sum(energy.energy_pj(counts, prices).values()) for counts in full)
-    found |= {"energy_pj": np.asarray(spent)}
+    found |= {"energy_pj": np.asarray(energy_pj(phases, prices))}
     areas = _areas(sweep, chunk, known, schedule)
     if areas is not None:
         found["area_um2"] = areas
     found["edp_js"] = edp_js(found["energy_pj"], cycles, sweep.machine.clock_ghz)
     return found
+
+
+def time_cycles(phases: Counts) -> Any:
+    """Clock cycles of all phases, stalls included; numbers or arrays."""
+    return sum(counts["cycles"] + counts.get("stall_cycles", 0) for counts in phases.values())
+
+
+def energy_pj(phases: Counts, prices: energy.Table) -> Any:
+    """Energy of all phases; numbers or arrays."""
+    full = [dict.fromkeys(NAMES, 0) | counts for counts in phases.values()]
+    return sum(sum(energy.energy_pj(counts, prices).values()) for counts in full)
 
 
 def edp_js(energy_pj: Any, cycles: Any, clock_ghz: float) -> Any:

@@ -93,7 +93,8 @@ class Precision:
     def bytes(self, tensor: str, words: Any) -> Any:
         """Bytes that so many words of a tensor take, rounded up; numbers of whatever kind ``words`` is."""
         stored = self.format(tensor)
-        return ceil_div(words * stored.block_bits, 8 * stored.block)
+        whole, rest = divmod(stored.block_bits, 8 * stored.block)
+        return ceil_div(words * stored.block_bits, 8 * stored.block) if rest else words * whole
 
     @property
     def multiplier(self) -> str:

@@ -2,6 +2,7 @@
 
 from jaxgrad.reports.plots.accesses import accesses_by_operand as accesses_by_operand
 from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles
+from jaxgrad.reports.plots.descents import descents as descents
 from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
 from jaxgrad.reports.plots.energy import energy_by_phase as energy_by_phase
 from jaxgrad.reports.plots.pareto import Point as Point
@@ -19,6 +20,7 @@ __all__ = [
     "Position",
     "Samples",
     "accesses_by_operand",
+    "descents",
     "energy_by_component",
     "energy_by_phase",
     "front",

@@ -1,0 +1,103 @@
+"""Tables of designs, for a file and for the screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table as Screen
+from rich.text import Text
+
+from jaxgrad.designs.sweep import Table
+from jaxgrad.files import write_text
+from jaxgrad.reports.numbers import short
+
+_RESULTS = {
+    "cycles": "cycles",
+    "dram_bytes": "DRAM\n[bytes]",
+    "energy_pj": "energy\n[uJ]",
+    "area_um2": "area\n[mm2]",
+    "edp_js": "EDP\n[nJ s]",
+}
+_DESIGNS = {"double_buffered": "double\nbuffered", "sram_kib": "SRAM\n[KiB]", "dram_gb_per_s": "DRAM\n[GB/s]"}
+_SCALES = {"energy_pj": 1e6, "area_um2": 1e6, "edp_js": 1e-9}
+
+
+def as_csv(table: Table) -> str:
+    """A table as CSV; None is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(table)
+    writer.writerows(zip(*(("" if v is None else v for v in values) for values in table.values()), strict=True))
+    return out.getvalue()
+
+
+def writer(path: Path) -> Callable[[Path, Table], None]:
+    """What writes a table to a file of that name.
+
+    Raises:
+        ValueError: neither CSV nor Parquet, or what Parquet needs is not installed.
+    """
+    if path.is_dir():
+        raise ValueError(f"--out: got {str(path)!r}; give a file, there is a folder of that name")
+    if path.suffix == ".csv":
+
+        def write_csv(path: Path, table: Table) -> None:
+            write_text(path, as_csv(table))
+
+        return write_csv
+    if path.suffix != ".parquet":
+        raise ValueError(f"--out: got {str(path)!r}; give a file that ends in .csv or .parquet")
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise ValueError(f"--out: got {str(path)!r}; give .csv, or pip install 'jaxgrad[parquet]' first") from None
+
+    def write_parquet(path: Path, table: Table) -> None:
+        partial = path.with_name(f".{path.name}.tmp")
+        parquet.write_table(pyarrow.table(table), partial)
+        partial.replace(path)
+
+    return write_parquet
+
+
+def on_screen(
+    title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], results: Sequence[str] = tuple(_RESULTS)
+) -> Screen:
+    """Designs, a line each.
+
+    Args:
+        title: of the table.
+        names: of what tells the designs apart, the first columns; names that are not known are headers as they are.
+        rows: the designs, by name: these and their results.
+        results: the results to show, where the designs have them.
+    """
+    table = Screen(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    results = [name for name in results if rows and name in rows[0]]
+    for name in names:
+        table.add_column(Text(_DESIGNS.get(name, name)), justify="right", no_wrap=True)
+    for name in results:
+        table.add_column(Text(_RESULTS[name]), justify="right", no_wrap=True)
+    for row in rows:
+        cells = [str(row[name]) for name in names]
+        table.add_row(*cells, *(_written(name, row[name]) for name in results))
+    return table
+
+
+def _written(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    scaled = value / _SCALES.get(name, 1)
+    return short(round(scaled)) if scaled >= 1000 else f"{scaled:.3g}"
