@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jaxgrad import schedules
-from jaxgrad.arithmetic import ceil_div, exact, maximum, minimum, where
+from jaxgrad.arithmetic import ceil_div, exact, maximum, minimum, smooth_ceil, where
 from jaxgrad.costs import blocks, closed_form
 from jaxgrad.costs.nests import resident, traffic
 from jaxgrad.costs.orders import rule
@@ -138,3 +140,40 @@ def test_python_ints_stay_python_ints() -> None:
 def test_exact_chooses_by_the_largest_result() -> None:
     assert exact([1, 2], largest=1e18).dtype == np.int64
     assert exact([1, 2], largest=1e19).dtype == object
+
+
+@given(st.integers(0, 3000), st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_a_smooth_ceiling_rises_from_integer_to_integer(whole: int, one: float, other: float) -> None:
+    assert smooth_ceil(float(whole)) == whole
+    low, high = sorted((one, other))
+    between = [float(smooth_ceil(whole + part)) for part in (low, high)]
+    assert whole < between[0] <= between[1] <= whole + 1
+    if 0 < whole < 1024:
+        assert between[0] > whole + low  # nearer to the ceiling than the number itself
+        assert float(smooth_ceil(whole + 0.5)) > whole + 0.85
+
+
+def test_a_smooth_ceiling_has_a_slope_wherever_more_than_one_tile_is_needed() -> None:
+    with jax.enable_x64(True):
+        slope = jax.vmap(jax.grad(smooth_ceil))(jnp.array([0.4, 1.001, 1.5, 1.999, 2000.5]))
+    np.testing.assert_allclose(slope[jnp.array([0, 4])], [0.0, 1.0])
+    assert slope[1] > 4 * slope[2] > 8 * slope[3] > 0
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, lambda value: jnp.asarray(value, jnp.float32)])
+def test_quotients_of_reals_are_rounded_up_smoothly(kind: Callable[[int], Any]) -> None:
+    assert float(ceil_div(kind(8), kind(2))) == 4
+    assert 3.5 < float(ceil_div(kind(7), kind(2))) < 4
+    assert float(ceil_div(kind(0), 2)) == 0
+    assert float(ceil_div(kind(1), 2)) == 1
+
+
+def test_blocks_of_reals_all_at_once_are_those_of_integers_one_by_one() -> None:
+    """Where every size is a whole number of tiles and blocks, nothing is rounded: the sums are the same."""
+    sizes, block = {"b": 24, "k": 16, "n": 12}, {"b": 8, "k": 8, "n": 4}
+    for mapping in MAPPINGS:
+        array = Array(4, 8, True)
+        exactly = blocks.counts([mapping], sizes, block, array)
+        real_sizes, real_block = ({axis: np.float64(size) for axis, size in each.items()} for each in (sizes, block))
+        assert blocks.counts([mapping], real_sizes, real_block, array) == exactly
+        assert blocks.cycles([mapping], real_sizes, real_block, array) == exactly["cycles"]

@@ -85,9 +85,6 @@ class Goal:
         return Sizes(named["rows"], named["cols"], usable, named["dram_gb_per_s"] / fixed.clock_ghz)
 
     def _objective(self, named: Mapping[str, Any], chosen: list[Any]) -> Any:
-        if self._sweep.descent.objective == "area":
-            assert self._technology is not None
-            return _area_um2(named, self._kind, self._technology)
         sizes, phases = self._sizes(named), {}
         for (question, own, dx, dw), choice in zip(self._asked, chosen, strict=True):
             for phase, counted in relaxed.counts(question, own, choice, sizes, dx=dx, dw=dw).items():
@@ -107,9 +104,8 @@ class Goal:
             sram_bytes=bytes_,
         )
         spent = energy_pj(phases, prices)
-        return (
-            spent if self._sweep.descent.objective == "energy" else edp_js(spent, cycles, self._sweep.machine.clock_ghz)
-        )
+        edp = edp_js(spent, cycles, self._sweep.machine.clock_ghz)
+        return spent if self._sweep.descent.objective == "energy" else edp
 
 
 def within_limits(design: Sequence[Any], kind: Kind, sweep: Sweep, known: Technology | None) -> bool:
