@@ -1,9 +1,37 @@
-"""Files that are written whole or not at all, however the process ends."""
+"""Files that are written whole or not at all, however the process ends, and folders for them."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+
+def check_folder(field: str, path: str | Path) -> Path:
+    """``path`` as that of a folder to write into, there or to be made; asked before any work is done.
+
+    Args:
+        field: the option that named it, for messages.
+        path: relative to the working directory, or absolute.
+
+    Raises:
+        ValueError: it is no folder, or can't be made or written to.
+    """
+    if not str(path):
+        raise ValueError(f"{field}: got ''; give the path of a folder")
+    folder = Path(path)
+    if folder.is_symlink() and not folder.exists():
+        raise ValueError(f"{field}: got {str(folder)!r}, a link to nothing; give a folder")
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        what = "which is not a folder" if there == folder else f"but {there} is not a folder"
+        raise ValueError(f"{field}: got {str(folder)!r}, {what}; give a folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):  # permissions alone do not tell
+            pass
+    except OSError:
+        raise ValueError(f"{field}: got {str(folder)!r}; {there} can't be written to: give another folder") from None
+    return folder
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,12 @@ def bad_input(names: Mapping[str, str] | None = None) -> Iterator[None]:
 def flag(name: str) -> str:
     """The option whose parameter is ``name``, as the user types it."""
     return "--" + name.replace("_", "-")
+
+
+def typed(command: str, argument: str, **options: str | None) -> str:
+    """A command as the user would type it, with those of the options that have a value."""
+    given = [part for name, value in options.items() if value is not None for part in (flag(name), value)]
+    return shlex.join(["jaxgrad", command, argument, *given])
 
 
 def report(message: str) -> int:

@@ -9,8 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from experiments import compare, points, report, runner, schema, tables
 from experiments.store import Store
 from jaxgrad.cli import cache, screen
-from jaxgrad.cli.errors import bad_input
+from jaxgrad.cli.errors import bad_input, typed
 from jaxgrad.evaluate import Summary
+from jaxgrad.files import check_folder
 
 _RESULTS = Path("results")
 
@@ -22,10 +23,8 @@ def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
     with bad_input():
         experiment = schema.load(file)
         wanted = points.expand(experiment, file)
-        folder = Path(out) if out is not None else _RESULTS / file.stem
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"--out: got {str(folder)!r}; give a folder, there is a file of that name")
-        kept = Store(Path(store) if store is not None else _RESULTS / "store")
+        folder = check_folder("--out", out if out is not None else _RESULTS / file.stem)
+        kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
     terminal = screen.console()
     if check:
         done = sum(kept.get("points", point.spec) is not None for point in wanted)
@@ -34,7 +33,8 @@ def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
     try:
         found = _compute(wanted, kept)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what is done is kept; go on with: jaxgrad run {config}") from None
+        again = typed("run", config, out=out, store=store)
+        raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
     rows = compare.rows(experiment, found)
     comparisons = compare.published(experiment, rows)
     terminal.print(tables.screen(experiment, rows, comparisons))

@@ -12,7 +12,7 @@ from rich.table import Table as Screen
 from experiments import design_sweep
 from experiments.store import Store
 from jaxgrad.cli import cache, designs, screen
-from jaxgrad.cli.errors import bad_input
+from jaxgrad.cli.errors import bad_input, typed
 from jaxgrad.designs import schema
 from jaxgrad.designs.sweep import RESULTS, Table
 from jaxgrad.files import write_text
@@ -46,10 +46,12 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
     try:
         tables = _compute(work, [own[number] for number in numbers])
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what is done is kept; go on with: jaxgrad sweep {config}") from None
+        again = typed("sweep", config, out=out, store=store, shard=shard)
+        raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
     if shard is not None:
         left = sum(not work.is_done(chunk) for chunk in own)
-        rest = f"{left} of {len(own)} are left" if left else f"none is left: jaxgrad sweep {config} merges them"
+        merging = typed("sweep", config, out=out, store=store)
+        rest = f"{left} of {len(own)} are left" if left else f"none is left: {merging} merges them"
         terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
         return 0
     table = design_sweep.merged(tables)

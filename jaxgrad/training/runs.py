@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.files import write_text
+from jaxgrad.files import check_folder, write_text
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
@@ -74,22 +74,10 @@ def check_vacant(path: str | Path) -> Path:
     Raises:
         ValueError: it is not empty, or not a folder, or can't be made.
     """
-    if not str(path):
-        raise ValueError("--out: got ''; give the path of a folder")
-    folder = Path(path)
-    if folder.is_dir():
-        if any(folder.iterdir()):
-            raise ValueError(
-                f"--out: got {str(folder)!r}, which is not empty; give another folder, "
-                f"or --resume {folder} to go on with the run in it"
-            )
-        parent = folder
-    elif folder.exists() or folder.is_symlink():
-        raise ValueError(f"--out: got {str(folder)!r}, which is not a folder; give a new or empty one")
-    else:
-        parent = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise ValueError(f"--out: got {str(folder)!r}; {parent} can't be written to: give another folder")
+    folder = check_folder("--out", path)
+    if folder.is_dir() and any(folder.iterdir()):
+        resume = f", or --resume {folder} to go on with the run in it" if (folder / CONFIG).is_file() else ""
+        raise ValueError(f"--out: got {str(folder)!r}, which is not empty; give another folder{resume}")
     return folder
 
 

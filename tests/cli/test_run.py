@@ -78,10 +78,31 @@ def test_too_few_and_too_many_arguments(typed: str, said: str, capsys: pytest.Ca
     assert len(error.splitlines()) == 1
 
 
-def test_an_out_that_is_a_file_is_refused(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--out", "--store"])
+@pytest.mark.parametrize("folder", ["small.toml", "small.toml/deep", "", "link", "/proc/nowhere"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
+    option: str, folder: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(elsewhere, tree())
-    assert main(["run", "small.toml", "--out", "small.toml"]) == 2
-    assert capsys.readouterr().err.startswith("error: --out: got 'small.toml'")
+    (elsewhere / "link").symlink_to("nothing")
+    assert main(["run", "small.toml", option, folder]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {option}: got {folder!r}"), error
+    assert len(error.splitlines()) == 1
+    assert {path.name for path in elsewhere.iterdir()} == {"small.toml", "link"}
+
+
+def test_an_interrupted_run_says_how_to_go_on_with_the_same_options(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write(elsewhere, tree())
+    monkeypatch.setattr("experiments.runner.compute", interrupt)
+    assert main(["run", "small.toml", "--out", "my results", "--store", "kept"]) == 130
+    said = "go on with: jaxgrad run small.toml --out 'my results' --store kept"
+    assert capsys.readouterr().err.strip().endswith(said)
 
 
 @pytest.mark.slow

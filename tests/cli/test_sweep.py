@@ -55,6 +55,23 @@ def test_shards_together_are_the_whole(elsewhere: Path, capsys: pytest.CaptureFi
     assert (elsewhere / "one.csv").read_text() == (elsewhere / "other.csv").read_text()
 
 
+def test_hints_keep_the_options(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    typed = ["sweep", "space.toml", "--out", "my table.csv", "--store", "kept"]
+    assert main([*typed, "--shard", "1/1"]) == 0
+    assert "jaxgrad sweep space.toml --out 'my table.csv' --store kept merges them" in capsys.readouterr().out
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.design_sweep.Work.compute", interrupt)
+    assert main([*typed, "--shard", "1/2"]) == 130
+    said = "go on with: jaxgrad sweep space.toml --out 'my table.csv' --store kept --shard 1/2"
+    assert capsys.readouterr().err.strip().endswith(said)
+
+
 def test_parquet_holds_the_same(elsewhere: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     (elsewhere / "space.toml").write_text(SPACE)
