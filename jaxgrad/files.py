@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -34,15 +36,25 @@ def check_folder(field: str, path: str | Path) -> Path:
     return folder
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Writes a file in place of what may be there, and makes its folder if need be."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A hidden file to write, with the suffix of ``path``, which takes its place at the end; if left early, it goes.
+
+    The folder of ``path`` is made if need be.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process's number: several may write the same file, with the same content, at the same time.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        yield partial
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes a file in place of what may be there, and makes its folder if need be."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path

@@ -14,6 +14,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from jaxgrad.counters import ACCESSES
 from jaxgrad.evaluate import LayerCost, StepCost, accesses, time_cycles
+from jaxgrad.files import whole
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.style import DPI
 from jaxgrad.reports.style import SCHEDULE_COLOURS as _SCHEDULE_COLOURS
@@ -147,5 +148,6 @@ def _make_room(axes: Axes) -> None:
 
 def _save(figure: Figure, path: Path, title: str) -> Path:
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=DPI)
+    with whole(path) as partial:
+        figure.savefig(partial, dpi=DPI)
     return path

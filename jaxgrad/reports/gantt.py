@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from jaxgrad.files import whole
 from jaxgrad.traces.activities import Activity
 from jaxgrad.traces.runs import Shown
 
@@ -65,7 +66,8 @@ def gantt(runs: Sequence[Shown], paths: Sequence[Path], title: str) -> None:
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=10)
     for path in paths:
-        figure.savefig(path, dpi=_DPI)
+        with whole(path) as partial:
+            figure.savefig(partial, dpi=_DPI)
 
 
 def _panel(axes: Axes, run: Shown, own: list[Activity]) -> None:

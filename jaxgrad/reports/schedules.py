@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from jaxgrad.evaluate import StepCost, accesses, summary, time_cycles
+from jaxgrad.files import whole
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, tables
 from jaxgrad.reports.numbers import saving
@@ -50,7 +51,7 @@ def report(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool, w
 
 def write_tables(path: Path, cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) -> Path:
     """The report with every layer, as a text file."""
-    with path.open("w", encoding="utf-8") as file:
+    with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
         Console(file=file, width=_FILE_WIDTH).print(report(cost, chosen, array, measured=measured, whole=True))
     return path
 

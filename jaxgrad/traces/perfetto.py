@@ -7,11 +7,11 @@ Chromium project, complete events (``ph`` X) and metadata (``ph`` M).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.files import whole
 from jaxgrad.traces.activities import Activity
 from jaxgrad.traces.runs import Shown
 
@@ -55,9 +55,8 @@ def write(runs: Iterable[Shown], path: Path, about: dict[str, Any]) -> Path:
         path: of the JSON file.
         about: what else the metadata says, besides the unit of time.
     """
-    partial = path.with_name(path.name + ".tmp")
     notes: list[str] = []
-    with partial.open("w", encoding="utf-8") as out:
+    with whole(path) as partial, partial.open("w", encoding="utf-8") as out:
         out.write('{"traceEvents":[\n')
         separator = ""
         for process, shown in enumerate(runs, 1):
@@ -72,7 +71,6 @@ def write(runs: Iterable[Shown], path: Path, about: dict[str, Any]) -> Path:
             "words": "*_reads and *_writes are SRAM words",
         }
         out.write('\n],"displayTimeUnit":"ms","otherData":' + json.dumps(meaning | about | {"runs": notes}) + "}\n")
-    os.replace(partial, path)
     return path
 
 

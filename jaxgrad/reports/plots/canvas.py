@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from jaxgrad.files import whole
 from jaxgrad.reports.style import DPI
 
 WIDTH_INCHES = 8.0
 _WIDE = 8  # three doublings, or almost a decade
 _DECADES_FOR_ALL_TICKS = 2.5
 _TITLE_CHARACTERS = 90
+_LEGEND_CHARACTERS = 118  # side by side on a page
+_SAMPLE_CHARACTERS = 7  # as wide as a sample and the space around it
 _LARGE = EngFormatter(sep="")
 
 
@@ -32,8 +36,10 @@ def some(field: str, given: Iterable[Any]) -> None:
 
 
 def written(value: float, _: int = 0) -> str:
-    """A number at a tick: from 1000 on with an SI prefix."""
-    return _LARGE(value) if abs(value) >= 1000 else f"{value:g}"
+    """A number at a tick: from 1000 on with an SI prefix, unless that takes more digits than the number."""
+    text = _LARGE(value)
+    exact = f"{value:g}"
+    return text if abs(value) >= 1000 and len(text) <= len(exact) else exact
 
 
 def is_wide(values: Iterable[float]) -> bool:
@@ -57,12 +63,18 @@ def scale(axis: Axis, values: Iterable[float]) -> None:
 
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
-    """One legend below everything."""
+    """One legend below everything, of at most so many columns: fewer where they would not fit side by side."""
+    labels = list(handles)
+    fitting = (
+        count
+        for count in range(min(columns, len(labels)), 1, -1)
+        if sum(max(map(len, own)) + _SAMPLE_CHARACTERS for own in np.array_split(labels, count)) <= _LEGEND_CHARACTERS
+    )
     figure.legend(
         list(handles.values()),
-        list(handles),
+        labels,
         loc="outside lower center",
-        ncols=min(columns, len(handles)),
+        ncols=next(fitting, 1),
         frameon=False,
         fontsize=8,
         handlelength=2.2,
@@ -74,7 +86,8 @@ def save(figure: Figure, path: Path, title: str) -> list[Path]:
     """Writes ``path`` with .png and with .svg after it; the same figure gives the same bytes."""
     figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=10, parse_math=False)
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
-    figure.savefig(files[0], dpi=DPI)
-    with matplotlib.rc_context({"svg.hashsalt": "jaxgrad"}):
-        figure.savefig(files[1], metadata={"Date": None})
+    with whole(files[0]) as partial:
+        figure.savefig(partial, dpi=DPI)
+    with matplotlib.rc_context({"svg.hashsalt": "jaxgrad"}), whole(files[1]) as partial:
+        figure.savefig(partial, metadata={"Date": None})
     return files

@@ -21,6 +21,7 @@ _COLOUR = "#D55E00"
 _NUMBER_POINTS = 7.5
 _DIGIT_POINTS, _LINE_POINTS = 5.0, 9.0
 _LIST_CHARACTERS = 36
+_ALL_NAMED = 12  # designs
 
 
 class Point(NamedTuple):
@@ -29,7 +30,7 @@ class Point(NamedTuple):
     Args:
         label: what it is.
         area_mm2: its area.
-        cycles: clock cycles that some work takes on it.
+        cycles: clock cycles that some work, the same for all, takes on it.
         energy_uj: energy of that work in uJ; None where no technology is known.
     """
 
@@ -57,6 +58,8 @@ def front(points: Sequence[Point], against: str = "cycles") -> list[Point]:
 def pareto(points: Sequence[Point], path: Path, title: str, *, against: str = "cycles") -> list[Path]:
     """Cycles or energy against area: every point, and the front with a number that the list at the side explains.
 
+    Of few designs the others, too, have their number.
+
     Args:
         points: the designs.
         path: of the files, without .png and .svg.
@@ -74,12 +77,14 @@ def pareto(points: Sequence[Point], path: Path, title: str, *, against: str = "c
     else:
         name, size_pj = unit(1e6 * max(costs))
         size = size_pj / 1e6
-    listed = _listed(best, [_shown(p, against, name, size) for p in best])
+    kept = set(best)
+    beaten = sorted((p for p in points if p not in kept), key=lambda p: (p.area_mm2, _cost(p, against)))
+    named = [*best, *beaten] if len(points) <= _ALL_NAMED else best
+    listed = _listed(named, [_shown(p, against, name, size) for p in named], len(best))
     figure = canvas.page(max(4.2, 0.9 + 0.142 * (listed.count("\n") + 1)))
     axes, side = figure.subplots(1, 2, width_ratios=(2.1, 1))
-    kept = set(best)
     for own, style in (
-        ([point for point in points if point not in kept], {"color": "#999999", "marker": "o", "s": 20, "alpha": 0.6}),
+        (beaten, {"color": "#999999", "marker": "o", "s": 20, "alpha": 0.6}),
         (best, {"color": _COLOUR, "marker": "D", "s": 34, "zorder": 3}),
     ):
         axes.scatter([p.area_mm2 for p in own], [_cost(p, against) / size for p in own], **style)
@@ -96,7 +101,7 @@ def pareto(points: Sequence[Point], path: Path, title: str, *, against: str = "c
     axes.set_axisbelow(True)
     side.axis("off")
     side.text(0, 1, listed, transform=side.transAxes, va="top", fontsize=7.5, parse_math=False, linespacing=1.3)
-    _number(figure, axes, [(p.area_mm2, _cost(p, against) / size) for p in best])
+    _number(figure, axes, [(p.area_mm2, _cost(p, against) / size) for p in named])
     return canvas.save(figure, path, title)
 
 
@@ -114,10 +119,12 @@ def _shown(point: Point, against: str, unit_name: str, size: float) -> str:
     return f"{_cost(point, against) / size:.3g} {unit_name}"
 
 
-def _listed(best: Sequence[Point], costs: Sequence[str]) -> str:
-    """What the numbers stand for."""
+def _listed(named: Sequence[Point], costs: Sequence[str], on_front: int) -> str:
+    """What the numbers stand for: the front first."""
     lines = ["Pareto front:"]
-    for number, (point, cost) in enumerate(zip(best, costs, strict=True), 1):
+    for number, (point, cost) in enumerate(zip(named, costs, strict=True), 1):
+        if number == on_front + 1:
+            lines += ["", "Beaten by one of these:"]
         lines += textwrap.wrap(f"{number}  {point.label}", _LIST_CHARACTERS, subsequent_indent="     ")
         lines.append(f"     {point.area_mm2:.3g} mm², {cost}")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from jaxgrad.reports.style import PHASE_MARKERS, PHASES
 _LARGEST_POINTS = 90.0  # area of the marker of the longest phase, in points squared
 _SMALLEST_POINTS = 7.0
 _TITLE_CHARACTERS = 54
+_NEAR_EDGE = 0.17  # of a panel's width: half of what the ridge's text takes
 
 
 class Position(NamedTuple):
@@ -79,7 +81,7 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
     for axes, (label, summary), ridge in zip(panels, summaries.items(), ridges, strict=False):
         _draw_roof(axes, summary, ridge, low, high)
         _draw_points(axes, points[label], longest)
-        name = f"{label}: {summary.pes:,} PEs, {summary.dram_bytes_per_cycle:.3g} B/cycle"
+        name = f"{label}: {summary.pes:,} PEs, {canvas.written(round(summary.dram_bytes_per_cycle or 0, 2))} B/cycle"
         axes.set_title("\n".join(textwrap.wrap(name, _TITLE_CHARACTERS)), fontsize=8.5, parse_math=False)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3, linewidth=0.5)
@@ -102,8 +104,11 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
 def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: float) -> None:
     axes.plot([low, ridge, high], [summary.pes * low / ridge, summary.pes, summary.pes], color="black", linewidth=1.2)
     axes.axvline(ridge, color="black", linewidth=0.7, linestyle=":")
+    # Beside the ridge where over it the text would leave the panel.
+    place = math.log(ridge / low) / math.log(high / low)
+    side = "left" if place < _NEAR_EDGE else "right" if place > 1 - _NEAR_EDGE else "center"
     axes.annotate(
-        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (0, 11), textcoords="offset points", ha="center",
+        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (0, 11), textcoords="offset points", ha=side,
         fontsize=7.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from jaxgrad.hardware import Memory
 from jaxgrad.reports import plots, style
-from tests.reports.plots.steps import SCHEDULES, summaries
+from jaxgrad.reports.plots import canvas
+from tests.reports.plots.steps import FULL, SCHEDULES, summaries
 
 SWEPT = {name: [(n, 1e9 / n**1.5 * (1 + place / 5)) for n in (8, 16, 32, 64)] for place, name in enumerate(SCHEDULES)}
 AXES: Any = {"x_label": "rows and columns [PEs]", "y_label": "cycles of a training step"}
@@ -49,7 +52,7 @@ def outside(axis: Axis) -> list[Text]:
     ]
 
 
-@pytest.mark.parametrize("layers", [3, 60])
+@pytest.mark.parametrize("layers", [3, 54, 265])
 @pytest.mark.parametrize("plot", PLOTS)
 def test_a_plot_is_a_png_and_an_svg_with_texts_that_can_be_read(
     plot: str, layers: int, tmp_path: Path, saved: list[Figure]
@@ -79,6 +82,36 @@ def test_a_plot_is_a_png_and_an_svg_with_texts_that_can_be_read(
         assert page.x0 <= box.x0 < box.x1 <= page.x1, text
         assert page.y0 <= box.y0 < box.y1 <= page.y1, text
     assert min(float(text.get_fontsize()) for text in texts) >= 7
+
+
+def test_ticks_are_numbers_as_one_would_write_them() -> None:
+    assert [canvas.written(value) for value in (0.5, 16, 1000, 1024, 4096, 65536, 20_000, 1.84e6)] == [
+        "0.5", "16", "1k", "1024", "4096", "65536", "20k", "1.84M",
+    ]  # fmt: skip
+
+
+def test_long_names_stay_on_the_page(tmp_path: Path, saved: list[Figure]) -> None:
+    lines = {f"a variant with a name that goes on and on, {index}": [(1, 1.0), (2, index)] for index in range(6)}
+    plots.sweep(lines, tmp_path / "long", "a title", **AXES)
+    (figure,) = saved
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    boxes = [text.get_window_extent(renderer) for text in figure.legends[0].get_texts()]
+    assert all(figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1 for box in boxes)
+    assert len({round(box.x0) for box in boxes}) == 2
+
+
+def test_the_ridge_at_the_edge_of_a_roofline_is_named_within_its_panel(tmp_path: Path, saved: list[Figure]) -> None:
+    for index, gb_per_s in enumerate((0.05, 5000.0)):
+        machine = replace(FULL, memory=Memory(4096, gb_per_s))
+        plots.roofline(summaries(3, machine), tmp_path / "roof", "a title")
+        figure = saved[index]
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        for axes in figure.axes:
+            for text in axes.texts:
+                box, panel = Text.get_window_extent(text, renderer), axes.bbox
+                assert panel.x0 <= box.x0 < box.x1 <= panel.x1, gb_per_s
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -55,13 +55,22 @@ def test_all_points_are_shown_and_those_of_the_front_numbered_and_listed(tmp_pat
     others, best = (np.asarray(group.get_offsets()) for group in axes.collections if isinstance(group, PathCollection))
     assert best.tolist() == [[1.0, 900.0], [2.0, 500.0], [8.0, 100.0]]
     assert others.tolist() == [[2.0, 950.0], [9.0, 100.0]]
-    assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
-    listed = side.texts[0].get_text()
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "3", "4", "5"]
+    front_listed, beaten_listed = side.texts[0].get_text().split("Beaten by one of these:")
     for line in ("1  small", "2  middle", "3  large, $ and _", "2 mm², 500 cycles"):
-        assert line in listed
-    assert "beaten" not in listed
+        assert line in front_listed
+    for line in ("4  beaten", "5  larger", "2 mm², 950 cycles"):
+        assert line in beaten_listed
     assert axes.get_xlabel() == "area [mm²]"
     assert axes.get_ylabel() == "clock cycles"
+
+
+def test_of_many_points_those_of_the_front_alone_are_named(tmp_path: Path, drawn: list[Figure]) -> None:
+    many = [Point(f"beaten {index}", 3.0 + index, 950) for index in range(20)]
+    pareto([*POINTS, *many], tmp_path / "pareto", "a title")
+    axes, side = drawn[0].axes
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
+    assert "eaten" not in side.texts[0].get_text()
 
 
 def test_energy_has_its_own_front_and_unit(tmp_path: Path, drawn: list[Figure]) -> None:
