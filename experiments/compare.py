@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.points import Point
+from experiments.points import Group, Point
 from experiments.schema import Experiment, PublishedSection
 from jaxgrad.evaluate import Summary, accesses
 
@@ -91,23 +91,40 @@ def quantities(summary: Summary, compare: str) -> dict[str, float | None]:
 
 
 def published(experiment: Experiment, found: Sequence[Row]) -> list[Comparison]:
-    """Each published figure beside ours, for each network it is of."""
+    """Each published figure beside ours, for each network it is of, or their mean."""
     by_place = {(row.point.group, row.point.variant): row for row in found}
     comparisons = []
     for figure in experiment.published:
+        ours: dict[Group, float | None] = {}
         for group in dict.fromkeys(row.point.group for row in found):
             network, at = group
             if figure.network not in (None, network) or not set(figure.at.items()) <= set(at):
                 continue
             own = by_place[group, figure.variant].values[figure.quantity]
             base = by_place[group, figure.over or experiment.baseline].values[figure.quantity]
-            comparisons.append(Comparison(figure, _named(group), _ratio(own, base)))
+            ours[group] = _ratio(own, base)
+        if figure.mean:
+            ours = _means(ours)
+        comparisons += [Comparison(figure, named(group), ratio) for group, ratio in ours.items()]
     return comparisons
 
 
-def _named(group: tuple[str, tuple[tuple[str, str], ...]]) -> str:
+def named(group: Group) -> str:
+    """A network, and at which swept values."""
     network, at = group
     return ", ".join([network, *(f"{axis} {label}" for axis, label in at)])
+
+
+def _means(ratios: Mapping[Group, float | None]) -> dict[Group, float | None]:
+    """The networks' mean at each of the swept values; None where a network has none."""
+    by_at: dict[tuple[tuple[str, str], ...], list[float | None]] = {}
+    for (_, at), ratio in ratios.items():
+        by_at.setdefault(at, []).append(ratio)
+    means: dict[Group, float | None] = {}
+    for at, own in by_at.items():
+        known = [ratio for ratio in own if ratio is not None]
+        means[f"mean of {len(own)} networks", at] = sum(known) / len(known) if len(known) == len(own) else None
+    return means
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments import compare
 from experiments.compare import Comparison, Row
 from experiments.schema import Experiment
 from jaxgrad.evaluate import Summary
@@ -28,17 +30,27 @@ class Picture(NamedTuple):
 
 def pictures(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
     """The figures that the results allow: those of memory and energy only where there is one."""
-    if experiment.sweep:
-        yield from _swept(experiment, rows, comparisons)
-    else:
+    swept = _line_axis(experiment)
+    if swept is None:
         yield from _compared(experiment, rows)
-    yield from _areas(rows)
+    else:
+        yield from _swept(experiment, rows, comparisons, swept)
+    yield from _areas(experiment, rows)
+
+
+def _line_axis(experiment: Experiment) -> str | None:
+    """The axis that lines are drawn against: the last one with several values whose labels are numbers."""
+    axes = {axis.name: [label for label, _ in axis.settings()] for axis in experiment.sweep}
+    found = [name for name, labels in axes.items() if len(labels) > 1 and all(map(_is_number, labels))]
+    return found[-1] if found else None
 
 
 def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
-    """Without a sweep: bars for every network, and details of the first ones."""
+    """Without an axis for lines: bars for every network and setting, and details of the first ones."""
     phases = _phases(experiment)
-    networks = {name: {row.point.variant: row.summary for row in own} for name, own in _by_network(rows)}
+    networks: dict[str, dict[str, Summary]] = {}
+    for row in rows:
+        networks.setdefault(compare.named(row.point.group), {})[row.point.variant] = row.summary
     names = list(networks)
     for start in range(0, len(names), _GROUPS_A_FIGURE):
         some = {name: networks[name] for name in names[start : start + _GROUPS_A_FIGURE]}
@@ -58,40 +70,38 @@ def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) 
     any_summary = next(iter(summaries.values()))
     if any(part.energy_pj for part in any_summary.phases):
         yield Picture(
-            f"{name}_energy_components",
+            _file(name, "energy_components"),
             f"{name}: energy by what takes it",
             lambda path: plots.energy_by_component(summaries, path, f"{name}: energy by component", phases=phases),
         )
         yield Picture(
-            f"{name}_energy_phases",
+            _file(name, "energy_phases"),
             f"{name}: energy by phase of the training step",
             lambda path: plots.energy_by_phase(summaries, path, f"{name}: energy by phase", phases=phases),
         )
     yield Picture(
-        f"{name}_accesses",
+        _file(name, "accesses"),
         f"{name}: words read and written by operand and level",
         lambda path: plots.accesses_by_operand(summaries, path, f"{name}: accesses by operand", phases=phases),
     )
     if len(any_summary.layers) > 1:
         yield Picture(
-            f"{name}_utilisation",
+            _file(name, "utilisation"),
             f"{name}: how busy the PEs are, layer by layer",
             lambda path: plots.utilisation_by_layer(summaries, path, f"{name}: utilisation by layer"),
         )
     if any_summary.dram_bytes_per_cycle is not None:
         yield Picture(
-            f"{name}_roofline",
+            _file(name, "roofline"),
             f"{name}: each phase of each layer under the roof of PEs and DRAM",
             lambda path: plots.roofline(summaries, path, f"{name}: roofline"),
         )
 
 
-def _swept(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
-    """Against the last swept axis whose labels are numbers: a figure a quantity, network and setting of the others."""
-    axes = [axis.name for axis in experiment.sweep if all(map(_is_number, [label for label, _ in axis.settings()]))]
-    if not axes:
-        return
-    swept = axes[-1]
+def _swept(
+    experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], swept: str
+) -> Iterator[Picture]:
+    """Lines against an axis: a figure a quantity, network and setting of the other axes."""
 
     def rest(row: Row) -> tuple[str, ...]:
         return row.point.network, *(f"{axis} {label}" for axis, label in row.point.at.items() if axis != swept)
@@ -109,7 +119,7 @@ def _swept(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Co
             found = _published(comparisons, own, swept, quantity)
             title = f"{', '.join(place)}: {name} over those of {experiment.baseline}"
             yield Picture(
-                "_".join([*place, quantity]).replace(" ", "_").replace("/", "-"),
+                _file(*place, quantity),
                 title,
                 lambda path, lines=lines, title=title, name=name, found=found: plots.sweep(
                     lines, path, title, x_label=swept, y_label=f"{name}, ratio", published=found
@@ -120,7 +130,7 @@ def _swept(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Co
 def _published(
     comparisons: Sequence[Comparison], rows: Sequence[Row], swept: str, quantity: str
 ) -> dict[str, list[tuple[float, float]]]:
-    """Published ratios to the baseline that belong to one swept value."""
+    """Published ratios to the baseline, by swept value; one that names no value stands at each."""
     networks = {row.point.network for row in rows}
     points: dict[str, dict[float, float]] = {}
     for each in comparisons:
@@ -129,19 +139,21 @@ def _published(
             row.point.at[axis] != label for axis, label in figure.at.items() if axis != swept for row in rows
         )
         of_this = figure.quantity == quantity and figure.network in (None, *networks) and not (figure.over or elsewhere)
-        if of_this and figure.ratio is not None and swept in figure.at:
-            points.setdefault(figure.variant, {})[float(figure.at[swept])] = figure.ratio
+        if of_this and figure.ratio is not None:
+            at = [figure.at[swept]] if swept in figure.at else [row.point.at[swept] for row in rows]
+            points.setdefault(figure.variant, {}).update({float(label): figure.ratio for label in at})
     return {variant: list(values.items()) for variant, values in points.items()}
 
 
-def _areas(rows: Sequence[Row]) -> Iterator[Picture]:
-    """Area against cycles, where several areas are known."""
+def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
+    """Area against cycles, where several areas are known; where batches differ, cycles over the batch."""
+    many = any("workload.batch" in axis.keys for axis in experiment.sweep)
     for network, own in _by_network(rows):
         points = [
             plots.Point(
                 ", ".join([row.point.variant, *(f"{axis} {label}" for axis, label in row.point.at.items())]),
                 row.values["area"] or 0.0,
-                int(row.values["cycles"] or 0),
+                (row.values["cycles"] or 0.0) / (row.point.spec["batch"] if many else 1),
                 row.values["energy"],
             )
             for row in own
@@ -149,9 +161,14 @@ def _areas(rows: Sequence[Row]) -> Iterator[Picture]:
         ]
         if len({point.area_mm2 for point in points}) > 1:
             yield Picture(
-                f"{network}_pareto",
-                f"{network}: area against clock cycles; the front is numbered",
-                lambda path, points=points, network=network: plots.pareto(points, path, f"{network}: area and cycles"),
+                _file(network, "pareto"),
+                f"{network}: area against clock cycles, and the Pareto front",
+                lambda path, points=points, network=network: plots.pareto(
+                    points,
+                    path,
+                    f"{network}: area and cycles",
+                    cycles_of=("a row" if experiment.workload.layers else "an image") if many else "",
+                ),
             )
 
 
@@ -162,6 +179,11 @@ def _by_network(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 def _phases(experiment: Experiment) -> tuple[str, ...]:
     return STEP if experiment.compare == "step" else (experiment.compare,)
+
+
+def _file(*parts: str) -> str:
+    """A file's name from such parts, whatever is in them."""
+    return re.sub(r"[^\w.+-]+", "_", "_".join(parts)).strip("_.")
 
 
 def _is_number(label: str) -> bool:

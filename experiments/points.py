@@ -17,6 +17,9 @@ from jaxgrad.hardware import Machine
 from jaxgrad.machines import MachineSection, build
 from jaxgrad.schema import explain
 
+Group = tuple[str, tuple[tuple[str, str], ...]]
+"""A network, and labels of the swept values by axis."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -40,7 +43,7 @@ class Point:
     iso_area: IsoArea | None = None
 
     @property
-    def group(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+    def group(self) -> Group:
         """What points that are compared with each other have in common."""
         return self.network, tuple(self.at.items())
 

@@ -72,14 +72,16 @@ def _sections(
     figures: Sequence[html.Figure],
 ) -> list[html.Section]:
     results = _table(tables.results(experiment, rows), f"Ratios are over {experiment.baseline}.")
+    shares = tables.phase_shares(experiment, rows)
     whole = tables.run_totals(experiment, rows)
+    more = [(shares, "Where the cycles go."), (whole, "The whole training run.")]
     sections = [
         html.Section(
             "Question and assumptions",
             paragraphs=[experiment.question] if experiment.question else [],
             notes=[*experiment.notes, *tables.iso_areas(rows)],
         ),
-        html.Section("Results", tables=[results, *([_table(whole, "The whole training run.")] if whole else [])]),
+        html.Section("Results", tables=[results, *(_table(cells, caption) for cells, caption in more if cells)]),
     ]
     if comparisons:
         sections.append(

@@ -22,7 +22,7 @@ from jaxgrad.machines import MachineSection
 from jaxgrad.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwise, read_toml
 
-NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
+NETWORKS: tuple[str, ...] = tuple(models.INPUT_SHAPES)
 QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 Number = Annotated[float, Field(allow_inf_nan=False), otherwise("give a number")]
@@ -35,7 +35,7 @@ class WorkloadSection(Section):
     """What is trained.
 
     Args:
-        networks: names of ``models``.
+        networks: names of ``models``, at the shapes of their papers.
         layers: single dense layers, [in features, out features] each.
         batch: images (or rows) a step.
         vector: whether work beside the array counts too; it needs ``machine.vector_lanes``.
@@ -127,7 +127,8 @@ class PublishedSection(Section):
     """A published figure.
 
     Args:
-        network: whose it is.
+        network: whose it is; of each one, where nothing is said.
+        mean: it is the mean of several networks; ours is then that of the workload's networks.
         at: label of a swept value by the name of its axis.
         variant: what was measured, over the baseline (or over ``over``).
         quantity: of what.
@@ -137,6 +138,7 @@ class PublishedSection(Section):
     """
 
     network: str | None = None
+    mean: Switch = False
     at: dict[str, str] = Field(default_factory=dict)
     variant: str
     over: str | None = None
@@ -151,6 +153,8 @@ class PublishedSection(Section):
     def _one(self) -> PublishedSection:
         if self.ratio is None and self.at_most is None and self.at_least is None:
             raise ValueError("ratio: got none; give ratio, or at_most, at_least or both")
+        if self.mean and self.network is not None:
+            raise ValueError(f"mean: got true with network {self.network!r}; leave one of the two out")
         return self
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from experiments.compare import UNITS, Comparison, Row
 from experiments.schema import Experiment
 from jaxgrad.reports.numbers import short
+from jaxgrad.reports.style import PHASES, phase_of
 
 _HEADERS: Mapping[str, str] = {
     "cycles": "cycles",
@@ -32,12 +33,13 @@ def screen(
     parts: list[RenderableType] = [Text(experiment.title, style="bold")]
     if experiment.question:
         parts.append(Text(experiment.question))
-    parts += [
-        "",
-        _rich(
-            *results(experiment, rows, brief=brief), f"{_compared(experiment)}; ratios are over {experiment.baseline}"
-        ),
-    ]
+    arrays = {_array(row) for row in rows}
+    on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
+    title = f"{_compared(experiment)}{on}; ratios are over {experiment.baseline}"
+    parts += ["", _rich(*results(experiment, rows, brief=brief), title)]
+    shares = phase_shares(experiment, rows)
+    if shares:
+        parts.append(_rich(*shares, "Where the cycles go"))
     areas = list(iso_areas(rows))
     if areas:
         parts += [*areas, ""]
@@ -45,7 +47,8 @@ def screen(
     if whole:
         parts.append(_rich(*whole, "Whole training, forward to update"))
     if comparisons:
-        parts.append(_rich(*published(comparisons), f"Published, and ours (ratios over {experiment.baseline})"))
+        title = f"Published, and ours: ratios over {experiment.baseline}; the deviation is in points of it"
+        parts.append(_rich(*published(comparisons), title))
         parts += [f"{index}: {text}" for index, text in sources(comparisons).items()]
     if experiment.notes:
         parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
@@ -57,11 +60,15 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
 
     Args:
         experiment, rows: what was run, and what came out.
-        brief: leave out the values of all but the cycles, so that the table fits a screen.
+        brief: leave out the values of all but the cycles, and what is the same everywhere, so that the table fits a
+            screen.
     """
     known = [name for name in UNITS if any(row.values[name] is not None for row in rows)]
+    if brief:
+        known = [name for name in known if name == "cycles" or {_ratio(row.ratios[name]) for row in rows} != {"1.000"}]
+    with_array = not brief or len({_array(row) for row in rows}) > 1
     axes = [axis.name for axis in experiment.sweep]
-    headers = ["network", *axes, "variant", "array"]
+    headers = ["network", *axes, "variant", *(["array"] if with_array else [])]
     for name in known:
         shown = not brief or name == "cycles"
         headers += [_HEADERS[name], "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
@@ -71,11 +78,8 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
         network, at = group
         for index, row in enumerate(own):
             first = index == 0
-            array = row.point.machine.array
             line = [network if first else "", *(label if first else "" for _, label in at), row.point.variant]
-            line.append(
-                f"{array.rows}x{array.cols}" + (f" x{row.point.machine.cores}" if row.point.machine.cores > 1 else "")
-            )
+            line += [_array(row)] if with_array else []
             for name in known:
                 value = [_value(row.values[name])] if not brief or name == "cycles" else []
                 line += [*value, _ratio(row.ratios[name])]
@@ -83,6 +87,24 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
             line.append(f"{100 * part.utilisation(row.summary.pes):.0f}%")
             cells.append(line)
     return headers, cells
+
+
+def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
+    """What part of a step's cycles each phase takes, where a whole step is looked at and nothing is swept."""
+    if experiment.compare != "step" or experiment.sweep:
+        return None
+    cycles = []
+    for row in rows:
+        own: dict[str, int] = {}
+        for part in row.summary.phases:
+            own[phase_of(part.phase)] = own.get(phase_of(part.phase), 0) + part.time_cycles
+        cycles.append(own)
+    phases = [phase for phase in PHASES if any(own.get(phase) for own in cycles)]
+    cells = []
+    for row, own in zip(rows, cycles, strict=True):
+        shares = [f"{100 * own[phase] / sum(own.values()):.1f}%" if phase in own else "-" for phase in phases]
+        cells.append([row.point.network, row.point.variant, *shares])
+    return ["network", "variant", *(PHASES[phase].label for phase in phases)], _said_once(cells)
 
 
 def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
@@ -134,7 +156,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
                 f"{part.time_cycles * steps * epochs / (clock * 3.6e12):.3g}" if clock else "-",
             ]
         )
-    return headers, cells
+    return headers, _said_once(cells)
 
 
 def published(comparisons: Sequence[Comparison]) -> Cells:
@@ -171,6 +193,18 @@ def _compared(experiment: Experiment) -> str:
         "step": "Training step",
     }
     return parts[experiment.compare]
+
+
+def _array(row: Row) -> str:
+    machine = row.point.machine
+    return f"{machine.array.rows}x{machine.array.cols}" + (f" x{machine.cores}" if machine.cores > 1 else "")
+
+
+def _said_once(cells: list[list[str]]) -> list[list[str]]:
+    """Rows whose first cell, the network, is left empty where it is that of the row above."""
+    return [
+        ["" if index and line[0] == cells[index - 1][0] else line[0], *line[1:]] for index, line in enumerate(cells)
+    ]
 
 
 def _source(comparison: Comparison) -> str:

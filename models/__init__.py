@@ -55,6 +55,8 @@ INPUT_SHAPES: dict[str, tuple[int, int, int]] = (
     | dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"), (32, 32, 3))
     | {"lenet": (32, 32, 1), "inception-v4": (299, 299, 3)}
 )
+# the same -> how many classes the paper's images have: ImageNet's, or the ten of CIFAR-10 and of digits
+CLASSES: dict[str, int] = {name: 1000 if shape[0] >= 224 else 10 for name, shape in INPUT_SHAPES.items()}
 
 
 def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs) -> nnx.Module:
@@ -80,7 +82,7 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
     return getattr(importlib.import_module(module), constructor)(tuple(input_shape), classes, rngs=rngs)
 
 
-def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: int = 1000) -> nnx.Module:
+def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: int | None = None) -> nnx.Module:
     """The model ``name`` in shapes, for tracing: no weight is made.
 
     Its random streams, if it keeps any, give one key again and again.
@@ -88,7 +90,7 @@ def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: in
     Args:
         name: as of ``build``.
         input_shape: as of ``build``; the paper's if left out.
-        classes: as of ``build``.
+        classes: as of ``build``; the paper's, or 10, if left out.
 
     Raises:
         ValueError: as ``build``, or no input shape where no paper has one.
@@ -97,7 +99,8 @@ def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: in
         raise ValueError(f"input_shape: got None; {name} has no paper's, give (height, width, channels)")
     shape = INPUT_SHAPES.get(name, ()) if input_shape is None else input_shape
     shapes = importlib.import_module("models.shapes")
-    return shapes.of(lambda rngs: build(name, input_shape=shape, classes=classes, rngs=rngs))
+    outputs = CLASSES.get(name, 10) if classes is None else classes
+    return shapes.of(lambda rngs: build(name, input_shape=shape, classes=outputs, rngs=rngs))
 
 
 def _is_size(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,9 +41,17 @@ def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
     terminal.print(tables.screen(experiment, rows, comparisons))
     with bad_input(), terminal.status("drawing"):
         files = report.write(folder, experiment, rows, comparisons)
-    names = ", ".join(sorted(path.relative_to(folder).as_posix() for path in files))
-    terminal.print(f"\nIn {folder}: {names}", soft_wrap=True)
+    terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
     return 0
+
+
+def _listed(folder: Path, files: Sequence[Path]) -> str:
+    """The report first, then tables; of figures and Accelergy's tables how many."""
+    own = [path for path in files if path.parent == folder]
+    figures = sum(path.suffix == ".png" for path in own)
+    names = [path.name for path in reversed(own) if path.suffix not in (".png", ".svg")]
+    inner = len(files) - len(own)
+    return ", ".join(names) + f"; {figures} figures as PNG and SVG" + (f"; accelergy/: {inner} tables" if inner else "")
 
 
 def _compute(wanted: list[points.Point], store: Store) -> list[tuple[points.Point, Summary]]:

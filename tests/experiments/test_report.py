@@ -133,3 +133,101 @@ def test_figures_follow_what_is_known(found: Found, tmp_path: Path) -> None:
     assert names == {"cycles", "40x24_accesses"}
     swept = {picture.name for picture in pictures.pictures(found.experiment, found.rows, found.comparisons)}
     assert swept == {f"40x24_{name}" for name in ("cycles", "accesses", "dram_bytes", "energy", "pareto")}
+
+
+def names_of(found: Found) -> set[str]:
+    return {picture.name for picture in pictures.pictures(found.experiment, found.rows, found.comparisons)}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "groups"),
+    [
+        ({"name": "batch", "keys": ["workload.batch"], "values": [4]}, ["40x24, batch 4"]),
+        (
+            {"name": "PEs", "keys": ["machine.double_buffered"], "values": [False, True], "labels": ["a", "b/.."]},
+            ["40x24, PEs a", "40x24, PEs b/.."],
+        ),
+    ],
+)
+def test_a_sweep_that_no_line_can_show_gets_bars(
+    sweep: dict[str, Any], groups: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Found(tmp_path, sweep=[sweep], published=[])
+    assert "cycles" in names_of(own)
+    assert all("/" not in name and not name.startswith(".") for name in names_of(own))
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures.plots, "normalised_cycles", lambda some, *_, **__: drawn.append(list(some)) or [])
+    monkeypatch.setattr(pictures.plots, "sweep", lambda *_, **__: pytest.fail("a line of one point"))
+    for picture in pictures.pictures(own.experiment, own.rows, own.comparisons):
+        if picture.name == "cycles":
+            picture.draw(tmp_path / "x")
+    assert drawn == [groups]
+
+
+def test_lines_are_drawn_against_the_axis_that_has_several_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = [
+        {"name": "batch", "keys": ["workload.batch"], "values": [2, 16]},
+        {"name": "GB/s", "keys": ["machine.memory.dram_gb_per_s"], "values": [1.0]},
+    ]
+    own = Found(tmp_path, sweep=sweep)
+    axes: list[str] = []
+    monkeypatch.setattr(pictures.plots, "sweep", lambda *_, x_label, **__: axes.append(x_label) or [])
+    for picture in pictures.pictures(own.experiment, own.rows, own.comparisons):
+        if "pareto" not in picture.name:
+            picture.draw(tmp_path / "x")
+    assert set(axes) == {"batch"}
+
+
+def test_areas_are_compared_for_the_same_work(found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of a larger batch is no slower design: cycles are over the batch where that is swept."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(
+        pictures.plots, "pareto", lambda given, *_, cycles_of: drawn.append((cycles_of, list(given))) or []
+    )
+    picture = next(each for each in pictures.pictures(found.experiment, found.rows, []) if each.name.endswith("pareto"))
+    picture.draw(tmp_path / "x")
+    ((cycles_of, given),) = drawn
+    assert cycles_of == "a row"
+    for row, point in zip(found.rows, given, strict=True):
+        assert point.cycles == (row.values["cycles"] or 0) / int(row.point.at["batch"])
+
+
+def test_the_phases_of_a_step_add_up_to_it(tmp_path: Path) -> None:
+    vector = {"machine__vector_lanes": 4, "workload": {"networks": ["lenet"], "batch": 2, "vector": True}}
+    own = Found(tmp_path, sweep=[], published=[], compare="step", **vector)
+    cells = tables.phase_shares(own.experiment, own.rows)
+    assert cells is not None
+    headers, lines = cells
+    assert headers == ["network", "variant", "forward", "dX", "dW", "dX+dW", "vector unit"]
+    for row, line in zip(own.rows, lines, strict=True):
+        shares = [float(cell.rstrip("%")) for cell in line[2:] if cell != "-"]
+        assert sum(shares) == pytest.approx(100, abs=0.3)
+        work = sum(part.time_cycles for part in row.summary.phases if part.phase.startswith("vector"))
+        assert shares[-1] == pytest.approx(100 * work / (row.values["cycles"] or 0), abs=0.06)
+    assert "Where the cycles go" in text_of(own, 100, brief=True)
+
+
+def test_a_mean_over_networks_stands_beside_ours(tmp_path: Path) -> None:
+    published = [{"mean": True, "variant": "interleaved", "quantity": "cycles", "ratio": 0.5, "source": "a paper"}]
+    own = Found(tmp_path, workload={"layers": [[40, 24], [9, 5]], "batch": 6}, published=published)
+    assert [each.network for each in own.comparisons] == ["mean of 2 networks, batch 2", "mean of 2 networks, batch 16"]
+    for batch, each in zip(("2", "16"), own.comparisons, strict=True):
+        ratios = [
+            row.ratios["cycles"] or 0
+            for row in own.rows
+            if (row.point.variant, row.point.at["batch"]) == ("interleaved", batch)
+        ]
+        assert each.ours == pytest.approx(sum(ratios) / 2)
+
+
+def test_what_is_the_same_everywhere_is_left_out_on_a_screen(tmp_path: Path) -> None:
+    variants = [{"name": "WS", "schedule": "ws_only"}, {"name": "again", "schedule": "ws_only"}]
+    own = Found(tmp_path, variant=variants, published=[])
+    brief, _ = tables.results(own.experiment, own.rows, brief=True)
+    whole, _ = tables.results(own.experiment, own.rows)
+    assert brief == ["network", "batch", "variant", "cycles", "ratio", "busy\nPEs"]
+    assert "array" in whole
+    assert "area\n[mm2]" in whole
+    assert "Backward pass on 8x4 PEs" in text_of(own, 100, brief=True)

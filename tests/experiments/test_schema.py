@@ -21,6 +21,7 @@ def test_every_experiment_there_is_can_be_run(file: Path) -> None:
     expanded = points.expand(experiment, file)
     assert len(expanded) == experiment.points
     assert len({str(point.spec) for point in expanded}) == len(expanded)
+    assert all(each.source and each.assumption for each in experiment.published)
 
 
 def test_there_are_those_that_the_papers_want() -> None:
@@ -48,6 +49,7 @@ def test_there_are_those_that_the_papers_want() -> None:
         ({"variant__1__iso_area_with": "OS"}, "variant.iso_area_with in F: got 'OS'; choose one of WS"),
         ({"baseline": "none"}, "baseline in F: got 'none'; choose one of WS"),
         ({"workload__layers": []}, "workload in F: got neither"),
+        ({"workload__networks": ["mlp"]}, "workload.networks.0 in F: got 'mlp'; choose one of resnet"),
         ({"workload__networks": ["resnet"]}, "workload.networks.0 in F: got 'resnet'; choose one of"),
         ({"workload__vector": True}, "workload.vector in F: got true"),
         ({"published__0__quantity": "time"}, "published.0.quantity in F: got 'time'; choose one of cycles"),
@@ -60,6 +62,7 @@ def test_there_are_those_that_the_papers_want() -> None:
         ({"trained": {"model": "mlp"}}, "workload in F: got 40x24 and [trained]"),
         ({"sweep__0__values": [2, 2]}, "sweep 'batch' in F: got '2' twice"),
         ({"sweep__0__labels": ["one"]}, "sweep.0.labels in F: got 1"),
+        ({"published__0__mean": True, "published__0__network": "40x24"}, "published.0.mean in F: got true"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -23,6 +23,8 @@ def test_the_paper_s_images_and_classes_unless_told_otherwise() -> None:
     kernels = [leaf.shape for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)) if len(leaf.shape) == 2]
     assert (512 * 7 * 7, 4096) in kernels
     assert (4096, 1000) in kernels
+    small = nnx.state(models.abstract("resnet20"), nnx.Param)
+    assert [leaf.shape for leaf in jax.tree.leaves(small) if len(leaf.shape) == 2] == [(64, 10)]
 
 
 def test_a_model_of_no_paper_needs_a_shape() -> None:

@@ -36,7 +36,7 @@ class Point(NamedTuple):
 
     label: str
     area_mm2: float
-    cycles: int
+    cycles: float
     energy_uj: float | None = None
 
 
@@ -55,7 +55,9 @@ def front(points: Sequence[Point], against: str = "cycles") -> list[Point]:
     return kept
 
 
-def pareto(points: Sequence[Point], path: Path, title: str, *, against: str = "cycles") -> list[Path]:
+def pareto(
+    points: Sequence[Point], path: Path, title: str, *, against: str = "cycles", cycles_of: str = ""
+) -> list[Path]:
     """Cycles or energy against area: every point, and the front with a number that the list at the side explains.
 
     Of few designs the others, too, have their number.
@@ -65,6 +67,7 @@ def pareto(points: Sequence[Point], path: Path, title: str, *, against: str = "c
         path: of the files, without .png and .svg.
         title: of the figure.
         against: one of ``AGAINST``.
+        cycles_of: what takes the cycles, such as ``an image``, for the axis.
 
     Raises:
         ValueError: no point, an unknown quantity, or a point without it.
@@ -95,7 +98,7 @@ def pareto(points: Sequence[Point], path: Path, title: str, *, against: str = "c
     canvas.scale(axes.yaxis, [cost / size for cost in costs])
     axes.margins(0.08)
     axes.set_xlabel("area [mm²]", fontsize=9)
-    axes.set_ylabel("clock cycles" if against == "cycles" else f"energy [{name}]", fontsize=9)
+    axes.set_ylabel(f"clock cycles {cycles_of}".strip() if against == "cycles" else f"energy [{name}]", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
@@ -115,7 +118,7 @@ def _cost(point: Point, against: str) -> float:
 
 def _shown(point: Point, against: str, unit_name: str, size: float) -> str:
     if against == "cycles":
-        return f"{short(point.cycles)} cycles"
+        return f"{short(round(point.cycles))} cycles"
     return f"{_cost(point, against) / size:.3g} {unit_name}"
 
 
