@@ -21,7 +21,7 @@ from jaxgrad.hardware import Machine
 from jaxgrad.workload import LayerGemm, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.workload.kinds import labelled
 from jaxgrad.workload.numbering import Numbering, Site
-from jaxgrad.workload.products import KINDS, Product, gemm_of, products, where
+from jaxgrad.workload.products import KINDS, Product, gemm_of, products, tangents, where
 
 Trips = int | Mapping[str, int]
 _UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback", "ragged_dot", "ragged_dot_general")
@@ -197,6 +197,12 @@ def _remarks(jaxpr: Jaxpr, sites: list[Site], found: list[Product]) -> list[str]
         notes.append(
             f"other: {len(other)} products of the backward pass are no layer's dX or dW ({_lines(other)}); each counts "
             "as a forward GEMM"
+        )
+    forward_mode = tangents(found)
+    if forward_mode:
+        notes.append(
+            f"jvp: {len(forward_mode)} products seem to be derivatives in forward mode, of jax.jvp or jax.linearize "
+            f"({_lines(forward_mode)}); each counts as a forward GEMM"
         )
     guessed = [own for own in found if own.guessed]
     if guessed:

@@ -71,7 +71,10 @@ def run(
     terminal = screen.console()
     terminal.print(f"{target}: {_summary(own)}; {array.rows}x{array.cols} array", soft_wrap=True)
     if any(gemm.needs_dx or gemm.needs_dw for gemm in own.gemms):
-        terminal.print(schedules.report(cost, _CHOSEN, array, measured=False))
+        called = f"one training step of {target}" if read is _onnx else f"one call of {target.rpartition(':')[2]}"
+        terminal.print(
+            schedules.report(cost, _CHOSEN, array, measured=False, of=called, layers_in="the output of --json")
+        )
     terminal.print("\n".join(_totals(own, cost)), highlight=False)
     for note in own.notes:
         terminal.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)

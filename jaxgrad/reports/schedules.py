@@ -24,7 +24,16 @@ _MEANINGS = {
 }
 
 
-def report(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool, whole: bool = False) -> Group:
+def report(
+    cost: StepCost,
+    chosen: str,
+    array: Accelerator,
+    *,
+    measured: bool,
+    whole: bool = False,
+    of: str | None = None,
+    layers_in: str = "tables.txt",
+) -> Group:
     """Tables of what the backward pass costs under each schedule, with how to read them.
 
     Args:
@@ -33,11 +42,13 @@ def report(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool, w
         array: what they were counted on.
         measured: whether ``chosen`` was counted as a network trained, or all come from shapes alone.
         whole: show every layer of a deep network too; otherwise its totals alone.
+        of: what was counted; training steps by default.
+        layers_in: where its layers are, if they are not shown.
     """
     layers = whole or len(cost.layers) <= _SHOWN_LAYERS
-    steps = "one training step" if cost.steps == 1 else f"{cost.steps:,} training steps"
+    steps = of or ("one training step" if cost.steps == 1 else f"{cost.steps:,} training steps")
     buffered = ", double-buffered" if array.double_buffered else ""
-    hidden = "" if layers else f" The {len(cost.layers)} layers one by one are in tables.txt."
+    hidden = "" if layers else f" The {len(cost.layers)} layers one by one are in {layers_in}."
     machine = f"a {array.rows}x{array.cols} array{buffered}"
     return Group(
         tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),

@@ -63,18 +63,25 @@ class Place(NamedTuple):
         kind: what it is for, None where nothing says so.
         path: the innermost module's place in the model, or nothing.
         backward: whether it was transposed.
+        derived: whether forward-mode differentiation, which is the first half of reverse mode, went over it.
     """
 
     kind: Kind | None = None
     path: str = ""
     backward: bool = False
+    derived: bool = False
 
     def within(self, equation: JaxprEqn) -> Place:
         """The place of an equation in a function that is called at this one."""
         names = str(equation.source_info.name_stack)
         labels = _LABEL.findall(names)
         kind, path = labels[-1] if labels else ("", "")
-        return Place(cast(Kind, kind) or self.kind, path or self.path, self.backward or "transpose(" in names)
+        return Place(
+            cast(Kind, kind) or self.kind,
+            path or self.path,
+            self.backward or "transpose(" in names,
+            self.derived or "jvp(" in names,
+        )
 
 
 def label(kind: Kind | None, path: str = "") -> str:

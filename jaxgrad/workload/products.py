@@ -96,6 +96,26 @@ def products(sites: list[Site]) -> list[Product]:
     return found
 
 
+def tangents(found: list[Product]) -> list[Product]:
+    """The products that seem to be of forward-mode derivatives, as ``jax.jvp`` and ``jax.linearize`` make them.
+
+    Each has no gradient and repeats, at the same place of the program, another one, with one of its operands and a new
+    value for the other. What a loop in Python repeats may look the same.
+    """
+    seen: set[tuple] = set()
+    like: list[Product] = []
+    for product in found:
+        equation = product.site.equation
+        if product.of is not None or product.site.place.backward or not product.site.place.derived:
+            continue
+        line = source_info_util.summarize(equation.source_info)
+        keys = {(line, equation.primitive, product.sizes, side, product.origins[side]) for side in (0, 1)}
+        if keys & seen and not product.gradients:
+            like.append(product)
+        seen |= keys
+    return like
+
+
 def _weights_left(product: Product, made: set[int]) -> bool:
     """Whether the left operand is given and the right one made, as of ``w @ jnp.tanh(y)``; or, if both are given, only
     the left one has a gradient. Otherwise, and where only the right one has, the left one is X, as of ``x @ w``."""

@@ -48,7 +48,7 @@ def test_the_table_the_forward_pass_and_the_vector_unit(mine: Path, capsys: pyte
     assert main(["profile", f"{mine}:step"]) == 0
     text = capsys.readouterr().out
     assert "2 forward GEMMs, 1 dX, 2 dW; 16x16 array" in text
-    assert "Backward pass of one training step" in text
+    assert "Backward pass of one call of step on a 16x16 array" in text
     assert "Forward pass: " in text
     assert "Vector unit, backward: " in text
     assert "mine_to_profile.py:5#1" in text
