@@ -209,7 +209,7 @@ def _said_once(cells: list[list[str]]) -> list[list[str]]:
 
 def _source(comparison: Comparison) -> str:
     figure = comparison.published
-    return figure.source + (f". {figure.assumption}" if figure.assumption else "")
+    return figure.source + (f". Could account for a deviation: {figure.assumption}" if figure.assumption else "")
 
 
 def _range(comparison: Comparison) -> str:

@@ -1,7 +1,8 @@
 """Energy and area reference tables as Accelergy writes and reads them (Wu, Emer, Sze, ICCAD 2019), in YAML.
 
 A table names components by their path in a design, ``system.core[0..3].PE[0..255].mac``, and gives what one action of
-one instance takes in pJ (ERT), or the area of one instance in um2 (ART). Actions are those of ``energy.ACTIONS``.
+one instance takes in pJ (ERT), or the area of one instance in um2 (ART). Components and actions are those of
+``energy.ACTIONS``; of registers and memories the actions may also be Accelergy's usual ``read`` and ``write``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ from jaxgrad.hardware import Machine
 _VERSION = 0.3
 _PER_PE = ("mac", "register", "hop")
 _PER_CORE = ("sram", "vector")
+# What an action takes where a table has Accelergy's own actions in its place: their mean. Costs count reads and writes
+# of a tensor together; a sum in a register is read and written once for each update.
+_IN_PLACE: dict[str, dict[str, tuple[str, ...]]] = {
+    "register": {"weight": ("read",), "accumulator": ("read", "write")},
+    **{memory: dict.fromkeys(energy.ACTIONS[memory], ("read", "write")) for memory in ("sram", "dram")},
+}
 
 
 def write_ert(machine: Machine) -> str:
@@ -56,7 +63,9 @@ def write_art(machine: Machine, schedule: str) -> str:
 def read_ert(text: str, origin: str) -> Table:
     """An energy reference table, of this module's or another's making.
 
-    Components go by the last name of their path; those that costs have no use for may be there too, with their actions.
+    Components go by the last name of their path, in capitals or not; those that costs have no use for may be there too,
+    with their actions. A memory with ``read`` and ``write`` alone takes their mean for an access to any tensor, and is
+    to give them for one word.
 
     Args:
         text: YAML, in the format of Accelergy 0.2 (tables by name) or of later ones (a list of tables).
@@ -102,7 +111,10 @@ def _read(text: str) -> Table:
         found[component] = _energies(component, actions)
     for component in energy.ACTIONS:
         if component not in found:
-            raise ValueError(f"{component}: got no table; give one, named {component!r} or with a path that ends in it")
+            raise ValueError(
+                f"{component}: got no table; give one, named {component!r} or with a path that ends in it (jaxgrad run "
+                "writes whole tables of its machines, in accelergy/)"
+            )
     return {component: found[component] for component in energy.ACTIONS}
 
 
@@ -110,7 +122,7 @@ def _components(tables: dict[Any, Any] | list[Any]) -> Iterator[tuple[str, str, 
     """Each component that costs know: its own name, its path, its actions."""
     pairs = tables.items() if isinstance(tables, dict) else map(_named, tables)
     for name, actions in pairs:
-        component = re.sub(r"\[[^\]]*\]$", "", str(name)).rsplit(".", 1)[-1]
+        component = re.sub(r"\[[^\]]*\]$", "", str(name)).rsplit(".", 1)[-1].lower()
         if component in energy.ACTIONS:
             yield component, str(name), actions
 
@@ -132,13 +144,21 @@ def _energies(component: str, actions: Any) -> dict[str, float]:
     else:
         raise ValueError(f"{component}: got {shown(actions)}; give a list of actions, each with a name and an energy")
     found: dict[str, float] = {}
+    names = [name for name, _ in entries]
     for action in energy.ACTIONS[component]:
-        own = [entry for name, entry in entries if name == action]
-        field = f"{component}.{action}"
-        if len(own) != 1:
-            raise ValueError(f"{field}: got {len(own) or 'no'} energies; give one, whatever the action's arguments")
-        found[action] = number(field, own[0].get("energy") if isinstance(own[0], dict) else own[0])
+        in_place = _IN_PLACE.get(component, {}).get(action, ())
+        wanted = (action,) if action in names or not set(in_place) & set(names) else in_place
+        found[action] = sum(_energy(component, name, entries) for name in wanted) / len(wanted)
     return found
+
+
+def _energy(component: str, action: str, entries: list[tuple[Any, Any]]) -> float:
+    """pJ of the one action of that name."""
+    own = [entry for name, entry in entries if name == action]
+    field = f"{component}.{action}"
+    if len(own) != 1:
+        raise ValueError(f"{field}: got {len(own) or 'no'} energies; give one, whatever the action's arguments")
+    return number(field, own[0].get("energy") if isinstance(own[0], dict) else own[0])
 
 
 def _path(component: str, machine: Machine) -> str:

@@ -122,6 +122,66 @@ def test_tables_of_accelergy_0_2() -> None:
     assert read_ert(yaml.safe_dump({"ERT": {"tables": tables}}), "own") == prices()
 
 
+TIMELOOP = """
+ERT:
+    version: '0.4'
+    tables:
+      - name: chip.DRAM[1..1]
+        actions:
+          - {name: write, arguments: {global_cycle_seconds: 1.0e-09, action_latency_cycles: 1}, energy: 512.0}
+          - {name: read, arguments: {global_cycle_seconds: 1.0e-09, action_latency_cycles: 1}, energy: 256.0}
+          - {name: leak, arguments: {global_cycle_seconds: 1.0e-09}, energy: 0.0}
+      - name: chip.register[1..256]
+        actions:
+          - {name: write, arguments: {}, energy: 0.5}
+          - {name: read, arguments: {}, energy: 0.25}
+      - name: chip.sram[1..1]
+        actions:
+          - {name: write, arguments: {}, energy: 26.0}
+          - {name: read, arguments: {}, energy: 32.0}
+          - {name: update, arguments: {}, energy: 26.0}
+      - name: chip.mac[1..256]
+        actions:
+          - {name: compute, arguments: {}, energy: 0.315}
+          - {name: leak, arguments: {}, energy: 0.0036}
+      - name: chip.hop[1..256]
+        actions: [{name: x, energy: 0.1}, {name: dy, energy: 0.1}, {name: psum, energy: 0.2}]
+      - {name: chip.idle, actions: [{name: cycle, energy: 0.0}]}
+      - {name: chip.leakage, actions: [{name: cycle, energy: 1.0}]}
+      - {name: chip.vector, actions: [{name: operation, energy: 1}, {name: sram, energy: 9}, {name: dram, energy: 8}]}
+"""
+
+
+def test_tables_as_timeloop_has_accelergy_write_them() -> None:
+    """Version 0.4: components in capitals, with ranges, arguments, and memories that are read and written."""
+    read = read_ert(TIMELOOP, "timeloop-mapper.ERT.yaml")
+    assert read["mac"] == {"compute": 0.315}
+    assert read["register"] == {"weight": 0.25, "accumulator": 0.375}
+    assert read["sram"] == dict.fromkeys(energy.ACTIONS["sram"], 29.0)
+    assert read["dram"] == dict.fromkeys(energy.ACTIONS["dram"], 384.0)
+    assert read["hop"] == {"x": 0.1, "dy": 0.1, "psum": 0.2}
+
+
+def test_a_memory_s_own_tensors_come_before_reads_and_writes() -> None:
+    text = TIMELOOP.replace("{name: update, arguments: {}, energy: 26.0}", "{name: w, arguments: {}, energy: 7.0}")
+    read = read_ert(text, "own")
+    assert read["sram"] == {**dict.fromkeys(energy.ACTIONS["sram"], 29.0), "w": 7.0}
+
+
+@pytest.mark.parametrize(
+    ("lacking", "field"),
+    [
+        ("{name: write, arguments: {}, energy: 26.0}", "sram.write"),
+        ("{name: write, arguments: {}, energy: 0.5}", "register.write"),
+        ("{name: compute, arguments: {}, energy: 0.315}", "mac.compute"),
+        ("{name: psum, energy: 0.2}", "hop.psum"),
+    ],
+)
+def test_a_missing_action_is_one_line_with_its_name(lacking: str, field: str) -> None:
+    text = TIMELOOP.replace(lacking, "{name: other, energy: 1}")
+    assert_refused(Refusal(lambda: read_ert(text, "own"), f"own: {field}", "no energies", "give one"))
+
+
 def refused(change: Callable[[dict[str, Any]], Any], field: str, shown: str, remedy: str) -> Refusal:
     def call() -> energy.Table:
         tree = with_list(lambda component: f"system.{component}")
