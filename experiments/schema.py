@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -25,8 +25,9 @@ from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwis
 NETWORKS: tuple[str, ...] = tuple(models.INPUT_SHAPES)
 QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
-Number = Annotated[float, Field(allow_inf_nan=False), otherwise("give a number")]
-
+Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False), otherwise("give a number above 0")]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
+PARTS: tuple[str, ...] = ("forward", "backward", "vector", "step")
 
 _TOGETHER = ", ".join(order for order in ORDERS if can_run("interleaved", order))
 
@@ -72,7 +73,7 @@ class VariantSection(Section):
         machine: keys of ``machine`` that differ, such as ``{zero_gating = true}``.
     """
 
-    name: Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
+    name: Name
     schedule: Annotated[str, among(TRAINING_SCHEDULES)]
     order: Annotated[str, among(ORDERS)] = "separate"
     forward: Annotated[str, among(FORWARDS)] = "ws"
@@ -87,6 +88,10 @@ class VariantSection(Section):
         # Schedules that compute both gradients at once take the best of their own where nothing is said.
         if self.order != "separate" and not can_run(self.schedule, self.order):
             raise ValueError(f"order: got {self.order!r} with schedule {self.schedule!r}; choose one of {_TOGETHER}")
+        if self.weight_update == "in_array" and self.schedule != "interleaved":
+            raise ValueError(
+                f"weight_update: got 'in_array' with schedule {self.schedule!r}; choose separate, or interleaved"
+            )
         return self
 
 
@@ -102,7 +107,7 @@ class SweepSection(Section):
 
     keys: Annotated[list[str], Field(min_length=1)]
     values: Annotated[list[Any], Field(min_length=1)]
-    name: str
+    name: Name
     labels: list[str] | None = None
 
     @model_validator(mode="after")
@@ -143,9 +148,9 @@ class PublishedSection(Section):
     variant: str
     over: str | None = None
     quantity: Annotated[str, among(QUANTITIES)]
-    ratio: Number | None = None
-    at_most: Number | None = None
-    at_least: Number | None = None
+    ratio: Ratio | None = None
+    at_most: Ratio | None = None
+    at_least: Ratio | None = None
     source: str
     assumption: str = ""
 
@@ -153,6 +158,10 @@ class PublishedSection(Section):
     def _one(self) -> PublishedSection:
         if self.ratio is None and self.at_most is None and self.at_least is None:
             raise ValueError("ratio: got none; give ratio, or at_most, at_least or both")
+        if self.ratio is not None and not (self.at_most is None and self.at_least is None):
+            raise ValueError(f"ratio: got {self.ratio} and a range; give ratio, or at_most, at_least or both")
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least: got {self.at_least}, above at_most; give at most {self.at_most}")
         if self.mean and self.network is not None:
             raise ValueError(f"mean: got true with network {self.network!r}; leave one of the two out")
         return self
@@ -179,7 +188,7 @@ class Experiment(Section):
     sweep: list[SweepSection] = Field(default_factory=list)
     published: list[PublishedSection] = Field(default_factory=list)
     baseline: str
-    compare: Literal["forward", "backward", "vector", "step"] = "backward"
+    compare: Annotated[str, among(PARTS)] = "backward"
 
     @model_validator(mode="after")
     def _fits(self) -> Experiment:
@@ -193,6 +202,13 @@ class Experiment(Section):
         for key, name in wanted:
             if name not in names:
                 raise ValueError(f"{key}: got {name!r}; choose one of {', '.join(names)}, the names of variants")
+        for variant in self.variant:
+            other = next((each for each in self.variant if each.name == variant.iso_area_with), None)
+            if other is not None and other.iso_area_with is not None:
+                raise ValueError(
+                    f"variant.iso_area_with: got {other.name!r}, whose own array is found by area; name one whose array "
+                    "is given"
+                )
         if not (self.workload.networks or self.workload.layers or self.trained):
             raise ValueError("workload: got neither networks nor layers; give some, or a [trained] network")
         networks = [*self.workload.networks, *(f"{k}x{n}" for k, n in self.workload.layers)]

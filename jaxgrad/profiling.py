@@ -139,8 +139,9 @@ def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
         for name, number in trips.items():
             positive_integer(f"trips[{name}]", number)
             if name not in loops.values():
-                there = ", ".join(dict.fromkeys(loops.values())) or "none, the function has no while loop"
-                raise ValueError(f"trips: got {name!r}; give one of {there}")
+                there = ", ".join(dict.fromkeys(loops.values()))
+                remedy = f"give one of {there}" if there else "leave it out, the function has no while loop"
+                raise ValueError(f"trips: got {name!r}; {remedy}")
     elif trips is not None:
         positive_integer("trips", trips)
 

@@ -106,6 +106,8 @@ def _explained(error: ValidationError, root: type[BaseModel], origin: str) -> st
         message = f"give a table, [{'.'.join(place)}]"
     elif detail["type"] in ("list_type", "tuple_type"):
         message = "give a list, in [ ]"
+    elif detail["type"] == "too_short":
+        message = "give at least one"
     if not place:  # from the root itself: the message names its key
         key, colon, rest = message.partition(": ")
         return f"{key} in {origin}{colon}{rest}"

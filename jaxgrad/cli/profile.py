@@ -160,7 +160,7 @@ def _module(place: str) -> ModuleType:
         return module
     except ValueError:
         raise
-    except Exception as error:  # whatever the user's module does when imported
+    except (Exception, SystemExit) as error:  # whatever the user's module does when imported
         said = " ".join(str(error).split())
         raise ValueError(
             f"function: got {place!r}, which can't be imported ({type(error).__name__}: {said}); give one that can"

@@ -75,7 +75,7 @@ def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
         cycles = [time_cycles(layer.backward[schedule]) for layer in layers]
         bars = axes.barh(
             places + (index - (len(cost.schedules) - 1) / 2) * height,
-            cycles,
+            np.array(cycles, float),  # counts may be longer than 64 bits
             height,
             color=_SCHEDULE_COLOURS[schedule],
             label=schedule,
@@ -116,7 +116,7 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
     for place, counts in zip(places, totals.values(), strict=True):
         axes.annotate(
             short(accesses(counts)),
-            (accesses(counts), place),
+            (float(accesses(counts)), place),
             (4, 0),
             textcoords="offset points",
             va="center",

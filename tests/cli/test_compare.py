@@ -105,3 +105,8 @@ def test_compare_knows_the_images_of_each_data_set() -> None:
 
     assert tuple(_SHAPES) == data.NAMES
     assert _SHAPES["digits"] == data.load("digits").input_shape
+
+
+def test_counts_longer_than_64_bits_are_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--batch", "1" + "0" * 18, "--out", "huge"]) == 0
+    assert (elsewhere / "huge" / "cycles.png").exists()

@@ -149,3 +149,6 @@ def test_a_module_that_fails_is_named(elsewhere: Path, capsys: pytest.CaptureFix
     (elsewhere / "broken_to_profile.py").write_text("raise RuntimeError('no\\nuse')\n")
     assert main(["profile", "broken_to_profile.py:f"]) == 2
     assert "RuntimeError: no use" in capsys.readouterr().err
+    (elsewhere / "leaving_to_profile.py").write_text("import sys; sys.exit(0)\n")
+    assert main(["profile", "leaving_to_profile.py:f"]) == 2
+    assert "can't be imported (SystemExit: 0)" in capsys.readouterr().err

@@ -70,6 +70,12 @@ def test_an_sram_too_small_is_one_line_and_leaves_no_report(
     assert not (elsewhere / "results" / "small").exists()
 
 
+def test_counts_longer_than_64_bits_are_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(elsewhere, tree(workload__batch=10**17, sweep=[], published=[]))
+    assert main(["run", "small.toml"]) == 0
+    assert (elsewhere / "results" / "small" / "40x24_accesses.png").exists()
+
+
 @pytest.mark.parametrize(("typed", "said"), [("run", "CONFIG"), ("run a.toml b.toml", "b.toml")])
 def test_too_few_and_too_many_arguments(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(typed.split()) == 2

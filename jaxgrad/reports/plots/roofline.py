@@ -117,10 +117,13 @@ def _draw_points(axes: Axes, points: list[Position], longest: int) -> None:
     for phase in PHASE_MARKERS:
         own = [point for point in points if point.phase == phase]
         if own:
+            share = np.array([point.cycles for point in own], float) / longest
             axes.scatter(
                 [point.macs_per_byte for point in own],
                 [point.macs_per_cycle for point in own],
-                np.maximum(_LARGEST_POINTS * np.array([point.cycles for point in own]) / longest, _SMALLEST_POINTS),
+                np.maximum(
+                    _LARGEST_POINTS * np.array([point.cycles for point in own], float) / longest, _SMALLEST_POINTS
+                ),
                 facecolor=to_rgba(PHASES[phase].colour, 0.35),
                 edgecolor=PHASES[phase].colour,
                 marker=PHASE_MARKERS[phase],
