@@ -206,8 +206,8 @@ class Experiment(Section):
             other = next((each for each in self.variant if each.name == variant.iso_area_with), None)
             if other is not None and other.iso_area_with is not None:
                 raise ValueError(
-                    f"variant.iso_area_with: got {other.name!r}, whose own array is found by area; name one whose array "
-                    "is given"
+                    f"variant.iso_area_with: got {other.name!r}, whose own array is found by area; name one "
+                    "whose array is given"
                 )
         if not (self.workload.networks or self.workload.layers or self.trained):
             raise ValueError("workload: got neither networks nor layers; give some, or a [trained] network")

@@ -71,7 +71,7 @@ def test_an_sram_too_small_is_one_line_and_leaves_no_report(
 
 
 def test_counts_longer_than_64_bits_are_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(elsewhere, tree(workload__batch=10**17, sweep=[], published=[]))
+    write(elsewhere, tree(workload__batch=10**18, sweep=[], published=[]))
     assert main(["run", "small.toml"]) == 0
     assert (elsewhere / "results" / "small" / "40x24_accesses.png").exists()
 

@@ -121,9 +121,7 @@ def _draw_points(axes: Axes, points: list[Position], longest: int) -> None:
             axes.scatter(
                 [point.macs_per_byte for point in own],
                 [point.macs_per_cycle for point in own],
-                np.maximum(
-                    _LARGEST_POINTS * np.array([point.cycles for point in own], float) / longest, _SMALLEST_POINTS
-                ),
+                np.maximum(_LARGEST_POINTS * share, _SMALLEST_POINTS),
                 facecolor=to_rgba(PHASES[phase].colour, 0.35),
                 edgecolor=PHASES[phase].colour,
                 marker=PHASE_MARKERS[phase],
