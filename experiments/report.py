@@ -17,7 +17,7 @@ from experiments.pictures import pictures
 from experiments.schema import Experiment
 from experiments.store import fingerprint
 from jaxgrad.costs import accelergy
-from jaxgrad.files import write_text
+from jaxgrad.files import clear_partial, write_text
 from jaxgrad.reports import html
 
 _FILE_WIDTH = 180
@@ -26,6 +26,7 @@ _FILE_WIDTH = 180
 def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
+    clear_partial(folder)
     written = [folder / name for name in ("results.csv", "layers.csv", "results.json", "tables.txt")]
     write_text(written[0], spreadsheets.phases_csv(experiment, rows))
     write_text(written[1], spreadsheets.layers_csv(experiment, rows))

@@ -33,14 +33,14 @@ def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
         return 0
     try:
         found = _compute(wanted, kept)
+        rows = compare.rows(experiment, found)
+        comparisons = compare.published(experiment, rows)
+        terminal.print(tables.screen(experiment, rows, comparisons))
+        with bad_input(), terminal.status("drawing"):
+            files = report.write(folder, experiment, rows, comparisons)
     except KeyboardInterrupt:
         again = typed("run", config, out=out, store=store)
         raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
-    rows = compare.rows(experiment, found)
-    comparisons = compare.published(experiment, rows)
-    terminal.print(tables.screen(experiment, rows, comparisons))
-    with bad_input(), terminal.status("drawing"):
-        files = report.write(folder, experiment, rows, comparisons)
     terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
     return 0
 

@@ -98,14 +98,15 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
     assert {path.name for path in elsewhere.iterdir()} == {"small.toml", "link"}
 
 
+@pytest.mark.parametrize("at", ["experiments.runner.compute", "experiments.report.write"])
 def test_an_interrupted_run_says_how_to_go_on_with_the_same_options(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    at: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     write(elsewhere, tree())
-    monkeypatch.setattr("experiments.runner.compute", interrupt)
+    monkeypatch.setattr(at, interrupt)
     assert main(["run", "small.toml", "--out", "my results", "--store", "kept"]) == 130
     said = "go on with: jaxgrad run small.toml --out 'my results' --store kept"
     assert capsys.readouterr().err.strip().endswith(said)
@@ -114,8 +115,9 @@ def test_an_interrupted_run_says_how_to_go_on_with_the_same_options(
 @pytest.mark.slow
 def test_a_killed_run_goes_on(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed as soon as it has finished a point: what is there is whole, and is not run again."""
-    sweep = [{"name": "batch", "keys": ["workload.batch"], "values": list(range(1, 400))}]
-    write(elsewhere, tree(sweep=sweep, published=[]))
+    sweep = [{"name": "batch", "keys": ["workload.batch"], "values": list(range(1, 100))}]
+    variants = [{"name": "WS", "schedule": "ws_only"}, {"name": "interleaved", "schedule": "interleaved"}]
+    write(elsewhere, tree(sweep=sweep, published=[], variant=variants))
     code = "import sys; from jaxgrad.cli import main; sys.exit(main(['run', 'small.toml']))"
     process = subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd=elsewhere, stdout=subprocess.DEVNULL)
     store = elsewhere / "results" / "store" / "points"
@@ -124,8 +126,11 @@ def test_a_killed_run_goes_on(elsewhere: Path, capsys: pytest.CaptureFixture[str
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done = len(list(store.rglob("[0-9a-f]*.json")))
-    assert done > 0
+    done = {path: path.stat().st_mtime_ns for path in store.rglob("[0-9a-f]*.json")}
+    assert 0 < len(done) < 198
+    assert not (elsewhere / "results" / "small").exists()
     assert main(["run", "--check", "small.toml"]) == 0
-    text = capsys.readouterr().out
-    assert "0 of them done" not in text
+    assert f"198 points, {len(done)} of them done before" in capsys.readouterr().out
+    assert main(["run", "small.toml"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert len(list(store.rglob("[0-9a-f]*.json"))) == 198

@@ -43,6 +43,8 @@ def text_of(found: Found, width: int, *, brief: bool) -> str:
 
 
 def test_every_file_is_there_and_none_is_empty(found: Found, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".40x24_cycles.123.tmp.png").write_text("half of what a killed run wrote")
     files = report.write(tmp_path / "out", found.experiment, found.rows, found.comparisons)
     assert sorted(files) == sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert all(path.stat().st_size > 0 for path in files)

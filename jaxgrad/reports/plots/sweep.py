@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -77,11 +78,13 @@ def sweep(
 
 def _tick_samples(axes: Axes, values: Sequence[float]) -> None:
     """Ticks at the swept values themselves, where they are few."""
-    if axes.get_xscale() == "log" and len(values) <= _TICKS:
-        ticks = [values[0]]
-        for value in values[1:]:
-            if value >= ticks[-1] * (values[-1] / values[0]) ** _APART:
+    if len(values) <= _TICKS:
+        places = [math.log(value) for value in values] if axes.get_xscale() == "log" else values
+        ticks, last = [values[0]], places[0]
+        for value, place in zip(values[1:], places[1:], strict=True):
+            if place >= last + (places[-1] - places[0]) * _APART:
                 ticks.append(value)
+                last = place
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
