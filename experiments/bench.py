@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from experiments import bench_costs
-from experiments.figure import Figure
+from experiments.bench_figure import Figure
 
 _REGISTER = "--registers-only"
 

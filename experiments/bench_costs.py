@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.figure import Figure
+from experiments.bench_figure import Figure
 
 _SCHEDULES = ("interleaved", "sequential", "ws_only", "os_only", "auto")
 

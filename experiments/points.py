@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiments.schema import Experiment, VariantSection, WorkloadSection
+from experiments.trees import merged
 from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.machines import MachineSection, build
@@ -98,9 +98,8 @@ def _machines(
     by_name = {variant.name: variant for variant in experiment.variant}
 
     def machine_of(variant: VariantSection) -> tuple[MachineSection, Machine]:
-        merged = _merged(tree, variant.machine)
         try:
-            section = MachineSection.model_validate(merged)
+            section = MachineSection.model_validate(merged(tree, variant.machine))
         except ValidationError as error:
             where = f"{file} (variant {variant.name!r})"
             raise ValueError(f"machine.{explain(error, MachineSection, where)}") from None
@@ -143,11 +142,3 @@ def _put(tree: dict[str, Any], key: str, value: Any, origin: str) -> None:
             f"sweep.keys in {origin}: got {key!r}; give workload.batch or a key of machine, as machine.rows"
         )
     place[last] = value
-
-
-def _merged(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = copy.deepcopy(dict(tree))
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged

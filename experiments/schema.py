@@ -14,13 +14,14 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 import models
+from experiments import trees
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.evaluate import TRAINING_SCHEDULES
 from jaxgrad.machines import MachineSection
 from jaxgrad.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
-from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwise
 
 NETWORKS: tuple[str, ...] = tuple(models.INPUT_SHAPES)
 QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
@@ -168,7 +169,7 @@ class PublishedSection(Section):
 
 
 class Experiment(Section):
-    """An experiment's file.
+    """An experiment's file; one that has ``extends = "other.toml"`` says only what it has otherwise (see ``trees``).
 
     Args:
         title, question, notes: what it is, what it asks, and what it assumes: all are printed.
@@ -254,7 +255,7 @@ def load(file: Path) -> Experiment:
     Raises:
         ValueError: it can't be read, or something in it will not do, in one line.
     """
-    return check(read_toml(file, "CONFIG"), str(file))
+    return check(trees.read(file, "CONFIG"), str(file))
 
 
 def check(tree: Mapping[str, Any], origin: str) -> Experiment:
