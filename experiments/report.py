@@ -100,7 +100,7 @@ def _sections(
         html.Section(
             "How it was made",
             paragraphs=[f"jaxgrad {jaxgrad.__version__} (code {fingerprint()}), jax {jax.__version__}."],
-            notes=_technologies(rows),
+            notes=_technologies(experiment, rows),
         )
     )
     return sections
@@ -111,10 +111,11 @@ def _table(cells: tables.Cells, caption: str) -> html.Table:
     return html.Table([header.replace("\n", " ") for header in headers], lines, caption)
 
 
-def _technologies(rows: Sequence[Row]) -> list[str]:
+def _technologies(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """Where energies and areas are from."""
     used = dict.fromkeys(row.point.machine.technology for row in rows)
-    return [
+    table = experiment.machine.energy_table
+    return [f"Energies are those of the table {table}."] * (table is not None) + [
         f"{technology.name}: {technology.source}. {'; '.join(technology.assumptions)}."
         for technology in used
         if technology
