@@ -24,11 +24,11 @@ def check_folder(field: str, path: str | Path) -> Path:
         raise ValueError(f"{field}: got ''; give the path of a folder")
     folder = Path(path)
     if folder.is_symlink() and not folder.exists():
-        raise ValueError(f"{field}: got {str(folder)!r}, a link to nothing; give a folder")
+        raise ValueError(f"{field}: got {str(folder)!r}, a link to nothing; give another path")
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
-        what = "which is not a folder" if there == folder else f"but {there} is not a folder"
-        raise ValueError(f"{field}: got {str(folder)!r}, {what}; give a folder")
+        what = ", which is not a folder; give" if there == folder else f"; {there} is not a folder: give"
+        raise ValueError(f"{field}: got {str(folder)!r}{what} another path")
     try:
         with tempfile.TemporaryFile(dir=there):  # permissions alone do not tell
             pass

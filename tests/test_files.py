@@ -46,7 +46,7 @@ def test_a_folder_that_cannot_be_written_is_refused(path: str, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("")
     (tmp_path / "link").symlink_to("nothing")
-    assert_refused(Refusal(lambda: check_folder("--out", path), "--out", repr(path), "folder"))
+    assert_refused(Refusal(lambda: check_folder("--out", path), "--out", repr(path), "give"))
 
 
 def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path) -> None:
