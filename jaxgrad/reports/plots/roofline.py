@@ -106,9 +106,9 @@ def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: flo
     axes.axvline(ridge, color="black", linewidth=0.7, linestyle=":")
     # Beside the ridge where over it the text would leave the panel.
     place = math.log(ridge / low) / math.log(high / low)
-    side = "left" if place < _NEAR_EDGE else "right" if place > 1 - _NEAR_EDGE else "center"
+    side, away = ("left", 4) if place < _NEAR_EDGE else ("right", -4) if place > 1 - _NEAR_EDGE else ("center", 0)
     axes.annotate(
-        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (0, 11), textcoords="offset points", ha=side,
+        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
         fontsize=7.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
