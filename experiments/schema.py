@@ -24,7 +24,11 @@ from jaxgrad.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.schema import Section, Seed, Size, Switch, among, explain, otherwise
 
 NETWORKS: tuple[str, ...] = tuple(models.INPUT_SHAPES)
-QUANTITIES: tuple[str, ...] = ("cycles", "accesses", "dram_bytes", "energy", "area")
+# quantity -> keys of machine, one of which it takes
+QUANTITIES: dict[str, tuple[str, ...]] = {
+    "cycles": (), "accesses": (), "dram_bytes": ("memory",), "energy": ("technology", "energy_table"),
+    "area": ("technology",),
+}  # fmt: skip
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False), otherwise("give a number above 0")]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
@@ -148,7 +152,7 @@ class PublishedSection(Section):
     at: dict[str, str] = Field(default_factory=dict)
     variant: str
     over: str | None = None
-    quantity: Annotated[str, among(QUANTITIES)]
+    quantity: Annotated[str, among(tuple(QUANTITIES))]
     ratio: Ratio | None = None
     at_most: Ratio | None = None
     at_least: Ratio | None = None
@@ -223,6 +227,11 @@ class Experiment(Section):
         for each in self.published:
             if each.network is not None and each.network not in (*networks, self.trained and self.trained.model):
                 raise ValueError(f"published.network: got {each.network!r}; it is not in the workload")
+        for each in self.published:
+            given = [*self.machine.model_dump(exclude_none=True), *(key for own in self.variant for key in own.machine)]
+            if QUANTITIES[each.quantity] and not set(QUANTITIES[each.quantity]) & set(given):
+                keys = " or ".join(f"machine.{key}" for key in QUANTITIES[each.quantity])
+                raise ValueError(f"published.quantity: got {each.quantity!r}; give {keys} too")
         for variant in self.variant:
             if variant.order != "separate" and self.machine.memory is None and "memory" not in variant.machine:
                 raise ValueError(

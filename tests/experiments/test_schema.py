@@ -56,6 +56,7 @@ def test_there_are_those_that_the_papers_want() -> None:
         ({"variant__0__weight_update": "in_array"}, "variant.0.weight_update in F: got 'in_array' with schedule 'ws_o"),
         ({"variant__0__iso_area_with": "WS"}, "variant.iso_area_with in F: got 'WS', whose own array"),
         ({"variant__0__iso_area_with": "WS, equal area"}, "variant.iso_area_with in F: got 'WS, equal area', whose"),
+        ({"machine__technology": None}, "published.quantity in F: got 'energy'; give machine.technology or machine.e"),
         ({"published__0__ratio": -0.5}, "published.0.ratio in F: got -0.5; give a number above 0"),
         ({"published__0__at_most": 0.9}, "published.0.ratio in F: got 0.5 and a range"),
         ({"published__1__at_least": 11.0}, "published.1.at_least in F: got 11.0, above at_most; give at most 10.0"),
