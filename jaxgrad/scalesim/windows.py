@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxgrad.scalesim.distances import by_distances
 from jaxgrad.scalesim.folds import Folds, Patch
 from jaxgrad.scalesim.layers import Layer
 from jaxgrad.scalesim.read_buffer import Fillings, Group, fill
 from jaxgrad.scalesim.walk import ALWAYS_HELD, Block, walk
 
 _BLOCK = 1 << 20  # places of the stream
+_SHORT = 1000  # words of a filling on which a walk spends as long as on the calls that they take
+_DEAR = 5
 _MOST_WORDS = 250_000_000  # of the input, and windows: some GB of memory
 _MOST_PLACES = 100_000_000_000  # of the stream: an hour
 
@@ -89,7 +92,12 @@ class Windows:
             return Fillings(0, -1, different)
         sweeps, each = (1, folds.count) if folds.dataflow == "is" else (folds.col_folds, folds.row_folds)
         if self.overlap or max(folds.rows, folds.cols) >= held:
-            return walk(self.empty_buffer(), self.stream, sweeps, each * folds.cycles_each, held)
+            cycles = each * folds.cycles_each
+            # Distances cost some five times what a walk over long fillings does, but once, and short ones cost less.
+            if sweeps * (1 + _SHORT / held) < _DEAR:
+                return walk(self.empty_buffer(), self.stream, sweeps, cycles, held)
+            widest = folds.cols if folds.dataflow == "is" else folds.rows
+            return by_distances(self.empty_buffer(), self.stream, sweeps, cycles, held, widest)
 
         def cycle(group: Group, sweep: int, word: int) -> int:
             return sweep * each * folds.cycles_each + self._cycle_of(word)
@@ -127,15 +135,23 @@ class Windows:
                     for line, time, edge in _skewed(patch, lines):
                         yield from _blocks(folds, start, start + together, line, still[time], moving, edge)
             return
-        for col_fold in range(folds.col_folds):
-            windows = corner[col_fold * folds.cols :][: folds.used_cols(col_fold)]
-            above = col_fold * folds.row_folds
-            for first, last in _alike(folds.row_folds):
-                patch = folds.stationary(first, col_fold)
-                line = np.repeat(np.arange(patch.length), patch.width)
-                still = np.tile(windows, patch.length)
-                edge = patch.length - 1 - line
-                yield from _blocks(folds, first, last, line + patch.first, still, offset, edge, above)
+        # A column of folds loads every place of its windows, from the last row of each fold up.
+        k = self.layer.product.k
+        fold, line = np.divmod(np.arange(k), folds.rows)
+        used = np.minimum(folds.rows, k - fold * folds.rows)
+        offset = offset[fold * folds.rows + used - 1 - line]
+        line += fold * folds.cycles_each + folds.rows - used
+        cycles = folds.row_folds * folds.cycles_each
+        for first, last in _alike(folds.col_folds):
+            width = folds.used_cols(first)
+            part = max(1, _BLOCK // width)
+            many = max(1, part // k)
+            for start in range(first, last, many):
+                together = min(many, last - start)
+                windows = corner[start * folds.cols :][: together * width].reshape(together, 1, width)
+                for top in range(0, k, part):
+                    words = windows + offset[top : top + part, None]
+                    yield Block(words.ravel(), np.repeat(line[top : top + part], width), start, cycles)
 
     def _cycle_of(self, word: int) -> int:
         """Cycle of the word of that index among those within the input, counted from the start of the sweep."""
@@ -212,7 +228,6 @@ def _blocks(
     still: np.ndarray,
     moving: np.ndarray,
     edge: np.ndarray,
-    above: int = 0,
 ) -> Iterator[Block]:
     """The blocks of folds from ``first`` up to ``last``, of which ``line``, ``still`` and ``edge`` tell one.
 
@@ -222,4 +237,4 @@ def _blocks(
     for start in range(first, last, many):
         moved = np.arange(start, min(start + many, last))[:, None] * folds.rows
         words = still + moving[moved + edge]
-        yield Block(words.ravel(), line, above + start, folds.cycles_each)
+        yield Block(words.ravel(), line, start, folds.cycles_each)

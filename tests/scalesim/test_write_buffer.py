@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad.scalesim import write_buffer
 from jaxgrad.scalesim.folds import Dataflow, Folds
-from jaxgrad.scalesim.layers import Layer
+from jaxgrad.scalesim.layers import Layer, Product, gemm_layer
 from tests.scalesim import oracle
 from tests.scalesim.shapes import arrays, dataflows, gemms
 
@@ -19,6 +20,31 @@ def test_writes_are_those_of_the_buffer_and_never_wait(
     lines = oracle.demand(layer, *array, dataflow).ofmap
     expected = oracle.writes(lines, array[1], drained)
     assert (*write_buffer.writes(Folds(layer.product, *array, dataflow), drained), 0) == expected
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 9), arrays, dataflows, st.integers(1, 12))
+def test_drains_that_are_passed_over_are_counted(
+    m: int, n: int, k: int, array: tuple[int, int], dataflow: Dataflow, drained: int
+) -> None:
+    layer = gemm_layer("gemm", m, n, k)
+    lines = oracle.demand(layer, *array, dataflow).ofmap
+    expected = oracle.writes(lines, array[1], drained)
+    assert (*write_buffer.writes(Folds(layer.product, *array, dataflow), drained), 0) == expected
+
+
+@pytest.mark.parametrize("cols", [1, 3, 16])
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+def test_a_hundred_thousand_drains_are_counted_at_once(
+    cols: int, dataflow: Dataflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    take = write_buffer._Lines.take
+    monkeypatch.setattr(write_buffer._Lines, "take", lambda self: taken.append(1) or take(self))
+    product = Product(10007, 8000, 1) if dataflow == "os" else Product(97, 1009, 1024)
+    found = write_buffer.writes(Folds(product, 1, cols, dataflow), 512)
+    m, n, k = product
+    assert found.words >= m * n * k
+    assert len(taken) < 10_000
 
 
 def test_half_a_kb_is_drained() -> None:
