@@ -12,18 +12,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.checks import positive_integer
+import numpy as np
+
+from jaxgrad.checks import one_of, positive_integer
 from jaxgrad.convolution import Convolution
 from jaxgrad.gemm import Gemm
 from jaxgrad.workload import LayerGemm
 
 # Multiply-accumulates that are not read: a count without them would be wrong, so they are refused by name.
 UNSUPPORTED = frozenset({
-    "Attention", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "If", "LSTM", "Loop", "MatMulInteger",
-    "QLinearConv", "QLinearMatMul", "RNN", "Scan", "SequenceMap",
+    "Attention", "CausalConvWithState", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "GRU", "If", "LSTM",
+    "LinearAttention", "LinearClassifier", "LinearRegressor", "Loop", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+    "RNN", "SVMClassifier", "SVMRegressor", "Scan", "SequenceMap",
 })  # fmt: skip
 # Trained, and with no GEMM in them: what comes from them needs a gradient.
 _OTHER_TRAINED = ("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization")
+_AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -54,7 +58,13 @@ def read(path: Path | str, dims: Mapping[str, int] | None = None) -> list[LayerG
     if not graph.node:
         raise ValueError(f"model: got {str(path)!r}, which is no ONNX model, or one without nodes; give one with some")
     _set_dims(graph, dims or {})
-    _refuse(graph.node)
+    own = {(function.domain, function.name) for function in model.functions}
+
+    def is_onnx_s(node: Any) -> bool:
+        name = str(node.op_type), str(node.domain)  # bytes in a broken file
+        return onnx.defs.has(*name) and (node.domain, node.op_type) not in own
+
+    _refuse(graph.node, is_onnx_s)
     try:
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     except Exception as error:
@@ -85,11 +95,11 @@ def _set_dims(graph: Any, dims: Mapping[str, int]) -> None:
             raise ValueError(f"dims: got {name!r}; the open axes of the model's inputs are {there}")
 
 
-def _refuse(nodes: Sequence[Any]) -> None:
+def _refuse(nodes: Sequence[Any], is_onnx_s: Callable[[Any], bool]) -> None:
     wrong = {
         f"{node.op_type} ({node.name or node.output[0]})"
         for node in nodes
-        if node.op_type in UNSUPPORTED or node.domain not in ("", "ai.onnx", "ai.onnx.ml")
+        if node.op_type in UNSUPPORTED or node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not is_onnx_s(node)
     }
     if wrong:
         raise ValueError(
@@ -132,6 +142,7 @@ def _record(
     left, right = shapes[x], shapes[w]
     times, x_words = 1, 0
     if node.op_type == "Conv":
+        _check_convolution(name, attributes, left, right)
         conv = _convolution(attributes, left, right)
         gemm, times = conv.gemm, conv.groups
         x_words = conv.batch * math.prod(conv.image) * conv.in_channels // conv.groups
@@ -165,9 +176,21 @@ def _matrix_product(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[Gemm
     rows = math.prod(left[:-1])
     if stack == 1:
         return Gemm(rows, k, n), 1
-    # One of the two may be broadcast over the other's stack.
-    groups = max(stack, math.prod(left[:-2]))
+    groups = math.prod(np.broadcast_shapes(left[:-2], right[:-2]))
     return Gemm(left[-2] if len(left) > 1 else 1, k, n), groups
+
+
+def _check_convolution(name: str, attributes: Mapping[str, Any], x: tuple[int, ...], w: tuple[int, ...]) -> None:
+    """What ONNX's shape inference lets pass."""
+    groups = attributes.get("group", 1)
+    if x[1] != w[1] * groups or w[0] % groups:
+        raise ValueError(
+            f"model: got {x[1]} channels in {groups} groups for Conv ({name}), whose weights are {w}; give what fits"
+        )
+    taps = tuple(attributes.get("kernel_shape", w[2:]))
+    if taps != w[2:]:
+        raise ValueError(f"model: got kernel_shape {taps} for Conv ({name}), whose weights are {w}; give {w[2:]}")
+    one_of(f"model, auto_pad of Conv ({name})", bytes(attributes.get("auto_pad", b"NOTSET")).decode(), _AUTO_PADS)
 
 
 def _convolution(attributes: Mapping[str, Any], x: tuple[int, ...], w: tuple[int, ...]) -> Convolution:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from jaxgrad.workload import LayerGemm
 onnx = pytest.importorskip("onnx")
 helper = onnx.helper
 
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+
 from jaxgrad.importers.onnx import UNSUPPORTED, read  # noqa: E402
 
 
@@ -23,7 +26,7 @@ def weights(name: str, *shape: int) -> Any:
 
 
 def save(
-    path: Path, nodes: list[Any], constants: list[Any], inputs: dict[str, list[int | str]], output: str = "y"
+    path: Path, nodes: list[Any], constants: list[Any], inputs: dict[str, list[Any]], output: str = "y", opset: int = 17
 ) -> Path:
     floats = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
@@ -34,7 +37,7 @@ def save(
         constants,
     )
     file = path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), str(file))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), str(file))
     return file
 
 
@@ -92,6 +95,32 @@ def ill_fitting(path: Path) -> Path:
     return save(path, [helper.make_node("MatMul", ["x", "w"], ["y"])], [weights("w", 4, 5)], {"x": [2, 3]})
 
 
+def convolution(path: Path, *shape: int, **attributes: Any) -> Path:
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], "conv", **attributes)]
+    return save(path, nodes, [weights("w", *shape)], {"x": [1, 3, 8, 8]})
+
+
+def unknown(path: Path) -> Path:
+    return save(path, [helper.make_node("FooBar", ["x"], ["y"], "foo")], [], {"x": [3, 2]})
+
+
+def own_function(path: Path) -> Path:
+    """Of a name that ONNX has, with a product inside."""
+    file = save(path, [helper.make_node("Scaler", ["x"], ["y"], "mine", domain="ai.onnx.ml")], [], {"x": [3, 3]})
+    model = onnx.load(str(file))
+    opsets = [helper.make_opsetid("", 17)]
+    inside = [helper.make_node("MatMul", ["a", "a"], ["b"])]
+    model.functions.append(helper.make_function("ai.onnx.ml", "Scaler", ["a"], ["b"], inside, opsets))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    onnx.save(model, str(file))
+    return file
+
+
+def linear(path: Path) -> Path:
+    node = helper.make_node("LinearRegressor", ["x"], ["y"], "lin", domain="ai.onnx.ml", coefficients=[1.0, 2.0])
+    return save(path, [node], [], {"x": [3, 2]})
+
+
 def garbage(path: Path) -> Path:
     file = path / "garbage.onnx"
     file.write_bytes(b"\x00not a model at all\xff" * 9)
@@ -113,6 +142,22 @@ def empty(path: Path) -> Path:
         (recurrent, {}, ["LSTM (memory)", "not read"]),
         (foreign, {}, ["FusedConv (fused)"]),
         (ill_fitting, {}, ["model: got"]),
+        (
+            lambda path: convolution(path, 4, 5, 3, 3),
+            {},
+            ["got 3 channels in 1 groups for Conv (conv)", "(4, 5, 3, 3)"],
+        ),
+        (lambda path: convolution(path, 6, 2, 3, 3, group=3), {}, ["got 3 channels in 3 groups", "(6, 2, 3, 3)"]),
+        (lambda path: convolution(path, 4, 1, 3, 3, group=3), {}, ["got 3 channels in 3 groups", "(4, 1, 3, 3)"]),
+        (lambda path: convolution(path, 4, 3, 3, 3, kernel_shape=[2, 2]), {}, ["kernel_shape (2, 2)", "give (3, 3)"]),
+        (
+            lambda path: convolution(path, 4, 3, 3, 3, auto_pad="SAME"),
+            {},
+            ["auto_pad of Conv (conv)", "'SAME'", "VALID"],
+        ),
+        (unknown, {}, ["FooBar (foo)", "not read"]),
+        (own_function, {}, ["Scaler (mine)", "not read"]),
+        (linear, {}, ["LinearRegressor (lin)", "not read"]),
         (garbage, {}, ["no ONNX model"]),
         (empty, {}, ["no ONNX model"]),
     ],
@@ -154,3 +199,52 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_every_refused_operation_is_one_of_onnx_s() -> None:
     known = {schema.name for schema in onnx.defs.get_all_schemas()}
     assert not UNSUPPORTED - known
+
+
+@st.composite
+def one_node(draw: st.DrawFn) -> tuple[Any, dict[str, tuple[int, ...]], tuple[int, ...], int]:
+    """A node on ``x`` and ``w``, shapes of those that are no weights and of the weights, and the products it sums."""
+    size = st.integers(1, 4)
+    if draw(st.booleans()):
+        rank = draw(st.integers(1, 3))
+        image = draw(st.tuples(*[st.integers(5, 9)] * rank))
+        taps = draw(st.tuples(*[st.integers(1, 3)] * rank))
+        groups, channels, filters = draw(size), draw(size), draw(size)
+        own: dict[str, Any] = {"group": groups} if groups > 1 else {}
+        own["auto_pad"] = draw(st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]))
+        if own["auto_pad"] == "NOTSET":
+            own["pads"] = draw(st.tuples(*[st.integers(0, 2)] * 2 * rank))
+        own["strides"] = draw(st.tuples(*[st.integers(1, 3)] * rank))
+        own["dilations"] = draw(st.tuples(*[st.integers(1, 2)] * rank))
+        x = (draw(size), groups * channels, *image)
+        node = helper.make_node("Conv", ["x", "w"], ["y"], "node", **own)
+        return node, {"x": x}, (groups * filters, channels, *taps), channels * math.prod(taps)
+    if draw(st.booleans()):
+        m, n, k = draw(size), draw(size), draw(size)
+        a, b = draw(st.booleans()), draw(st.booleans())
+        node = helper.make_node("Gemm", ["x", "w"], ["y"], "node", transA=int(a), transB=int(b), alpha=0.5)
+        return node, {"x": (k, m) if a else (m, k)}, (n, k) if b else (k, n), k
+    stack, k = draw(st.lists(size, max_size=2)), draw(size)
+
+    def stacked() -> tuple[int, ...]:
+        """The stack or what may be broadcast to it."""
+        kept = stack[draw(st.integers(0, len(stack))) :]
+        return tuple(draw(st.sampled_from([1, length])) for length in kept)
+
+    x = (*stacked(), draw(size), k)
+    w = (*stacked(), k, draw(size))
+    return helper.make_node("MatMul", ["x", "w"], ["y"], "node"), {"x": x}, w, k
+
+
+@given(one_node(), st.sampled_from([11, 13, 17, 21]))
+def test_multiply_accumulates_are_those_of_the_values_that_onnx_computes(
+    tmp_path_factory: pytest.TempPathFactory,
+    case: tuple[Any, dict[str, tuple[int, ...]], tuple[int, ...], int],
+    opset: int,
+) -> None:
+    node, inputs, shape, summed = case
+    file = save(tmp_path_factory.mktemp("one"), [node], [weights("w", *shape)], {"x": [*inputs["x"]]}, opset=opset)
+    computed: Any = ReferenceEvaluator(str(file)).run(None, {"x": np.zeros(inputs["x"], np.float32)})
+    (layer,) = read(file)
+    gemm = layer.gemm
+    assert layer.times * gemm.batch * gemm.in_features * gemm.out_features == computed[0].size * summed
