@@ -21,6 +21,7 @@ from jaxgrad.evaluate import step_cost
 from jaxgrad.flax import layer_gemms, put_on_array, value_and_grad
 from jaxgrad.profiling import Profile, profile
 from jaxgrad.workload import LayerGemm
+from models.vit import ViT
 from tests.layers import NHWC
 from tests.refusals import Refusal, assert_refused
 
@@ -96,6 +97,7 @@ SMALL: dict[str, tuple[Callable[[nnx.Rngs], nnx.Module], tuple[int, ...]]] = {
     "lstm": (Recurrent, TOKENS),
     "remat": (Again, TOKENS),
     "transformer": (Block, TOKENS),
+    "vit": (lambda rngs: ViT((8, 8, 3), 3, width=6, heads=2, depth=1, patch=4, rngs=rngs), (2, 8, 8, 3)),
 }
 
 
@@ -123,11 +125,13 @@ def test_totals_are_those_of_the_taps(name: str) -> None:
     forward = sum((layer.forward for layer in counters.values()), start=Counters.zero()).as_dict()
     backward = sum((layer.backward for layer in counters.values()), start=Counters.zero()).as_dict()
     # Taps are in layers; the products of two activations, in attention, have none.
-    layers = [gemm for gemm in own.gemms if name != "transformer" or gemm.times == 1]
+    layers = [gemm for gemm in own.gemms if name not in ("transformer", "vit") or gemm.times == 1]
     del forward["effectual_macs"], backward["effectual_macs"]
     assert totals(step_cost(layers, EMULATION), "interleaved") == (forward, backward)
     assert bag(layers) == bag(layer_gemms(make(nnx.Rngs(0)), x))
     assert {gemm.path for gemm in layers} == set(counters)
+    # A block's scores and mixed values, for each image and head.
+    assert len(own.gemms) - len(layers) == {"transformer": 2, "vit": 2}.get(name, 0)
     assert own.notes == []
 
 

@@ -102,14 +102,14 @@ def _from_files(machine: Config, place: Path | None, as_json: bool, options: dic
 
 
 def _from_model(machine: Config | None, place: Path | None, as_json: bool, options: dict[str, Any]) -> int:
-    name, layers = _traced(options)
+    name, traced = _traced(options)
     chosen = PHASES if options["phase"] is None else (one_of("phase", options["phase"], PHASES),)
     phases: list[Phase] = [known for known in PHASES if known in chosen]
     files: dict[Path, str] = {}
     shown: list[tuple[str, Result]] = []
-    record: dict[str, Any] = {}
+    record: dict[str, Any] = {"notes": [*(machine.notes if machine else ()), *traced.notes]}
     for phase in phases:
-        gemms = products(layers, phase)
+        gemms = products(traced.gemms, phase)
         if place is not None:
             files[place / f"{name}_{phase}.csv"] = write_gemms(gemms)
         record[phase] = [{"name": layer, **product._asdict()} for layer, product in gemms]
@@ -123,15 +123,18 @@ def _from_model(machine: Config | None, place: Path | None, as_json: bool, optio
         print(json.dumps({"config": machine and asdict(machine), "model": name, **record}))
         return 0
     for title, result in shown:
-        _show(title, result, [*(machine.notes if machine else ())], [])
+        _show(title, result, [], [])
     terminal = screen.console()
+    for note in record["notes"]:
+        terminal.print(f"note: {note}", markup=False)
     for path in files:
         terminal.print(str(path), markup=False, soft_wrap=True)
     return 0
 
 
 def _traced(options: dict[str, Any]) -> tuple[str, Any]:
-    """A model's name and the GEMMs of its training step, from shapes alone."""
+    """A model's name and what its training step asks for, from shapes alone: the GEMMs of its layers and, in attention,
+    of its activations."""
     for name in ("topology", "layout", "save_trace"):
         if options[name] is not None:
             raise ValueError(f"{name}: got {options[name]!r}; it goes without --model")
@@ -140,7 +143,7 @@ def _traced(options: dict[str, Any]) -> tuple[str, Any]:
     from flax import nnx
 
     import models
-    from jaxgrad.flax import layer_gemms
+    from jaxgrad.profiling import profile
 
     name = one_of("model", options["model"], (*models.MODELS, *models.PAPERS))
     shape = _shape(options["input_shape"]) if options["input_shape"] else models.INPUT_SHAPES.get(name, (8, 8, 1))
@@ -148,7 +151,8 @@ def _traced(options: dict[str, Any]) -> tuple[str, Any]:
     classes = positive_integer("classes", parse_text(wanted, int))
     batch = positive_integer("batch", parse_text(options["batch"] or "1", int))
     model = nnx.eval_shape(lambda: models.build(name, input_shape=shape, classes=classes, rngs=nnx.Rngs(0)))
-    return name, layer_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+    gradients = nnx.grad(lambda model, images: model(images).sum())
+    return name, profile(gradients, model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -118,6 +118,20 @@ def test_a_model_s_gemms_as_topologies(elsewhere: Path) -> None:
     assert products["dw"] == [(k, n, m) for m, n, k in products["forward"]]
 
 
+def test_attention_s_own_products_are_among_a_model_s_gemms(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scalesim", "--model", "vit-tiny", "--input-shape", "32x16x3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["notes"] == []
+    heads, width, tokens = 3, 64, 3
+    for phase in ("forward", "dx", "dw"):
+        rows = [row for row in result[phase] if row["name"].startswith("blocks.7.attention#")]
+        assert len(rows) == 2 * heads  # a head's scores, and its mixed values
+        assert all(sorted((row["m"], row["n"], row["k"])) == [tokens, tokens, width] for row in rows)
+    assert {row["k"] for row in result["forward"] if row["name"] == "blocks.7.attention#0"} == {tokens, width}
+
+
 def test_a_model_s_phase_with_reports(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typed = ["scalesim", "--model", "mlp", "--phase", "dw", "-c", "a.cfg", "-p", "out"]
     assert main(typed) == 0
