@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from pathlib import Path
 
 import pytest
@@ -119,14 +121,31 @@ def test_nearly_valid_files_are_read_or_refused_in_a_line(
     refused_or_read(tmp_path_factory.getbasetemp(), text.encode(errors="replace"))
 
 
+def by_configparser(data: bytes) -> tuple[str | int, ...] | None:
+    """What SCALE-Sim reads of the machine; none if it fails on the file."""
+    parser = ConfigParser()
+    try:
+        parser.read_string(data.decode())
+        own = parser["architecture_presets"]
+        names = ("ArrayHeight", "ArrayWidth", "IfmapSramSzkB", "FilterSramSzkB", "OfmapSramSzkB")
+        return (own["Dataflow"], *(int(own[name]) for name in names))
+    except (ConfigParserError, KeyError, ValueError):
+        return None
+
+
+def test_scale_sim_s_own_reader_has_the_same() -> None:
+    assert by_configparser(SHIPPED.encode()) == ("ws", 4, 8, 1536, 256, 1536)
+
+
 def refused_or_read(folder: Path, data: bytes) -> None:
     try:
         config = read(folder, data)
     except ValueError as error:
         message = str(error)
     else:
-        # Never a number that is not in the file.
+        # Never a number that is not in the file, nor another than SCALE-Sim's own reader has.
         assert all(str(size).encode() in data for size in sizes(config))
+        assert by_configparser(data) in (None, (config.dataflow, *sizes(config)))
         return
     assert len(message.splitlines()) == 1
     assert ": got " in message

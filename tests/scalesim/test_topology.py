@@ -205,5 +205,8 @@ def refused_or_read(folder: Path, data: bytes, kind: Kind) -> None:
         if kind == "gemm":
             assert tuple(map(int, cells[1:4])) == layer.product
         else:
-            assert int(cells[7]) == layer.stride
-            assert layer.channels == (1 if "DP" in layer.name else int(cells[5]))
+            sizes = (layer.ifmap_height, layer.ifmap_width, layer.filter_height, layer.filter_width)
+            channels = 1 if "DP" in cells[0] else int(cells[5])
+            assert (*sizes, layer.filters, layer.stride) == tuple(int(cells[place]) for place in (1, 2, 3, 4, 6, 7))
+            assert layer.channels == channels
+            assert layer.name.startswith(cells[0])
