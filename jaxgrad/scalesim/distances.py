@@ -8,7 +8,7 @@ filling, fillings are counted off.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -19,7 +19,7 @@ from jaxgrad.scalesim.walk import ALWAYS_HELD, Block
 
 _LEAST_AHEAD = 1 << 9  # places looked at together
 _TOGETHER = 1 << 19  # places whose distances are found together
-_MOST_KEPT = 1 << 24  # places whose distances are kept from sweep to sweep: 128 MB
+MOST_PLACES = 1 << 25  # of a sweep: what is kept of them takes up to 16 bytes each
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,21 @@ def by_distances(
     """Fillings of a buffer of ``held`` words, as ``walk`` finds them.
 
     Args:
-        buffer, stream, sweeps, cycles, held: as there.
+        buffer, stream, sweeps, cycles, held: as there; a sweep has at most ``MOST_PLACES``.
         widest: most words of one cycle; two fillings fit in one only where the buffer holds fewer.
     """
     count, rest, last, clash, sweep, began = 0, 0, -1, False, 0, 0
     seen: dict[int, tuple[int, int]] = {}
-    kept = _Kept(buffer, stream, held)
+    distances = _Distances(buffer, stream, held)
+    kept: list[_Stretch] | None = None
     while sweep < sweeps:
         passed = 0
-        for stretch in kept.sweep(sweep):
+        for stretch in kept or distances.first_sweep():
             before, size = stretch.before, stretch.before.size
             start, ended = 0, -1
             while start < size:
                 if not rest and widest <= held:
-                    at = int(np.searchsorted(stretch.close, start))
+                    at = int(stretch.close.searchsorted(np.int32(start)))  # of its own type, lest it be cast
                     alone = (int(stretch.close[at]) if at < stretch.close.size else size) - start
                     if alone >= held:
                         count += alone // held
@@ -87,6 +88,7 @@ def by_distances(
             if ended >= 0:
                 last = sweep * cycles + stretch.cycle(ended)
             passed += size
+        kept = kept or distances.later_sweeps()
         sweep += 1
         # What the buffer holds follows from where in the sweep it last forgot: from there on all goes as before.
         if began in seen:
@@ -101,8 +103,8 @@ def by_distances(
     return Fillings(count, last, rest, clash)
 
 
-class _Kept:
-    """The stretches of each sweep, found once if they are not too many to keep."""
+class _Distances:
+    """How far back each place's word was asked for before, in the first sweep over a stream and in all later ones."""
 
     def __init__(self, buffer: np.ndarray, stream: Callable[[], Iterator[Block]], held: int) -> None:
         # Place, from 1, at which each word was last asked for; 0 if never.
@@ -111,42 +113,28 @@ class _Kept:
         self._asked = 1
         self._stream = stream
         self._held = held
-        self._stretches: list[_Stretch] | None = None
+        self._found: list[tuple[_Stretch, np.ndarray, np.ndarray]] = []
 
-    def sweep(self, number: int) -> Iterable[_Stretch]:
-        if not number:
-            return self._first_sweep()
-        return (stretch for stretch, _ in self._found()) if self._stretches is None else self._stretches
-
-    def _first_sweep(self) -> Iterator[_Stretch]:
-        """Yields the first sweep's stretches; after it, what was new in them was asked for in the sweep before."""
-        kept: list[tuple[_Stretch, np.ndarray, np.ndarray]] | None = []
-        for stretch, words in self._found():
-            yield stretch
-            if kept is None or stretch.first + words.size > _MOST_KEPT:
-                kept = None
-                continue
-            new = np.flatnonzero(stretch.before == -1 - stretch.first)
-            kept.append((stretch, new, words[new]))
-        if kept is None:
-            return
-        for stretch, new, words in kept:
-            stretch.before[new] = self._last[words] - self._asked - stretch.first
-        self._stretches = [replace(stretch, close=self._close(stretch.before)) for stretch, _, _ in kept]
-
-    def _found(self) -> Iterator[tuple[_Stretch, np.ndarray]]:
-        """The next sweep's stretches, each with its words."""
-        swept = 0
+    def first_sweep(self) -> Iterator[_Stretch]:
         for blocks in _together(self._stream()):
+            first = self._asked - 1
             words = np.concatenate([block.words for block in blocks]) if len(blocks) > 1 else blocks[0].words
             before = self._before(words)
             starts = [0, *accumulate(block.words.size for block in blocks)][:-1]
             bare = [Block(block.words[:0], block.lines, block.fold, block.cycles_each) for block in blocks]
-            yield _Stretch(swept, before, self._close(before), starts, bare), words
-            swept += words.size
+            stretch = _Stretch(first, before, self._close(before), starts, bare)
+            new = np.flatnonzero(before == -1 - first)
+            self._found.append((stretch, new, words[new]))
+            yield stretch
+
+    def later_sweeps(self) -> list[_Stretch]:
+        """Those of the first, in which what was new was asked for in the sweep before."""
+        for stretch, new, words in self._found:
+            stretch.before[new] = self._last[words] - self._asked - stretch.first
+        return [replace(stretch, close=self._close(stretch.before)) for stretch, _, _ in self._found]
 
     def _close(self, before: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(np.arange(before.size) - before < self._held)
+        return np.flatnonzero(np.arange(before.size) - before < self._held).astype(np.int32)
 
     def _before(self, words: np.ndarray) -> np.ndarray:
         """The place at which each of the next words was asked for before, counted from the first of them."""
@@ -161,7 +149,7 @@ class _Kept:
         last = np.append(~again, True)
         self._last[word[last]] = self._asked + place[last]
         self._asked += words.size
-        return before
+        return before.astype(np.int32)
 
 
 def _together(blocks: Iterator[Block]) -> Iterator[list[Block]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxgrad.scalesim.distances import by_distances
+from jaxgrad.scalesim.distances import MOST_PLACES, by_distances
 from jaxgrad.scalesim.folds import Folds, Patch
 from jaxgrad.scalesim.layers import Layer
 from jaxgrad.scalesim.read_buffer import Fillings, Group, fill
@@ -94,7 +94,8 @@ class Windows:
         if self.overlap or max(folds.rows, folds.cols) >= held:
             cycles = each * folds.cycles_each
             # Distances cost some five times what a walk over long fillings does, but once, and short ones cost less.
-            if sweeps * (1 + _SHORT / held) < _DEAR:
+            m, _, k = self.layer.product
+            if sweeps * (1 + _SHORT / held) < _DEAR or m * k > MOST_PLACES:
                 return walk(self.empty_buffer(), self.stream, sweeps, cycles, held)
             widest = folds.cols if folds.dataflow == "is" else folds.rows
             return by_distances(self.empty_buffer(), self.stream, sweeps, cycles, held, widest)

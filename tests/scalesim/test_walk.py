@@ -55,9 +55,9 @@ def test_fillings_are_those_of_a_walk(lines: Lines, sweeps: int, never: set[int]
     assert walk(swept.buffer(), swept.stream, sweeps, len(lines), held) == swept.expected(sweeps, held)
 
 
-@given(lines_of_words, st.integers(1, 40), never_fetched, st.integers(1, 40), st.integers(0, 60), st.data())
+@given(lines_of_words, st.integers(1, 40), never_fetched, st.integers(1, 40), st.data())
 def test_fillings_by_distances_are_those_of_a_walk(
-    lines: Lines, sweeps: int, never: set[int], together: int, most_kept: int, data: st.DataObject
+    lines: Lines, sweeps: int, never: set[int], together: int, data: st.DataObject
 ) -> None:
     swept = Swept(lines, never, data)
     if not swept.fetched:
@@ -65,7 +65,6 @@ def test_fillings_by_distances_are_those_of_a_walk(
     held = data.draw(st.integers(1, len(swept.fetched)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distances, "_TOGETHER", together)
-        patch.setattr(distances, "_MOST_KEPT", most_kept)
         patch.setattr(distances, "_LEAST_AHEAD", 2)
         found = by_distances(swept.buffer(), swept.stream, sweeps, len(lines), held, WIDEST)
     assert found == swept.expected(sweeps, held)
