@@ -4,6 +4,9 @@ The text format of ASTRA-sim 1.0, which ASTRA-sim 2.0 reads through Chakra's con
 parallelism, the number of layers, then a line a layer with twelve columns parted by tabs: its name, -1, and for forward
 pass, input gradient and weight gradient each the compute time, the collective that follows it and the bytes it
 exchanges; last, the time of the update.
+
+ASTRA-sim 1.0 takes the times for ns. Chakra's converter hands them on unchanged as microseconds, so that for it the
+clock has to be told a thousand times as fast.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ def workload(
     Args:
         cost: of one step, such as from ``evaluate.step_cost``.
         schedule: one of the cost's.
-        clock_ghz: of the array, in GHz.
+        clock_ghz: of the array, in GHz; in THz, if the file is for Chakra's converter, which takes ns for microseconds.
         word_bytes: of one weight's gradient, in bytes.
         update_words_per_cycle: weights that are updated in a cycle.
         weight_words: weights by layer. For one that is left out, a convolution's GEMMs are its groups, each with

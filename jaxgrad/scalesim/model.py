@@ -19,7 +19,7 @@ from jaxgrad.scalesim.windows import Windows
 # Beyond, an average over folds is taken from the sum of the PEs in use, rounded once: as many additions as SCALE-Sim
 # makes would take long, and SCALE-Sim itself longer than anyone has.
 _MOST_ADDITIONS = 10_000_000
-# What is gone through one by one, some microseconds each.
+# What may have to be gone through one by one, some microseconds each.
 _MOST_DRAINS = 50_000_000
 _MOST_COL_FOLDS = 10_000_000
 

@@ -50,6 +50,14 @@ def test_times_are_the_cost_s_cycles_at_the_clock(schedule: str) -> None:
         assert int(row[11]) == 2 * math.ceil(weights / 10)
 
 
+def test_a_clock_a_thousand_times_as_fast_gives_microseconds_rounded_up() -> None:
+    """For Chakra's converter, which hands the times on as microseconds."""
+    own = cost(3)
+    text = astrasim.workload(own, "sequential", clock_ghz=0.004 * 1000)
+    for layer, row in zip(own.layers, rows(text), strict=True):
+        assert int(row[2]) == math.ceil(layer.forward["cycles"] / 4)  # 4 cycles a microsecond
+
+
 def test_weights_of_a_network_are_exchanged_once_each() -> None:
     """LeNet's, and a depthwise network's, whose groups have weights of their own."""
     for name, shape in (("lenet", (32, 32, 1)), ("mobilenet-v1", (224, 224, 3))):

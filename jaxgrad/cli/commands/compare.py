@@ -51,7 +51,13 @@ def compare(
     objective: Objective = "cycles",
     clock_ghz: Annotated[
         Text,
-        option("--clock-ghz", "GHZ", "The array's clock, for the times in the ASTRA-sim files (default: 1).", OUTPUT),
+        option(
+            "--clock-ghz",
+            "GHZ",
+            "The array's clock, for the times in the ASTRA-sim files, in ns (default: 1). For Chakra's converter, "
+            "which takes them for microseconds, give it times 1000.",
+            OUTPUT,
+        ),
     ] = "1",
     out: Annotated[
         Text,
