@@ -27,6 +27,9 @@ UNSUPPORTED = frozenset({
 })  # fmt: skip
 # Trained, and with no GEMM in them: what comes from them needs a gradient.
 _OTHER_TRAINED = ("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization")
+_ATTRIBUTES = {"auto_pad": bytes, "group": int, "transA": int, "transB": int} | dict.fromkeys(
+    ("dilations", "kernel_shape", "pads", "strides"), list
+)
 _AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -97,7 +100,7 @@ def _set_dims(graph: Any, dims: Mapping[str, int]) -> None:
 
 def _refuse(nodes: Sequence[Any], is_onnx_s: Callable[[Any], bool]) -> None:
     wrong = {
-        f"{node.op_type} ({node.name or node.output[0]})"
+        f"{_printable(node.op_type)} ({_name(node)})"
         for node in nodes
         if node.op_type in UNSUPPORTED or node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not is_onnx_s(node)
     }
@@ -106,6 +109,15 @@ def _refuse(nodes: Sequence[Any], is_onnx_s: Callable[[Any], bool]) -> None:
             f"model: got {', '.join(sorted(wrong))}, whose multiply-accumulates are not read; give one that has "
             "them in Conv, Gemm and MatMul alone"
         )
+
+
+def _name(node: Any) -> str:
+    return _printable(node.name or next(iter(node.output), ""))
+
+
+def _printable(text: Any) -> str:
+    """Text from a file, which may hold ends of lines."""
+    return text if isinstance(text, str) and text.isprintable() else repr(text)
 
 
 def _gemms(graph: Any, value_of: Callable[[Any], Any]) -> list[LayerGemm]:
@@ -122,7 +134,7 @@ def _gemms(graph: Any, value_of: Callable[[Any], Any]) -> list[LayerGemm]:
             constants.update(node.output)
             continue
         if node.op_type in ("Conv", "Gemm", "MatMul"):
-            attributes = {own.name: value_of(own) for own in node.attribute}
+            attributes = _attributes(node, value_of)
             records.append(_record(node, attributes, shapes, constants, trained))
         holds = node.op_type in ("Conv", "Gemm", "MatMul", *_OTHER_TRAINED) and not constants.isdisjoint(inputs)
         holds |= node.op_type == "Gather" and inputs[0] in constants  # an embedding
@@ -131,10 +143,27 @@ def _gemms(graph: Any, value_of: Callable[[Any], Any]) -> list[LayerGemm]:
     return records
 
 
+def _attributes(node: Any, value_of: Callable[[Any], Any]) -> dict[str, Any]:
+    """By name, each of the type that ONNX has for it, which shape inference takes for granted."""
+    values = {}
+    for own in node.attribute:
+        try:
+            value = value_of(own)
+        except ValueError:
+            value = None
+        wanted = _ATTRIBUTES.get(own.name)
+        right = all(isinstance(size, int) for size in value) if isinstance(value, list) else True
+        if wanted and not (isinstance(value, wanted) and right):
+            given = f"{_printable(own.name)} {value!r} for {node.op_type} ({_name(node)})"
+            raise ValueError(f"model: got {given}; give it the type that ONNX has for it")
+        values[own.name] = value
+    return values
+
+
 def _record(
     node: Any, attributes: Mapping[str, Any], shapes: Shapes, constants: set[str], trained: set[str]
 ) -> LayerGemm:
-    name = node.name or node.output[0]
+    name = _name(node)
     x, w = node.input[:2]
     for operand in (x, w):
         if min(shapes.get(operand, (0,)), default=0) < 1:
@@ -190,7 +219,11 @@ def _check_convolution(name: str, attributes: Mapping[str, Any], x: tuple[int, .
     taps = tuple(attributes.get("kernel_shape", w[2:]))
     if taps != w[2:]:
         raise ValueError(f"model: got kernel_shape {taps} for Conv ({name}), whose weights are {w}; give {w[2:]}")
-    one_of(f"model, auto_pad of Conv ({name})", bytes(attributes.get("auto_pad", b"NOTSET")).decode(), _AUTO_PADS)
+    one_of(f"model, auto_pad of Conv ({name})", _auto_pad(attributes), _AUTO_PADS)
+
+
+def _auto_pad(attributes: Mapping[str, Any]) -> str:
+    return attributes.get("auto_pad", b"NOTSET").decode(errors="replace")
 
 
 def _convolution(attributes: Mapping[str, Any], x: tuple[int, ...], w: tuple[int, ...]) -> Convolution:
@@ -199,7 +232,7 @@ def _convolution(attributes: Mapping[str, Any], x: tuple[int, ...], w: tuple[int
     dilation = tuple(attributes.get("dilations", (1,) * rank))
     pads = tuple(attributes.get("pads", (0,) * 2 * rank))
     padding = tuple(zip(pads[:rank], pads[rank:], strict=True))
-    automatic = bytes(attributes.get("auto_pad", b"NOTSET")).decode()
+    automatic = _auto_pad(attributes)
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
         axes = zip(x[2:], w[2:], strides, dilation, strict=True)
         padding = tuple(_same(*axis, upper=automatic == "SAME_UPPER") for axis in axes)

@@ -100,8 +100,8 @@ def convolution(path: Path, *shape: int, **attributes: Any) -> Path:
     return save(path, nodes, [weights("w", *shape)], {"x": [1, 3, 8, 8]})
 
 
-def unknown(path: Path) -> Path:
-    return save(path, [helper.make_node("FooBar", ["x"], ["y"], "foo")], [], {"x": [3, 2]})
+def unknown(path: Path, operation: str = "FooBar") -> Path:
+    return save(path, [helper.make_node(operation, ["x"], ["y"], "foo")], [], {"x": [3, 2]})
 
 
 def own_function(path: Path) -> Path:
@@ -155,8 +155,10 @@ def empty(path: Path) -> Path:
             {},
             ["auto_pad of Conv (conv)", "'SAME'", "VALID"],
         ),
+        (lambda path: convolution(path, 4, 3, 3, 3, auto_pad=1), {}, ["got auto_pad 1 for Conv (conv)", "the type"]),
         (unknown, {}, ["FooBar (foo)", "not read"]),
         (own_function, {}, ["Scaler (mine)", "not read"]),
+        (lambda path: unknown(path, "Foo\nBar"), {}, [r"'Foo\nBar' (foo)", "not read"]),
         (linear, {}, ["LinearRegressor (lin)", "not read"]),
         (garbage, {}, ["no ONNX model"]),
         (empty, {}, ["no ONNX model"]),
