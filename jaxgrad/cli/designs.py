@@ -13,7 +13,7 @@ from rich.table import Table as Screen
 from rich.text import Text
 
 from jaxgrad.designs.sweep import Table
-from jaxgrad.files import write_text
+from jaxgrad.files import check_folder, whole, write_text
 from jaxgrad.reports.numbers import short
 
 _RESULTS = {
@@ -40,10 +40,11 @@ def writer(path: Path) -> Callable[[Path, Table], None]:
     """What writes a table to a file of that name.
 
     Raises:
-        ValueError: neither CSV nor Parquet, or what Parquet needs is not installed.
+        ValueError: neither CSV nor Parquet, or what Parquet needs is not installed, or its folder can't be written to.
     """
     if path.is_dir():
         raise ValueError(f"--out: got {str(path)!r}; give a file, there is a folder of that name")
+    check_folder("--out", path.parent)
     if path.suffix == ".csv":
 
         def write_csv(path: Path, table: Table) -> None:
@@ -59,9 +60,8 @@ def writer(path: Path) -> Callable[[Path, Table], None]:
         raise ValueError(f"--out: got {str(path)!r}; give .csv, or pip install 'jaxgrad[parquet]' first") from None
 
     def write_parquet(path: Path, table: Table) -> None:
-        partial = path.with_name(f".{path.name}.tmp")
-        parquet.write_table(pyarrow.table(table), partial)
-        partial.replace(path)
+        with whole(path) as partial:
+            parquet.write_table(pyarrow.table(table), partial)
 
     return write_parquet
 

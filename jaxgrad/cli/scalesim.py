@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from rich.progress import track
 from jaxgrad.checks import one_of, positive_integer
 from jaxgrad.cli import screen
 from jaxgrad.cli.errors import bad_input
+from jaxgrad.files import whole
 from jaxgrad.literals import parse_text
 from jaxgrad.scalesim import tables
 from jaxgrad.scalesim.cfg import Config, read_cfg
@@ -182,17 +183,9 @@ def _files(place: Path | None, run_name: str, result: Result) -> dict[Path, str]
 
 def _write(files: dict[Path, str]) -> None:
     """Writes all of the files or, as long as there is room for them, none; they take the place of older ones."""
-    partial = {path: path.with_name(path.name + ".tmp") for path in files}
-    for path in files:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with contextlib.ExitStack() as stack:
         for path, text in files.items():
-            partial[path].write_text(text, encoding="utf-8")
-        for path in files:
-            os.replace(partial[path], path)
-    finally:
-        for path in partial.values():
-            path.unlink(missing_ok=True)
+            stack.enter_context(whole(path)).write_text(text, encoding="utf-8")
 
 
 def _as_dicts(result: Result) -> list[dict[str, Any]]:

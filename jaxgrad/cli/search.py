@@ -13,10 +13,11 @@ from experiments import design_search, design_sweep
 from experiments.design_search import Outcome, Task, Truth
 from experiments.store import Store
 from jaxgrad.cli import cache, designs, screen
-from jaxgrad.cli.errors import bad_input
+from jaxgrad.cli.errors import bad_input, typed
 from jaxgrad.designs import schema
 from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.sweep import Table
+from jaxgrad.files import check_folder
 from jaxgrad.reports import plots
 
 _RESULTS = Path("results")
@@ -33,7 +34,7 @@ def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, ch
         sweep = schema.load(file)
         path = Path(out) if out is not None else _RESULTS / f"{file.stem}_search.csv"
         write = designs.writer(path)
-        kept = Store(Path(store) if store is not None else _RESULTS / "store")
+        kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
         tasks = design_search.tasks(sweep)
         if check:
             terminal.print(f"{file}: {sweep.title}. {_planned(len(tasks), sweep)}", soft_wrap=True)
@@ -45,12 +46,12 @@ def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, ch
         outcomes = _searched(work)
         table = _whole(whole) if whole else None
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what is done is kept; go on with: jaxgrad search {config}") from None
+        again = typed("search", config, out=out, store=store) + (" --exhaustive" if exhaustive else "")
+        raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
     truths = [design_search.truth(table, task, sweep, work.technology) for task in tasks] if table else None
     terminal.print(f"[bold]{sweep.title}[/bold]: {_planned(len(tasks), sweep)}")
     files = [path]
     with bad_input(), terminal.status("writing"):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write(path, _all(tasks, outcomes, sweep))
         for name, rows in _by_workload(tasks).items():
             terminal.print(_best(name, rows, tasks, outcomes, truths, sweep))

@@ -15,7 +15,7 @@ from jaxgrad.cli import cache, designs, screen
 from jaxgrad.cli.errors import bad_input, typed
 from jaxgrad.designs import schema
 from jaxgrad.designs.sweep import RESULTS, Table
-from jaxgrad.files import write_text
+from jaxgrad.files import check_folder, write_text
 from jaxgrad.reports import plots
 
 _RESULTS = Path("results")
@@ -31,7 +31,7 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
         sweep = schema.load(file)
         path = Path(out) if out is not None else _RESULTS / f"{file.stem}.csv"
         write = designs.writer(path)
-        kept = Store(Path(store) if store is not None else _RESULTS / "store")
+        kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
         if check:
             own = design_sweep.chunks(sweep)
         else:
@@ -58,7 +58,6 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
     terminal.print(f"[bold]{sweep.title}[/bold]: {sweep.points:,} points")
     files = [path]
     with bad_input(), terminal.status("writing"):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write(path, table)
         for network, batch, rows in design_sweep.fronts(table, sweep.pareto.objectives):
             name = f"{path.stem}_{network}_batch{batch}"

@@ -18,7 +18,7 @@ from jaxgrad.hardware.memory import IM2COL
 from jaxgrad.schedules import FORWARDS
 from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
 
-NETWORKS: tuple[str, ...] = (*models.MODELS, *models.PAPERS)
+NETWORKS: tuple[str, ...] = tuple(models.INPUT_SHAPES)
 COLUMNS: dict[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}
 """Objectives, and the column of the results each is in."""
 
