@@ -18,6 +18,12 @@ def vary_alike(*arrays: Any) -> tuple[Any, ...]:
     return tuple(None if array is None else _vary(array, axes) for array in arrays)
 
 
+def varied(tree: Any, *like: Any) -> Any:
+    """The leaves of ``tree``, such as a loop's start, varying over every manual axis that one of ``like`` varies over."""
+    leaves, structure = jax.tree.flatten(tree)
+    return jax.tree.unflatten(structure, vary_alike(*leaves, *like)[: len(leaves)])
+
+
 def _vary(array: Array, axes: frozenset[str]) -> Array:
     missing = tuple(sorted(axes - _varying(array)))
     return lax.pcast(array, missing, to="varying") if missing else array

@@ -15,6 +15,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int32
 
 from jaxgrad import wide
+from jaxgrad.manual_axes import varied, vary_alike
 from jaxgrad.passes.base import Pass, Registers, Wave
 from jaxgrad.passes.edges import pad_to
 from jaxgrad.passes.events import Events, SlotEvents
@@ -66,6 +67,8 @@ def run(
     Args:
         order: whether the slots alternate on each streamed row, or run one after the other.
     """
+    h, *rest = vary_alike(h, *operands)
+    operands = tuple(rest)
     (s, p), q = h.shape, operands[0].shape[1]
     n_p, n_q = -(-p // rows), -(-q // cols)
     timeline = double_buffered(pass_.keeps, order, s, n_p * n_q, rows, cols)
@@ -85,7 +88,8 @@ def run(
         tuple(jnp.zeros((height, n_q * cols), h.dtype) for height in heights),
         none,
     )
-    state, _ = lax.scan(lambda state, time: (_cycle(given, state, time), None), state, jnp.arange(timeline.cycles))
+    times = jnp.arange(timeline.cycles)
+    state, _ = lax.scan(lambda state, time: (_cycle(given, state, time), None), varied(state, h), times)
     results = tuple(
         buffer[: s if keeps == "operand" else p, :q] for keeps, buffer in zip(pass_.keeps, state.buffers, strict=True)
     )

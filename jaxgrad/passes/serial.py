@@ -9,6 +9,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from jaxgrad import wide
+from jaxgrad.manual_axes import varied, vary_alike
 from jaxgrad.passes.base import Pass, Registers
 from jaxgrad.passes.edges import pad_to
 from jaxgrad.passes.events import Events, SlotEvents
@@ -35,6 +36,8 @@ def run(
     Returns:
         Each slot's result (``[s, q]`` or ``[p, q]``) and the events, counted as they happened.
     """
+    h, *rest = vary_alike(h, *operands)
+    operands = tuple(rest)
     s, p = h.shape
     q = operands[0].shape[1]
     n_p, n_q = -(-p // rows), -(-q // cols)
@@ -43,7 +46,7 @@ def run(
         _column_blocks(pad_to(operand, n_p * rows if keeps == "operand" else s, n_q * cols), n_q)
         for keeps, operand in zip(pass_.keeps, operands, strict=True)
     )
-    registers = pass_.init(rows, cols, h.dtype)
+    registers = varied(pass_.init(rows, cols, h.dtype), h)
 
     def column(block: tuple[Any, ...]) -> tuple[Wide, tuple[Array, ...]]:
         index_q, *own = block
@@ -69,7 +72,8 @@ def run(
             kept_results = tuple(r if k == "result" else None for k, r in zip(pass_.keeps, results, strict=True))
             return (moving, tallies), kept_results
 
-        (psums, tallies), drained = lax.scan(tile, (psums, no_tallies(pass_)), (jnp.arange(n_p), h_blocks, by_row))
+        start = varied((psums, no_tallies(pass_)), h)
+        (psums, tallies), drained = lax.scan(tile, start, (jnp.arange(n_p), h_blocks, by_row))
         whole = tuple(
             psum if block is None else block.reshape(n_p * rows, cols)
             for psum, block in zip(psums, drained, strict=True)

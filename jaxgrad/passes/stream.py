@@ -15,6 +15,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int32
 
 from jaxgrad import wide
+from jaxgrad.manual_axes import varied
 from jaxgrad.passes.base import Pass, Registers, Wave
 from jaxgrad.passes.edges import skew, unskew
 from jaxgrad.passes.events import Events, SlotEvents
@@ -59,7 +60,7 @@ def stream(pass_: Pass, registers: Registers, tile: Tile, tallies: Wide) -> tupl
     feeds = [psum if psum is not None else operand for psum, operand in zip(tile.psums, tile.operands, strict=True)]
     h_edge = skew(jnp.repeat(tile.h.T, slots, axis=1), cycles)
     v_edge = skew(jnp.stack([feed.T for feed in feeds], axis=2).reshape(cols, slots * s), cycles).T
-    links = jnp.zeros((rows, cols), tile.h.dtype)
+    links = varied(jnp.zeros((rows, cols), tile.h.dtype), tile.h)
     carry = (registers, links, links, tallies)
 
     def iteration(carry: tuple[Any, ...], edge: tuple[Array, Array, Array]) -> tuple[tuple[Any, ...], Array]:

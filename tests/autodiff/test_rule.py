@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -269,9 +270,12 @@ def test_data_sharded_over_devices_is_one_array(mesh: Mesh, fidelity: str) -> No
     assert numbers(taps) == numbers(same)
 
 
-@pytest.mark.parametrize(("fidelity", "check_vma"), [("native", True), ("native", False), ("tile", False)])
-def test_a_shard_map_is_an_array_a_device(mesh: Mesh, fidelity: str, check_vma: bool) -> None:
-    emulation = Emulation(ARRAY, fidelity=fidelity)
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize(
+    ("fidelity", "double_buffered"), [("native", False), ("tile", False), ("register", False), ("register", True)]
+)
+def test_a_shard_map_is_an_array_a_device(mesh: Mesh, fidelity: str, double_buffered: bool, check_vma: bool) -> None:
+    emulation = Emulation(replace(ARRAY, double_buffered=double_buffered), fidelity=fidelity)
 
     def on_device(params: Params, taps: Taps, images: Array) -> tuple[Params, list[LayerCounters]]:
         gradients, own = jax.grad(loss, (0, 1))(params, taps, images, emulation)
