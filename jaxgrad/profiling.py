@@ -20,7 +20,7 @@ from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Machine
 from jaxgrad.workload import LayerGemm, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.workload.kinds import labelled
-from jaxgrad.workload.numbering import Numbering, Site
+from jaxgrad.workload.numbering import Site, walk
 from jaxgrad.workload.products import KINDS, Product, gemm_of, products, tangents, where
 
 Trips = int | Mapping[str, int]
@@ -76,9 +76,8 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
 def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     notes: list[str] = []
     inner = _with_trips(jaxpr.jaxpr, trips, notes)
-    sites: list[Site] = []
-    Numbering(sites.append).walk(inner)
-    found = products(sites)
+    sites, results = walk(inner)
+    found = products(sites, results)
     notes += _remarks(inner, sites, found)
     read = labelled(jaxpr.replace(jaxpr=inner))
     return Profile(_records(found), vector_work(read), notes)

@@ -17,7 +17,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Var
 from jaxgrad.transform import matrices
 from jaxgrad.transform.matrices import Gradient
 from jaxgrad.workload import jaxprs
-from jaxgrad.workload.numbering import Numbering, Site
+from jaxgrad.workload.numbering import Site, walk
 from jaxgrad.workload.products import KINDS, Product, products, where
 
 Path = tuple[int, ...]
@@ -76,17 +76,15 @@ def plan(jaxpr: Jaxpr) -> Plan:
     Raises:
         ValueError: products are within a primitive of unknown meaning.
     """
-    sites: list[Site] = []
-    Numbering(sites.append).walk(jaxpr)
-    sites = [site for site in sites if site.equation.primitive.name in KINDS]
+    every, results = walk(jaxpr)
+    sites = [site for site in every if site.equation.primitive.name in KINDS]
     frames: dict[Path, Jaxpr] = {}
     places = list(_walk(jaxpr, (), frames))
     paths: dict[int, Path] = {}
     for site, (path, equation) in zip(sites, places, strict=True):
         assert site.equation is equation  # both walks go the same way
         paths[id(site)] = path
-    found = products(sites)
-    return _Planner(frames, paths, sites, found).plan()
+    return _Planner(frames, paths, sites, products(every, results)).plan()
 
 
 def _walk(jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr]) -> Iterator[tuple[Path, JaxprEqn]]:
@@ -171,13 +169,8 @@ class _Planner:
             for each in own:
                 self._left(each.site.equation, f"a gradient of {reason}")
             return
-        roles = {}
-        for each in own:
-            dw = self._of_right(product, each, taken="dw" in roles)
-            roles["dw" if dw else "dx"] = each
-        if product.swapped:
-            roles = {"dx" if role == "dw" else "dw": each for role, each in roles.items()}
-        dx, dw = roles.get("dx"), roles.get("dw")
+        roles = {each.role: each for each in own}
+        dx, dw = (roles.get(role) for role in (("dw", "dx") if product.swapped else ("dx", "dw")))
         if dx is not None and dw is not None and self._join(product, label, dx, dw):
             return
         for each in (dx, dw):
@@ -186,14 +179,6 @@ class _Planner:
                 self._add(product, label, each, gradient if each is dx else None, gradient if each is dw else None)
         if dx is not None and dw is not None:
             self.notes.append(f"{product.where}: its dX and dW can't run as one pass here; run one after the other")
-
-    def _of_right(self, forward: Product, gradient: Product, *, taken: bool) -> bool:
-        """Whether it is the gradient of the forward product's right operand, and so has the left one."""
-        left, right = forward.origins
-        sizes = forward.sizes
-        by_left = left in gradient.origins and gradient.sizes[2] % sizes[1] == 0
-        by_right = right in gradient.origins and gradient.sizes[2] % sizes[0] == 0
-        return by_left and not (by_right and taken)
 
     def _gradient(self, forward: Product, gradient: Product) -> Gradient:
         mine = [index for index in (0, 1) if gradient.origins[index] in forward.origins]

@@ -2,15 +2,17 @@
 
 Two equations of one primitive with the same parameters and operands get the same number: what ``jax.checkpoint`` runs
 anew is known again. A value that merely shows another's elements otherwise (a transpose, a reshape, a cast) has the
-other's ``origin``. A scan's stacked inputs and outputs have the number of their slice, its constants that of the value
-outside; a carry is a value of its own, unless the body hands it on untouched.
+other's ``origin``; so has one that is another's multiple by a number in the program, zero where that is zero. A scan's
+stacked inputs and outputs have the number of their slice, its constants that of the value outside; a carry is a value
+of its own, unless the body hands it on untouched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
@@ -51,6 +53,19 @@ class Site(NamedTuple):
     runs: int
 
 
+def walk(jaxpr: Jaxpr) -> tuple[list[Site], set[int]]:
+    """Goes through a whole trace.
+
+    Returns:
+        Every equation that makes something and calls nothing, in the order in which they run; and the origins of the
+        values that are needed in any case: results, and what has effects, loops carry and branches return.
+    """
+    sites: list[Site] = []
+    numbering = Numbering(sites.append)
+    results = numbering.walk(jaxpr)
+    return sites, numbering.kept | {value.origin for value in results}
+
+
 class Numbering:
     """A walk through a jaxpr and all that it calls.
 
@@ -62,6 +77,7 @@ class Numbering:
         self._visit = visit
         self._numbers: dict[Hashable, Value] = {}
         self._next = 0
+        self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
 
     def walk(self, jaxpr: Jaxpr) -> list[Value]:
         """Goes through a whole trace; its results' values."""
@@ -95,6 +111,7 @@ class Numbering:
         if name == "while":
             return self._while(equation, operands, place, runs)
         if name == "cond":
+            self._keep(operands[:1])
             return self._cond(equation, inner, operands[1:], place, runs)
         if called is not None:
             return self._run(called, operands, place, runs)
@@ -103,7 +120,12 @@ class Numbering:
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
         outs = [self._number(equation, operands, index) for index in range(len(equation.outvars))]
-        if name in _SHOWS and operands:
+        if equation.effects:
+            self._keep(operands)
+        scaled = _scaled(equation)
+        if scaled is not None:
+            outs = [Value(outs[0].number, operands[scaled].origin)]
+        elif name in _SHOWS and operands:
             outs = [Value(out.number, operand.origin) for out, operand in zip(outs, operands[: len(outs)], strict=True)]
         elif outs:
             self._visit(Site(equation, tuple(operands), tuple(outs), place, runs))
@@ -126,7 +148,9 @@ class Numbering:
         for index in range(consts, consts + carries):
             if body.outvars[index - consts] is not body.invars[index]:
                 given[index] = self._new()
-        return self._run(body, given, place, runs)
+        outs = self._run(body, given, place, runs)
+        self._keep(outs[:carries])
+        return outs
 
     def _while(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         body, test = equation.params["body_jaxpr"].jaxpr, equation.params["cond_jaxpr"].jaxpr
@@ -136,8 +160,10 @@ class Numbering:
             own if body.outvars[index] is body.invars[for_body + index] else self._new()
             for index, own in enumerate(operands[for_test + for_body :])
         ]
-        self._run(test, [*operands[:for_test], *carries], place, runs)
-        return self._run(body, [*consts, *carries], place, runs)
+        self._keep(self._run(test, [*operands[:for_test], *carries], place, runs))
+        outs = self._run(body, [*consts, *carries], place, runs)
+        self._keep(outs)
+        return outs
 
     def _cond(
         self, equation: JaxprEqn, branches: list[Jaxpr], operands: list[Value], place: Place, runs: int
@@ -150,7 +176,27 @@ class Numbering:
         computed = {
             out[index] for branch, out in zip(branches, outs, strict=True) if not _filled(branch, branch.outvars[index])
         }
-        return computed.pop() if len(computed) == 1 else self._new()
+        if len(computed) == 1:
+            return computed.pop()
+        self._keep(out[index] for out in outs)
+        return self._new()
+
+    def _keep(self, values: Iterable[Value]) -> None:
+        self.kept.update(value.origin for value in values)
+
+
+def _scaled(equation: JaxprEqn) -> int | None:
+    """Which operand an equation multiplies by a number that stands in the program, if that is what it does."""
+    name, operands = equation.primitive.name, equation.invars
+    if name == "neg":
+        return 0
+    if name not in ("mul", "div"):
+        return None
+    numbers = [isinstance(operand, Constant) and np.ndim(operand.val) == 0 for operand in operands]
+    if numbers[0] == numbers[1] or (name == "div" and numbers[0]):
+        return None
+    number: Any = operands[numbers.index(True)]
+    return numbers.index(False) if np.isfinite(number.val) and number.val != 0 else None
 
 
 def _scan_counts(equation: JaxprEqn, body: Jaxpr) -> tuple[int, int]:

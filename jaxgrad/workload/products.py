@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from jaxgrad.convolution import geometry
 from jaxgrad.gemm import Gemm
 from jaxgrad.workload.numbering import Site
 from jaxgrad.workload.operations import elements
+from jaxgrad.workload.uses import needed
 
 KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")
 Role = Literal["dx", "dw"]
@@ -37,6 +39,7 @@ class Product:
         runs: how often it runs, but for when it is run anew for the backward pass.
         again: how often it is.
         of: the forward product of which it is a gradient, if it is.
+        role: of which operand of that one, then.
         gradients: runs of its gradients by operand: of the left one (dx), of the right one (dw).
         examples: into how many GEMMs it falls, where ``vmap`` asks for a gradient by each of as many examples.
         swapped: whether the left operand is the weights.
@@ -47,10 +50,15 @@ class Product:
     runs: int
     again: int = 0
     of: Product | None = None
+    role: Role | None = None
     gradients: dict[Role, int] = field(default_factory=dict)
     examples: int = 1
     swapped: bool = False
     guessed: bool = False
+
+    @property
+    def origin(self) -> int:
+        return self.site.outs[0].origin
 
     @property
     def origins(self) -> tuple[int, int]:
@@ -75,8 +83,16 @@ def where(equation: JaxprEqn) -> str:
     return ":".join(parts[:2])
 
 
-def products(sites: list[Site]) -> list[Product]:
-    """The products among the equations of a trace, those that are gradients told apart."""
+def products(sites: list[Site], results: Iterable[int]) -> list[Product]:
+    """The products among the equations of a trace that are of use, those that are gradients told apart.
+
+    A gradient that a function's own derivative rule computes and no one wants is of no use. A forward product with
+    gradients is, whatever becomes of its result: training runs the forward pass.
+
+    Args:
+        sites: all of them, as ``numbering.walk`` finds them.
+        results: origins of the values that are needed.
+    """
     found: list[Product] = []
     first: dict[int, Product] = {}
     for site in sites:
@@ -90,6 +106,7 @@ def products(sites: list[Site]) -> list[Product]:
             first.setdefault(site.outs[0].number, found[-1])
     _pair(found)
     _alone(found, sites)
+    found = _of_use(found, sites, results)
     made = {out.origin for site in sites for out in site.outs}
     for product in found:
         product.swapped = _weights_left(product, made)
@@ -114,6 +131,15 @@ def tangents(found: list[Product]) -> list[Product]:
             like.append(product)
         seen |= keys
     return like
+
+
+def _of_use(found: list[Product], sites: list[Site], results: Iterable[int]) -> list[Product]:
+    brings = {own.origin: [own.of.origin] for own in found if own.of is not None}
+    used = needed(sites, results, brings)
+    for product in found:
+        if product.of is not None and product.role is not None and product.origin not in used:
+            product.of.gradients.pop(product.role, None)
+    return [product for product in found if product.origin in used]
 
 
 def _weights_left(product: Product, made: set[int]) -> bool:
@@ -222,7 +248,7 @@ def _examples(product: Product) -> int:
 
 
 def _join(forward: Product, gradient: Product, role: Role) -> None:
-    gradient.of = forward
+    gradient.of, gradient.role = forward, role
     forward.gradients[role] = gradient.runs
     forward.examples = max(forward.examples, gradient.sizes[2] // forward.sizes[role == "dw"])
 

@@ -242,7 +242,7 @@ def test_batched_products_are_a_gemm_an_element(fidelity: str) -> None:
     [
         "abk,kmn->abmn",
         "abkl,lkn->abn",
-        pytest.param("kba,kn->abn", marks=pytest.mark.xfail(strict=True, reason="not yet the closed form")),
+        "kba,kn->abn",
         "gab,gbc->gac",
         "bhqd,bkhd->bhqk",
     ],
@@ -273,7 +273,6 @@ def test_gradients_by_example() -> None:
         assert shape_counts(tally.backward) == backwards(*[XW] * 3)
 
 
-@pytest.mark.xfail(strict=True, reason="counts of swapped products do not equal the closed form yet")
 def test_the_weights_may_stand_left() -> None:
     def function(w: Array, v: Array, x: Array) -> Array:
         return (v @ jax.nn.relu(w @ x)).sum()
@@ -312,7 +311,9 @@ def test_convolutions(name: str) -> None:
 
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("check_vma", [True, False])
-def test_shard_map(inside: bool, check_vma: bool) -> None:
+@at_each_fidelity
+def test_shard_map(inside: bool, check_vma: bool, fidelity: str) -> None:
+    emulation = Emulation(ARRAY, fidelity=fidelity)
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     rows, whole = PartitionSpec("data"), PartitionSpec()
     x = jnp.asarray(sparse_integers(0, 8, 6))
@@ -322,11 +323,11 @@ def test_shard_map(inside: bool, check_vma: bool) -> None:
 
     shard = functools.partial(jax.shard_map, mesh=mesh, in_specs=(whole, rows), check_vma=check_vma)
     if inside:
-        out, tally = jax.jit(emulated(shard(step, out_specs=whole), EMULATION))(W, x)
+        out, tally = jax.jit(emulated(shard(step, out_specs=whole), emulation))(W, x)
     else:
 
         def counted(w: Array, x: Array) -> tuple[Array, Tally]:
-            out, tally = emulated(step, EMULATION)(w, x)
+            out, tally = emulated(step, emulation)(w, x)
             return out, tally.psum("data")
 
         out, tally = jax.jit(shard(counted, out_specs=whole))(W, x)
