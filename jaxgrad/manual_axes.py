@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 
 
@@ -19,9 +20,16 @@ def vary_alike(*arrays: Any) -> tuple[Any, ...]:
 
 
 def varied(tree: Any, *like: Any) -> Any:
-    """The leaves of ``tree``, such as a loop's start, varying over every manual axis that one of ``like`` varies over."""
+    """A pytree, such as what a loop starts with, varying over every manual axis that one of ``like`` varies over."""
     leaves, structure = jax.tree.flatten(tree)
     return jax.tree.unflatten(structure, vary_alike(*leaves, *like)[: len(leaves)])
+
+
+def zeros_of(aval: Any) -> Array:
+    """Zeros of a traced value's shape and dtype, varying as it does."""
+    axes = tuple(sorted(aval.manual_axis_type.varying))
+    zeros = jnp.zeros(aval.shape, aval.dtype)
+    return lax.pcast(zeros, axes, to="varying") if axes else zeros
 
 
 def _vary(array: Array, axes: frozenset[str]) -> Array:

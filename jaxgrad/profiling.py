@@ -20,7 +20,7 @@ from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Machine
 from jaxgrad.workload import LayerGemm, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.workload.kinds import labelled
-from jaxgrad.workload.numbering import Site, walk
+from jaxgrad.workload.numbering import walk
 from jaxgrad.workload.products import KINDS, Product, gemm_of, products, tangents, where
 
 Trips = int | Mapping[str, int]
@@ -76,9 +76,8 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
 def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     notes: list[str] = []
     inner = _with_trips(jaxpr.jaxpr, trips, notes)
-    sites, results = walk(inner)
-    found = products(sites, results)
-    notes += _remarks(inner, sites, found)
+    found = products(walk(inner))
+    notes += _remarks(inner, found)
     read = labelled(jaxpr.replace(jaxpr=inner))
     return Profile(_records(found), vector_work(read), notes)
 
@@ -182,7 +181,7 @@ def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
             yield from _equations(inner)
 
 
-def _remarks(jaxpr: Jaxpr, sites: list[Site], found: list[Product]) -> list[str]:
+def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
     notes = []
     primitives = Counter(equation.primitive.name for equation in _equations(jaxpr))
     if primitives["cond"]:

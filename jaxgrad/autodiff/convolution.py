@@ -15,7 +15,8 @@ from jaxtyping import Float, Float32, UInt32
 from jaxgrad import convolution as lowering
 from jaxgrad.autodiff import effectual
 from jaxgrad.autodiff.contraction import Chunks
-from jaxgrad.autodiff.rule import Task, check_operands, contract
+from jaxgrad.autodiff.rule import contract
+from jaxgrad.autodiff.task import Task, check_operands
 from jaxgrad.convolution import Convolution, Layout
 from jaxgrad.emulation import Emulation
 from jaxgrad.gemm import Gemm

@@ -14,7 +14,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, Float32, UInt32
 
 from jaxgrad.autodiff import effectual
-from jaxgrad.autodiff.rule import Task, check_operands, contract
+from jaxgrad.autodiff.rule import contract
+from jaxgrad.autodiff.task import Task, check_operands
 from jaxgrad.emulation import Emulation
 from jaxgrad.gemm import Gemm
 from jaxgrad.wide import Wide

@@ -16,7 +16,8 @@ from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DimensionNumbers, DotGeneral
 from jaxgrad.autodiff.einsum import as_dot_general
-from jaxgrad.autodiff.rule import Task, contract
+from jaxgrad.autodiff.rule import contract
+from jaxgrad.autodiff.task import Task
 from jaxgrad.emulation import Emulation
 
 

@@ -12,9 +12,10 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr
 from jaxtyping import Float32
 
+from jaxgrad.autodiff import new_tap
 from jaxgrad.checks import shown
 from jaxgrad.emulation import Emulation
-from jaxgrad.transform.interpreter import Interpreter
+from jaxgrad.transform.derivative import differentiable
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.tally import Tally
 
@@ -41,8 +42,9 @@ class Emulated:
         traced = _trace(self.function, args, kwargs)
         jaxpr = traced.jaxpr.jaxpr
         planned = plan(jaxpr)
-        outs, sites = Interpreter(planned, self.emulation, tap).run(jaxpr, (), traced.jaxpr.consts, traced.operands)
-        return jax.tree.unflatten(traced.out, outs), Tally(sites, tuple(planned.notes))
+        run = differentiable(jaxpr, planned, self.emulation)
+        outs, sites = run(new_tap() if tap is None else tap, traced.jaxpr.consts, traced.operands)
+        return traced.returned(outs), Tally(sites, tuple(planned.notes))
 
 
 def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
@@ -54,13 +56,15 @@ def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
     products' dX and dW and run by the emulation's schedule, both in one pass. It may itself be under ``jax.jit``, which
     it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``.
 
-    ``jax.grad(lambda p: emulated(loss, ...)(p)[0])`` runs its backward pass on the array too, but what that takes can't
-    be among the results of the forward pass: call ``.tapped`` and differentiate by the tap. It is differentiable once,
-    in reverse; a derivative rule of the function's own then stays with XLA, and a warning says so.
+    ``jax.grad(lambda p: emulated(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's own
+    derivative rules where it has some; but what that takes can't be among the results of the forward pass: call
+    ``.tapped`` and differentiate by the tap. It is differentiable once, in reverse; ``jax.jvp`` and further derivatives
+    go inside. A product that no result needs does not run, as under ``jax.jit``, and counts nothing; but the forward
+    pass of a gradient counts in full.
 
     Args:
-        function: of arrays, or of pytrees of them; pure. Arguments that are no arrays or numbers are handed on as they
-            are.
+        function: of arrays, or of pytrees of them; pure. Arguments that are no arrays are handed on as they are, and
+            so are results that are no arrays or numbers.
         emulation: the array, the schedule and the fidelity.
 
     Returns:
@@ -79,17 +83,30 @@ def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
 
 
 class _Traced(NamedTuple):
-    """A call's jaxpr, the arrays it is of, and the structure of what it returns."""
+    """A call's jaxpr, and the arrays it is of.
+
+    Args:
+        jaxpr: of the operands; it returns what the function returns that is an array or a number.
+        operands: the call's arrays.
+        leaves: all that the function returns; 0 for each of those.
+        structure: what those are the leaves of.
+    """
 
     jaxpr: ClosedJaxpr
     operands: list[Any]
-    out: Any
+    leaves: list[Any]
+    structure: Any
+
+    def returned(self, outs: list[Any]) -> Any:
+        """What the function returns, from the results of the jaxpr."""
+        given = iter(outs)
+        return jax.tree.unflatten(self.structure, [next(given) if _is_value(leaf) else leaf for leaf in self.leaves])
 
 
 def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
     leaves, tree = jax.tree.flatten((args, kwargs))
     arrays = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
-    structures: list[Any] = []
+    results: list[Any] = []
 
     def call(operands: list[Any]) -> list[Any]:
         own = list(leaves)
@@ -97,8 +114,8 @@ def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
             own[index] = operand
         own_args, own_kwargs = jax.tree.unflatten(tree, own)
         outs, structure = jax.tree.flatten(function(*own_args, **own_kwargs))
-        structures.append(structure)
-        return outs
+        results[:] = [[leaf if not _is_value(leaf) else 0 for leaf in outs], structure]
+        return [leaf for leaf in outs if _is_value(leaf)]
 
     operands = [leaves[index] for index in arrays]
     try:
@@ -110,10 +127,13 @@ def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
             f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
             "give one that jax.jit would take"
         ) from error
-    return _Traced(jaxpr, operands, structures[-1])
+    return _Traced(jaxpr, operands, *results)
 
 
 def _is_array(leaf: Any) -> bool:
-    if isinstance(leaf, bool):
-        return False  # a switch, more likely than data
+    # A Python number may be a size, an axis or a switch: the function gets it as it is.
+    return isinstance(leaf, jax.Array | np.ndarray)
+
+
+def _is_value(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float | complex)

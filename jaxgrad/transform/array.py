@@ -1,150 +1,98 @@
-"""A contraction and its gradients on the array, each with its counters, and the rule for differentiating it."""
+"""The products of a trace on the array, and its gradients: each with what it took."""
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jax import Array
-from jaxtyping import Float32
+from jax.extend.core import JaxprEqn, Var
 
-from jaxgrad import emulation as core
-from jaxgrad.autodiff import lowered
-from jaxgrad.autodiff.rule import Task
-from jaxgrad.autodiff.taps import tap_cotangent
+from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.autodiff.task import Task
 from jaxgrad.counters import Counters
 from jaxgrad.emulation import Emulation
 from jaxgrad.manual_axes import vary_alike
-from jaxgrad.wide import add
+from jaxgrad.rounding import rounded
+from jaxgrad.transform import matrices
+from jaxgrad.transform.equations import bind
+from jaxgrad.transform.plan import Backward, Forward
 
 
-def product(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"]) -> tuple[Array, Counters]:
-    """``task.contraction`` of ``lhs`` and ``rhs``, and what it took.
+def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters]:
+    """A product, and what it took."""
+    if equation.primitive.name == "conv_general_dilated":
+        return _product(Task(matrices.convolution(equation), emulation), lhs, rhs)
+    params = equation.params
+    contracted, batch = params["dimension_numbers"]
+    options = (params["precision"], params["preferred_element_type"])
+    if not step.swapped:
+        return _product(Task(DotGeneral.of(lhs, rhs, (contracted, batch), *options), emulation), lhs, rhs)
+    contraction = DotGeneral.of(rhs, lhs, (contracted[::-1], batch[::-1]), *options)
+    out, spent = _product(Task(contraction, emulation), rhs, lhs)
+    groups, of_right = len(batch[0]), rhs.ndim - len(contracted[1]) - len(batch[1])
+    order = (*range(groups), *range(groups + of_right, out.ndim), *range(groups, groups + of_right))
+    return out.transpose(order), spent
 
-    Differentiated, its gradients run on the array too, and the cotangent of ``tap`` tells what it and they took.
+
+def _product(task: Task, x: Array, w: Array) -> tuple[Array, Counters]:
+    x, w = (task.rounded(name, values) for name, values in zip("xw", vary_alike(x, w), strict=True))
+    out, counters = task.product(x, w)
+    return out, task.count_product(x, w)[0] if counters is None else counters
+
+
+def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) -> tuple[dict[Var, Any], Counters]:
+    """The results of the equations that are a product's gradients, and what they took together.
+
+    Args:
+        step: the equations.
+        value: of a variable.
+        emulation: on what, and how.
+
+    Raises:
+        ValueError: the schedule leaves out one of them.
     """
-    return _product(task, *vary_alike(lhs, rhs, tap))
+    dx, dw = step.dx, step.dw
+    wanted = {"dx": dx is not None, "dw": dw is not None}
+    _check_computes(emulation, **wanted)
+    first = dx or dw
+    assert first is not None  # there is one at least
 
+    def operand(tensor: str, variable: Any) -> Array:
+        return rounded(tensor, value(variable), emulation.precision)
 
-def forward(task: Task, lhs: Array, rhs: Array) -> tuple[Array, Counters]:
-    """The product, and what it took."""
-    contraction, emulation = task.contraction, task.emulation
-    counters = None
+    dy = operand("dy", first.equation.invars[first.cotangent])
+    x = None if dw is None else operand("x", dw.equation.invars[dw.operand])
+    w = None if dx is None else operand("w", dx.equation.invars[dx.operand])
+    dots = step.forward.primitive.name == "dot_general"
+    layer = matrices.dots(dx, dw, x, w, dy) if dots else matrices.convolutions(step.forward, x, w, dy)
+    task, operands = Task(layer.contraction, emulation), vary_alike(layer.x, layer.w, layer.dy)
+    results: dict[Var, Any] = {}
     if emulation.fidelity == "native":
-        out = contraction.plain(lhs, rhs)
+        spent = None
+        for name, each, other in (("dx", dx, w), ("dw", dw, x)):
+            if each is not None:
+                equation = each.equation
+                given = {equation.invars[each.cotangent]: dy, equation.invars[each.operand]: other}
+                results[equation.outvars[0]] = task.rounded(name, bind(equation, given)[0])
     else:
-        out, counters = lowered.forward(contraction, lhs, rhs, emulation)
-        out = out.astype(jax.eval_shape(contraction.plain, lhs, rhs).dtype)
-    if counters is None:
-        closed = core.count_forward(contraction.gemm, emulation.array, emulation.forward).times(contraction.groups)
-        counters = closed.with_effectual(contraction.effectual_forward(lhs, rhs)[0])
-    return out, counters
+        of_x, of_w, spent = task.gradients(*operands, **wanted)
+        for each, other, result in ((dx, dw, of_x), (dw, dx, of_w)):
+            if each is not None and result is not None:
+                if dots:
+                    result = matrices.dot_result(each, other, result, dw=each is dw)
+                aval: Any = each.equation.outvars[0].aval
+                results[each.equation.outvars[0]] = result.astype(aval.dtype)
+    if spent is None:
+        live = layer.contraction.effectual_forward(layer.x, layer.w)[1]
+        spent = task.count_gradients(live, layer.w, layer.dy, **wanted)
+    return results, spent
 
 
-def backward(
-    task: Task, lhs: Array, rhs: Array, cotangent: Array, *, dx: bool, dw: bool
-) -> tuple[Array | None, Array | None, Counters]:
-    """The gradients that are wanted, in the types of the operands, and what they took."""
-    contraction, emulation = task.contraction, task.emulation
-    dlhs = drhs = counters = None
-    if emulation.fidelity == "native":
-        if dx:
-            (dlhs,) = jax.linear_transpose(lambda lhs: contraction.plain(lhs, rhs), lhs)(cotangent)
-        if dw:
-            (drhs,) = jax.linear_transpose(lambda rhs: contraction.plain(lhs, rhs), rhs)(cotangent)
-    else:
-        check_computes(emulation, dx=dx, dw=dw)
-        dlhs, drhs, counters = lowered.backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
-    if counters is None:
-        counters = count_backward(task, lhs, rhs, cotangent, dx=dx, dw=dw)
-    return (
-        None if dlhs is None else dlhs.astype(lhs.dtype),
-        None if drhs is None else drhs.astype(rhs.dtype),
-        counters,
-    )
-
-
-def count_backward(task: Task, lhs: Array, rhs: Array, cotangent: Array, *, dx: bool, dw: bool) -> Counters:
-    """What the gradients take, in closed form; their effectual MACs from the data. What one of them does not need of
-    the operands is not looked at."""
-    contraction, emulation = task.contraction, task.emulation
-    check_computes(emulation, dx=dx, dw=dw)
-    counters = core.count(
-        contraction.gemm,
-        emulation.array,
-        emulation.schedule,
-        weight_update=emulation.weight_update,
-        objective=emulation.objective,
-        dx=dx,
-        dw=dw,
-    ).times(contraction.groups)
-    live = contraction.effectual_forward(lhs, rhs)[1]
-    of_dx, of_dw = contraction.effectual_backward(live, rhs, cotangent)
-    return counters.with_effectual(add(of_dx, of_dw) if dx and dw else of_dx if dx else of_dw)
-
-
-def check_computes(emulation: Emulation, *, dx: bool, dw: bool) -> None:
-    """Refuses a schedule that leaves out a gradient that the function computes."""
+def _check_computes(emulation: Emulation, *, dx: bool, dw: bool) -> None:
     if (emulation.schedule == "ws" and dw) or (emulation.schedule == "os" and dx):
         missing = "dW" if dw else "dX"
         raise ValueError(
             f"schedule: got {emulation.schedule!r}, and the function computes {missing} too; choose sequential, "
             "interleaved, ws_only, os_only or auto"
         )
-
-
-@jax.tree_util.register_static
-class _Wanted(NamedTuple):
-    dx: bool
-    dw: bool
-    counts: bool
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _product(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"]) -> tuple[Array, Counters]:
-    return forward(task, lhs, rhs)
-
-
-def _product_forward(task: Task, lhs: Any, rhs: Any, tap: Any) -> tuple[tuple[Array, Counters], Any]:
-    out, counters = forward(task, lhs.value, rhs.value)
-    wanted = _Wanted(lhs.perturbed, rhs.perturbed, tap.perturbed)
-    return (out, counters), (wanted, lhs.value, rhs.value, counters)
-
-
-def _product_backward(task: Task, residuals: Any, cotangents: tuple[Any, Any]) -> tuple[Array | None, ...]:
-    wanted, lhs, rhs, counters = residuals
-    cotangent: Any = cotangents[0]
-    if isinstance(cotangent, jax.custom_derivatives.SymbolicZero):
-        cotangent = jnp.zeros(cotangent.shape, cotangent.dtype)  # pyright: ignore[reportArgumentType]  # a dtype
-    dlhs = drhs = dtap = None
-    spent = Counters.zero()
-    if wanted.dx or wanted.dw:
-        dlhs, drhs, spent = backward(task, lhs, rhs, cotangent, dx=wanted.dx, dw=wanted.dw)
-    if wanted.counts:
-        dtap = tap_cotangent(counters, spent)
-    return vary_alike(lhs, dlhs, drhs, dtap)[1:]
-
-
-_product.defvjp(_product_forward, _product_backward, symbolic_zeros=True)
-
-
-@jax.custom_jvp
-def once(value: Array) -> Array:
-    """``value``, a gradient that was found in a trace; refuses to be differentiated again."""
-    return value
-
-
-@once.defjvp
-def _once(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    raise ValueError(
-        "emulated: got a derivative of a function that computes gradients itself; put both inside, emulated(grad(grad("
-        "...)))"
-    )
-
-
-def float0(value: Array) -> np.ndarray:
-    """The tangent of what has none."""
-    return np.zeros(value.shape, jax.dtypes.float0)

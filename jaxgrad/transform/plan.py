@@ -7,8 +7,10 @@ jaxpr called from two places so has two paths.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -53,7 +55,8 @@ class Backward(NamedTuple):
     last: int
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True)
+class Plan:
     """What to do, by path; a pair of gradients is found at the path of its first.
 
     Args:
@@ -66,8 +69,15 @@ class Plan(NamedTuple):
 
     def labels(self, path: Path) -> list[str]:
         """The sites of the products within an equation."""
-        inside = (step.label for own, step in self.steps.items() if own[: len(path)] == path)
-        return list(dict.fromkeys(inside))
+        return list(self._inside.get(path, ()))
+
+    @functools.cached_property
+    def _inside(self) -> dict[Path, dict[str, None]]:
+        inside: dict[Path, dict[str, None]] = {}
+        for path, step in self.steps.items():
+            for depth in range(len(path) + 1):
+                inside.setdefault(path[:depth], {})[step.label] = None
+        return inside
 
 
 def plan(jaxpr: Jaxpr) -> Plan:
@@ -76,15 +86,15 @@ def plan(jaxpr: Jaxpr) -> Plan:
     Raises:
         ValueError: products are within a primitive of unknown meaning.
     """
-    every, results = walk(jaxpr)
-    sites = [site for site in every if site.equation.primitive.name in KINDS]
+    trace = walk(jaxpr)
+    sites = [site for site in trace.sites if site.equation.primitive.name in KINDS]
     frames: dict[Path, Jaxpr] = {}
     places = list(_walk(jaxpr, (), frames))
     paths: dict[int, Path] = {}
     for site, (path, equation) in zip(sites, places, strict=True):
         assert site.equation is equation  # both walks go the same way
         paths[id(site)] = path
-    return _Planner(frames, paths, sites, products(every, results)).plan()
+    return _Planner(frames, paths, sites, products(trace)).plan()
 
 
 def _walk(jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr]) -> Iterator[tuple[Path, JaxprEqn]]:
@@ -142,17 +152,7 @@ class _Planner:
             self._forward(site, product, labels[id(product)])
         for product in own:
             self._backward(product, labels[id(product)], gradients.get(id(product), []))
-        for path in [path for path in self.steps if self._in_condition(path)]:
-            step = self.steps.pop(path)
-            self.notes.append(f"{step.label}: in a while loop's condition, left to XLA and not counted")
         return Plan(self.steps, list(dict.fromkeys(self.notes)))
-
-    def _in_condition(self, path: Path) -> bool:
-        """Whether a product decides whether a while loop goes on: there counters have no way out."""
-        return any(
-            self.frames[path[:depth]].eqns[path[depth]].primitive.name == "while" and path[depth + 1] == 0
-            for depth in range(0, len(path) - 1, 2)
-        )
 
     def _forward(self, site: Site, product: Product, label: str) -> None:
         reason = refusal(site.equation)

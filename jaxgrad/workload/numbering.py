@@ -53,17 +53,27 @@ class Site(NamedTuple):
     runs: int
 
 
-def walk(jaxpr: Jaxpr) -> tuple[list[Site], set[int]]:
-    """Goes through a whole trace.
+class Trace(NamedTuple):
+    """A whole trace, as the walk finds it.
 
-    Returns:
-        Every equation that makes something and calls nothing, in the order in which they run; and the origins of the
-        values that are needed in any case: results, and what has effects, loops carry and branches return.
+    Args:
+        sites: every equation that makes something and calls nothing, in the order in which they run.
+        made: the origins of what equations make and loops carry; what is left is given.
+        needed: the origins of results, and of what effects take, loops carry and branches return.
     """
+
+    sites: list[Site]
+    made: set[int]
+    needed: set[int]
+
+
+def walk(jaxpr: Jaxpr) -> Trace:
+    """Goes through a whole trace."""
     sites: list[Site] = []
     numbering = Numbering(sites.append)
     results = numbering.walk(jaxpr)
-    return sites, numbering.kept | {value.origin for value in results}
+    made = numbering.carried | {out.origin for site in sites for out in site.outs}
+    return Trace(sites, made, numbering.kept | {value.origin for value in results})
 
 
 class Numbering:
@@ -78,6 +88,7 @@ class Numbering:
         self._numbers: dict[Hashable, Value] = {}
         self._next = 0
         self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
+        self.carried: set[int] = set()  # origins of what a round of a loop finds
 
     def walk(self, jaxpr: Jaxpr) -> list[Value]:
         """Goes through a whole trace; its results' values."""
@@ -147,7 +158,7 @@ class Numbering:
         given = list(operands)
         for index in range(consts, consts + carries):
             if body.outvars[index - consts] is not body.invars[index]:
-                given[index] = self._new()
+                given[index] = self._carry()
         outs = self._run(body, given, place, runs)
         self._keep(outs[:carries])
         return outs
@@ -157,7 +168,7 @@ class Numbering:
         for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
         consts = operands[for_test : for_test + for_body]
         carries = [
-            own if body.outvars[index] is body.invars[for_body + index] else self._new()
+            own if body.outvars[index] is body.invars[for_body + index] else self._carry()
             for index, own in enumerate(operands[for_test + for_body :])
         ]
         self._keep(self._run(test, [*operands[:for_test], *carries], place, runs))
@@ -180,6 +191,11 @@ class Numbering:
             return computed.pop()
         self._keep(out[index] for out in outs)
         return self._new()
+
+    def _carry(self) -> Value:
+        value = self._new()
+        self.carried.add(value.origin)
+        return value
 
     def _keep(self, values: Iterable[Value]) -> None:
         self.kept.update(value.origin for value in values)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from jax.extend.core import JaxprEqn
 
 from jaxgrad.convolution import geometry
 from jaxgrad.gemm import Gemm
-from jaxgrad.workload.numbering import Site
+from jaxgrad.workload.numbering import Site, Trace
 from jaxgrad.workload.operations import elements
 from jaxgrad.workload.uses import needed
 
@@ -83,19 +82,15 @@ def where(equation: JaxprEqn) -> str:
     return ":".join(parts[:2])
 
 
-def products(sites: list[Site], results: Iterable[int]) -> list[Product]:
+def products(trace: Trace) -> list[Product]:
     """The products among the equations of a trace that are of use, those that are gradients told apart.
 
     A gradient that a function's own derivative rule computes and no one wants is of no use. A forward product with
     gradients is, whatever becomes of its result: training runs the forward pass.
-
-    Args:
-        sites: all of them, as ``numbering.walk`` finds them.
-        results: origins of the values that are needed.
     """
     found: list[Product] = []
     first: dict[int, Product] = {}
-    for site in sites:
+    for site in trace.sites:
         if site.equation.primitive.name not in KINDS or 0 in _sizes(site.equation):
             continue
         known = first.get(site.outs[0].number)
@@ -105,11 +100,10 @@ def products(sites: list[Site], results: Iterable[int]) -> list[Product]:
             found.append(Product(site, site.runs))
             first.setdefault(site.outs[0].number, found[-1])
     _pair(found)
-    _alone(found, sites)
-    found = _of_use(found, sites, results)
-    made = {out.origin for site in sites for out in site.outs}
+    _alone(found, trace.sites)
+    found = _of_use(found, trace)
     for product in found:
-        product.swapped = _weights_left(product, made)
+        product.swapped = _weights_left(product, trace.made)
     return found
 
 
@@ -133,9 +127,9 @@ def tangents(found: list[Product]) -> list[Product]:
     return like
 
 
-def _of_use(found: list[Product], sites: list[Site], results: Iterable[int]) -> list[Product]:
+def _of_use(found: list[Product], trace: Trace) -> list[Product]:
     brings = {own.origin: [own.of.origin] for own in found if own.of is not None}
-    used = needed(sites, results, brings)
+    used = needed(trace.sites, trace.needed, brings)
     for product in found:
         if product.of is not None and product.role is not None and product.origin not in used:
             product.of.gradients.pop(product.role, None)

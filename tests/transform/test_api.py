@@ -18,9 +18,10 @@ from jax import Array, lax
 from jax.sharding import PartitionSpec
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward, emulated
-from jaxgrad.autodiff import new_tap, read_tap
+from jaxgrad.autodiff import dot_general, new_tap, read_tap
 from jaxgrad.execute import FIDELITIES
 from jaxgrad.flax import put_on_array, value_and_grad
+from jaxgrad.hardware import Precision
 from jaxgrad.profiling import profile
 from jaxgrad.transform import Tally
 from tests.layers import CONVOLUTIONS, Conv, integers, sparse_integers
@@ -178,17 +179,20 @@ def test_loops_and_branches() -> None:
     assert shape_counts(tally.total) == forwards(*[Gemm(4, 4, 4)] * 4)  # and none of the branch that is not taken
 
 
-def test_products_in_a_loops_condition_are_left_and_listed() -> None:
-    def function(w: Array) -> Array:
-        return lax.while_loop(lambda x: (x @ w).sum() < 500, lambda x: x + w @ w, w)
+@at_each_fidelity
+def test_products_in_a_loops_condition_count_once_more_than_the_rounds(fidelity: str) -> None:
+    def function(w: Array, limit: Array) -> Array:
+        return lax.while_loop(lambda x: (x @ w[:, :2]).sum() < limit, lambda x: x + w @ w, w)
 
-    square = jnp.ones((3, 3))
-    out, tally = emulated(function, EMULATION)(square)
-    assert_equal(out, function(square))
-    assert any("while loop's condition" in note for note in tally.notes)
-    rounds = int((out[0, 0] - 1) / 3)
-    assert rounds > 1
-    assert shape_counts(tally.forward) == forwards(*[Gemm(3, 3, 3)] * rounds)
+    square, limits = jnp.ones((3, 3)), jnp.array([0.0, 100.0, 200.0])
+    run = jax.vmap(emulated(function, Emulation(ARRAY, fidelity=fidelity)), (None, 0))
+    outs, tally = jax.jit(run)(square, limits)
+    assert_equal(outs, jax.vmap(function, (None, 0))(square, limits))
+    assert tally.notes == ()
+    rounds = [int((out[0, 0] - 1) / 3) for out in outs]
+    assert rounds == [0, 2, 4]
+    bodies, tests = [Gemm(3, 3, 3)] * sum(rounds), [Gemm(3, 3, 2)] * (sum(rounds) + 3)
+    assert shape_counts(tally.sum().forward) == forwards(*bodies, *tests)
 
 
 @at_each_fidelity
@@ -347,8 +351,10 @@ def test_gradient_of_an_emulated_shard_map() -> None:
     assert shape_counts(read_tap(tap).backward) == closed_form(*[count(Gemm(2, 6, 7), ARRAY, dx=False)] * 4)
 
 
-@pytest.mark.xfail(strict=True, reason="a rule's own x @ w is not yet told from its gradients")
-def test_a_functions_own_derivative_is_run_inside_and_kept_outside() -> None:
+@at_each_fidelity
+def test_a_functions_own_derivative_is_run_inside_and_outside(fidelity: str) -> None:
+    emulation = Emulation(ARRAY, fidelity=fidelity)
+
     @jax.custom_vjp
     def doubled(w: Array, x: Array) -> Array:
         return x @ w
@@ -369,13 +375,18 @@ def test_a_functions_own_derivative_is_run_inside_and_kept_outside() -> None:
         def loss(w: Array, own: Callable[..., Array] = own) -> Array:
             return jax.nn.relu(own(w, X)).sum()
 
-        out, tally = emulated(jax.value_and_grad(loss), EMULATION)(W)
+        out, tally = emulated(jax.value_and_grad(loss), emulation)(W)
         assert_equal(out, jax.value_and_grad(loss)(W))
-        assert shape_counts(tally.forward)["macs"] == XW.macs
-        assert_equal(emulated(loss, EMULATION)(W)[0], loss(W))
-        with pytest.warns(UserWarning, match="derivative rule of its custom_.* is left to XLA"):
-            outside, tally = jax.value_and_grad(lambda w, loss=loss: emulated(loss, EMULATION)(w), has_aux=True)(W)
-        assert_equal(outside[1] if isinstance(outside, tuple) else tally, tally if False else jax.grad(loss)(W))
+        # X has no gradient that anyone wants, though the rule has one for it.
+        assert shape_counts(tally.forward) == forwards(XW)
+        assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
+        run = emulated(loss, emulation)
+        assert_equal(run(W)[0], loss(W))
+        outside = jax.value_and_grad(lambda w, tap, run=run: run.tapped(tap, w), (0, 1), has_aux=True)
+        (value, aside), (gradient, tap) = jax.jit(outside)(W, new_tap())
+        assert_equal((value, gradient), out)
+        assert aside.total.as_dict() == read_tap(tap).forward.as_dict() == tally.forward.as_dict()
+        assert read_tap(tap).backward.as_dict() == tally.backward.as_dict()
 
 
 class Net(nnx.Module):
@@ -436,14 +447,123 @@ def test_what_the_array_has_no_multiplier_for_is_left_and_listed() -> None:
     assert "lhs_dilation" in tally.notes[0]
 
 
-def test_arguments_that_are_no_arrays() -> None:
-    def function(x: Array, name: str, *, twice: bool, rest: Any) -> dict[str, Any]:
-        return {name: (x @ rest["w"]) * (2 if twice else 1), "none": None}
+def test_arguments_and_results_that_are_no_arrays() -> None:
+    def function(x: Array, name: str, *, rows: int, rest: Any) -> dict[str, Any]:
+        return {name: (x @ rest["w"]).reshape(rows, -1), "none": None, "text": name, "number": rows}
 
-    out, tally = emulated(function, EMULATION)(X, "y", twice=True, rest={"w": W})
-    assert_equal(out["y"], 2 * (X @ W))
-    assert out["none"] is None
+    out, tally = emulated(function, EMULATION)(X, "y", rows=7, rest={"w": W})
+    assert_equal(out.pop("y"), (X @ W).reshape(7, -1))
+    assert out == {"none": None, "text": "y", "number": 7}
     assert shape_counts(tally.total) == forwards(XW)
+
+
+def test_what_no_result_needs_costs_nothing() -> None:
+    def function(w: Array, x: Array) -> Array:
+        y = x @ w
+        _ = jnp.tanh(y.T @ y) @ y.T
+        return y.sum()
+
+    out, tally = jax.jit(emulated(function, EMULATION))(W, X)
+    assert_equal(out, function(W, X))
+    assert tally.notes == ()
+    assert shape_counts(tally.total) == forwards(XW)
+    assert [record.gemm for record in profile(function, W, X).gemms] == [XW]
+    # Training does: y itself is nothing to the gradient of its sum.
+    out, tally = jax.jit(emulated(jax.grad(function), EMULATION))(W, X)
+    assert_equal(out, jax.grad(function)(W, X))
+    assert shape_counts(tally.forward) == forwards(XW)
+    assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
+
+
+@at_each_fidelity
+def test_number_formats_are_those_of_the_rule(fidelity: str) -> None:
+    emulation = Emulation(ARRAY, fidelity=fidelity, precision=Precision.of("bf16"))
+    keys = jax.random.split(jax.random.key(0))
+    w, x = jax.random.normal(keys[0], (6, 7)), jax.random.normal(keys[1], (5, 6))
+
+    def loss(w: Array, x: Array, product: Callable[[Array, Array], Array] = jnp.matmul) -> Array:
+        return (product(x, w) ** 2).sum()
+
+    def by_rule(x: Array, w: Array) -> Array:
+        return dot_general(x, w, (((1,), (0,)), ((), ())), new_tap(), emulation=emulation)
+
+    expected = jax.grad(loss, (0, 1))(w, x, by_rule)
+    assert not np.array_equal(expected[0], jax.grad(loss)(w, x))
+    assert_equal(emulated(jax.grad(loss, (0, 1)), emulation)(w, x)[0], expected)
+    assert_equal(jax.grad(lambda w, x: emulated(loss, emulation)(w, x)[0], (0, 1))(w, x), expected)
+
+
+@at_each_fidelity
+def test_mixed_types_and_empty_arrays(fidelity: str) -> None:
+    def loss(w: Array, x: Array, index: Array, empty: Array) -> Array:
+        wide = lax.dot_general(x, w.astype(x.dtype), (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32)
+        return (jax.nn.relu(wide) ** 2).sum() + w[index].sum() + (empty @ w).sum()
+
+    args = W, X.astype(jnp.bfloat16), jnp.array([0, 2]), jnp.zeros((0, 6))
+    gradient = jax.value_and_grad(loss)
+    out, tally = jax.jit(emulated(gradient, Emulation(ARRAY, fidelity=fidelity)))(*args)
+    assert_equal(out, gradient(*args))
+    assert shape_counts(tally.forward) == forwards(XW)
+    assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
+
+
+def test_derivatives_outside_through_other_transformations() -> None:
+    xs = jnp.stack([X, X - 1, 2 * X])
+
+    def loss(w: Array, x: Array) -> Array:
+        return jax.nn.relu(x @ w).sum()
+
+    run = emulated(loss, EMULATION)
+    one = jax.vmap(jax.grad(loss), (None, 0))(W, xs)
+    forms: dict[str, Callable[[Array, Array], Array]] = {
+        "vmap": lambda w, tap: jax.vmap(lambda x: run.tapped(tap, w, x)[0])(xs).sum(),
+        "scan": lambda w, tap: lax.scan(lambda sum, x: (sum + run.tapped(tap, w, x)[0], None), 0.0, xs)[0],
+        "remat": lambda w, tap: sum(jax.checkpoint(lambda w, x: run.tapped(tap, w, x)[0])(w, x) for x in xs),
+        "closure": lambda w, tap: sum(emulated(lambda x: loss(w, x), EMULATION).tapped(tap, x)[0] for x in xs),
+    }
+    for form in forms.values():
+        out, tap = jax.jit(jax.grad(form, (0, 1)))(W, new_tap())
+        assert_equal(out, one.sum(0))
+        assert shape_counts(read_tap(tap).forward) == forwards(*[XW] * 3)
+        assert shape_counts(read_tap(tap).backward) == closed_form(*[count(XW, ARRAY, dx=False)] * 3)
+    assert_equal(jax.vmap(jax.grad(lambda w, x: run(w, x)[0]), (None, 0))(W, xs), one)
+
+
+def test_results_without_gradients_stand_beside_those_with() -> None:
+    def function(w: Array) -> tuple[Array, Array, Array]:
+        return jnp.argmax(w), X @ w, W @ w.T
+
+    _, pullback = jax.vjp(lambda w: emulated(function, EMULATION)(w)[0], W)
+    _, plain = jax.vjp(function, W)
+    cotangents = np.zeros((), jax.dtypes.float0), jnp.ones((5, 7)), jnp.ones((6, 6))
+    assert_equal(pullback(cotangents), plain(cotangents))
+    only_one = jax.grad(lambda w: emulated(function, EMULATION)(w)[0][1].sum())(W)
+    assert_equal(only_one, jax.grad(lambda w: function(w)[1].sum())(W))
+
+
+def block(params: dict[str, Array], x: Array) -> Array:
+    """Attention of two heads of 4 and a hidden layer of 16, on a width of 8."""
+    q, k, v = (jnp.einsum("btd,dhe->bthe", x, params[name]) for name in "qkv")
+    weight = jax.nn.softmax(jnp.einsum("bqhe,bkhe->bhqk", q, k / 2))
+    x = x + jnp.einsum("bqhe,hed->bqd", jnp.einsum("bhqk,bkhe->bqhe", weight, v), params["o"])
+    return (x + jax.nn.gelu(x @ params["up"]) @ params["down"]).sum()
+
+
+def test_a_transformer_block_by_hand() -> None:
+    shapes = {**dict.fromkeys("qkv", (8, 2, 4)), "o": (2, 4, 8), "up": (8, 16), "down": (16, 8)}
+    keys = jax.random.split(jax.random.key(0), len(shapes) + 1)
+    params = {name: jax.random.normal(key, shape) / 3 for key, (name, shape) in zip(keys, shapes.items(), strict=False)}
+    x = jax.random.normal(keys[-1], (3, 5, 8))
+    square, heads = Gemm(15, 8, 8), 3 * 2
+    inside = [Gemm(5, 4, 5), Gemm(4, 5, 5)] * heads  # q k^T; and v, which einsum lays left, times its softmax
+    rest = [square, Gemm(15, 8, 16), Gemm(15, 16, 8)]  # o, up, down
+    gradient = jax.grad(block)
+    out, tally = jax.jit(emulated(gradient, EMULATION))(params, x)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), out, gradient(params, x))
+    assert tally.notes == ()
+    assert shape_counts(tally.forward) == forwards(*[square] * 3, *inside, *rest)
+    first = [count(square, ARRAY, dx=False)] * 3  # q, k and v are of the input
+    assert shape_counts(tally.backward) == closed_form(*first, *(count(gemm, ARRAY) for gemm in [*inside, *rest]))
 
 
 def test_half_precision_keeps_its_types() -> None:
@@ -456,7 +576,29 @@ def test_half_precision_keeps_its_types() -> None:
         assert shape_counts(tally.backward) == backwards(XW, XWV)
 
 
-def test_a_second_derivative_inside_is_counted_and_outside_refused() -> None:
+@pytest.mark.parametrize("own", [True, False])
+def test_products_that_only_a_derivative_rule_has(own: bool) -> None:
+    @jax.custom_vjp
+    def rows(w: Array, x: Array) -> Array:
+        return x @ w if own else x * w.sum()
+
+    rows.defvjp(lambda w, x: (rows(w, x) + (x @ w).sum(), (w, x)), lambda saved, dy: (saved[1].T @ dy, dy @ saved[0].T))
+    square = weights(6, 6)
+
+    def loss(w: Array, x: Array) -> Array:
+        return jax.nn.relu(rows(w, x)).sum()
+
+    inside, tally = jax.jit(emulated(jax.grad(loss, (0, 1)), EMULATION))(square, X)
+    assert_equal(inside, jax.grad(loss, (0, 1))(square, X))
+    run = emulated(loss, EMULATION)
+    *outside, tap = jax.grad(lambda w, x, tap: run.tapped(tap, w, x)[0], (0, 1, 2))(square, X, new_tap())
+    assert_equal(tuple(outside), inside)
+    assert read_tap(tap).forward.as_dict() == tally.forward.as_dict()
+    assert read_tap(tap).backward.as_dict() == tally.backward.as_dict()
+    assert shape_counts(tally.backward) == backwards(Gemm(5, 6, 6))
+
+
+def test_a_second_derivative_is_counted_with_one_outside_and_refused_with_both() -> None:
     def loss(w: Array) -> Array:
         return (jnp.tanh(X @ w) ** 2).sum()
 
@@ -466,8 +608,15 @@ def test_a_second_derivative_inside_is_counted_and_outside_refused() -> None:
     out, tally = jax.jit(emulated(twice, EMULATION))(W / 10)
     np.testing.assert_allclose(out, twice(W / 10), rtol=1e-3, atol=1e-3)
     assert tally.total.as_dict()["macs"] > 3 * XW.macs
-    with pytest.raises(ValueError, match="put both inside"):
-        jax.grad(lambda w: emulated(jax.grad(loss), EMULATION)(w)[0].sum())(W)
+
+    def once_outside(w: Array, tap: Array) -> Array:
+        return (emulated(jax.grad(loss), EMULATION).tapped(tap, w)[0] ** 2).sum()
+
+    outside, tap = jax.jit(jax.grad(once_outside, (0, 1)))(W / 10, new_tap())
+    np.testing.assert_allclose(outside, out, rtol=1e-3, atol=1e-3)
+    assert read_tap(tap).total.as_dict()["macs"] == tally.total.as_dict()["macs"]
+    with pytest.raises(ValueError, match="put the first one inside"):
+        jax.grad(lambda w: jax.grad(lambda w: emulated(loss, EMULATION)(w)[0])(w).sum())(W)
 
 
 LINES = ("dense", "relu", "square", "scan", "conv")

@@ -1,0 +1,166 @@
+"""What calls jaxprs with products in them, run so that the counters of those come out too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
+
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.manual_axes import varied
+from jaxgrad.transform.equations import called
+from jaxgrad.transform.plan import Path, Plan, unknown
+from jaxgrad.transform.tally import Sites, folded, merged, nothing
+
+Values = list[Any]
+
+
+class Runner(Protocol):
+    """What runs a jaxpr: see ``interpreter.Interpreter``."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    def run(self, jaxpr: Jaxpr, path: Path, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]: ...
+
+
+def call(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    """The results of an equation that calls jaxprs, and what the products in them took.
+
+    Raises:
+        ValueError: its primitive calls them in a way that is not known.
+    """
+    rule = _RULES.get(equation.primitive.name)
+    if rule is None:
+        raise unknown(equation)
+    return rule(runner, equation, path, operands)
+
+
+def _once(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    """A function that is called as it is. Derivative rules of its own don't matter: no one differentiates what runs."""
+    jaxpr, consts = called(equation)[0]
+    return runner.run(jaxpr, (*path, 0), consts, operands)
+
+
+def _remat(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    if equation.params["differentiated"] and equation.params["prevent_cse"]:
+        # Its forward products run again, and XLA shall not take them for those before.
+        operands = list(lax.optimization_barrier(operands))
+    return _once(runner, equation, path, operands)
+
+
+def _scan(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    ((jaxpr, consts),) = called(equation)
+    params = equation.params
+    carried = sum(_rank(one) == _rank(other) for one, other in zip(equation.outvars, jaxpr.outvars, strict=True))
+    whole = sum(_rank(one) == _rank(other) for one, other in zip(equation.invars, jaxpr.invars, strict=True))
+    shared = operands[: whole - carried]
+
+    def body(carry: Values, slices: Values) -> tuple[Values, tuple[Values, Sites]]:
+        outs, sites = runner.run(jaxpr, (*path, 0), consts, [*shared, *carry, *slices])
+        return outs[:carried], (outs[carried:], sites)
+
+    carry, (stacked, sites) = lax.scan(
+        body,
+        operands[whole - carried : whole],
+        operands[whole:],
+        length=params["length"],
+        reverse=params["reverse"],
+        unroll=params["unroll"],
+    )
+    return [*carry, *stacked], folded(sites)
+
+
+def _while(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    (test, test_consts), (body, body_consts) = called(equation)
+    for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
+    tested, shared = operands[:for_test], operands[for_test : for_test + for_body]
+    start = operands[for_test + for_body :]
+    zero = varied(nothing(runner.plan.labels(path)), *operands)
+
+    def step(values: Values, spent: Sites) -> tuple[Values, Sites]:
+        outs, sites = runner.run(body, (*path, 1), body_consts, [*shared, *values])
+        return outs, merged(spent, sites)
+
+    if not runner.plan.labels((*path, 0)):
+        asked = jaxpr_as_fun(ClosedJaxpr(test, test_consts))
+        return lax.while_loop(lambda carry: asked(*tested, *carry[0])[0], lambda carry: step(*carry), (start, zero))
+
+    # What a condition takes can't leave it: it is evaluated before the loop, and then at the end of each round.
+    def goes_on(values: Values, spent: Sites) -> tuple[Values, Sites, Array]:
+        (on,), sites = runner.run(test, (*path, 0), test_consts, [*tested, *values])
+        return values, merged(spent, sites), on
+
+    def round_(carry: tuple[Values, Sites, Array]) -> tuple[Values, Sites, Array]:
+        return goes_on(*step(*carry[:2]))
+
+    outs, sites, _ = lax.while_loop(lambda carry: carry[2], round_, goes_on(start, zero))
+    return outs, sites
+
+
+def _cond(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    index, *given = operands
+    labels = runner.plan.labels(path)
+
+    def branch(number: int, jaxpr: Jaxpr, consts: Sequence[Any]) -> Callable[..., tuple[Values, Sites]]:
+        def run(*given: Any) -> tuple[Values, Sites]:
+            outs, sites = runner.run(jaxpr, (*path, number), consts, given)
+            return outs, merged(varied(nothing(labels), *given), sites)
+
+        return run
+
+    branches = [branch(number, *inner) for number, inner in enumerate(called(equation))]
+    return lax.switch(jnp.asarray(index, jnp.int32), branches, *given)
+
+
+def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    params = equation.params
+    ((jaxpr, consts),) = called(equation)
+    axes = tuple(sorted(params["newly_manual_axes"]))
+
+    def device(*operands: Any) -> tuple[Values, Sites]:
+        outs, sites = runner.run(jaxpr, (*path, 0), consts, operands)
+        return outs, jax.tree.map(
+            lambda own: own.psum(axes),
+            _on_each(sites, axes) if params["check_vma"] else sites,
+            is_leaf=lambda own: isinstance(own, LayerCounters),
+        )
+
+    mapped = jax.shard_map(
+        device,
+        mesh=params["mesh"],
+        in_specs=tuple(params["in_specs"]),
+        out_specs=(list(params["out_specs"]), jax.sharding.PartitionSpec()),
+        axis_names=set(axes),
+        check_vma=params["check_vma"],
+    )
+    return mapped(*operands)
+
+
+_RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites]]] = {
+    **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "core_closed_call"), _once),
+    **dict.fromkeys(("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"), _once),
+    **dict.fromkeys(("remat", "remat2", "checkpoint"), _remat),
+    "scan": _scan,
+    "while": _while,
+    "cond": _cond,
+    "shard_map": _shard_map,
+}
+
+
+def _on_each(sites: Sites, axes: tuple[str, ...]) -> Sites:
+    """The counters as each device's own, also where all devices do the same."""
+
+    def own(leaf: Array) -> Array:
+        missing = tuple(axis for axis in axes if axis not in jax.typeof(leaf).manual_axis_type.varying)
+        return lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(own, sites)
+
+
+def _rank(variable: Any) -> int:
+    return len(variable.aval.shape)

@@ -1,0 +1,194 @@
+"""The derivative of an emulated function: JAX's own, traced, planned and run on the array like any function.
+
+A derivative is taken of the plain function and traced with it, as two calls: the forward pass, which hands on what the
+backward pass needs, and the backward pass. So gradients taken outside of an emulated function are the same equations,
+found and run in the same way, as those that a function computes itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
+from jaxtyping import Float32
+
+from jaxgrad.autodiff.taps import tap_cotangent
+from jaxgrad.counters import Counters, total
+from jaxgrad.emulation import Emulation
+from jaxgrad.manual_axes import varied, vary_alike, zeros_of
+from jaxgrad.transform.calls import Values
+from jaxgrad.transform.interpreter import Interpreter
+from jaxgrad.transform.plan import Plan, plan
+from jaxgrad.transform.tally import Sites, merged, nothing
+
+Run = Callable[[Float32[Array, "2 8 15"], Sequence[Any], Sequence[Any]], tuple[Values, Sites]]
+# What automatic differentiation calls the equations of a backward pass; see ``workload.kinds``.
+_BACKWARD = "transpose(emulated)"
+
+
+def differentiable(jaxpr: Jaxpr, planned: Plan, emulation: Emulation) -> Run:
+    """``(tap, consts, operands) -> results and what the products took``, differentiable once, in reverse.
+
+    The cotangent of ``tap`` tells what the forward and the backward pass took.
+    """
+
+    @jax.custom_vjp
+    def run(tap: Array, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
+        return Interpreter(planned, emulation).run(jaxpr, (), consts, operands)
+
+    def forward(tap: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[tuple[Values, Sites], Any]:
+        values = [*consts, *operands]
+        derivative = Derivative.of(jaxpr, emulation, values)
+        outs, sites, saved = derivative.forward([each.value for each in values])
+        told = _labelled(sites, derivative.plan.labels((0,)), planned.labels(()))
+        return (outs, told), (derivative, saved, tap.value if tap.perturbed else None, _spent(sites))
+
+    def backward(residuals: Any, cotangents: tuple[Values, Any]) -> tuple[Any, ...]:
+        derivative, saved, tap, before = residuals
+        gradients, sites = derivative.backward(saved, cotangents[0])
+        dtap = None
+        if tap is not None:
+            after = _spent(sites)
+            dtap = varied(tap_cotangent(before[0] + after[0], before[1] + after[1]), tap)
+        return dtap, gradients[: len(jaxpr.constvars)], gradients[len(jaxpr.constvars) :]
+
+    run.defvjp(forward, backward, symbolic_zeros=True)
+    return lambda tap, consts, operands: run(vary_alike(tap, *consts, *operands)[0], consts, operands)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True, eq=False)
+class Derivative:
+    """A function's forward and backward pass in one trace.
+
+    Args:
+        jaxpr: of two equations: a call of the forward pass, on what the function is of, and one of the backward pass,
+            on what that hands on and the cotangents of the results that have some.
+        moving: which of the function's operands have a gradient.
+        floats: which of its results have a cotangent.
+        plan: what to do with the products of both.
+        emulation: on what, and how.
+    """
+
+    jaxpr: ClosedJaxpr
+    moving: tuple[bool, ...]
+    floats: tuple[bool, ...]
+    plan: Plan
+    emulation: Emulation
+
+    @classmethod
+    def of(cls, jaxpr: Jaxpr, emulation: Emulation, values: Sequence[Any]) -> Derivative:
+        """The derivative by the ``perturbed`` ones of the values, which are the jaxpr's constants and operands."""
+        moving = tuple(each.perturbed for each in values)
+        floats = tuple(jnp.issubdtype(out.aval.dtype, jnp.inexact) for out in jaxpr.outvars)  # pyright: ignore[reportAttributeAccessIssue]
+        consts = len(jaxpr.constvars)
+
+        def first(values: Values) -> tuple[Values, Values, Any]:
+            def function(*changing: Any) -> tuple[Values, Values]:
+                own = _filled(moving, changing, _chosen(values, moving, among=False))
+                outs = jaxpr_as_fun(ClosedJaxpr(jaxpr, own[:consts]))(*own[consts:])
+                return _chosen(outs, floats), _chosen(outs, floats, among=False)
+
+            outs, pullback, others = jax.vjp(function, *_chosen(values, moving), has_aux=True)
+            return outs, others, pullback
+
+        def both(values: Values, cotangents: Values) -> tuple[Any, ...]:
+            outs, others, pullback = jax.jit(first)(values)
+            with jax.named_scope(_BACKWARD):
+                gradients = jax.jit(lambda pullback, cotangents: pullback(cotangents))(pullback, cotangents)
+            return outs, others, gradients
+
+        given = [each.value for each in values]
+        traced = jax.make_jaxpr(both)(given, jax.eval_shape(first, given)[0])
+        return cls(traced, moving, floats, plan(traced.jaxpr), emulation)
+
+    def forward(self, values: Sequence[Any]) -> tuple[Values, Sites, Values]:
+        """The function's results, what they took, and what the backward pass needs."""
+        jaxpr = self.jaxpr.jaxpr
+        known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*self.jaxpr.consts, *values), strict=False))
+        sites = self._call(0, known)
+        outs = [_read(out, known) for out in jaxpr.outvars[: len(self.floats)]]
+        split = sum(self.floats)
+        return _filled(self.floats, outs[:split], outs[split:]), sites, [known[each] for each in self._saved]
+
+    def backward(self, saved: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Values, Sites]:
+        """The gradients of all operands, None for those without, and what they took."""
+        jaxpr = self.jaxpr.jaxpr
+        known = dict(zip(self._saved, saved, strict=True))
+        given = _chosen(cotangents, self.floats)
+        for variable, cotangent in zip(self._cotangents, given, strict=True):
+            zero = isinstance(cotangent, jax.custom_derivatives.SymbolicZero)
+            known[variable] = zeros_of(variable.aval) if zero else cotangent
+        sites = self._call(1, known)
+        gradients = [_once(_read(out, known)) for out in jaxpr.outvars[len(self.floats) :]]
+        return _filled(self.moving, gradients, [None] * (len(self.moving) - len(gradients))), sites
+
+    def _call(self, index: int, known: dict[Any, Any]) -> Sites:
+        equation = self.jaxpr.jaxpr.eqns[index]
+        operands = [_read(variable, known) for variable in equation.invars]
+        outs, sites = Interpreter(self.plan, self.emulation).call(equation, (index,), operands)
+        known.update(zip(equation.outvars, outs, strict=True))
+        return sites
+
+    @property
+    def _cotangents(self) -> list[Any]:
+        return list(self.jaxpr.jaxpr.invars[len(self.moving) :])
+
+    @property
+    def _saved(self) -> list[Any]:
+        """The variables of the forward pass that the backward pass is of, or gives."""
+        jaxpr = self.jaxpr.jaxpr
+        needed = (*jaxpr.eqns[1].invars, *jaxpr.outvars[len(self.floats) :])
+        own = {*self._cotangents, *jaxpr.eqns[1].outvars}
+        return [each for each in dict.fromkeys(needed) if not isinstance(each, Literal) and each not in own]
+
+
+@jax.custom_jvp
+def _once(gradient: Array) -> Array:
+    """A gradient, which refuses to be differentiated again."""
+    return gradient
+
+
+@_once.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    raise ValueError(
+        "emulated: got a second derivative of one emulated function; put the first one inside, emulated(jax.grad(...))"
+    )
+
+
+def _labelled(sites: Sites, mine: list[str], planned: list[str]) -> Sites:
+    """The counters under the labels that the function has when it is not differentiated.
+
+    Only a derivative rule of its own can have other products than the function itself: theirs go to the last label.
+    """
+    names = dict(zip(mine, planned, strict=False))
+    result = nothing(planned)
+    for label, own in sites.items():
+        if planned:
+            result = merged(result, {names.get(label, planned[-1]): own})
+    return result
+
+
+def _spent(sites: Sites) -> tuple[Counters, Counters]:
+    return total([own.forward for own in sites.values()]), total([own.backward for own in sites.values()])
+
+
+def _read(variable: Any, known: dict[Any, Any]) -> Any:
+    if isinstance(variable, Literal):
+        return jnp.asarray(variable.val, variable.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
+    return known[variable]
+
+
+def _chosen(values: Sequence[Any], which: Sequence[bool], *, among: bool = True) -> Values:
+    return [value for value, own in zip(values, which, strict=True) if own == among]
+
+
+def _filled(which: Sequence[bool], ones: Sequence[Any], others: Sequence[Any]) -> Values:
+    """The inverse of choosing."""
+    given = {True: iter(ones), False: iter(others)}
+    return [next(given[own]) for own in which]
