@@ -18,6 +18,7 @@ from jaxgrad.emulation import Emulation
 from jaxgrad.transform.derivative import differentiable
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.tally import Tally
+from jaxgrad.workload import collector
 
 
 class Emulated:
@@ -39,9 +40,10 @@ class Emulated:
         return self._run(tap, args, kwargs)
 
     def _run(self, tap: Array | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Tally]:
-        traced = _trace(self.function, args, kwargs)
-        jaxpr = traced.jaxpr.jaxpr
-        planned = plan(jaxpr)
+        with collector.at_rest():
+            traced = _trace(self.function, args, kwargs)
+            jaxpr = traced.jaxpr.jaxpr
+            planned = plan(jaxpr)
         run = differentiable(jaxpr, planned, self.emulation)
         outs, sites = run(new_tap() if tap is None else tap, traced.jaxpr.consts, traced.operands)
         return traced.returned(outs), Tally(sites, tuple(planned.notes))
