@@ -27,8 +27,6 @@ from jaxgrad.transform.plan import Plan, plan
 from jaxgrad.transform.tally import Sites, merged, nothing
 
 Run = Callable[[Float32[Array, "2 8 15"], Sequence[Any], Sequence[Any]], tuple[Values, Sites]]
-# What automatic differentiation calls the equations of a backward pass; see ``workload.kinds``.
-_BACKWARD = "transpose(emulated)"
 
 
 def differentiable(jaxpr: Jaxpr, planned: Plan, emulation: Emulation) -> Run:
@@ -99,9 +97,7 @@ class Derivative:
 
         def both(values: Values, cotangents: Values) -> tuple[Any, ...]:
             outs, others, pullback = jax.jit(first)(values)
-            with jax.named_scope(_BACKWARD):
-                gradients = jax.jit(lambda pullback, cotangents: pullback(cotangents))(pullback, cotangents)
-            return outs, others, gradients
+            return outs, others, jax.jit(lambda pullback, cotangents: pullback(cotangents))(pullback, cotangents)
 
         given = [each.value for each in values]
         traced = jax.make_jaxpr(both)(given, jax.eval_shape(first, given)[0])

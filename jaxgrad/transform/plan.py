@@ -97,7 +97,9 @@ def plan(jaxpr: Jaxpr) -> Plan:
     return _Planner(frames, paths, sites, products(trace)).plan()
 
 
-def _walk(jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr]) -> Iterator[tuple[Path, JaxprEqn]]:
+def _walk(
+    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], caller: JaxprEqn | None = None
+) -> Iterator[tuple[Path, JaxprEqn]]:
     """The products in the order in which ``Numbering`` comes by them; ``frames`` is told the jaxprs."""
     frames[path] = jaxpr
     for index, equation in enumerate(jaxpr.eqns):
@@ -106,17 +108,19 @@ def _walk(jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr]) -> Iterator[tuple
             yield own, equation
         elif equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
             for number, inner in enumerate(jaxprs.inner(equation)):
-                yield from _walk(inner, (*own, number), frames)
+                yield from _walk(inner, (*own, number), frames, equation)
         elif any(_has_products(inner) for inner in jaxprs.inner(equation)):
-            raise unknown(equation)
+            raise unknown(equation, caller)
 
 
-def unknown(equation: JaxprEqn) -> ValueError:
+def unknown(equation: JaxprEqn, caller: JaxprEqn | None = None) -> ValueError:
     """The error for products in a primitive that calls jaxprs in a way of its own."""
-    name = equation.primitive.name
+    name, line = equation.primitive.name, where(equation)
+    if line == name and caller is not None:  # within JAX's own code: the program's line is that of the call
+        line = where(caller)
     return ValueError(
-        f"function: got {name} at {where(equation)}, which calls products in a way that is not known; keep them out "
-        "of it, or emulate the parts around it"
+        f"function: got {name} at {line}, which calls products in a way that is not known; keep them out of it, or "
+        "emulate the parts around it"
     )
 
 

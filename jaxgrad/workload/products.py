@@ -76,10 +76,10 @@ class Product:
 
 
 def where(equation: JaxprEqn) -> str:
-    """The file's name and the line of the program that an equation comes from."""
+    """The file's name and the line of the program that an equation comes from; what it is, where JAX does not say."""
     line = source_info_util.summarize(equation.source_info).split(" ")[0]
     parts = line.rpartition("/")[2].split(":")
-    return ":".join(parts[:2])
+    return ":".join(parts[:2]) or equation.primitive.name
 
 
 def products(trace: Trace) -> list[Product]:

@@ -682,9 +682,12 @@ def unknown(x: Array) -> Array:
         Refusal(lambda: emulated(dense, ARRAY), "emulation", "Accelerator", "Emulation"),  # pyright: ignore[reportArgumentType]
         Refusal(lambda: emulated(untraceable, EMULATION)(X), "function", "untraceable", "jax.jit"),
         Refusal(lambda: emulated(unknown, EMULATION)(X[:, 0]), "function", "custom_linear_solve", "keep them out"),
+        Refusal(
+            lambda: emulated(jnp.linalg.solve, EMULATION)(X @ X.T, X), "function", "custom_linear_solve", "around it"
+        ),
         Refusal(lambda: emulated(BOTH[0], Emulation(ARRAY, "ws"))(*BOTH[1]), "schedule", "'ws'", "interleaved"),
     ],
-    ids=["function", "emulation", "untraceable", "unknown primitive", "schedule"],
+    ids=["function", "emulation", "untraceable", "unknown primitive", "in JAX", "schedule"],
 )
 def test_bad_input_is_refused(refusal: Refusal) -> None:
     assert_refused(refusal)
