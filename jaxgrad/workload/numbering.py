@@ -158,7 +158,7 @@ class Numbering:
         given = list(operands)
         for index in range(consts, consts + carries):
             if body.outvars[index - consts] is not body.invars[index]:
-                given[index] = self._carry()
+                given[index] = self._carry(given[index])
         outs = self._run(body, given, place, runs)
         self._keep(outs[:carries])
         return outs
@@ -168,7 +168,7 @@ class Numbering:
         for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
         consts = operands[for_test : for_test + for_body]
         carries = [
-            own if body.outvars[index] is body.invars[for_body + index] else self._carry()
+            own if body.outvars[index] is body.invars[for_body + index] else self._carry(own)
             for index, own in enumerate(operands[for_test + for_body :])
         ]
         self._keep(self._run(test, [*operands[:for_test], *carries], place, runs))
@@ -192,7 +192,8 @@ class Numbering:
         self._keep(out[index] for out in outs)
         return self._new()
 
-    def _carry(self) -> Value:
+    def _carry(self, start: Value) -> Value:
+        self._keep([start])
         value = self._new()
         self.carried.add(value.origin)
         return value

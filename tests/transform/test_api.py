@@ -475,6 +475,27 @@ def test_what_no_result_needs_costs_nothing() -> None:
     assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
 
 
+def test_what_a_loop_begins_with_is_needed() -> None:
+    def function(w: Array, v: Array, x: Array) -> Array:
+        start = jax.nn.relu(x @ v)
+        last = lax.scan(lambda x, _: (jax.nn.relu(x @ w), None), start, None, length=3)[0]
+        return lax.while_loop(lambda x: x.sum() > 9, lambda x: x - jnp.abs(x), last @ v).sum() + last.sum()
+
+    square, gemm = weights(6, 6), Gemm(5, 6, 6)
+    args = square, square.T, X
+    out, tally = emulated(function, EMULATION)(*args)
+    assert_equal(out, function(*args))
+    assert shape_counts(tally.forward) == forwards(*[gemm] * 5)
+
+    def loss(w: Array, v: Array) -> Array:
+        return (lax.scan(lambda x, _: (jax.nn.relu(x @ w), None), X, None, length=3)[0] @ v).sum()
+
+    gradient = jax.grad(loss, (0, 1))
+    out, tally = jax.jit(emulated(gradient, EMULATION))(*args[:2])
+    assert_equal(out, gradient(*args[:2]))
+    assert shape_counts(tally.backward) == closed_form(*[count(gemm, ARRAY)] * 4)
+
+
 @at_each_fidelity
 def test_number_formats_are_those_of_the_rule(fidelity: str) -> None:
     emulation = Emulation(ARRAY, fidelity=fidelity, precision=Precision.of("bf16"))
