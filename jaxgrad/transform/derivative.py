@@ -7,6 +7,7 @@ found and run in the same way, as those that a function computes itself.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,9 @@ def differentiable(jaxpr: Jaxpr, planned: Plan, emulation: Emulation) -> Run:
     def forward(tap: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[tuple[Values, Sites], Any]:
         values = [*consts, *operands]
         derivative = Derivative.of(jaxpr, emulation, values)
+        for note in derivative.plan.notes:
+            if note not in planned.notes:  # no tally has it: that of the forward pass is made
+                warnings.warn(f"emulated: {note}", stacklevel=2)
         outs, sites, saved = derivative.forward([each.value for each in values])
         told = _labelled(sites, derivative.plan.labels((0,)), planned.labels(()))
         return (outs, told), (derivative, saved, tap.value if tap.perturbed else None, _spent(sites))

@@ -447,6 +447,20 @@ def test_what_the_array_has_no_multiplier_for_is_left_and_listed() -> None:
     assert "lhs_dilation" in tally.notes[0]
 
 
+def test_what_a_derivative_outside_leaves_to_xla_is_said() -> None:
+    @jax.custom_vjp
+    def whole(x: Array) -> Array:
+        return (x @ W).sum()
+
+    def rule(x: Array, dy: Array) -> tuple[Array]:
+        return (dy * (jnp.ones((5, 7), jnp.int32) @ W.T.astype(jnp.int32)).astype(jnp.float32),)
+
+    whole.defvjp(lambda x: (whole(x), x), rule)
+    with pytest.warns(UserWarning, match=r"emulated: test_api\.py:\d+: dot_general left to XLA, of int32"):
+        gradient = jax.grad(lambda x: emulated(lambda x: whole(x) * 1, EMULATION)(x)[0])(X)
+    assert_equal(gradient, jax.grad(whole)(X))
+
+
 def test_arguments_and_results_that_are_no_arrays() -> None:
     def function(x: Array, name: str, *, rows: int, rest: Any) -> dict[str, Any]:
         return {name: (x @ rest["w"]).reshape(rows, -1), "none": None, "text": name, "number": rows}
