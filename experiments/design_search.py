@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
 
     def gaps(self, column: str) -> list[float]:
         """By how much the relaxed objective is off at each design that fits, without sign, as ratios."""
-        pairs = zip(self.designs["relaxed"], self.designs[column], strict=True)
+        pairs = zip(self.designs["relaxed"], self.designs.get(column, []), strict=True)
         return [abs(about / cost - 1) for about, cost in pairs if cost is not None]
 
 

@@ -154,7 +154,7 @@ def _best(
             if own in outcome.designs:
                 row[own] = row.get(own) if best is None else outcome.designs[own][best]
         shown.append(row)
-    shown.sort(key=lambda row: math.inf if row[column] is None else row[column])
+    shown.sort(key=lambda row: math.inf if row.get(column) is None else row[column])
     return designs.on_screen(f"{name}: least {_sought(sweep)}", names, shown, list(COLUMNS.values()))
 
 
