@@ -175,8 +175,9 @@ def _tell(outcomes: Sequence[Outcome], truths: Sequence[Truth] | None, sweep: Sw
     gaps = [gap for outcome in outcomes for gap in outcome.gaps(column)]
     if gaps:
         terminal.print(
-            f"The relaxed {_NAMES[sweep.descent.objective]} is off by {100 * sum(gaps) / len(gaps):.1f} % in the mean "
-            f"and {100 * max(gaps):.1f} % at most at the {len(gaps)} designs costed that fit.", soft_wrap=True,
+            f"At the {len(gaps)} designs costed that fit, the relaxed cost ({_NAMES[sweep.descent.objective]}) differs "
+            f"from the exact one by "
+            f"{100 * sum(gaps) / len(gaps):.1f} % in the mean and {100 * max(gaps):.1f} % at most.", soft_wrap=True,
         )  # fmt: skip
     else:
         terminal.print("No design that was looked at fits: give more SRAM, smaller arrays or wider limits.")

@@ -12,7 +12,7 @@ from jaxgrad.cli.options import OUTPUT, Text, option
 
 @command
 def search(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A sweep's TOML file with a [descent] section.")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file, as in experiments/sweeps.")],
     out: Annotated[
         Text,
         option(
