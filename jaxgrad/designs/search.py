@@ -17,6 +17,7 @@ from jaxgrad.designs.space import Chunk, Kind
 from jaxgrad.hardware import Technology
 from jaxgrad.workload import LayerGemm
 
+_CLIMBS = 3  # ends of descents from which neighbours are followed
 _BATCH = 32  # designs costed together: one compiled size
 
 Design = tuple[Any, ...]
@@ -76,12 +77,14 @@ def search(
     corners = [list(_corners(np.exp2(logs), list(axes.values()))) for logs in descent.logs]
     look(itertools.chain.from_iterable(corners))
     ends = [_least(own, costs, goal) for own in corners]
+    good = dict.fromkeys(end for end in ends if end is not None)
+    for end in sorted(good, key=lambda each: costs[each][goal.column])[:_CLIMBS]:
+        at, before = end, None
+        while at != before:
+            around = list(_neighbours(at, list(axes.values())))
+            look(around)
+            at, before = _least(around, costs, goal) or at, at
     best = _least(costs, costs, goal)
-    at = None
-    while best is not None and best != at:
-        at = best
-        look(_neighbours(at, list(axes.values())))
-        best = _least(costs, costs, goal)
     with jax.enable_x64(True):
         logs = np.log2(np.array(list(costs), float).reshape(len(costs), len(axes)))
         relaxed = np.exp(slopes.losses(logs, sweep.descent.starts))
