@@ -12,7 +12,7 @@ from jaxgrad.designs import search
 from jaxgrad.designs import sweep as engine
 from jaxgrad.designs.goal import within_limits
 from jaxgrad.designs.schema import COLUMNS, Sweep
-from jaxgrad.designs.search import Found
+from jaxgrad.designs.search import Found, Sought
 from jaxgrad.designs.space import Chunk, Kind, kinds, technology, workloads
 from jaxgrad.designs.sweep import Table
 from jaxgrad.hardware import Technology
@@ -27,6 +27,11 @@ class Task(NamedTuple):
     workload: dict[str, Any]
     batch: int
     kind: Kind
+
+    @property
+    def network(self) -> str:
+        """The network's name, or the layer's sizes."""
+        return str(self.workload.get("network") or "x".join(map(str, self.workload["layer"])))
 
     def chunk(self, sweep: Sweep, designs: Sequence[Sequence[Any]]) -> Chunk:
         """Arrays and memories of some designs, each with each."""
@@ -99,8 +104,9 @@ class Work:
         return Outcome(**kept)
 
     def _search(self, task: Task) -> Found:
-        gemms = self._gemms(task)
-        return search.search(task.kind, task.workload, task.batch, self._sweep, gemms, self.technology)
+        return search.search(
+            Sought(task.kind, task.workload, task.batch, self._sweep, self._gemms(task), self.technology)
+        )
 
     def _gemms(self, task: Task) -> list[Any]:
         return demand({**task.workload, "batch": task.batch, "vector": False}, self._store).gemms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -24,6 +24,30 @@ _RESULTS = Path("results")
 _NAMES = {"cycles": "cycles", "energy": "energy", "area": "area", "edp": "energy-delay product"}
 _UNITS = {"cycles": ("cycles", 1.0), "energy": ("energy [uJ]", 1e-6), "area": ("area [mm2]", 1e-6),
           "edp": ("EDP [nJ s]", 1e9)}  # fmt: skip
+
+
+class _Row(NamedTuple):
+    """One search and what came of it; ``truth`` only where every design was costed."""
+
+    task: Task
+    outcome: Outcome
+    truth: Truth | None
+
+    @property
+    def workload(self) -> str:
+        return f"{self.task.network}, batch {self.task.batch}"
+
+    def kind(self, sweep: Sweep) -> dict[str, Any]:
+        """What tells it from the other kinds of the space."""
+        own = self.task.kind._asdict()
+        several = [name for name in own if len(getattr(sweep.space, name)) > 1]
+        return {name: own[name] for name in ("schedule", *several)}
+
+    def missed(self, column: str) -> float | None:
+        """By how much the best design found is above the best there is, as a ratio; None where one of them is none."""
+        if self.truth is None or self.truth.best is None or self.outcome.best is None:
+            return None
+        return self.outcome.designs[column][self.outcome.best] / self.truth.best[column] - 1
 
 
 def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, check: bool) -> int:
@@ -48,16 +72,20 @@ def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, ch
     except KeyboardInterrupt:
         again = typed("search", config, out=out, store=store) + (" --exhaustive" if exhaustive else "")
         raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
-    truths = [design_search.truth(table, task, sweep, work.technology) for task in tasks] if table else None
+    rows = [
+        _Row(task, outcome, design_search.truth(table, task, sweep, work.technology) if table else None)
+        for task, outcome in zip(tasks, outcomes, strict=True)
+    ]
     terminal.print(f"[bold]{sweep.title}[/bold]: {_planned(len(tasks), sweep)}")
     files = [path]
     with bad_input(), terminal.status("writing"):
-        write(path, _all(tasks, outcomes, sweep))
-        for name, rows in _by_workload(tasks).items():
-            terminal.print(_best(name, rows, tasks, outcomes, truths, sweep))
+        write(path, _all(rows, sweep))
+        for name in dict.fromkeys(row.workload for row in rows):
+            own = [row for row in rows if row.workload == name]
+            terminal.print(_best(name, own, sweep))
             drawn = path.with_name(f"{path.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
-            files += _draw(drawn, name, rows, tasks, outcomes, truths, sweep)
-    _tell(outcomes, truths, sweep)
+            files += _draw(drawn, name, own, sweep)
+    _tell(rows, sweep)
     terminal.print(f"\nIn {path.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
     return 0
 
@@ -82,7 +110,7 @@ def _searched(work: design_search.Work) -> list[Outcome]:
     with Progress(*columns, console=screen.console(), transient=True) as bar:
         own = bar.add_task("searches", total=len(work.tasks))
         for task in work.tasks:
-            bar.update(own, description=f"{_workload(task)}, {task.kind.schedule}")
+            bar.update(own, description=f"{task.network}, batch {task.batch}, {task.kind.schedule}")
             outcomes.append(work.compute(task))
             bar.advance(own)
     return outcomes
@@ -99,120 +127,78 @@ def _whole(work: design_sweep.Work) -> Table:
     return design_sweep.merged(tables)
 
 
-def _workload(task: Task) -> str:
-    name = task.workload.get("network") or "x".join(map(str, task.workload["layer"]))
-    return f"{name}, batch {task.batch}"
-
-
-def _by_workload(tasks: Sequence[Task]) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
-    for index, task in enumerate(tasks):
-        rows.setdefault(_workload(task), []).append(index)
-    return rows
-
-
-def _kind(task: Task, sweep: Sweep) -> dict[str, Any]:
-    """What tells a kind from the others of the space."""
-    own = task.kind._asdict()
-    several = [name for name in own if len(getattr(sweep.space, name)) > 1]
-    return {name: own[name] for name in ("schedule", *several)}
-
-
-def _all(tasks: Sequence[Task], outcomes: Sequence[Outcome], sweep: Sweep) -> Table:
+def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:
     """Every design that was costed exactly."""
     table: Table = {}
-    for task, outcome in zip(tasks, outcomes, strict=True):
-        count = len(outcome.designs["rows"])
-        network, _, batch = _workload(task).rpartition(", batch ")
-        same = {"network": network, "batch": int(batch), **task.kind._asdict()}
-        own = {name: [value] * count for name, value in same.items()} | outcome.designs
+    for row in rows:
+        count = len(row.outcome.designs["rows"])
+        same = {"network": row.task.network, "batch": row.task.batch, **row.task.kind._asdict()}
+        own = {name: [value] * count for name, value in same.items()} | row.outcome.designs
         own[f"relaxed_{COLUMNS[sweep.descent.objective]}"] = own.pop("relaxed")
         for name, values in own.items():
             table.setdefault(name, []).extend(values)
     return table
 
 
-def _best(
-    name: str,
-    rows: Sequence[int],
-    tasks: Sequence[Task],
-    outcomes: Sequence[Outcome],
-    truths: Sequence[Truth] | None,
-    sweep: Sweep,
-) -> Any:
+def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     """The best design of each kind, the best of all first."""
     column, shown = COLUMNS[sweep.descent.objective], []
-    axes = [name for name, values in sweep.axes.items() if len(values) > 1]
-    for index in rows:
-        outcome, best = outcomes[index], outcomes[index].best
-        row: dict[str, Any] = {**_kind(tasks[index], sweep), **dict.fromkeys(axes, "-")}
-        row |= {"at it\n[%]": f"{100 * outcome.found_it(column):.0f}", "costed": len(outcome.designs["rows"])}
-        if truths is not None:
-            row |= {"of": truths[index].designs, "off\n[%]": _missed(outcome, truths[index], column)}
-        names = list(row)
+    axes = [axis for axis, values in sweep.axes.items() if len(values) > 1]
+    for row in rows:
+        found, best, missed = row.outcome.designs, row.outcome.best, row.missed(column)
+        cells: dict[str, Any] = {**row.kind(sweep), **dict.fromkeys(axes, "-")}
+        cells |= {"at it\n[%]": f"{100 * row.outcome.found_it(column):.0f}", "costed": len(found["rows"])}
+        if row.truth is not None:
+            cells |= {"of": row.truth.designs, "off\n[%]": "-" if missed is None else f"{100 * missed:.2f}"}
+        names = list(cells)
         for own in (*axes, *COLUMNS.values()):
-            if own in outcome.designs:
-                row[own] = row.get(own) if best is None else outcome.designs[own][best]
-        shown.append(row)
-    shown.sort(key=lambda row: math.inf if row.get(column) is None else row[column])
+            if own in found:
+                cells[own] = cells.get(own) if best is None else found[own][best]
+        shown.append(cells)
+    shown.sort(key=lambda cells: math.inf if cells.get(column) is None else cells[column])
     return designs.on_screen(f"{name}: least {_sought(sweep)}", names, shown, list(COLUMNS.values()))
 
 
-def _missed(outcome: Outcome, truth: Truth, column: str) -> str:
-    if truth.best is None or outcome.best is None:
-        return "-" if truth.best is None else "missed"
-    return f"{100 * (outcome.designs[column][outcome.best] / truth.best[column] - 1):.2f}"
-
-
-def _tell(outcomes: Sequence[Outcome], truths: Sequence[Truth] | None, sweep: Sweep) -> None:
+def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
     """How far the relaxed cost is from the exact one, and how often the search found the best."""
     terminal, column = screen.console(), COLUMNS[sweep.descent.objective]
-    off = "; off: how far it is from the best of all designs" if truths is not None else ""
-    terminal.print(
-        f"at it: descents that ended at this design, or within 1 % of it; costed: designs costed exactly{off}",
-        soft_wrap=True,
-    )
-    gaps = [gap for outcome in outcomes for gap in outcome.gaps(column)]
+    known = [row for row in rows if row.truth is not None]
+    said = ["at it: descents that ended at this design, or within 1 % of it", "costed: designs costed exactly"]
+    said += ["off: how far it is from the best of all designs"] if known else []
+    lines = ["; ".join(said)]
+    gaps = [gap for row in rows for gap in row.outcome.gaps(column)]
     if gaps:
-        terminal.print(
+        mean, most = sum(gaps) / len(gaps), max(gaps)
+        lines.append(
             f"At the {len(gaps)} designs costed that fit, the relaxed cost ({_NAMES[sweep.descent.objective]}) differs "
-            f"from the exact one by "
-            f"{100 * sum(gaps) / len(gaps):.1f} % in the mean and {100 * max(gaps):.1f} % at most.", soft_wrap=True,
-        )  # fmt: skip
+            f"from the exact one by {100 * mean:.1f} % in the mean and {100 * most:.1f} % at most."
+        )
     else:
-        terminal.print("No design that was looked at fits: give more SRAM, smaller arrays or wider limits.")
-    if truths is not None:
-        met = [
-            outcome.best is not None and outcome.designs[column][outcome.best] <= truth.best[column]
-            for outcome, truth in zip(outcomes, truths, strict=True) if truth.best is not None
-        ]  # fmt: skip
-        looked, every = sum(len(own.designs["rows"]) for own in outcomes), sum(truth.designs for truth in truths)
-        terminal.print(
-            f"Of {len(met)} searches {sum(met)} found the best design, costing {looked:,} of {every:,} designs "
-            f"({100 * looked / every:.2g} %).", soft_wrap=True,
-        )  # fmt: skip
+        lines.append("No design that was looked at fits: give more SRAM, smaller arrays or wider limits.")
+    if known:
+        possible = [row for row in known if row.truth and row.truth.best is not None]
+        met = sum(missed is not None and missed <= 0 for missed in (row.missed(column) for row in possible))
+        looked = sum(len(row.outcome.designs["rows"]) for row in known)
+        every = sum(row.truth.designs for row in known if row.truth)
+        lines.append(
+            f"Of {len(possible)} searches {met} found the best design, costing {looked:,} of {every:,} designs "
+            f"({100 * looked / every:.2g} %)."
+        )
+    for line in lines:
+        terminal.print(line, soft_wrap=True)
 
 
-def _draw(
-    path: Path,
-    name: str,
-    rows: Sequence[int],
-    tasks: Sequence[Task],
-    outcomes: Sequence[Outcome],
-    truths: Sequence[Truth] | None,
-    sweep: Sweep,
-) -> list[Path]:
+def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Path]:
     label, scale = _UNITS[sweep.descent.objective]
     column = COLUMNS[sweep.descent.objective]
     descents, found, best = {}, {}, {}
-    for index in rows:
-        outcome = outcomes[index]
-        kind = " ".join(_written(each) for each in _kind(tasks[index], sweep).items())
-        descents[kind] = [[math.exp(loss) * scale for loss in losses] for losses in outcome.losses]
-        if outcome.best is not None:
-            found[kind] = outcome.designs[column][outcome.best] * scale
-        if truths is not None and (truth := truths[index].best) is not None:
-            best[kind] = truth[column] * scale
+    for row in rows:
+        kind = " ".join(_written(each) for each in row.kind(sweep).items())
+        descents[kind] = [[math.exp(loss) * scale for loss in losses] for losses in row.outcome.losses]
+        if row.outcome.best is not None:
+            found[kind] = row.outcome.designs[column][row.outcome.best] * scale
+        if row.truth is not None and row.truth.best is not None:
+            best[kind] = row.truth.best[column] * scale
     title = f"{name}: descents to the least {_sought(sweep)}"
     return plots.descents(descents, found, path, title, y_label=f"relaxed {label}", best=best)
 

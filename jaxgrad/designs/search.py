@@ -24,6 +24,25 @@ Design = tuple[Any, ...]
 """A value for each of ``Sweep.axes``."""
 
 
+class Sought(NamedTuple):
+    """What is searched.
+
+    Args:
+        kind: schedule, order, precision and PEs.
+        workload, batch: see ``Chunk``.
+        sweep: the space, and what is sought in it.
+        gemms: of the network at its batch.
+        known: the technology, if energies and areas are wanted.
+    """
+
+    kind: Kind
+    workload: Mapping[str, Any]
+    batch: int
+    sweep: Sweep
+    gemms: Sequence[LayerGemm]
+    known: Technology | None
+
+
 class Found(NamedTuple):
     """What a search of one kind of design found.
 
@@ -44,24 +63,10 @@ class Found(NamedTuple):
     best: Design | None
 
 
-def search(
-    kind: Kind,
-    workload: Mapping[str, Any],
-    batch: int,
-    sweep: Sweep,
-    gemms: Sequence[LayerGemm],
-    known: Technology | None,
-) -> Found:
-    """The best sizes for one kind of design.
-
-    Args:
-        kind: schedule, order, precision and PEs.
-        workload, batch: see ``Chunk``.
-        sweep: the space, and what is sought in it.
-        gemms: of the network at its batch.
-        known: the technology, if energies and areas are wanted.
-    """
-    goal = Goal(kind, sweep, gemms, known)
+def search(sought: Sought) -> Found:
+    """The best sizes for one kind of design."""
+    kind, sweep, known = sought.kind, sought.sweep, sought.known
+    goal = Goal(kind, sweep, sought.gemms, known)
     axes = sweep.axes
     lower, upper = (np.log2([pick(values) for values in axes.values()]) for pick in (min, max))
     with jax.enable_x64(True):
@@ -72,7 +77,7 @@ def search(
 
     def look(designs: Iterable[Design]) -> None:
         new = [each for each in dict.fromkeys(designs) if each not in costs and within_limits(each, kind, sweep, known)]
-        costs.update(_costed(new, kind, workload, batch, sweep, gemms, known))
+        costs.update(_costed(new, sought))
 
     corners = [list(_corners(np.exp2(logs), list(axes.values()))) for logs in descent.logs]
     look(itertools.chain.from_iterable(corners))
@@ -117,16 +122,9 @@ def _least(designs: Iterable[Design], costs: Mapping[Design, Mapping[str, Any]],
     return min(able, key=lambda each: costs[each][goal.column], default=None)
 
 
-def _costed(
-    designs: Sequence[Design],
-    kind: Kind,
-    workload: Mapping[str, Any],
-    batch: int,
-    sweep: Sweep,
-    gemms: Sequence[LayerGemm],
-    known: Technology | None,
-) -> dict[Design, dict[str, Any]]:
+def _costed(designs: Sequence[Design], sought: Sought) -> dict[Design, dict[str, Any]]:
     """Exact results, by the sweep's own costing."""
+    kind, sweep = sought.kind, sought.sweep
     by_memory: dict[tuple[Any, ...], list[Design]] = {}
     for design in designs:
         by_memory.setdefault(design[2:], []).append(design)
@@ -135,11 +133,12 @@ def _costed(
         for start in range(0, len(own), _BATCH):
             some = own[start : start + _BATCH]
             padded = [*some, *[some[-1]] * (_BATCH - len(some))] if sweep.search.plans == "coarse" else some
+            arrays = tuple((each[0], each[1]) for each in padded)
             chunk = Chunk(
-                workload, batch, kind.precision, kind.double_buffered, tuple((each[0], each[1]) for each in padded),
-                memory[:1], memory[1:], (kind.schedule,), (kind.order,),
+                sought.workload, sought.batch, kind.precision, kind.double_buffered, arrays, memory[:1], memory[1:],
+                (kind.schedule,), (kind.order,),
             )  # fmt: skip
-            table = exact.compute(chunk, sweep, gemms, known)
+            table = exact.compute(chunk, sweep, sought.gemms, sought.known)
             names = [name for name in exact.RESULTS if name in table]
             found |= {each: {name: table[name][index] for name in names} for index, each in enumerate(some)}
     return found

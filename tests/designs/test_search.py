@@ -13,7 +13,7 @@ import pytest
 from jaxgrad.costs import area
 from jaxgrad.designs import schema, search, sweep
 from jaxgrad.designs.goal import Goal, within_limits
-from jaxgrad.designs.search import Found
+from jaxgrad.designs.search import Found, Sought
 from jaxgrad.designs.space import Kind, chunks, kinds, machine, workloads
 from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import load_technology
@@ -41,7 +41,7 @@ def checked(base: dict[str, Any], **descent: Any) -> schema.Sweep:
 
 def searched(own: schema.Sweep) -> Found:
     (kind,), ((workload, batch),) = kinds(own), workloads(own)
-    return search.search(kind, workload, batch, own, LAYERS, TECHNOLOGY if own.has_memory else None)
+    return search.search(Sought(kind, workload, batch, own, LAYERS, TECHNOLOGY if own.has_memory else None))
 
 
 def everything(own: schema.Sweep) -> sweep.Table:
