@@ -147,9 +147,10 @@ def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     for row in rows:
         found, best, missed = row.outcome.designs, row.outcome.best, row.missed(column)
         cells: dict[str, Any] = {**row.kind(sweep), **dict.fromkeys(axes, "-")}
-        cells |= {"at it\n[%]": f"{100 * row.outcome.found_it(column):.0f}", "costed": len(found["rows"])}
+        cells |= {"at it\n[%]": f"{100 * row.outcome.found_it(column):.0f}", "costed": str(len(found["rows"]))}
         if row.truth is not None:
-            cells |= {"of": row.truth.designs, "off\n[%]": "-" if missed is None else f"{100 * missed:.2f}"}
+            cells["costed"] += f"/{row.truth.designs}"
+            cells["off\n[%]"] = "-" if missed is None else f"{100 * missed:.2f}"
         names = list(cells)
         for own in (*axes, *COLUMNS.values()):
             if own in found:

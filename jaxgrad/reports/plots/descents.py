@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import MARKERS, colours
+from jaxgrad.reports.style import colours
+
+_COLUMNS = 3
 
 
 def descents(
@@ -21,7 +21,7 @@ def descents(
     y_label: str,
     best: Mapping[str, float] | None = None,
 ) -> list[Path]:
-    """A thin line a descent, in the colour of its kind.
+    """A panel a kind, and in it a thin line a descent.
 
     Args:
         lines: for each kind its descents, each the relaxed objective before each step.
@@ -35,31 +35,34 @@ def descents(
         ValueError: nothing to draw.
     """
     canvas.some("lines", lines)
-    colour = colours(lines)
-    figure = canvas.page(4.0 + 0.2 * ((len(lines) - 1) // 3))
-    axes: Axes = figure.subplots()
-    handles: dict[str, Any] = {}
-    steps = max(len(descent) for own in lines.values() for descent in own)
-    for index, (kind, own) in enumerate(lines.items()):
-        for descent in own:
-            (line,) = axes.plot(range(len(descent)), descent, color=colour[kind], linewidth=0.7, alpha=0.6)
-            handles[f"{kind}: descents"] = line
-        if kind in found:
-            marker = MARKERS[index % len(MARKERS)]
-            (handles[f"{kind}: found, exact"],) = axes.plot(
-                [steps * 1.03], [found[kind]], color=colour[kind], marker=marker, markersize=8, linestyle="none",
-                markeredgecolor="white", zorder=4,
-            )  # fmt: skip
-        if best and kind in best:
-            handles[f"{kind}: best there is"] = axes.axhline(
-                best[kind], color=colour[kind], linestyle="--", linewidth=1
-            )
+    colour, best = colours(lines), best or {}
+    columns = min(_COLUMNS, len(lines))
+    rows = -(-len(lines) // columns)
+    figure = canvas.page(1.1 + 2.3 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     values = [value for own in lines.values() for descent in own for value in descent]
-    canvas.scale(axes.yaxis, [*values, *found.values(), *(best or {}).values()])
-    axes.set_xlabel("step", fontsize=9)
-    axes.set_ylabel(y_label, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    steps = max(len(descent) for own in lines.values() for descent in own)
+    handles: dict[str, Any] = {}
+    for axes, (kind, own) in zip(panels.flat, lines.items(), strict=False):
+        for descent in own:
+            (handles["descents"],) = axes.plot(
+                range(len(descent)), descent, color=colour[kind], linewidth=0.8, alpha=0.6
+            )
+        if kind in best:
+            line = axes.axhline(best[kind], color="black", linestyle="--", linewidth=1)
+            handles["exact: the best there is"] = line
+        if kind in found:
+            (handles["exact: the best found"],) = axes.plot(
+                [steps * 1.05], [found[kind]], color="black", marker="o", markersize=6, linestyle="none", zorder=4
+            )
+        axes.set_title(kind, fontsize=9)
+        axes.set_xlabel("step", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels.flat[len(lines) :]:
+        axes.set_visible(False)
+    canvas.scale(panels[0, 0].yaxis, [*values, *found.values(), *best.values()])
+    figure.supylabel(y_label, fontsize=9)
     canvas.legend(figure, handles, 3)
     return canvas.save(figure, path, title)
