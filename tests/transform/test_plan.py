@@ -1,0 +1,79 @@
+"""What runs on the array and what does not."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxgrad import Gemm, count, emulated
+from jaxgrad.profiling import profile
+from tests.transform.truth import (
+    ARRAY,
+    EMULATION,
+    XW,
+    W,
+    X,
+    assert_equal,
+    closed_form,
+    forwards,
+    shape_counts,
+    weights,
+)
+
+
+def test_what_the_array_has_no_multiplier_for_is_left_and_listed() -> None:
+    def function(x: Array) -> Array:
+        whole = x.astype(jnp.int32)
+        return (x @ x.T).sum() + (whole @ whole.T).sum()
+
+    out, tally = emulated(function, EMULATION)(X)
+    assert_equal(out, function(X))
+    (note,) = tally.notes
+    assert "dot_general left to XLA, of int32" in note
+    transposed = functools.partial(lax.conv_transpose, strides=(2, 2), padding="SAME")
+    image, kernel = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 2))
+    out, tally = emulated(transposed, EMULATION)(image, kernel)
+    assert_equal(out, transposed(image, kernel))
+    assert "lhs_dilation" in tally.notes[0]
+
+
+def test_what_no_result_needs_costs_nothing() -> None:
+    def function(w: Array, x: Array) -> Array:
+        y = x @ w
+        _ = jnp.tanh(y.T @ y) @ y.T
+        return y.sum()
+
+    out, tally = jax.jit(emulated(function, EMULATION))(W, X)
+    assert_equal(out, function(W, X))
+    assert tally.notes == ()
+    assert shape_counts(tally.total) == forwards(XW)
+    assert [record.gemm for record in profile(function, W, X).gemms] == [XW]
+    # Training does: y itself is nothing to the gradient of its sum.
+    out, tally = jax.jit(emulated(jax.grad(function), EMULATION))(W, X)
+    assert_equal(out, jax.grad(function)(W, X))
+    assert shape_counts(tally.forward) == forwards(XW)
+    assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
+
+
+def test_what_a_loop_begins_with_is_needed() -> None:
+    def function(w: Array, v: Array, x: Array) -> Array:
+        start = jax.nn.relu(x @ v)
+        last = lax.scan(lambda x, _: (jax.nn.relu(x @ w), None), start, None, length=3)[0]
+        return lax.while_loop(lambda x: x.sum() > 9, lambda x: x - jnp.abs(x), last @ v).sum() + last.sum()
+
+    square, gemm = weights(6, 6), Gemm(5, 6, 6)
+    args = square, square.T, X
+    out, tally = emulated(function, EMULATION)(*args)
+    assert_equal(out, function(*args))
+    assert shape_counts(tally.forward) == forwards(*[gemm] * 5)
+
+    def loss(w: Array, v: Array) -> Array:
+        return (lax.scan(lambda x, _: (jax.nn.relu(x @ w), None), X, None, length=3)[0] @ v).sum()
+
+    gradient = jax.grad(loss, (0, 1))
+    out, tally = jax.jit(emulated(gradient, EMULATION))(*args[:2])
+    assert_equal(out, gradient(*args[:2]))
+    assert shape_counts(tally.backward) == closed_form(*[count(gemm, ARRAY)] * 4)
