@@ -110,11 +110,18 @@ def test_full_plans_are_those_of_step_cost() -> None:
         ({"schedule": ["interleavd"]}, "space.schedule.0 in F: got 'interleavd'; choose one of"),
         ({"sram_kib": [4]}, "space.sram_kib in F: got"),
         ({"dram_gb_per_s": [-1.0], "sram_kib": [4]}, "space.dram_gb_per_s.0 in F: got -1.0"),
-        ({"rows": {"first": 1, "last": 9_000_000, "step": 1}, "cols": [1, 2]}, "space"),
     ],
 )
 def test_a_space_that_will_not_do_is_one_line(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match="got") as raised:
         small(**{"rows": [2], "cols": [2], **changes})
     assert str(raised.value).startswith(said), raised.value
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_only_a_sweep_has_too_many_points() -> None:
+    own = small(rows={"first": 1, "last": 9_000_000, "step": 1}, cols=[1, 2])  # a search takes as many
+    with pytest.raises(ValueError, match="got") as raised:
+        chunks(own)
+    assert str(raised.value).startswith("space: got 18000000 points; give at most 10000000"), raised.value
     assert len(str(raised.value).splitlines()) == 1
