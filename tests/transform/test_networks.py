@@ -90,7 +90,7 @@ def test_a_transformer_block_by_hand() -> None:
     rest = [square, Gemm(15, 8, 16), Gemm(15, 16, 8)]  # o, up, down
     gradient = jax.grad(block)
     out, tally = jax.jit(emulated(gradient, EMULATION))(params, x)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), out, gradient(params, x))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), out, jax.jit(gradient)(params, x))
     assert tally.notes == ()
     assert shape_counts(tally.forward) == forwards(*[square] * 3, *inside, *rest)
     first = [count(square, ARRAY, dx=False)] * 3  # q, k and v are of the input
