@@ -156,8 +156,8 @@ def test_a_smooth_ceiling_rises_from_integer_to_integer(whole: int, one: float, 
 def test_a_smooth_ceiling_has_a_slope_wherever_more_than_one_tile_is_needed() -> None:
     with jax.enable_x64(True):
         slope = jax.vmap(jax.grad(smooth_ceil))(jnp.array([0.4, 1.001, 1.5, 1.999, 2000.5]))
-    np.testing.assert_allclose(slope[jnp.array([0, 4])], [0.0, 1.0])
-    assert slope[1] > 4 * slope[2] > 8 * slope[3] > 0
+        np.testing.assert_allclose(slope[jnp.array([0, 4])], [0.0, 1.0])
+        assert slope[1] > 4 * slope[2] > 8 * slope[3] > 0
 
 
 @pytest.mark.parametrize("kind", [float, np.float64, lambda value: jnp.asarray(value, jnp.float32)])

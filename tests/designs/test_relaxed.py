@@ -94,8 +94,8 @@ def test_slopes_are_those_of_the_values() -> None:
         slope = jax.jit(jax.grad(log_cycles))(at)
         value = jax.jit(log_cycles)
         numeric = [(value(at + step * axis) - value(at - step * axis)) / (2 * step) for axis in np.eye(2)]
-    np.testing.assert_allclose(slope, numeric, rtol=1e-5)
-    assert all(abs(each) > 0.1 for each in numeric)
+        np.testing.assert_allclose(slope, numeric, rtol=1e-5)
+        assert all(abs(each) > 0.1 for each in numeric)
 
 
 @pytest.mark.slow
@@ -108,6 +108,6 @@ def test_a_scratchpad_that_is_too_small_is_dear_and_more_of_it_is_cheaper() -> N
     with jax.enable_x64(True):
         value = jax.jit(jax.value_and_grad(cycles))
         (ample, flat), (tight, steep) = value(float(1 << 20)), value(40.0)
-    assert float(flat) == pytest.approx(0, abs=1e-9)
-    assert tight > 100 * ample
-    assert steep < -tight / 40  # a power of more than one
+        assert float(flat) == pytest.approx(0, abs=1e-9)
+        assert tight > 100 * ample
+        assert steep < -tight / 40  # a power of more than one
