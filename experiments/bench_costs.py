@@ -194,9 +194,9 @@ def _topology(name: str) -> str:
 
 
 def _gemms(name: str, batch: int) -> list[Any]:
-    from jaxgrad.flax import layer_gemms
+    from jaxgrad.flax import step_gemms
 
-    return layer_gemms(*_traced(name, batch))
+    return step_gemms(*_traced(name, batch))
 
 
 def _traced(name: str, batch: int) -> tuple[Any, Any]:

@@ -86,12 +86,12 @@ def _trace(name: str, batch: int, vector: bool) -> dict[str, Any]:
     import optax
 
     import models
-    from jaxgrad.flax import layer_gemms, step_work
+    from jaxgrad.flax import step_gemms, step_work
 
     model = models.abstract(name)
     images = jax.ShapeDtypeStruct((batch, *models.INPUT_SHAPES[name]), jnp.float32)
     if not vector:
-        return {"gemms": [asdict(gemm) for gemm in layer_gemms(model, images)], "vector": []}
+        return {"gemms": [asdict(gemm) for gemm in step_gemms(model, images)], "vector": []}
     # Momentum: what the papers of these networks train with.
     work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
     return {"gemms": [asdict(gemm) for gemm in work.gemms], "vector": [asdict(each) for each in work.vector]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,12 +16,12 @@ from jaxgrad import evaluate
 from jaxgrad.checks import positive_integer
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import StepCost
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Machine
 from jaxgrad.workload import LayerGemm, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.workload.kinds import labelled
 from jaxgrad.workload.numbering import walk
-from jaxgrad.workload.products import KINDS, Product, gemm_of, products, tangents, where
+from jaxgrad.workload.products import KINDS, Product, products, tangents, where
+from jaxgrad.workload.whole import record
 
 Trips = int | Mapping[str, int]
 _UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback", "ragged_dot", "ragged_dot_general")
@@ -233,26 +233,4 @@ def _unseen(name: str) -> str:
 def _records(found: list[Product]) -> list[LayerGemm]:
     own = [product for product in found if product.of is None]
     lines = iter(_told_apart([product.where for product in own if not product.site.place.path]))
-    return [_record(product, product.site.place.path or next(lines)) for product in own]
-
-
-def _record(product: Product, path: str) -> LayerGemm:
-    gemm, groups, x_words = gemm_of(product.site.equation)
-    dx, dw = product.gradients.get("dx", 0) > 0, product.gradients.get("dw", 0) > 0
-    if product.swapped:
-        gemm, dx, dw = Gemm(gemm.out_features, gemm.in_features, gemm.batch), dw, dx
-    if gemm.batch % product.examples == 0:
-        gemm = replace(gemm, batch=gemm.batch // product.examples)
-        groups, x_words = groups * product.examples, x_words // product.examples
-    backward = max(product.gradients.values(), default=0)
-    calls = backward or product.runs
-    return LayerGemm(
-        path=path,
-        gemm=gemm,
-        times=calls * groups,
-        needs_dx=dx,
-        needs_dw=dw,
-        kind=product.site.equation.primitive.name,
-        recomputed=(product.runs + product.again - calls) * groups,
-        x_words=x_words,
-    )
+    return [record(product, product.site.place.path or next(lines)) for product in own]

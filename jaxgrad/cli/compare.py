@@ -22,7 +22,7 @@ from jaxgrad.cli.machine import machine_of
 from jaxgrad.emulation import Emulation
 from jaxgrad.evaluate import StepCost
 from jaxgrad.files import write_text
-from jaxgrad.flax import layer_gemms, step_work, weight_words
+from jaxgrad.flax import step_gemms, step_work, weight_words
 from jaxgrad.hardware import Machine
 from jaxgrad.literals import parse_text
 from jaxgrad.reports import astrasim, schedules
@@ -66,7 +66,9 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
     if folder:
         schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
         schedules.draw(folder, cost, title)
-        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weight_words(model))
+        # What has no kernel, as attention's products of activations, has no weights to exchange.
+        weights = dict.fromkeys((layer.path for layer in cost.layers), 0) | weight_words(model)
+        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weights)
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 0
@@ -75,7 +77,7 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
 def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation, machine: Machine) -> StepCost:
     """One training step; with a vector unit the work beside the array too, the optimizer's (momentum) included."""
     if machine.vector_unit is None:
-        return evaluate.step_cost(layer_gemms(model, images), emulation, machine=machine)
+        return evaluate.step_cost(step_gemms(model, images), emulation, machine=machine)
     work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
     return evaluate.step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector)
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.progress import track
 
@@ -24,6 +24,9 @@ from jaxgrad.scalesim.reports import quirks_report, reports
 from jaxgrad.scalesim.topology import KINDS, Kind, read_topology, write_gemms
 from jaxgrad.scalesim.traffic import Traffic
 from jaxgrad.scalesim.training import PHASES, Phase, products
+
+if TYPE_CHECKING:
+    from jaxgrad.workload import LayerGemm
 
 _NAMES = {
     "config": "-c",
@@ -108,9 +111,9 @@ def _from_model(machine: Config | None, place: Path | None, as_json: bool, optio
     phases: list[Phase] = [known for known in PHASES if known in chosen]
     files: dict[Path, str] = {}
     shown: list[tuple[str, Result]] = []
-    record: dict[str, Any] = {"notes": [*(machine.notes if machine else ()), *traced.notes]}
+    record: dict[str, Any] = {"notes": [*(machine.notes if machine else ())]}
     for phase in phases:
-        gemms = products(traced.gemms, phase)
+        gemms = products(traced, phase)
         if place is not None:
             files[place / f"{name}_{phase}.csv"] = write_gemms(gemms)
         record[phase] = [{"name": layer, **product._asdict()} for layer, product in gemms]
@@ -133,7 +136,7 @@ def _from_model(machine: Config | None, place: Path | None, as_json: bool, optio
     return 0
 
 
-def _traced(options: dict[str, Any]) -> tuple[str, Any]:
+def _traced(options: dict[str, Any]) -> tuple[str, list[LayerGemm]]:
     """A model's name and what its training step asks for, from shapes alone: the GEMMs of its layers and, in attention,
     of its activations."""
     for name in ("topology", "layout", "save_trace"):
@@ -144,7 +147,7 @@ def _traced(options: dict[str, Any]) -> tuple[str, Any]:
     from flax import nnx
 
     import models
-    from jaxgrad.profiling import profile
+    from jaxgrad.flax import step_gemms
 
     name = one_of("model", options["model"], (*models.MODELS, *models.PAPERS))
     shape = _shape(options["input_shape"]) if options["input_shape"] else models.INPUT_SHAPES.get(name, (8, 8, 1))
@@ -152,8 +155,7 @@ def _traced(options: dict[str, Any]) -> tuple[str, Any]:
     classes = positive_integer("classes", parse_text(wanted, int))
     batch = positive_integer("batch", parse_text(options["batch"] or "1", int))
     model = nnx.eval_shape(lambda: models.build(name, input_shape=shape, classes=classes, rngs=nnx.Rngs(0)))
-    gradients = nnx.grad(lambda model, images: model(images).sum())
-    return name, profile(gradients, model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+    return name, step_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
 
 
 def _shape(text: str) -> tuple[int, ...]:

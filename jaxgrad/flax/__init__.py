@@ -2,6 +2,7 @@
 
 from jaxgrad.flax.gradients import layer_gemms as layer_gemms
 from jaxgrad.flax.gradients import read_counters as read_counters
+from jaxgrad.flax.gradients import step_gemms as step_gemms
 from jaxgrad.flax.gradients import value_and_grad as value_and_grad
 from jaxgrad.flax.hooks import Tap as Tap
 from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
@@ -17,6 +18,7 @@ __all__ = [
     "layers_not_emulated",
     "put_on_array",
     "read_counters",
+    "step_gemms",
     "step_work",
     "value_and_grad",
     "weight_words",

@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.extend.core import ClosedJaxpr
 
 from jaxgrad import workload
 from jaxgrad.autodiff import LayerCounters, read_tap
 from jaxgrad.emulation import Emulation
 from jaxgrad.flax.hooks import Tap
 from jaxgrad.flax.layers import hook_layers, hooks, layer_name
-from jaxgrad.flax.tracing import write_quickly
+from jaxgrad.flax.tracing import name_modules, write_quickly
 from jaxgrad.hardware import Accelerator
 from jaxgrad.workload import LayerGemm, collector
 
@@ -76,8 +77,27 @@ def read_counters(taps: nnx.State) -> dict[str, LayerCounters]:
     return {layer_name(path[:-2]): read_tap(tap[...]) for path, tap in nnx.to_flat_state(taps)}
 
 
+def step_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[LayerGemm]:
+    """All GEMMs of a training step of a model, from a trace: nothing is computed.
+
+    They are those of ``layer_gemms`` and, of attention and the like, the products of two activations, under the path of
+    the module that computes them: their dX and dW are both gradients of activations.
+
+    Args:
+        model: on the array or not; it is left as it is.
+        inputs: what the model is called with; ``jax.ShapeDtypeStruct`` will do.
+        wrt: an NNX filter, what is trained.
+
+    Returns:
+        The GEMMs in the order in which the model computes them.
+    """
+    with collector.at_rest():
+        return workload.step_gemms(_trace(model, inputs, wrt))
+
+
 def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[LayerGemm]:
-    """What a training step of a model asks of an array, from a trace: nothing is computed.
+    """What a training step asks of an array that takes a model's layers alone, as ``put_on_array`` has it: the GEMMs
+    that taps count. See ``step_gemms`` for all that a step computes.
 
     Args:
         model: on the array or not; it is left as it is.
@@ -87,17 +107,23 @@ def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[L
     Returns:
         The layers' GEMMs in the order in which they are called.
     """
+    with collector.at_rest():
+        return workload.layer_gemms(_trace(model, inputs, wrt))
+
+
+def _trace(model: nnx.Module, inputs: tuple[Any, ...], wrt: Any) -> ClosedJaxpr:
+    """The gradient of the sum of a model's outputs, each layer's products marked."""
     graph, params, rest = nnx.split(model, wrt, ...)
 
     def read(params: nnx.State, rest: nnx.State, inputs: tuple[Any, ...]) -> Array:
         inner: Any = nnx.merge(graph, params, rest, copy=True)
+        name_modules(inner)
         hook_layers(inner, Emulation(Accelerator(1, 1)))  # any: a trace takes no array
         _read(inner)
         outs = jax.tree.leaves(inner(*inputs))
         return sum((out.sum() for out in outs if jnp.issubdtype(out.dtype, jnp.floating)), start=jnp.zeros(()))
 
-    with collector.at_rest():
-        return workload.layer_gemms(jax.make_jaxpr(jax.grad(read))(params, rest, inputs))
+    return jax.make_jaxpr(jax.grad(read))(params, rest, inputs)
 
 
 def _read(model: nnx.Module) -> None:

@@ -44,7 +44,8 @@ def put_on_array(model: Model, emulation: Emulation) -> Model:
 
     Every ``nnx.Linear``, ``nnx.LinearGeneral``, ``nnx.Conv`` and ``nnx.Einsum`` gets a hook that owns a ``Tap``; all
     else of the model stays as it was. ``value_and_grad`` then tells what a step took. Other layers that contract are
-    named in one warning.
+    named in one warning, attention's products of two activations among them: they run as they did, and no tap counts
+    them, but ``step_gemms`` and all that costs a step from shapes does.
 
     Raises:
         ValueError: the model is no ``nnx.Module``, or the emulation's schedule does not give both gradients.

@@ -26,7 +26,7 @@ class StepWork:
     """What a training step asks for.
 
     Args:
-        gemms: of the array, in the order in which the model calls its layers.
+        gemms: of the array, in the order in which the model computes them; see ``step_gemms``.
         vector: of the vector unit, a record a kind, module and phase.
     """
 
@@ -99,4 +99,4 @@ def _read(
     leaves = jax.tree.leaves(params)
     state = None if optimizer is None else jax.eval_shape(optimizer.init, leaves)
     jaxpr = jax.make_jaxpr(step)(leaves, given, state)
-    return StepWork(workload.layer_gemms(jaxpr), workload.vector_work(jaxpr))
+    return StepWork(workload.step_gemms(jaxpr), workload.vector_work(jaxpr))

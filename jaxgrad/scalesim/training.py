@@ -22,7 +22,7 @@ def products(layers: Iterable[LayerGemm], phase: Phase) -> list[tuple[str, Produ
         dw        dW = X^T dY   M = in_features, N = out_features, K = batch
 
     Args:
-        layers: of a model, such as ``jaxgrad.flax.layer_gemms`` gives.
+        layers: of a model, such as ``jaxgrad.flax.step_gemms`` gives.
     """
     return [row for layer in layers for row in _rows(layer, phase)]
 

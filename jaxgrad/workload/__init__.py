@@ -9,5 +9,6 @@ from jaxgrad.workload.gemms import Phase as Phase
 from jaxgrad.workload.gemms import layer_gemms as layer_gemms
 from jaxgrad.workload.vector import VectorWork as VectorWork
 from jaxgrad.workload.vector import vector_work as vector_work
+from jaxgrad.workload.whole import step_gemms as step_gemms
 
-__all__ = ["LayerGemm", "Mark", "Phase", "VectorWork", "layer_gemms", "vector_work"]
+__all__ = ["LayerGemm", "Mark", "Phase", "VectorWork", "layer_gemms", "step_gemms", "vector_work"]

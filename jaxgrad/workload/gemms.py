@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxgrad.gemm import Gemm
 from jaxgrad.workload import jaxprs
@@ -87,11 +87,27 @@ def layer_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
 
     Every branch of a ``lax.cond`` is taken to run.
     """
+    return list(by_mark(jaxpr).values())
+
+
+def by_mark(jaxpr: ClosedJaxpr) -> dict[Mark, LayerGemm]:
+    """The same, by what the products' names say."""
     runs: dict[Mark, dict[Phase, int]] = {}
     for mark, phase, count in _marked(jaxpr.jaxpr, 1):
         phases = runs.setdefault(mark, {"forward": 0, "dx": 0, "dw": 0})
         phases[phase] += count
-    return [_record(mark, phases) for mark, phases in runs.items() if phases["forward"]]
+    return {mark: _record(mark, phases) for mark, phases in runs.items() if phases["forward"]}
+
+
+def is_marked(equation: JaxprEqn) -> bool:
+    """Whether an equation is a wrapped product."""
+    return str(equation.params.get("name", "")).startswith(PREFIX)
+
+
+def mark_of(equation: JaxprEqn) -> tuple[Mark, Phase, int]:
+    """What the name of a wrapped product says, in which phase it runs, and the elements of one result."""
+    fields, phase, size = json.loads(equation.params["name"].removeprefix(PREFIX))
+    return Mark(**fields | {"gemm": tuple(fields["gemm"])}), phase, size
 
 
 def _record(mark: Mark, phases: dict[Phase, int]) -> LayerGemm:
@@ -112,12 +128,11 @@ def _record(mark: Mark, phases: dict[Phase, int]) -> LayerGemm:
 def _marked(jaxpr: Jaxpr, times: int) -> Iterator[tuple[Mark, Phase, int]]:
     """The marked products of a jaxpr, and how often each runs; vmap shows as a result of many times the size."""
     for equation in jaxpr.eqns:
-        name = equation.params.get("name")
-        if isinstance(name, str) and name.startswith(PREFIX):
-            fields, phase, size = json.loads(name.removeprefix(PREFIX))
+        if is_marked(equation):
+            mark, phase, size = mark_of(equation)
             if equation.outvars:
                 shape = equation.outvars[0].aval.shape  # pyright: ignore[reportAttributeAccessIssue]  # arrays all
-                yield Mark(**fields | {"gemm": tuple(fields["gemm"])}), phase, times * math.prod(shape) // size
+                yield mark, phase, times * math.prod(shape) // size
         else:
             for inner in jaxprs.inner(equation):
                 yield from _marked(inner, times * jaxprs.runs(equation))

@@ -17,7 +17,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.workload import jaxprs, patterns
-from jaxgrad.workload.gemms import PREFIX
+from jaxgrad.workload.gemms import is_marked
 from jaxgrad.workload.operations import VIEWS, WINDOWS, elements
 
 Kind = Literal[
@@ -122,13 +122,9 @@ def _named(equation: JaxprEqn, place: Place) -> JaxprEqn:
     source = equation.source_info
     names = source.name_stack.extend(label(place.kind, place.path))
     named = equation.replace(source_info=source.replace(name_stack=names))
-    if place.kind is not None or _marked(equation):
+    if place.kind is not None or is_marked(equation):
         return named  # what it calls is of its kind
     return jaxprs.with_inner(named, lambda inner: _labelled(inner, place))
-
-
-def _marked(equation: JaxprEqn) -> bool:
-    return str(equation.params.get("name", "")).startswith(PREFIX)
 
 
 def _kinds(jaxpr: Jaxpr, places: Sequence[Place]) -> list[Kind | None]:

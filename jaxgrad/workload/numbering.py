@@ -17,6 +17,7 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.workload import jaxprs
+from jaxgrad.workload.gemms import is_marked
 from jaxgrad.workload.kinds import Place
 from jaxgrad.workload.operations import MADE
 
@@ -67,10 +68,10 @@ class Trace(NamedTuple):
     needed: set[int]
 
 
-def walk(jaxpr: Jaxpr) -> Trace:
-    """Goes through a whole trace."""
+def walk(jaxpr: Jaxpr, *, marks_whole: bool = False) -> Trace:
+    """Goes through a whole trace; ``marks_whole`` as of ``Numbering``."""
     sites: list[Site] = []
-    numbering = Numbering(sites.append)
+    numbering = Numbering(sites.append, marks_whole=marks_whole)
     results = numbering.walk(jaxpr)
     made = numbering.carried | {out.origin for site in sites for out in site.outs}
     return Trace(sites, made, numbering.kept | {value.origin for value in results})
@@ -81,10 +82,12 @@ class Numbering:
 
     Args:
         visit: told of every equation that makes something and calls nothing, in the order in which they run.
+        marks_whole: whether a layer's product that says whose it is is one equation, and not what is inside.
     """
 
-    def __init__(self, visit: Callable[[Site], None]) -> None:
+    def __init__(self, visit: Callable[[Site], None], *, marks_whole: bool = False) -> None:
         self._visit = visit
+        self._marks_whole = marks_whole
         self._numbers: dict[Hashable, Value] = {}
         self._next = 0
         self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
@@ -115,6 +118,8 @@ class Numbering:
 
     def _equation(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
+        if self._whole(equation):
+            return self._plain(equation, operands, place, runs)
         called, inner = jaxprs.called(equation), list(jaxprs.inner(equation))
         runs *= jaxprs.runs(equation)
         if name == "scan":
@@ -127,6 +132,9 @@ class Numbering:
         if called is not None:
             return self._run(called, operands, place, runs)
         return self._plain(equation, operands, place, runs)
+
+    def _whole(self, equation: JaxprEqn) -> bool:
+        return self._marks_whole and is_marked(equation)
 
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
@@ -146,7 +154,9 @@ class Numbering:
         if equation.effects:
             return self._new()
         shapes = tuple(str(variable.aval) for variable in (*equation.invars, *equation.outvars))
-        parameters = tuple(sorted(equation.params.items(), key=lambda item: item[0]))
+        parameters: tuple[Any, ...] = tuple(sorted(equation.params.items(), key=lambda item: item[0]))
+        if self._whole(equation):
+            parameters = (equation.params["name"],)  # each call has a jaxpr of its own
         try:
             key = (equation.primitive.name, parameters, shapes, tuple(own.number for own in operands), index)
             return self._numbers.setdefault(key, self._new())

@@ -36,6 +36,16 @@ def test_compare_writes_a_workload_for_astra_sim_for_each_schedule(elsewhere: Pa
     assert int(slow[-1][10]) == 4 * 10 * 128
 
 
+def test_attention_s_products_are_in_the_workload_and_have_nothing_to_exchange(elsewhere: Path) -> None:
+    assert main(["compare", "--model", "vit-tiny", "--input-shape", "32x32x3", "--batch", "1", "--out", "vit"]) == 0
+    lines = (elsewhere / "vit" / "astra-sim" / "sequential.txt").read_text().splitlines()[2:]
+    attention = [line.split("\t") for line in lines if line.split("\t")[0].endswith(".attention")]
+    assert len(attention) == 12
+    for row in attention:
+        assert row[9:11] == ["NONE", "0"]
+        assert all(int(row[column]) > 0 for column in (2, 5, 8))
+
+
 MACHINE = """
 [machine]
 rows = 8

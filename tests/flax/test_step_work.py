@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 import models
-from jaxgrad.flax import layer_gemms, step_work
+from jaxgrad.flax import layer_gemms, step_gemms, step_work
 from jaxgrad.workload import VectorWork
 from tests.flax.models import MODELS, images
 
@@ -91,11 +91,11 @@ def test_no_optimizer_no_update() -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_gemms_are_those_of_layer_gemms(name: str) -> None:
+def test_the_gemms_are_those_of_step_gemms(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model: Any = MODELS[name](nnx.Rngs(0))
-        wanted = layer_gemms(model, images())
+        wanted = step_gemms(model, images())
 
         def total(out: Any) -> Array:
             return sum((leaf.sum() for leaf in jax.tree.leaves(out)), start=jnp.zeros(()))
