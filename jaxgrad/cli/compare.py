@@ -66,9 +66,7 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
     if folder:
         schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
         schedules.draw(folder, cost, title)
-        # What has no kernel, as attention's products of activations, has no weights to exchange.
-        weights = dict.fromkeys((layer.path for layer in cost.layers), 0) | weight_words(model)
-        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weights)
+        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weight_words(model))
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 0

@@ -32,6 +32,7 @@ class Problem(NamedTuple):
     x_words: int
     dx: bool
     dw: bool
+    weights: bool = True
 
     @property
     def shapes(self) -> Shapes:
@@ -46,7 +47,7 @@ class Answer(NamedTuple):
 def problem_of(gemm: LayerGemm, machine: Machine) -> Problem:
     b, k, n = gemm.gemm.batch, gemm.gemm.in_features, gemm.gemm.out_features
     on_chip = machine.memory is not None and machine.memory.im2col == "on_chip"
-    return Problem(b, k, n, gemm.input_words if on_chip else b * k, gemm.needs_dx, gemm.needs_dw)
+    return Problem(b, k, n, gemm.input_words if on_chip else b * k, gemm.needs_dx, gemm.needs_dw, gemm.weights)
 
 
 def from_scratchpad(
@@ -76,8 +77,8 @@ def through_memory(
     """With a memory: the forward counts, and by schedule the answers, of plans that are searched for."""
     forward: dict[Problem, Counts] = {}
     answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
-    for dx, dw in dict.fromkeys((problem.dx, problem.dw) for problem in unique):
-        group = [problem for problem in unique if (problem.dx, problem.dw) == (dx, dw)]
+    for dx, dw, weights in dict.fromkeys(problem[4:] for problem in unique):
+        group = [problem for problem in unique if problem[4:] == (dx, dw, weights)]
         stacked = _stacked(group, machine)
         planner = CoresPlanner(machine, stacked, plan_for)
 
@@ -92,7 +93,7 @@ def through_memory(
         for schedule, order in orders.items() if dx or dw else ():
             wanted = "best" if order == "separate" and schedule == "interleaved" else order
             own, chosen = machine, planner
-            if emulation.weight_update == "in_array" and schedule == "interleaved" and dx and dw:
+            if emulation.weight_update == "in_array" and schedule == "interleaved" and dx and dw and weights:
                 # What leaves the array in dW's place is W, in its format.
                 own = replace(machine, precision=replace(machine.precision, dw=machine.precision.w))
                 chosen = CoresPlanner(own, stacked, plan_for)
@@ -120,7 +121,7 @@ def _updated(
 ) -> dict[str, Counts]:
     """The phases with the weight update: one of its own, or, in the array, within that of the gradients."""
     done = {phase: _complete(counts, machine) for phase, counts in phases.items()}
-    if not problem.dw:
+    if not (problem.dw and problem.weights):
         return done
     how = emulation.weight_update
     if how == "in_array" and schedule not in ("interleaved", "auto"):

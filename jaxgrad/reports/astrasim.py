@@ -59,7 +59,7 @@ def workload(
     lines = ["DATA", str(len(cost.layers))]
     for layer in cost.layers:
         phases = layer.phases[schedule]
-        trained = any(gemm.needs_dw for gemm in layer.gemms)
+        trained = any(gemm.needs_dw and gemm.weights for gemm in layer.gemms)
         words = (weight_words or {}).get(layer.path, _weights(layer)) if trained else 0
         columns = (
             *(_name(layer.path), -1, ns(_cycles(phases, "forward")), *_NO_EXCHANGE),

@@ -39,6 +39,7 @@ class LayerGemm:
         recomputed: forward GEMMs a step beyond ``times``, which ``jax.checkpoint`` runs for the backward pass.
         x_words: elements of X before it is lowered, for one of these GEMMs: a convolution's input feature map (of one
             group), whose patches overlap. 0 where X is the GEMM's own, as of a dense layer.
+        weights: whether W is weights, which an update changes; not where it is activations too, as in attention.
     """
 
     path: str
@@ -49,6 +50,7 @@ class LayerGemm:
     kind: str = "dot_general"
     recomputed: int = 0
     x_words: int = 0
+    weights: bool = True
 
     @property
     def input_words(self) -> int:

@@ -60,11 +60,13 @@ class Trace(NamedTuple):
     Args:
         sites: every equation that makes something and calls nothing, in the order in which they run.
         made: the origins of what equations make and loops carry; what is left is given.
+        carried: the origins of what loops carry, weights in training among it.
         needed: the origins of results, and of what effects take, loops carry and branches return.
     """
 
     sites: list[Site]
     made: set[int]
+    carried: set[int]
     needed: set[int]
 
 
@@ -74,7 +76,7 @@ def walk(jaxpr: Jaxpr, *, marks_whole: bool = False) -> Trace:
     numbering = Numbering(sites.append, marks_whole=marks_whole)
     results = numbering.walk(jaxpr)
     made = numbering.carried | {out.origin for site in sites for out in site.outs}
-    return Trace(sites, made, numbering.kept | {value.origin for value in results})
+    return Trace(sites, made, numbering.carried, numbering.kept | {value.origin for value in results})
 
 
 class Numbering:

@@ -42,6 +42,7 @@ class Product:
         gradients: runs of its gradients by operand: of the left one (dx), of the right one (dw).
         examples: into how many GEMMs it falls, where ``vmap`` asks for a gradient by each of as many examples.
         swapped: whether the left operand is the weights.
+        weights: whether one operand may be weights; not where equations make both, as in attention.
         guessed: whether operands alone say that it is a gradient, and not JAX's name for it.
     """
 
@@ -53,6 +54,7 @@ class Product:
     gradients: dict[Role, int] = field(default_factory=dict)
     examples: int = 1
     swapped: bool = False
+    weights: bool = True
     guessed: bool = False
 
     @property
@@ -102,8 +104,10 @@ def products(trace: Trace) -> list[Product]:
     _pair(found)
     _alone(found, trace.sites)
     found = _of_use(found, trace)
+    made = trace.made - trace.carried
     for product in found:
         product.swapped = _weights_left(product, trace.made)
+        product.weights = not all(origin in made for origin in product.origins)
     return found
 
 

@@ -58,6 +58,7 @@ def record(product: Product, path: str) -> LayerGemm:
         kind=product.site.equation.primitive.name,
         recomputed=(product.runs + product.again - calls) * groups,
         x_words=x_words,
+        weights=product.weights,
     )
 
 

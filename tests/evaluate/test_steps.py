@@ -366,3 +366,17 @@ def test_very_large_layers_are_exact() -> None:
     (plan,) = Planner(machine, in_python_ints).backward("ws_only", "separate")
     assert isinstance(plan, Plan)
     assert time_cycles(spent) == plan.cycles > 2 * side**3
+
+
+@pytest.mark.parametrize("machine", [Machine(ARRAY), MACHINE])
+@pytest.mark.parametrize("update", ["separate", "in_array"])
+def test_products_of_activations_have_no_update(machine: Machine, update: str) -> None:
+    """As attention's have: the counts are those without an update."""
+    layer = LayerGemm("attention", Gemm(8, 6, 5), 3, needs_dx=True)
+    costs = {}
+    for weights, how in ((True, "none"), (True, update), (False, update)):
+        emulation = Emulation(ARRAY, weight_update=how)
+        own = replace(layer, weights=weights)
+        cost = step_cost([own], emulation, ["interleaved", "ws_only"], machine=machine, order="best")
+        costs[weights, how] = [dict(cost.step(name)) for name in ("interleaved", "ws_only")]
+    assert costs[False, update] == costs[True, "none"] != costs[True, update]

@@ -133,10 +133,10 @@ def test_totals_are_those_of_the_taps(name: str) -> None:
 
 def test_attention_s_own_products_have_both_gradients() -> None:
     own = profile(nnx.grad(loss_of), Block(nnx.Rngs(0)), jnp.ones(TOKENS))
-    scores = LayerGemm("", Gemm(5, 4, 5), 4, needs_dx=True)
-    mixed = LayerGemm("", Gemm(5, 5, 4), 4, needs_dx=True)
+    scores = LayerGemm("", Gemm(5, 4, 5), 4, needs_dx=True, weights=False)
+    mixed = LayerGemm("", Gemm(5, 5, 4), 4, needs_dx=True, weights=False)
     layers = layer_gemms(Block(nnx.Rngs(0)), jnp.ones(TOKENS))
-    swapped = LayerGemm("", Gemm(4, 5, 5), 4, needs_dx=True)  # einsum puts either operand first
+    swapped = LayerGemm("", Gemm(4, 5, 5), 4, needs_dx=True, weights=False)  # einsum puts either operand first
     extra = bag(own.gemms) - bag(layers)
     assert extra in (Counter([scores, mixed]), Counter([scores, swapped]))
 
