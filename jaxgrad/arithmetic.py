@@ -11,9 +11,10 @@ import functools
 import itertools
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # at run time not before it is needed: who describes hardware alone does not wait for it
+    import numpy as np
 
 Integer = Any
 """A Python int, or an integer array of NumPy or JAX; in a relaxation a real number."""
@@ -57,7 +58,8 @@ def minimum(*values: Integer) -> Integer:
 
 def where(condition: Any, chosen: Integer, other: Integer) -> Integer:
     """``chosen`` where ``condition`` holds, else ``other``."""
-    if isinstance(condition, bool | np.bool_) and all(isinstance(value, int | float) for value in (chosen, other)):
+    numbers = all(isinstance(value, int | float) for value in (chosen, other))
+    if numbers and isinstance(condition, bool | _numpy().bool_):
         return chosen if condition else other
     return _namespace(condition, chosen, other).where(condition, chosen, other)
 
@@ -72,7 +74,7 @@ def stacked(rows: Sequence[Sequence[Integer]]) -> list[Integer]:
 
 def exact(values: Any, *, largest: float) -> np.ndarray:
     """An integer array in which nothing overflows: int64, or Python ints where results reach ``largest`` beyond it."""
-    return np.asarray(values, np.int64 if largest < _SAFE else object)
+    return _numpy().asarray(values, "int64" if largest < _SAFE else object)
 
 
 def is_real(value: Any) -> bool:
@@ -83,7 +85,14 @@ def is_real(value: Any) -> bool:
 
 def _namespace(*values: Any) -> ModuleType:
     """The library whose arrays these are: NumPy, unless one of them belongs to another."""
+    numpy = _numpy()
     for value in values:
-        if hasattr(value, "__array_namespace__") and not isinstance(value, np.ndarray):
+        if hasattr(value, "__array_namespace__") and not isinstance(value, numpy.ndarray):
             return value.__array_namespace__()
-    return np
+    return numpy
+
+
+def _numpy() -> Any:
+    import numpy
+
+    return numpy

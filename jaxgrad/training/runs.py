@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.files import check_folder, write_text
+from jaxgrad.files import check_folder, clear_partial, write_text
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
@@ -124,7 +124,7 @@ def create_folder(folder: Path) -> None:
 
 
 def reopen(folder: Path) -> Run:
-    """The run in ``folder``.
+    """The run in ``folder``, less what a process that was killed left half-written.
 
     Raises:
         ValueError: there is none.
@@ -133,6 +133,7 @@ def reopen(folder: Path) -> Run:
         raise ValueError(
             f"--resume: got {str(folder)!r}; there is no run in it: give the folder of one ({CONFIG} would be in it)"
         )
+    clear_partial(folder)
     return Run(folder)
 
 

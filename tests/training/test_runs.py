@@ -70,3 +70,12 @@ def test_json_is_replaced_whole(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         run.write_json("counters.json", {"new": object()})
     assert json.loads((tmp_path / "run" / "counters.json").read_text()) == {"old": 1}
+
+
+def test_reopened_it_has_nothing_half_written_left(tmp_path: Path) -> None:
+    run = runs.create(tmp_path / "run", "config")
+    for name in (".tables.123.tmp.txt", ".hidden", "notes.tmp.txt"):
+        (run.folder / name).write_text("x")
+    again = runs.reopen(run.folder)
+    assert {path.name for path in again.folder.iterdir()} >= {".hidden", "notes.tmp.txt"}
+    assert not (run.folder / ".tables.123.tmp.txt").exists()
