@@ -14,6 +14,7 @@ from experiments.design_search import Outcome, Task, Truth
 from experiments.store import Store
 from jaxgrad.cli import cache, designs, screen
 from jaxgrad.cli.errors import bad_input, typed
+from jaxgrad.cli.sweep import compute
 from jaxgrad.designs import schema
 from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.sweep import Table
@@ -68,7 +69,7 @@ def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, ch
             whole = design_sweep.Work(sweep, file, kept) if exhaustive else None
     try:
         outcomes = _searched(work)
-        table = _whole(whole) if whole else None
+        table = design_sweep.merged(compute(whole, whole.chunks)) if whole else None
     except KeyboardInterrupt:
         again = typed("search", config, out=out, store=store) + (" --exhaustive" if exhaustive else "")
         raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
@@ -114,17 +115,6 @@ def _searched(work: design_search.Work) -> list[Outcome]:
             outcomes.append(work.compute(task))
             bar.advance(own)
     return outcomes
-
-
-def _whole(work: design_sweep.Work) -> Table:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    tables = []
-    with Progress(*columns, console=screen.console(), transient=True) as bar:
-        own = bar.add_task("every design", total=sum(chunk.points for chunk in work.chunks))
-        for chunk in work.chunks:
-            tables.append(work.compute(chunk))
-            bar.advance(own, chunk.points)
-    return design_sweep.merged(tables)
 
 
 def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:

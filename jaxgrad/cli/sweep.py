@@ -44,7 +44,7 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
         terminal.print(f"{file}: {sweep.title}. {sweep.points:,} points in {len(own)} chunks", soft_wrap=True)
         return 0
     try:
-        tables = _compute(work, [own[number] for number in numbers])
+        tables = compute(work, [own[number] for number in numbers])
     except KeyboardInterrupt:
         again = typed("sweep", config, out=out, store=store, shard=shard)
         raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
@@ -71,7 +71,8 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
     return 0
 
 
-def _compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
+def compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
+    """The chunks' tables, with a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     tables = []
     with Progress(*columns, console=screen.console(), transient=True) as bar:
