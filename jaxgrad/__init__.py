@@ -9,22 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgrad.counters import Counters as Counters
-    from jaxgrad.emulation import Emulation as Emulation
-    from jaxgrad.emulation import backward as backward
-    from jaxgrad.emulation import count as count
-    from jaxgrad.emulation import count_forward as count_forward
-    from jaxgrad.emulation import emulate as emulate
-    from jaxgrad.emulation import forward as forward
-    from jaxgrad.gemm import Gemm as Gemm
+    from jaxgrad.array.counters import Counters as Counters
+    from jaxgrad.array.emulation import Emulation as Emulation
+    from jaxgrad.array.emulation import backward as backward
+    from jaxgrad.array.emulation import count as count
+    from jaxgrad.array.emulation import count_forward as count_forward
+    from jaxgrad.array.emulation import emulate as emulate
+    from jaxgrad.array.emulation import forward as forward
+    from jaxgrad.array.gemm import Gemm as Gemm
+    from jaxgrad.costs.profiling import Profile as Profile
+    from jaxgrad.costs.profiling import profile as profile
     from jaxgrad.hardware import Accelerator as Accelerator
     from jaxgrad.hardware import Machine as Machine
     from jaxgrad.hardware import Memory as Memory
     from jaxgrad.hardware import Precision as Precision
     from jaxgrad.hardware import VectorUnit as VectorUnit
     from jaxgrad.hardware import load_technology as load_technology
-    from jaxgrad.profiling import Profile as Profile
-    from jaxgrad.profiling import profile as profile
     from jaxgrad.transform import emulated as emulated
 
 __version__ = "0.1.0"
@@ -50,22 +50,22 @@ __all__ = [
 ]
 _HOMES = {
     "Accelerator": "jaxgrad.hardware",
-    "Counters": "jaxgrad.counters",
-    "Emulation": "jaxgrad.emulation",
-    "Gemm": "jaxgrad.gemm",
+    "Counters": "jaxgrad.array.counters",
+    "Emulation": "jaxgrad.array.emulation",
+    "Gemm": "jaxgrad.array.gemm",
     "Machine": "jaxgrad.hardware",
     "Memory": "jaxgrad.hardware",
     "Precision": "jaxgrad.hardware",
-    "Profile": "jaxgrad.profiling",
+    "Profile": "jaxgrad.costs.profiling",
     "VectorUnit": "jaxgrad.hardware",
-    "backward": "jaxgrad.emulation",
-    "count": "jaxgrad.emulation",
-    "count_forward": "jaxgrad.emulation",
-    "emulate": "jaxgrad.emulation",
+    "backward": "jaxgrad.array.emulation",
+    "count": "jaxgrad.array.emulation",
+    "count_forward": "jaxgrad.array.emulation",
+    "emulate": "jaxgrad.array.emulation",
     "emulated": "jaxgrad.transform",
-    "forward": "jaxgrad.emulation",
+    "forward": "jaxgrad.array.emulation",
     "load_technology": "jaxgrad.hardware",
-    "profile": "jaxgrad.profiling",
+    "profile": "jaxgrad.costs.profiling",
 }
 
 

@@ -7,4 +7,5 @@ import sys
 from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "import sys; from jaxgrad.cli import main; sys.exit(main())"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "models")])}

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 from jax import Array
 from jaxtyping import Float, UInt32
 
-from jaxgrad.gemm import Gemm
-from jaxgrad.wide import Wide
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.wide import Wide
 
 
 class Chunks(NamedTuple):

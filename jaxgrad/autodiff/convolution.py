@@ -12,15 +12,15 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 from jaxtyping import Float, Float32, UInt32
 
-from jaxgrad import convolution as lowering
+from jaxgrad.array import convolution as lowering
+from jaxgrad.array.convolution import Convolution, Layout
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
 from jaxgrad.autodiff.contraction import Chunks
 from jaxgrad.autodiff.rule import contract
 from jaxgrad.autodiff.task import Task, check_operands
-from jaxgrad.convolution import Convolution, Layout
-from jaxgrad.emulation import Emulation
-from jaxgrad.gemm import Gemm
-from jaxgrad.wide import Wide
 
 # About a second-level cache: im2col of some images at a time is 2 to 3 times as fast as of all of them at once.
 _CACHE_BYTES = 1 << 20

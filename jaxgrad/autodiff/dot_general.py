@@ -13,12 +13,12 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 from jaxtyping import Float, Float32, UInt32
 
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
 from jaxgrad.autodiff.rule import contract
 from jaxgrad.autodiff.task import Task, check_operands
-from jaxgrad.emulation import Emulation
-from jaxgrad.gemm import Gemm
-from jaxgrad.wide import Wide
 
 DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 

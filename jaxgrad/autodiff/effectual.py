@@ -14,10 +14,10 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, UInt32
 
-from jaxgrad import wide
-from jaxgrad.convolution import Convolution
-from jaxgrad.gemm import Gemm
-from jaxgrad.wide import Wide
+from jaxgrad.array import wide
+from jaxgrad.array.convolution import Convolution
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.wide import Wide
 
 _WORD = 1 << 32
 _SHORT = 32

@@ -16,11 +16,11 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from jaxgrad import emulation as core
+from jaxgrad.array import emulation as core
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.counters import Counters
-from jaxgrad.emulation import Emulation
-from jaxgrad.manual_axes import vary_alike
 
 
 def forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:

@@ -11,7 +11,7 @@ import jax
 from jax import Array
 
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.workload import Mark, Phase
+from jaxgrad.programs import Mark, Phase
 
 
 @dataclass(frozen=True)

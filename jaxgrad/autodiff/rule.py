@@ -20,10 +20,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float32, UInt32
 
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.autodiff.task import Task
-from jaxgrad.counters import Counters
-from jaxgrad.manual_axes import vary_alike
 
 
 @jax.tree_util.register_static

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float32
 
-from jaxgrad.counters import LIMBS, NAMES, Counters
+from jaxgrad.array.counters import LIMBS, NAMES, Counters
 
 
 class LayerCounters(NamedTuple):

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import UInt32
 
-from jaxgrad import emulation as core
+from jaxgrad.array import emulation as core
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.rounding import rounded
+from jaxgrad.array.wide import add
 from jaxgrad.autodiff import lowered
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.counters import Counters
-from jaxgrad.emulation import Emulation
-from jaxgrad.rounding import rounded
-from jaxgrad.wide import add
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,20 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-import models
-from jaxgrad import evaluate
-from jaxgrad.checks import number, one_of, positive_integer
+import jaxgrad_models
+from jaxgrad import costs as evaluate
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.base.errors import number, one_of, positive_integer
+from jaxgrad.base.files import write_text
+from jaxgrad.base.literals import parse_text
 from jaxgrad.cli import cache, screen
 from jaxgrad.cli.errors import bad_input, flag
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import StepCost
-from jaxgrad.files import write_text
+from jaxgrad.costs import StepCost
 from jaxgrad.flax import step_gemms, step_work, weight_words
 from jaxgrad.hardware import Machine
-from jaxgrad.literals import parse_text
-from jaxgrad.reports import astrasim, schedules
+from jaxgrad.interop import astrasim
+from jaxgrad.reports import schedules
 from jaxgrad.training import data, runs
 
 _CHOSEN = "interleaved"
@@ -37,7 +38,7 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
     """Prints the table and draws the figures; with ``as_json`` it draws only if ``out`` says where to."""
     cache.turn_on()
     with bad_input({name: flag(name) for name in options}):
-        name = one_of("model", options["model"], (*models.MODELS, *models.PAPERS))
+        name = one_of("model", options["model"], (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS))
         shape, images = _images(name, options["data"], options["input_shape"])
         wanted = _classes(shape) if options["classes"] is None else options["classes"]
         classes = positive_integer("classes", parse_text(wanted, int))
@@ -48,7 +49,7 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
         emulation = Emulation(array, _CHOSEN, **choices)
         folder = runs.check_vacant(out) if out is not None else None
         with screen.console().status("tracing the model"):
-            model = models.abstract(name, input_shape=shape, classes=classes)
+            model = jaxgrad_models.abstract(name, input_shape=shape, classes=classes)
             cost = _cost(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, machine)
         clock_ghz = number("clock_ghz", parse_text(options["clock_ghz"], float), above=True)
         if folder is None and not as_json:
@@ -90,8 +91,8 @@ def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, weights: Ma
 def _images(model: str, name: str | None, text: str | None) -> tuple[tuple[int, int, int], str]:
     """The size of an image, and what such images are called."""
     if text is None:
-        if name is None and model in models.PAPERS:
-            shape = models.INPUT_SHAPES[model]
+        if name is None and model in jaxgrad_models.PAPERS:
+            shape = jaxgrad_models.INPUT_SHAPES[model]
             return shape, f"images of {'x'.join(map(str, shape))}"
         name = one_of("data", name or "digits", tuple(_SHAPES))
         return _SHAPES[name], f"images of {name}"

@@ -12,8 +12,8 @@ from rich import box
 from rich.table import Table as Screen
 from rich.text import Text
 
+from jaxgrad.base.files import check_folder, whole, write_text
 from jaxgrad.designs.sweep import Table
-from jaxgrad.files import check_folder, whole, write_text
 from jaxgrad.reports.numbers import short
 
 _RESULTS = {

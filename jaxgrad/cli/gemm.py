@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from jaxgrad.array.emulation import Emulation, emulate
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.base.literals import parse_text
 from jaxgrad.cli import cache, screen
 from jaxgrad.cli.errors import CHECK_FAILED, bad_input, flag
-from jaxgrad.emulation import Emulation, emulate
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator
-from jaxgrad.literals import parse_text
 from jaxgrad.reports import tables
 from jaxgrad.reports.numbers import short
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.base.literals import parse_text
 from jaxgrad.hardware import Accelerator, Machine
-from jaxgrad.literals import parse_text
-from jaxgrad.machines import load_machine
+from jaxgrad.hardware.files import load_machine
 
 _SIZE = "16"
 _ARRAY = ("rows", "cols", "double_buffered")

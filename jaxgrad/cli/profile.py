@@ -16,15 +16,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgrad.checks import positive_integer
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.base.errors import positive_integer
+from jaxgrad.base.literals import parse_text
 from jaxgrad.cli import screen
 from jaxgrad.cli.errors import bad_input, flag
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import StepCost, accesses, time_cycles
-from jaxgrad.importers import onnx
-from jaxgrad.literals import parse_text
-from jaxgrad.profiling import Profile, profile
+from jaxgrad.costs import StepCost, accesses, time_cycles
+from jaxgrad.costs.profiling import Profile, profile
+from jaxgrad.interop import onnx
 from jaxgrad.reports import schedules
 from jaxgrad.reports.numbers import short as number
 

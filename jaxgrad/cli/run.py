@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments import compare, points, report, runner, schema, tables
-from experiments.store import Store
+from jaxgrad.base.files import check_folder
 from jaxgrad.cli import cache, screen
 from jaxgrad.cli.errors import bad_input, typed
-from jaxgrad.evaluate import Summary
-from jaxgrad.files import check_folder
+from jaxgrad.costs import Summary
+from jaxgrad.studies import compare, points, report, runner, schema, tables
+from jaxgrad.studies.store import Store
 
 _RESULTS = Path("results")
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.progress import track
 
-from jaxgrad.checks import one_of, positive_integer
+from jaxgrad.base.errors import one_of, positive_integer
+from jaxgrad.base.files import whole
+from jaxgrad.base.literals import parse_text
 from jaxgrad.cli import screen
 from jaxgrad.cli.errors import bad_input
-from jaxgrad.files import whole
-from jaxgrad.literals import parse_text
-from jaxgrad.scalesim import tables
-from jaxgrad.scalesim.cfg import Config, read_cfg
-from jaxgrad.scalesim.layers import Layer, gemm_layer
-from jaxgrad.scalesim.model import Figures, figures
-from jaxgrad.scalesim.quirks import Correction, corrections
-from jaxgrad.scalesim.reports import quirks_report, reports
-from jaxgrad.scalesim.topology import KINDS, Kind, read_topology, write_gemms
-from jaxgrad.scalesim.traffic import Traffic
-from jaxgrad.scalesim.training import PHASES, Phase, products
+from jaxgrad.interop.scalesim import tables
+from jaxgrad.interop.scalesim.cfg import Config, read_cfg
+from jaxgrad.interop.scalesim.layers import Layer, gemm_layer
+from jaxgrad.interop.scalesim.model import Figures, figures
+from jaxgrad.interop.scalesim.quirks import Correction, corrections
+from jaxgrad.interop.scalesim.reports import quirks_report, reports
+from jaxgrad.interop.scalesim.topology import KINDS, Kind, read_topology, write_gemms
+from jaxgrad.interop.scalesim.traffic import Traffic
+from jaxgrad.interop.scalesim.training import PHASES, Phase, products
 
 if TYPE_CHECKING:
-    from jaxgrad.workload import LayerGemm
+    from jaxgrad.programs import LayerGemm
 
 _NAMES = {
     "config": "-c",
@@ -146,15 +146,17 @@ def _traced(options: dict[str, Any]) -> tuple[str, list[LayerGemm]]:
     import jax.numpy as jnp
     from flax import nnx
 
-    import models
+    import jaxgrad_models
     from jaxgrad.flax import step_gemms
 
-    name = one_of("model", options["model"], (*models.MODELS, *models.PAPERS))
-    shape = _shape(options["input_shape"]) if options["input_shape"] else models.INPUT_SHAPES.get(name, (8, 8, 1))
+    name = one_of("model", options["model"], (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS))
+    shape = (
+        _shape(options["input_shape"]) if options["input_shape"] else jaxgrad_models.INPUT_SHAPES.get(name, (8, 8, 1))
+    )
     wanted = options["classes"] or ("1000" if min(shape[:2]) >= _IMAGENET_FROM else "10")
     classes = positive_integer("classes", parse_text(wanted, int))
     batch = positive_integer("batch", parse_text(options["batch"] or "1", int))
-    model = nnx.eval_shape(lambda: models.build(name, input_shape=shape, classes=classes, rngs=nnx.Rngs(0)))
+    model = nnx.eval_shape(lambda: jaxgrad_models.build(name, input_shape=shape, classes=classes, rngs=nnx.Rngs(0)))
     return name, step_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
 
 

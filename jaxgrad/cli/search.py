@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments import design_search, design_sweep
-from experiments.design_search import Outcome, Task, Truth
-from experiments.store import Store
+from jaxgrad.base.files import check_folder
 from jaxgrad.cli import cache, designs, screen
 from jaxgrad.cli.errors import bad_input, typed
 from jaxgrad.cli.sweep import compute
 from jaxgrad.designs import schema
 from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.sweep import Table
-from jaxgrad.files import check_folder
 from jaxgrad.reports import plots
+from jaxgrad.studies import design_search, design_sweep
+from jaxgrad.studies.design_search import Outcome, Task, Truth
+from jaxgrad.studies.store import Store
 
 _RESULTS = Path("results")
 _NAMES = {"cycles": "cycles", "energy": "energy", "area": "area", "edp": "energy-delay product"}

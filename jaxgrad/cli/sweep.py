@@ -9,14 +9,14 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Screen
 
-from experiments import design_sweep
-from experiments.store import Store
+from jaxgrad.base.files import check_folder, write_text
 from jaxgrad.cli import cache, designs, screen
 from jaxgrad.cli.errors import bad_input, typed
 from jaxgrad.designs import schema
 from jaxgrad.designs.sweep import RESULTS, Table
-from jaxgrad.files import check_folder, write_text
 from jaxgrad.reports import plots
+from jaxgrad.studies import design_sweep
+from jaxgrad.studies.store import Store
 
 _RESULTS = Path("results")
 _SHOWN = 12  # designs of a front on the screen

@@ -10,20 +10,20 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxgrad.checks import one_of, positive_integer
+from jaxgrad.array.emulation import count
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad.base.errors import one_of, positive_integer
+from jaxgrad.base.literals import parse_text
 from jaxgrad.cli import cache, screen
 from jaxgrad.cli.errors import bad_input, flag
-from jaxgrad.emulation import count
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator
-from jaxgrad.literals import parse_text
-from jaxgrad.reports.gantt import TILES, gantt
-from jaxgrad.schedules import SCHEDULES
-from jaxgrad.traces import perfetto
-from jaxgrad.traces.activities import Activity
-from jaxgrad.traces.animation import SIDES, films, write
-from jaxgrad.traces.registers import check_small
-from jaxgrad.traces.runs import Shown, first_tiles
+from jaxgrad.reports.timeline import perfetto
+from jaxgrad.reports.timeline.activities import Activity
+from jaxgrad.reports.timeline.animation import SIDES, films, write
+from jaxgrad.reports.timeline.gantt import TILES, gantt
+from jaxgrad.reports.timeline.registers import check_small
+from jaxgrad.reports.timeline.runs import Shown, first_tiles
 from jaxgrad.training import runs
 
 

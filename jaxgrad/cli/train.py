@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from jaxgrad import evaluate
+from jaxgrad import costs as evaluate
 from jaxgrad.cli import cache, progress, screen
 from jaxgrad.cli.errors import bad_input
-from jaxgrad.config import Config, Override, differences, resolve
-from jaxgrad.job import Job, prepare
 from jaxgrad.reports import figures, schedules
 from jaxgrad.training import loop, runs
 from jaxgrad.training.checkpoints import Checkpoints
+from jaxgrad.training.config import Config, Override, differences, resolve
+from jaxgrad.training.job import Job, prepare
 from jaxgrad.training.step import State
 
 # Fields that only the data and the model can judge: what these call them, the key, the option.

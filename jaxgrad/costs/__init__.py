@@ -1,1 +1,37 @@
-"""What a schedule costs, from shapes and hardware alone: pure functions, no data."""
+"""What a training step costs under each schedule: the one door to the costs, for the CLI, experiments and reports."""
+
+from jaxgrad.costs.measurements import measured as measured
+from jaxgrad.costs.measurements import sparse as sparse
+from jaxgrad.costs.records import Counts as Counts
+from jaxgrad.costs.records import LayerCost as LayerCost
+from jaxgrad.costs.records import StepCost as StepCost
+from jaxgrad.costs.records import VectorCost as VectorCost
+from jaxgrad.costs.records import accesses as accesses
+from jaxgrad.costs.records import dram_accesses as dram_accesses
+from jaxgrad.costs.records import time_cycles as time_cycles
+from jaxgrad.costs.steps import BASELINES as BASELINES
+from jaxgrad.costs.steps import TRAINING_SCHEDULES as TRAINING_SCHEDULES
+from jaxgrad.costs.steps import step_cost as step_cost
+from jaxgrad.costs.summary import LayerSummary as LayerSummary
+from jaxgrad.costs.summary import PhaseSummary as PhaseSummary
+from jaxgrad.costs.summary import Summary as Summary
+from jaxgrad.costs.summary import summary as summary
+
+__all__ = [
+    "BASELINES",
+    "TRAINING_SCHEDULES",
+    "Counts",
+    "LayerCost",
+    "LayerSummary",
+    "PhaseSummary",
+    "StepCost",
+    "Summary",
+    "VectorCost",
+    "accesses",
+    "dram_accesses",
+    "measured",
+    "sparse",
+    "step_cost",
+    "summary",
+    "time_cycles",
+]

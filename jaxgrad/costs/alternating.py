@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxgrad.arithmetic import Integer, ceil_div, maximum, minimum, where
+from jaxgrad.base.arithmetic import Integer, ceil_div, maximum, minimum, where
 
 
 def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer], window: Integer) -> Integer:

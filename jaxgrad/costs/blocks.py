@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from jaxgrad.arithmetic import Integer, is_real, stacked
-from jaxgrad.costs import closed_form
-from jaxgrad.costs.closed_form import Array
+from jaxgrad.array import closed_form, layers
+from jaxgrad.array.closed_form import Array
+from jaxgrad.array.mapping import AXES, Mapping
+from jaxgrad.base.arithmetic import Integer, is_real, stacked
 from jaxgrad.costs.nests import Sizes, reused_along, trips
-from jaxgrad.mapping import AXES, Mapping, named
 
 
 class _Part(NamedTuple):
@@ -40,16 +40,7 @@ def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array
     or as weight gradients where an output-stationary pass drained them.
     """
 
-    def of(part: Sizes) -> dict[str, Integer]:
-        own: dict[str, Integer] = {}
-        for mapping in mappings:
-            s, p, q = (part[axis] for axis in mapping.axes)
-            events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
-            for name, values in named(events, mapping).items():
-                own[name] = own.get(name, 0) + sum(values)
-        return own
-
-    totals = _over_blocks(of, sizes, block)
+    totals = _over_blocks(lambda part: layers.counts(mappings, part, array), sizes, block)
     loops = trips(sizes, block)
     for product in itertools.chain.from_iterable(mapping.products for mapping in mappings):
         first, second = AXES[product.result]

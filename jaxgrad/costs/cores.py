@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgrad.arithmetic import ceil_div
+from jaxgrad.array.layers import Phases
+from jaxgrad.array.mapping import Result
+from jaxgrad.base.arithmetic import ceil_div
 from jaxgrad.costs import hierarchy
 from jaxgrad.costs.hierarchy import Plan, Planned, Planner
-from jaxgrad.costs.layers import Phases
 from jaxgrad.costs.nests import reused_along
 from jaxgrad.costs.search import Unfit
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.hardware import Machine
-from jaxgrad.mapping import Result
 
 _AXES = {"batch": "b", "in_features": "k", "out_features": "n"}
 

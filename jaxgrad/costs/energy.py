@@ -1,7 +1,6 @@
 """Energy of counted events: a table of what each action takes on a machine, times how often it happens.
 
-The table is Accelergy's energy reference table in small: components, their actions, pJ for one of each. ``accelergy``
-reads and writes it in that tool's format.
+The table is Accelergy's energy reference table in small (``hardware.energy_table``).
 """
 
 from __future__ import annotations
@@ -9,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxgrad.arithmetic import Integer
+from jaxgrad.base.arithmetic import Integer
 from jaxgrad.hardware import Machine, Precision, Technology
+from jaxgrad.hardware.energy_table import ACTIONS, Table
 from jaxgrad.hardware.precision import TENSORS
 
 Counts = Mapping[str, Integer]
-Table = Mapping[str, Mapping[str, Any]]
-"""pJ by component and action; floats, or arrays for many machines at once."""
-
-COMPONENTS: tuple[str, ...] = ("mac", "register", "hop", "sram", "dram", "idle", "leakage", "vector")
+COMPONENTS: tuple[str, ...] = tuple(ACTIONS)
 
 
 def _both(name: str) -> tuple[str, str]:
@@ -26,7 +23,7 @@ def _both(name: str) -> tuple[str, str]:
 
 # component -> action -> how often it happens, from counts by name. What DRAM delivers is written into the scratchpad,
 # and what it takes is read from there: an access each.
-ACTIONS: dict[str, dict[str, Callable[[Counts], Integer]]] = {
+_TIMES: dict[str, dict[str, Callable[[Counts], Integer]]] = {
     "mac": {"compute": lambda counts: counts["energetic_macs"]},
     "register": {
         # A weight-stationary MAC reads its weight; an output-stationary one reads and writes its sum.
@@ -120,6 +117,6 @@ def energy_pj(counts: Counts, prices: Table, *, zero_gating: bool = False) -> di
     """
     counted = {**counts, "energetic_macs": counts["effectual_macs" if zero_gating else "macs"]}
     return {
-        component: sum(often(counted) * prices[component][action] for action, often in actions.items())
+        component: sum(_TIMES[component][action](counted) * prices[component][action] for action in actions)
         for component, actions in ACTIONS.items()
     }

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from jaxgrad import schedules
-from jaxgrad.checks import one_of
+from jaxgrad.array import schedules
+from jaxgrad.array.layers import Phases
+from jaxgrad.array.mapping import Result
+from jaxgrad.base.errors import one_of
 from jaxgrad.costs import blocks
-from jaxgrad.costs.layers import Phases
 from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED, families, rule
 from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, search
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
 from jaxgrad.hardware import Machine
-from jaxgrad.mapping import Result
 
 DRAM_NAMES: tuple[str, ...] = (
     "dram_x_reads",

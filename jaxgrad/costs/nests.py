@@ -18,8 +18,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from jaxgrad.arithmetic import Integer, ceil_div, minimum
-from jaxgrad.mapping import AXES, OPERANDS, Result
+from jaxgrad.array.mapping import AXES, OPERANDS, Result
+from jaxgrad.base.arithmetic import Integer, ceil_div, minimum
 
 LOOPS: tuple[str, ...] = tuple("".join(order) for order in itertools.permutations("bkn"))
 Sizes = Mapping[str, Integer]

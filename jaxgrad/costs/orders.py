@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from jaxgrad.arithmetic import Integer, maximum, minimum, where
+from jaxgrad.array.mapping import Result
+from jaxgrad.base.arithmetic import Integer, maximum, minimum, where
 from jaxgrad.costs.nests import LOOPS, Nest, holdings
-from jaxgrad.mapping import Result
 
 Nests = tuple[Nest, ...]
 """One nest, or two whose block operations alternate."""

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgrad.arithmetic import Integer, ceil_div, minimum
-from jaxgrad.checks import one_of
+from jaxgrad.array.closed_form import Array
+from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.mapping import Mapping
+from jaxgrad.base.arithmetic import Integer, ceil_div, minimum
+from jaxgrad.base.errors import one_of
 from jaxgrad.costs import blocks
-from jaxgrad.costs.closed_form import Array
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.costs.orders import Nests
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
-from jaxgrad.counters import ACCESSES
 from jaxgrad.hardware import Precision
-from jaxgrad.mapping import Mapping
 
 OBJECTIVES: tuple[str, ...] = ("cycles", "dram")
 _EVERY = (1, 2, 3, 4, 6, 8, 12, 16)  # into how many parts an axis is cut; then by powers of two

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
-from jaxgrad.arithmetic import Integer, ceil_div, maximum, minimum, where
+from jaxgrad.array.mapping import AXES
+from jaxgrad.base.arithmetic import Integer, ceil_div, maximum, minimum, where
 from jaxgrad.costs.alternating import words_shared
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, trips, visits
 from jaxgrad.hardware import Machine, Memory, PerOperand, Precision
 from jaxgrad.hardware.precision import TENSORS
-from jaxgrad.mapping import AXES
 
 
 class Shapes(NamedTuple):

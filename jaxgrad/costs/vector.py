@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxgrad.arithmetic import ceil_div
+from jaxgrad.base.arithmetic import ceil_div
 from jaxgrad.costs.transfers import Storage
 from jaxgrad.hardware import Machine
 

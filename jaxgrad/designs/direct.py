@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxgrad import schedules
-from jaxgrad.arithmetic import where
-from jaxgrad.costs import layers
+from jaxgrad.array import layers, schedules
+from jaxgrad.base.arithmetic import where
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.designs.devices import on_devices, padded
 from jaxgrad.designs.problems import Problems

@@ -20,7 +20,7 @@ from jaxgrad.designs.space import Kind
 from jaxgrad.designs.sweep import edp_js, energy_pj, time_cycles
 from jaxgrad.hardware import Precision, Technology
 from jaxgrad.hardware.precision import TENSORS
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 _OVER_LIMIT = 8.0  # a design twice too large costs 2**8 times as much
 _SAMPLES = 6  # arrays along an axis for which splits are looked at

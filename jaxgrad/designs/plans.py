@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgrad import schedules
-from jaxgrad.arithmetic import Integer, ceil_div, where
+from jaxgrad.array import schedules
+from jaxgrad.array.closed_form import Array
+from jaxgrad.array.mapping import AXES, Mapping, Result
+from jaxgrad.base.arithmetic import Integer, ceil_div, where
 from jaxgrad.costs import blocks
-from jaxgrad.costs.closed_form import Array
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.orders import FUSED, Nests, families
@@ -26,7 +27,6 @@ from jaxgrad.costs.search import Alternatives
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, needed_bytes, stall_cycles
 from jaxgrad.designs.splits import Splits, all_splits, block
 from jaxgrad.hardware import Precision
-from jaxgrad.mapping import AXES, Mapping, Result
 
 ORDERS: tuple[str, ...] = ("separate", *FUSED, "best")
 """Orders that the coarse search knows; its ``best`` is the best of the others, ``alternating`` not among them."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgrad.costs.transfers import Shapes
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 
 class Group(NamedTuple):

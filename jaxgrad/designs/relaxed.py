@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxgrad.arithmetic import maximum
+from jaxgrad.base.arithmetic import maximum
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.designs import direct, plans
 from jaxgrad.designs.plans import Found, Part

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-import models
+import jaxgrad_models
+from jaxgrad.array.schedules import FORWARDS
+from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.designs import plans
-from jaxgrad.evaluate import TRAINING_SCHEDULES
 from jaxgrad.hardware import FORMATS
 from jaxgrad.hardware.memory import IM2COL
-from jaxgrad.schedules import FORWARDS
-from jaxgrad.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
 
-NETWORKS: tuple[str, ...] = tuple(models.INPUT_SHAPES)
+NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 COLUMNS: dict[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}
 """Objectives, and the column of the results each is in."""
 

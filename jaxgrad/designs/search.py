@@ -15,7 +15,7 @@ from jaxgrad.designs.goal import Goal, within_limits
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.designs.space import Chunk, Kind
 from jaxgrad.hardware import Technology
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 _CLIMBS = 3  # ends of descents from which neighbours are followed
 _BATCH = 32  # designs costed together: one compiled size

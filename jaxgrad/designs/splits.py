@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jaxgrad.arithmetic import Integer, ceil_div, minimum
-from jaxgrad.costs.closed_form import Array
+from jaxgrad.array.closed_form import Array
+from jaxgrad.base.arithmetic import Integer, ceil_div, minimum
 from jaxgrad.costs.nests import Sizes
 
 TILE = 1 << 40

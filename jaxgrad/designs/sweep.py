@@ -8,20 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from jaxgrad.costs import area, energy
+from jaxgrad.array.counters import ACCESSES, NAMES
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.costs import area, energy, step_cost, summary
 from jaxgrad.costs.hierarchy import phase_dram_bytes
 from jaxgrad.costs.transfers import Storage
-from jaxgrad.counters import ACCESSES, NAMES
 from jaxgrad.designs import bounds, direct, engine
 from jaxgrad.designs.engine import Memories
 from jaxgrad.designs.problems import problems
 from jaxgrad.designs.questions import Arrays, Counts, Question
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.designs.space import Chunk, machine, machines
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import step_cost, summary
 from jaxgrad.hardware import Precision, Technology
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 Table = dict[str, list[Any]]
 """Columns of equal length; None is what there is not."""

@@ -12,14 +12,14 @@ from flax import nnx
 from jax import Array
 from jax.extend.core import ClosedJaxpr
 
-from jaxgrad import workload
+from jaxgrad import programs as workload
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters, read_tap
-from jaxgrad.emulation import Emulation
 from jaxgrad.flax.hooks import Tap
 from jaxgrad.flax.layers import hook_layers, hooks, layer_name
 from jaxgrad.flax.tracing import name_modules, write_quickly
 from jaxgrad.hardware import Accelerator
-from jaxgrad.workload import LayerGemm, collector
+from jaxgrad.programs import LayerGemm, collector
 
 
 def value_and_grad(

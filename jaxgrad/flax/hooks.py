@@ -11,6 +11,7 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import marks, new_tap
 from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
@@ -18,7 +19,6 @@ from jaxgrad.autodiff.dot_general import DimensionNumbers, DotGeneral
 from jaxgrad.autodiff.einsum import as_dot_general
 from jaxgrad.autodiff.rule import contract
 from jaxgrad.autodiff.task import Task
-from jaxgrad.emulation import Emulation
 
 
 class Tap(nnx.Variable):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxgrad.emulation import Emulation
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.flax.hooks import ConvHook, DotGeneralHook, EinsumHook, Hook
 
 Model = TypeVar("Model", bound=nnx.Module)

@@ -26,8 +26,8 @@ import jax
 from flax import linen as nn
 from jax import Array, lax
 
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters, conv_general_dilated, dot_general, new_tap, read_tap
-from jaxgrad.emulation import Emulation
 
 Taps = Mapping[str, Array]
 # A layer's attribute for another contraction, and what that contraction is on the array.

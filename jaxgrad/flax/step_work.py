@@ -13,12 +13,12 @@ from flax import nnx
 from jax import Array
 from jax.extend.core import jaxpr_as_fun
 
-from jaxgrad import workload
-from jaxgrad.emulation import Emulation
+from jaxgrad import programs as workload
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.flax import tracing
 from jaxgrad.flax.layers import hook_layers, hooks
 from jaxgrad.hardware import Accelerator
-from jaxgrad.workload import LayerGemm, VectorWork, collector, kinds
+from jaxgrad.programs import LayerGemm, VectorWork, collector, kinds
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from flax import nnx
 from jax import Array
 
 from jaxgrad.flax.layers import layer_name
-from jaxgrad.workload import kinds
-from jaxgrad.workload.kinds import Kind
+from jaxgrad.programs import kinds
+from jaxgrad.programs.kinds import Kind
 
 _KINDS: dict[type[nnx.Module], Kind] = {
     nnx.BatchNorm: "normalisation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jaxgrad.checks import boolean, one_of, positive_integer
+from jaxgrad.base.errors import boolean, one_of, positive_integer
 from jaxgrad.hardware.accelerator import Accelerator
 from jaxgrad.hardware.memory import Memory
 from jaxgrad.hardware.precision import Precision
@@ -28,7 +28,7 @@ class Machine:
         zero_gating: whether a MAC with an operand of zero takes no energy.
         cores: cores that share each layer, each with its own array, scratchpad and DRAM channel.
         partition: the axis that cores cut a layer along, one of ``PARTITIONS``; ``best`` chooses for each layer.
-        energies: pJ by component and action in place of the technology's, such as ``costs.accelergy.load_ert`` reads.
+        energies: pJ by component and action, in place of the technology's (``hardware.energy_table.load_ert``).
 
     Raises:
         ValueError: they do not go together.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
-from jaxgrad.checks import boolean, number, one_of, positive_integer, shown
+from jaxgrad.base.errors import boolean, number, one_of, positive_integer, shown
 
 IM2COL: tuple[str, ...] = ("on_chip", "dram")
 

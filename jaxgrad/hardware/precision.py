@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from jaxgrad.arithmetic import ceil_div
-from jaxgrad.checks import one_of
+from jaxgrad.base.arithmetic import ceil_div
+from jaxgrad.base.errors import one_of
 
 TENSORS: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw", "psum")
 """Everything that moves between memories; ``psum`` stands for partial sums of whatever."""

@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.arithmetic import where
-from jaxgrad.checks import boolean, number, one_of, positive_integer, shown
+from jaxgrad.base.arithmetic import where
+from jaxgrad.base.errors import boolean, number, one_of, positive_integer, shown
 from jaxgrad.hardware.precision import FORMATS
 
 PRESETS: tuple[str, ...] = ("horowitz-45nm", "eyeriss-65nm", "sasiml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxgrad.checks import positive_integer
+from jaxgrad.base.errors import positive_integer
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
-from jaxgrad.counters import ACCESSES
-from jaxgrad.evaluate import LayerCost, StepCost, accesses, time_cycles
-from jaxgrad.files import whole
+from jaxgrad.array.counters import ACCESSES
+from jaxgrad.base.files import whole
+from jaxgrad.costs import LayerCost, StepCost, accesses, time_cycles
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.style import DPI
 from jaxgrad.reports.style import SCHEDULE_COLOURS as _SCHEDULE_COLOURS

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import jinja2
 
-from jaxgrad.checks import shown
-from jaxgrad.files import write_text
+from jaxgrad.base.errors import shown
+from jaxgrad.base.files import write_text
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}

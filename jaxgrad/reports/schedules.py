@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.table import Table
 
-from jaxgrad.evaluate import StepCost, accesses, summary, time_cycles
-from jaxgrad.files import whole
+from jaxgrad.base.files import whole
+from jaxgrad.costs import StepCost, accesses, summary, time_cycles
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, tables
 from jaxgrad.reports.numbers import saving

@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jaxgrad.counters import ACCESSES
-from jaxgrad.evaluate import Counts, StepCost, Summary, accesses, time_cycles
+from jaxgrad.array.counters import ACCESSES
+from jaxgrad.costs import Counts, StepCost, Summary, accesses, time_cycles
+from jaxgrad.programs import LayerGemm
 from jaxgrad.reports.numbers import percent, ratio, short
-from jaxgrad.workload import LayerGemm
 
 # What each counter counts: its unit and its meaning.
 MEANINGS: Mapping[str, tuple[str, str]] = {

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, UInt8
 
-from jaxgrad.checks import one_of, positive_integer
+from jaxgrad.base.errors import one_of, positive_integer
 
 NAMES: tuple[str, ...] = ("digits", "mnist", "cifar10")
 CLASSES = 10  # of each of the three

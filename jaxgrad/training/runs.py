@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.files import check_folder, clear_partial, write_text
+from jaxgrad.base.files import check_folder, clear_partial, write_text
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"

@@ -12,13 +12,13 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr
 from jaxtyping import Float32
 
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import new_tap
-from jaxgrad.checks import shown
-from jaxgrad.emulation import Emulation
+from jaxgrad.base.errors import shown
+from jaxgrad.programs import collector
 from jaxgrad.transform.derivative import differentiable
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.tally import Tally
-from jaxgrad.workload import collector
 
 
 class Emulated:

@@ -8,12 +8,12 @@ from typing import Any
 from jax import Array
 from jax.extend.core import JaxprEqn, Var
 
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.manual_axes import vary_alike
+from jaxgrad.array.rounding import rounded
 from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.task import Task
-from jaxgrad.counters import Counters
-from jaxgrad.emulation import Emulation
-from jaxgrad.manual_axes import vary_alike
-from jaxgrad.rounding import rounded
 from jaxgrad.transform import matrices
 from jaxgrad.transform.equations import bind
 from jaxgrad.transform.plan import Backward, Forward

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
 
+from jaxgrad.array.manual_axes import varied
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.manual_axes import varied
 from jaxgrad.transform.equations import called
 from jaxgrad.transform.plan import Path, Plan, unknown
 from jaxgrad.transform.tally import Sites, folded, merged, nothing

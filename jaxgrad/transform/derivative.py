@@ -18,10 +18,10 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 from jaxtyping import Float32
 
+from jaxgrad.array.counters import Counters, total
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.manual_axes import varied, vary_alike, zeros_of
 from jaxgrad.autodiff.taps import tap_cotangent
-from jaxgrad.counters import Counters, total
-from jaxgrad.emulation import Emulation
-from jaxgrad.manual_axes import varied, vary_alike, zeros_of
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.interpreter import Interpreter
 from jaxgrad.transform.plan import Plan, plan

@@ -9,9 +9,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.counters import Counters
-from jaxgrad.emulation import Emulation
 from jaxgrad.transform import array, calls
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.equations import bind

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
+from jaxgrad.programs import jaxprs
+from jaxgrad.programs.numbering import Site, walk
+from jaxgrad.programs.products import KINDS, Product, products, where
 from jaxgrad.transform import matrices
 from jaxgrad.transform.matrices import Gradient
-from jaxgrad.workload import jaxprs
-from jaxgrad.workload.numbering import Site, walk
-from jaxgrad.workload.products import KINDS, Product, products, where
 
 Path = tuple[int, ...]
 EMULATED = ("dot_general", "conv_general_dilated")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import jax
 
+from jaxgrad.array.counters import Counters, total
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.counters import Counters, total
 
 Sites = dict[str, LayerCounters]
 

@@ -8,10 +8,10 @@ from jax import Array
 from numpy.typing import NDArray
 
 from jaxgrad import Gemm
-from jaxgrad import convolution as lowering
+from jaxgrad.array import convolution as lowering
+from jaxgrad.array.convolution import geometry
+from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
-from jaxgrad.convolution import geometry
-from jaxgrad.wide import Wide
 from tests.layers import CONVOLUTIONS, Conv
 from tests.refusals import Refusal, assert_refused
 from tests.strategies import EXACT, ROUNDED

@@ -16,7 +16,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward
-from jaxgrad import emulation as core
+from jaxgrad.array import emulation as core
 from jaxgrad.autodiff import LayerCounters, conv_general_dilated, dot_general, new_tap, read_tap
 from tests.autodiff.truth import Counts, as_dicts
 from tests.layers import integers, sparse_integers

@@ -3,9 +3,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxgrad.array.counters import NAMES, Counters
 from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
 from jaxgrad.autodiff.taps import tap_cotangent
-from jaxgrad.counters import NAMES, Counters
 
 LARGE = {name: (1 << 62) - 12345 * index for index, name in enumerate(NAMES)}
 ODD = {name: 0xFF00FF00FF00FF0 + index for index, name in enumerate(NAMES)}

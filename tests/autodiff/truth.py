@@ -10,9 +10,9 @@ import numpy as np
 from jax import Array
 
 from jaxgrad import count, count_forward
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.emulation import Emulation
 
 Product = Callable[..., Any]
 Counts = dict[str, int]

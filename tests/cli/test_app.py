@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
+from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.cli import main
 from jaxgrad.cli.app import COMMANDS
-from jaxgrad.config import Config
-from jaxgrad.emulation import FIDELITIES
-from jaxgrad.evaluate import TRAINING_SCHEDULES
+from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data, optimizers
+from jaxgrad.training.config import Config
 from tests.command import COMMAND, ENVIRONMENT
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaxgrad.cli import main
-from jaxgrad.evaluate import TRAINING_SCHEDULES
+from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from jaxgrad.array.counters import NAMES
+from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.cli import main
-from jaxgrad.counters import NAMES
-from jaxgrad.emulation import FIDELITIES
 
 SMALL_GEMM = ["gemm", "--batch", "5", "--in-features", "6", "--out-features", "7", "--rows", "4", "--cols", "3"]
 
@@ -47,8 +47,8 @@ def test_gemm_of_one_gradient_checks_that_one(capsys: pytest.CaptureFixture[str]
 def test_gemm_fails_where_a_gradient_is_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from jaxgrad.array.emulation import emulate
     from jaxgrad.cli import gemm
-    from jaxgrad.emulation import emulate
 
     def off_by_a_thousandth(*args: Any, **options: Any) -> Any:
         dx, dw, counters = emulate(*args, **options)

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from flax import nnx
 from rich.console import Console
 
+from jaxgrad.array.counters import Counters
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.cli import progress
-from jaxgrad.counters import Counters
 from jaxgrad.training.loop import Progress
 from jaxgrad.training.step import State, Sums
 

@@ -12,7 +12,7 @@ import pytest
 
 from jaxgrad.cli import main
 from tests.command import ENVIRONMENT
-from tests.experiments.cases import tree, write
+from tests.studies.cases import tree, write
 
 
 def test_an_experiment_runs_and_a_second_time_at_once(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
     assert {path.name for path in elsewhere.iterdir()} == {"small.toml", "link"}
 
 
-@pytest.mark.parametrize("at", ["experiments.runner.compute", "experiments.report.write"])
+@pytest.mark.parametrize("at", ["jaxgrad.studies.runner.compute", "jaxgrad.studies.report.write"])
 def test_an_interrupted_run_says_how_to_go_on_with_the_same_options(
     at: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

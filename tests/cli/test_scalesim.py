@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaxgrad.cli import main
-from jaxgrad.scalesim.quirks import QUIRKS
-from jaxgrad.scalesim.topology import read_topology
+from jaxgrad.interop.scalesim.quirks import QUIRKS
+from jaxgrad.interop.scalesim.topology import read_topology
 from tests.command import ENVIRONMENT
-from tests.scalesim.make_goldens import GOLDENS, REPORTS
+from tests.interop.scalesim.make_goldens import GOLDENS, REPORTS
 
 CFG = """[general]
 run_name = mine

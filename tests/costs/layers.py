@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
+from jaxgrad.array.mapping import Result
 from jaxgrad.costs.nests import LOOPS, Nest, holdings
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import FORMATS, Accelerator, Precision
-from jaxgrad.mapping import Result
 
 RESULTS: tuple[tuple[Result, ...], ...] = (("y",), ("dx",), ("dw",), ("dx", "dw"))
 SEPARATE = tuple(nest for results in RESULTS for loops in LOOPS for nest in holdings(results, loops))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgrad.array.schedules import SCHEDULES
 from jaxgrad.costs.area import PE_KIND, area, iso_area, pe_um2
 from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, load_technology
-from jaxgrad.schedules import SCHEDULES
 from tests.refusals import Refusal, assert_refused
 
 # technology.md, um2: (datapath, double-buffered) -> WS, OS, interleaved

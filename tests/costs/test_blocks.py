@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxgrad import schedules
+from jaxgrad.array import schedules
+from jaxgrad.array.mapping import Mapping
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import Nest
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Accelerator
-from jaxgrad.mapping import Mapping
 from tests.costs.layers import Cut, arrays, cuts
 from tests.costs.walker import array_counts, walk
 

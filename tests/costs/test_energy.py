@@ -18,7 +18,7 @@ def machine(preset: str, operands: str = "bf16", sram: int | PerOperand = 32768)
     return Machine(ARRAY, Memory(sram, 10.0), Precision.of(operands), load_technology(preset), VectorUnit(4))
 
 
-# Gemm(8, 9, 10) interleaved on 4x4, as tests/costs/test_closed_form.py has it by hand, and some DRAM traffic.
+# Gemm(8, 9, 10) interleaved on 4x4, as tests/array/test_closed_form.py has it by hand, and some DRAM traffic.
 COUNTS = {
     "cycles": 270,
     "macs": 1440,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxgrad import schedules
+from jaxgrad.array import schedules
 from jaxgrad.costs import hierarchy
 from jaxgrad.costs.hierarchy import DRAM_NAMES, Plan, Planner, can_run
 from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxgrad import schedules
+from jaxgrad.array import schedules
 from jaxgrad.costs.orders import Nests, families
 from jaxgrad.costs.search import OBJECTIVES, Alternatives, Found, Unfit, block_sizes, search
 from jaxgrad.costs.transfers import Shapes, Storage

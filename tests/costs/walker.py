@@ -22,11 +22,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from jaxgrad.costs import closed_form
+from jaxgrad.array import closed_form
+from jaxgrad.array.mapping import Mapping, named
 from jaxgrad.costs.nests import Nest
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Accelerator, Precision
-from jaxgrad.mapping import Mapping, named
 
 Lengths = dict[str, int]
 Place = tuple[int, ...]

@@ -8,16 +8,16 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgrad import arithmetic
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.base import arithmetic
 from jaxgrad.designs import direct, engine, relaxed
 from jaxgrad.designs.engine import Memories
 from jaxgrad.designs.problems import Problems, problems
 from jaxgrad.designs.questions import Arrays, Question
 from jaxgrad.designs.relaxed import Sizes
 from jaxgrad.designs.sweep import time_cycles
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Precision
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 LAYERS = problems(
     [LayerGemm("conv", Gemm(40, 72, 12), 2, needs_dx=True), LayerGemm("head", Gemm(8, 30, 10), 1, needs_dx=True)],

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import area
 from jaxgrad.designs import schema, search, sweep
 from jaxgrad.designs.goal import Goal, within_limits
 from jaxgrad.designs.search import Found, Sought
 from jaxgrad.designs.space import Kind, chunks, kinds, machine, workloads
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import load_technology
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 LAYERS = [
     LayerGemm("conv", Gemm(40, 72, 12), 2, needs_dx=True),

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.counters import ACCESSES
+from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.costs import step_cost
 from jaxgrad.designs import schema, sweep
 from jaxgrad.designs.space import chunks
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import step_cost
-from jaxgrad.gemm import Gemm
 from jaxgrad.hardware import Accelerator, load_technology
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 LAYERS = [
     LayerGemm("stem", Gemm(50, 27, 8), 1, needs_dx=False, x_words=300),

@@ -12,11 +12,11 @@ import pytest
 from flax import nnx
 from jax import Array
 
-import models
+import jaxgrad_models
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.flax import Tap, layer_gemms, put_on_array, read_counters, value_and_grad
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 from tests.flax.models import MODELS, Convolutions, Frozen, Remat, Shared, Stateful, images, loss
 
 ARRAY = Accelerator(3, 4)
@@ -77,7 +77,7 @@ def test_gradients_state_and_counts_of_a_step(name: str) -> None:
 @pytest.mark.parametrize(("name", "shape"), [("mlp", (4, 4, 1)), ("lenet", (8, 8, 1)), ("resnet20", (8, 8, 3))])
 def test_models_that_know_nothing_of_arrays(name: str, shape: tuple[int, ...]) -> None:
     x = jax.random.normal(jax.random.key(1), (2, *shape))
-    plain, model = (models.build(name, input_shape=shape, classes=3, rngs=nnx.Rngs(0)) for _ in range(2))
+    plain, model = (jaxgrad_models.build(name, input_shape=shape, classes=3, rngs=nnx.Rngs(0)) for _ in range(2))
     records = layer_gemms(plain, jax.ShapeDtypeStruct(x.shape, x.dtype))
     put_on_array(model, NATIVE)
     value, grads, counters = nnx.jit(value_and_grad(loss))(model, x)

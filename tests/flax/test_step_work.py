@@ -10,9 +10,9 @@ import pytest
 from flax import nnx
 from jax import Array
 
-import models
+import jaxgrad_models
 from jaxgrad.flax import layer_gemms, step_gemms, step_work
-from jaxgrad.workload import VectorWork
+from jaxgrad.programs import VectorWork
 from tests.flax.models import MODELS, images
 
 
@@ -114,7 +114,7 @@ def test_the_model_is_left_as_it_is() -> None:
 
 
 def test_a_paper_s_network_in_shapes() -> None:
-    model = models.abstract("resnet18")
+    model = jaxgrad_models.abstract("resnet18")
     image = jax.ShapeDtypeStruct((4, 224, 224, 3), jnp.float32)
     work = step_work(model, image, optimizer=optax.sgd(0.1, momentum=0.9))
     assert work.gemms == layer_gemms(model, image)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from models.densenet import DenseLayer
+from jaxgrad_models.densenet import DenseLayer
 from tests.models import tracing
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from models.inception_v4 import average_pool
+from jaxgrad_models.inception_v4 import average_pool
 from tests.models import tracing
 
 

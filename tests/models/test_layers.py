@@ -3,7 +3,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from models.layers import local_response_norm
+from jaxgrad_models.layers import local_response_norm
 
 
 def test_local_response_norm_divides_by_the_energy_of_five_channels():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from models.mobilenet import InvertedResidual, MobileNetV2, Separable
+from jaxgrad_models.mobilenet import InvertedResidual, MobileNetV2, Separable
 from tests.models import tracing
 
 

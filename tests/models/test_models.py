@@ -10,8 +10,8 @@ import optax
 import pytest
 from flax import nnx
 
-from models import MODELS, build
-from models.lenet import LeNet
+from jaxgrad_models import MODELS, build
+from jaxgrad_models.lenet import LeNet
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3)]
 
@@ -120,6 +120,6 @@ def test_bad_input_is_refused_in_one_line(changed, message):
 
 
 def test_listing_the_models_imports_neither_jax_nor_jaxgrad():
-    code = "import sys, models; print(*models.MODELS, {'jax', 'flax', 'jaxgrad'} & set(sys.modules))"
+    code = "import sys, jaxgrad_models; print(*jaxgrad_models.MODELS, {'jax', 'flax', 'jaxgrad'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["mlp", "lenet", "resnet20", "set()"]

@@ -14,15 +14,15 @@ import optax
 import pytest
 from flax import nnx
 
-from models import INPUT_SHAPES, MODELS, PAPERS, build
-from models.alexnet import AlexNet
-from models.densenet import DenseNet
-from models.googlenet import GoogLeNet
-from models.inception_v4 import InceptionV4
-from models.mobilenet import BOTTLENECKS, SEPARABLE, MobileNetV1, MobileNetV2
-from models.resnet_imagenet import Basic, Bottleneck, ImageNetResNet
-from models.vgg import VGG
-from models.vit import ViT
+from jaxgrad_models import INPUT_SHAPES, MODELS, PAPERS, build
+from jaxgrad_models.alexnet import AlexNet
+from jaxgrad_models.densenet import DenseNet
+from jaxgrad_models.googlenet import GoogLeNet
+from jaxgrad_models.inception_v4 import InceptionV4
+from jaxgrad_models.mobilenet import BOTTLENECKS, SEPARABLE, MobileNetV1, MobileNetV2
+from jaxgrad_models.resnet_imagenet import Basic, Bottleneck, ImageNetResNet
+from jaxgrad_models.vgg import VGG
+from jaxgrad_models.vit import ViT
 from tests.models import tracing
 
 CIFAR = [name for name, shape in INPUT_SHAPES.items() if shape == (32, 32, 3)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from models.resnet import ResidualBlock, ResNet, resnet20
+from jaxgrad_models.resnet import ResidualBlock, ResNet, resnet20
 
 
 @pytest.mark.parametrize(("blocks", "depth"), [(1, 8), (3, 20), (5, 32)])

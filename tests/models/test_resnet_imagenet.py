@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from models.resnet_imagenet import Basic, Bottleneck
+from jaxgrad_models.resnet_imagenet import Basic, Bottleneck
 from tests.models import tracing
 
 X = np.random.default_rng(0).normal(size=(2, 5, 3, 8)).astype(np.float32)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from models.vit import Block, ViT
+from jaxgrad_models.vit import Block, ViT
 from tests.models import tracing
 
 

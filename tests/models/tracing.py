@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-from models import INPUT_SHAPES, build
+from jaxgrad_models import INPUT_SHAPES, build
 
 
 class _OneKey(nnx.RngStream):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import StepCost, step_cost
-from jaxgrad.gemm import Gemm
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.costs import StepCost, step_cost
 from jaxgrad.hardware import Accelerator
-from jaxgrad.workload import LayerGemm
+from jaxgrad.programs import LayerGemm
 
 EMULATION = Emulation(Accelerator(4, 4))
 SCHEDULES = ("interleaved", "sequential", "ws_only", "os_only")

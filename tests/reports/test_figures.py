@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from jaxgrad.evaluate import TRAINING_SCHEDULES, accesses
+from jaxgrad.costs import TRAINING_SCHEDULES, accesses
 from jaxgrad.reports import figures
 from tests.reports.costs import SCHEDULES, cost
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jaxgrad.evaluate import StepCost, accesses
+from jaxgrad.costs import StepCost, accesses
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import schedules
 from tests.reports.costs import cost

@@ -7,15 +7,15 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
+from jaxgrad.array.counters import ACCESSES, NAMES, Counters
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.counters import ACCESSES, NAMES, Counters
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import accesses, measured, step_cost, summary
-from jaxgrad.gemm import Gemm
+from jaxgrad.costs import accesses, measured, step_cost, summary
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
+from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.reports import tables
 from jaxgrad.reports.numbers import ratio, short
-from jaxgrad.workload import LayerGemm, VectorWork
 from tests.reports.costs import SCHEDULES, cost
 
 LAYERS = [

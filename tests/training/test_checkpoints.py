@@ -12,7 +12,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgrad.counters import Counters
+from jaxgrad.array.counters import Counters
 from jaxgrad.training.checkpoints import KEPT, Checkpoints
 
 

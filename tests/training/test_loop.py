@@ -11,9 +11,9 @@ import optax
 import pytest
 from flax import nnx
 
-import models
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import measured, step_cost
+import jaxgrad_models
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.costs import measured, step_cost
 from jaxgrad.flax import layer_gemms, put_on_array
 from jaxgrad.hardware import Accelerator
 from jaxgrad.training import loop, runs
@@ -40,7 +40,7 @@ def dataset(train: int = 41, test: int = 7) -> Dataset:
 
 
 def make(name: str, optimizer: optax.GradientTransformation | None = None) -> tuple[nnx.Module, Trainer]:
-    model = put_on_array(models.build(name, input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0)), EMULATION)
+    model = put_on_array(jaxgrad_models.build(name, input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0)), EMULATION)
     images, labels = dataset().train_images[:8], dataset().train_labels[:8]
     return model, trainer(model, optimizer or optax.adam(0.01), images, labels)
 
@@ -65,7 +65,7 @@ def assert_same(one: Any, other: Any) -> None:
 def test_a_step_is_the_plain_gradient_step() -> None:
     _, made = make("lenet", optax.sgd(0.1))
     images, labels = dataset().train_images[:8], dataset().train_labels[:8]
-    plain = models.build("lenet", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0))
+    plain = jaxgrad_models.build("lenet", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0))
 
     def loss(model: Any) -> jax.Array:
         return optax.softmax_cross_entropy_with_integer_labels(model(images), labels).mean()

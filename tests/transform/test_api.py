@@ -12,8 +12,8 @@ import pytest
 from jax import Array, lax
 
 from jaxgrad import Accelerator, Counters, Emulation, count, emulated
+from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.autodiff import dot_general, new_tap
-from jaxgrad.execute import FIDELITIES
 from jaxgrad.hardware import Precision
 from tests.refusals import Refusal, assert_refused
 from tests.transform.truth import (

@@ -12,8 +12,8 @@ from jax import Array, lax
 from jax.sharding import PartitionSpec
 
 from jaxgrad import Emulation, Gemm, count, emulated
+from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.autodiff import new_tap, read_tap
-from jaxgrad.execute import FIDELITIES
 from jaxgrad.transform import Tally
 from tests.layers import sparse_integers
 from tests.transform.truth import (

@@ -8,9 +8,9 @@ import pytest
 from jax import Array, lax
 
 from jaxgrad import Emulation, Gemm, count, emulated
+from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.autodiff import new_tap, read_tap
-from jaxgrad.execute import FIDELITIES
-from jaxgrad.profiling import profile
+from jaxgrad.costs.profiling import profile
 from tests.layers import CONVOLUTIONS, Conv, sparse_integers
 from tests.transform.truth import (
     ARRAY,

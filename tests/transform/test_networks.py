@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jax import Array, lax
 
 from jaxgrad import Counters, Emulation, Gemm, count, count_forward, emulated
-from jaxgrad.execute import FIDELITIES
+from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.flax import put_on_array, value_and_grad
 from tests.layers import sparse_integers
 from tests.transform.truth import (

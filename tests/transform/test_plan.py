@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxgrad import Gemm, count, emulated
-from jaxgrad.profiling import profile
+from jaxgrad.costs.profiling import profile
 from tests.transform.truth import (
     ARRAY,
     EMULATION,

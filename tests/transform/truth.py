@@ -11,7 +11,7 @@ import pytest
 from jax import Array
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward
-from jaxgrad.execute import FIDELITIES
+from jaxgrad.array.execute import FIDELITIES
 from tests.layers import integers, sparse_integers
 
 ARRAY = Accelerator(3, 4)

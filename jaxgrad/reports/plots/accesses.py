@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from jaxgrad.evaluate import PhaseSummary, Summary
+from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named

@@ -13,7 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from jaxgrad.files import whole
+from jaxgrad.base.files import whole
 from jaxgrad.reports.style import DPI
 
 WIDTH_INCHES = 8.0

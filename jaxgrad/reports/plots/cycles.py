@@ -7,8 +7,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from jaxgrad.checks import shown
-from jaxgrad.evaluate import PhaseSummary, Summary
+from jaxgrad.base.errors import shown
+from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from jaxgrad.evaluate import PhaseSummary, Summary
+from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import ENERGY, PHASES, Look, phase_of

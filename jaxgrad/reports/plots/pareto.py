@@ -11,7 +11,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgrad.checks import one_of
+from jaxgrad.base.errors import one_of
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.plots.energy import unit

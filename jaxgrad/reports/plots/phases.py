@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jaxgrad.checks import shown
-from jaxgrad.evaluate import PhaseSummary, Summary
+from jaxgrad.base.errors import shown
+from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.style import PHASES, phase_of
 
 STEP: tuple[str, ...] = ("step",)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
-from jaxgrad.evaluate import Summary
+from jaxgrad.costs import Summary
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASE_MARKERS, PHASES
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from jaxgrad.evaluate import LayerSummary, PhaseSummary, Summary
+from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASES
 

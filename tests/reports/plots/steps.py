@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from jaxgrad.emulation import Emulation
-from jaxgrad.evaluate import Summary, step_cost, summary
-from jaxgrad.gemm import Gemm
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.costs import Summary, step_cost, summary
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
-from jaxgrad.workload import LayerGemm, VectorWork
+from jaxgrad.programs import LayerGemm, VectorWork
 
 ARRAY = Accelerator(4, 4, double_buffered=True)
 SCHEDULES = ("interleaved", "sequential", "ws_only", "os_only")

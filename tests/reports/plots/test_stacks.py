@@ -9,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgrad.evaluate import accesses
+from jaxgrad.costs import accesses
 from jaxgrad.reports.plots import accesses_by_operand, energy_by_component, energy_by_phase, normalised_cycles
 from jaxgrad.reports.plots.energy import unit
 from tests.refusals import Refusal, assert_refused

@@ -1,0 +1,66 @@
+"""Cycles and accesses of a pass in closed form (DESIGN.md section 2).
+
+Exact for Python ints, and for arrays of sizes as ``integers`` has them: whole networks, whole design spaces at once.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jaxgrad.array.passes.base import Keeps
+from jaxgrad.array.passes.events import Events, SlotEvents
+from jaxgrad.array.passes.timeline import Order, groups, trailing
+from jaxgrad.base.arithmetic import Integer, ceil_div, maximum
+
+
+class Array(Protocol):
+    """An ``Accelerator``, or many: ``rows`` and ``cols`` may be arrays."""
+
+    @property
+    def rows(self) -> Integer: ...
+    @property
+    def cols(self) -> Integer: ...
+    @property
+    def double_buffered(self) -> bool: ...
+
+
+def cycles(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: Integer, array: Array) -> Integer:
+    """Clock cycles of a whole run, ``T = ceil(p/R) ceil(q/C)`` tiles."""
+    rows, cols = array.rows, array.cols
+    tiles = ceil_div(p, rows) * ceil_div(q, cols)
+    together = groups(keeps, order)
+    if not array.double_buffered:
+        return sum(tiles * (len(group) * (s + rows) + rows + cols - 2) for group in together)
+    # Loads and drains hide behind the stream, save the first load and the last drain.
+    fill = together[0].count("operand") * rows
+    flush = maximum(0, together[-1].count("result") * rows - trailing(together[-1]))
+    length = len(together[0]) * s
+    period = maximum(length, *(group.count(kept) * rows for group in together for kept in group))
+    steady = len(together) * (tiles - 1) * period + (len(together) - 1) * length
+    return fill + steady + (length + rows + cols - 2) + flush
+
+
+def events(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: Integer, array: Array) -> Events:
+    """All events of a whole run; ``effectual_macs`` as for dense data, since shapes cannot tell zeros."""
+    rows, cols = array.rows, array.cols
+    n_p, n_q = ceil_div(p, rows), ceil_div(q, cols)
+    reads = s * p * n_q * (1 if order == "alternate" else len(keeps))
+    macs = s * p * q
+    keeps_operand = SlotEvents(
+        macs=macs,
+        effectual_macs=macs,
+        operand_reads=p * q,
+        psum_reads=s * q * (n_p - 1),
+        psum_writes=s * q * n_p,
+        psum_hops=s * q * n_p * rows,
+    )
+    keeps_result = SlotEvents(
+        macs=macs,
+        effectual_macs=macs,
+        operand_reads=s * q * n_p,
+        operand_hops=s * q * n_p * rows,
+        result_writes=p * q,
+        acc_updates=macs,
+    )
+    slots = tuple(keeps_operand if kept == "operand" else keeps_result for kept in keeps)
+    return Events(cycles(keeps, order, s, p, q, array), reads, reads * cols, slots)

@@ -1,0 +1,194 @@
+"""Counters: what a schedule did, as one exact, additive pytree (DESIGN.md section 4)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.core import Tracer
+from jaxtyping import Float32, UInt32
+
+from jaxgrad.array import wide
+from jaxgrad.array.wide import Wide
+from jaxgrad.base.errors import shown
+
+NAMES: tuple[str, ...] = (
+    "cycles",
+    "macs",
+    "effectual_macs",
+    "w_reads",
+    "w_writes",
+    "x_reads",
+    "dy_reads",
+    "psum_reads",
+    "psum_writes",
+    "dw_reads",
+    "dw_writes",
+    "dy_hops",
+    "x_hops",
+    "psum_hops",
+    "acc_updates",
+)
+ACCESSES: tuple[str, ...] = tuple(name for name in NAMES if name.endswith(("_reads", "_writes")))
+LIMBS = 8
+_LIMB_BITS = 8
+_CAPACITY = 1 << 63
+
+
+def check_count(name: str, count: Any) -> None:
+    """Refuses what no counter holds."""
+    if not _is_within(count, _CAPACITY):
+        raise ValueError(f"{name}: got {shown(count)}; a counter holds 0 to 2**63 - 1")
+
+
+def _is_within(count: Any, limit: int) -> bool:
+    try:
+        return 0 <= operator.index(count) < limit
+    except TypeError:
+        return False
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value: compare as_dict()
+class Counters:
+    """Event counts of one or more passes, exact to 2**63.
+
+    A 64-bit count is a pair of uint32, so that it needs no x64 mode and adds up exactly under jit, scan, vmap and
+    sharding. Leading axes (from vmap or scan) are kept until ``sum`` folds them. Cycles are clock cycles, reads and
+    writes are words of on-chip SRAM, hops are register-to-register moves between PEs.
+
+    Args:
+        high: the upper 32 bits of each count, in the order of ``NAMES``.
+        low: the lower 32 bits.
+    """
+
+    high: UInt32[Array, "*batch 15"]
+    low: UInt32[Array, "*batch 15"]
+
+    @classmethod
+    def zero(cls) -> Counters:
+        return cls.of()
+
+    @classmethod
+    def of(cls, **counts: int) -> Counters:
+        """Counters from Python ints by name; a name left out is 0.
+
+        Raises:
+            ValueError: a name is unknown, or a count is not within 0 .. 2**63 - 1.
+        """
+        return cls.from_dict(counts)
+
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, int]) -> Counters:
+        """The inverse of ``as_dict``."""
+        for name, count in counts.items():
+            if name not in NAMES:
+                raise ValueError(f"counter: got {name!r}; choose among {', '.join(NAMES)}")
+            check_count(name, count)
+        values = [operator.index(counts.get(name, 0)) for name in NAMES]
+        return cls(
+            high=jnp.asarray(np.array([value >> 32 for value in values], np.uint32)),
+            low=jnp.asarray(np.array([value & 0xFFFFFFFF for value in values], np.uint32)),
+        )
+
+    def __add__(self, other: Counters) -> Counters:
+        if not isinstance(other, Counters):
+            return NotImplemented
+        return Counters(*wide.add(self._pair, other._pair))
+
+    def __sub__(self, other: Counters) -> Counters:
+        """What is left of each count; ``other`` must not exceed it."""
+        if not isinstance(other, Counters):
+            return NotImplemented
+        return Counters(*wide.subtract(self._pair, other._pair))
+
+    def __radd__(self, other: Any) -> Counters:
+        # sum([...]) starts from the int 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def sum(self) -> Counters:
+        """Adds up all leading axes (the stacked outputs of vmap or scan)."""
+        return Counters(*wide.fold(self._pair, self.low.ndim - 1))
+
+    def times(self, repeats: int) -> Counters:
+        """The counts of ``repeats`` such runs."""
+        if not _is_within(repeats, 1 << 32):
+            raise ValueError(f"repeats: got {shown(repeats)}; give a whole number below 2**32")
+        factor = jnp.uint32(repeats)
+        product = wide.multiply(self.low, factor)
+        return Counters(product.high + self.high * factor, product.low)
+
+    def with_effectual(self, effectual: Wide) -> Counters:
+        """The same counts with ``effectual_macs``, which only data can tell, put in."""
+        return self._replace("effectual_macs", effectual)
+
+    def _replace(self, name: str, value: Wide) -> Counters:
+        index = NAMES.index(name)
+        return Counters(self.high.at[..., index].set(value.high), self.low.at[..., index].set(value.low))
+
+    def psum(self, axis_name: str | tuple[str, ...]) -> Counters:
+        """The sum over the devices of a mapped axis, carries and all (up to 2**16 devices)."""
+        return Counters.from_limbs(jax.lax.psum(self.to_limbs(), axis_name))
+
+    def to_limbs(self) -> Float32[Array, "*batch 8 15"]:
+        """Each count as 8 limbs of 8 bits, least first, in float32: the form in which a cotangent can carry it.
+
+        A float32 sum of up to 2**16 such arrays is exact.
+        """
+        words = (self.low, self.high)
+        limbs = [(words[index * _LIMB_BITS // 32] >> (index * _LIMB_BITS % 32)) & 0xFF for index in range(LIMBS)]
+        return jnp.stack(limbs, axis=-2).astype(jnp.float32)
+
+    @classmethod
+    def from_limbs(cls, limbs: Float32[Array, "*batch 8 15"]) -> Counters:
+        """The inverse of ``to_limbs``, also for a sum of up to 2**16 of them."""
+        whole = limbs.astype(jnp.uint32)
+        zero = jnp.zeros_like(whole[..., 0, :])
+        result = Wide(zero, zero)
+        for index in range(LIMBS):
+            limb, shift = whole[..., index, :], index * _LIMB_BITS
+            if shift >= 32:
+                part = Wide(limb << (shift - 32), zero)
+            elif shift == 0:
+                part = Wide(zero, limb)
+            else:
+                part = Wide(limb >> (32 - shift), limb << shift)
+            result = wide.add(result, part)
+        return cls(*result)
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts as Python ints by name.
+
+        Raises:
+            ValueError: there are leading axes; which to add up is the caller's to say, with ``sum``.
+        """
+        if self.low.ndim != 1:
+            raise ValueError(f"counters: got leading axes {self.low.shape[:-1]}; call sum() before as_dict()")
+        high, low = np.asarray(self.high).tolist(), np.asarray(self.low).tolist()
+        return {name: (upper << 32) | lower for name, upper, lower in zip(NAMES, high, low, strict=True)}
+
+    def accesses(self) -> int:
+        """SRAM accesses in words: the sum of all reads and writes."""
+        counts = self.as_dict()
+        return sum(counts[name] for name in ACCESSES)
+
+    def __repr__(self) -> str:
+        if isinstance(self.low, Tracer) or self.low.ndim != 1:
+            return f"Counters(<{len(NAMES)} counts, batch {self.low.shape[:-1]}>)"
+        shown = ", ".join(f"{name}={count}" for name, count in self.as_dict().items() if count)
+        return f"Counters({shown})"
+
+    @property
+    def _pair(self) -> Wide:
+        return Wide(self.high, self.low)
+
+
+def total(parts: Sequence[Counters]) -> Counters:
+    """The sum of any number of counters, zero for none."""
+    return sum(parts, start=Counters.zero())

@@ -1,0 +1,287 @@
+"""One layer's forward and gradients on the array, and what they cost: the core that everything above calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import ArrayLike, Float
+
+from jaxgrad.array import execute, layers, schedules
+from jaxgrad.array.counters import Counters, check_count
+from jaxgrad.array.execute import FIDELITIES
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.mapping import Mapping
+from jaxgrad.array.rounding import check_computes, rounded
+from jaxgrad.array.schedules import FORWARDS, INTERLEAVED, OBJECTIVES, SCHEDULES, WEIGHT_UPDATES
+from jaxgrad.base.errors import one_of, shown
+from jaxgrad.hardware import Accelerator, Precision
+
+_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """How GEMMs run on the array: hardware, schedule and fidelity. Hashable, so that jit can hold it static.
+
+    Args:
+        array: the hardware.
+        schedule: how a layer's two gradients run, one of ``SCHEDULES``; ``ws`` computes dX alone, ``os`` dW alone.
+        fidelity: ``register`` (every cycle), ``tile`` (a matmul a tile) or ``native`` (XLA's own, closed form).
+        forward: the forward pass's dataflow, ``ws``, ``os`` or ``is``.
+        weight_update: ``none``, ``separate`` (w and dW read, w written) or ``in_array`` (w and dW meet in the PE, so w
+            is written instead of dW; for ``interleaved`` and plain SGD. A layer that computes no dX has no w in the
+            array, and is counted as ``separate``).
+        objective: what ``auto`` minimises, ``cycles`` or ``accesses``.
+        precision: number formats to round to: operands as they enter the array, results as they leave it; sums are
+            kept in fp32. None for the operands' own dtype.
+
+    Raises:
+        ValueError: a field is none of these, or they do not go together.
+    """
+
+    array: Accelerator
+    schedule: str = "interleaved"
+    fidelity: str = "native"
+    forward: str = "ws"
+    weight_update: str = "none"
+    objective: str = "cycles"
+    precision: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.array, Accelerator):
+            raise ValueError(f"array: got {self.array!r}; give an Accelerator(rows, cols)")
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("fidelity", self.fidelity, FIDELITIES)
+        one_of("forward", self.forward, FORWARDS)
+        one_of("weight_update", self.weight_update, WEIGHT_UPDATES)
+        one_of("objective", self.objective, OBJECTIVES)
+        if self.precision is not None:
+            check_computes(self.precision)
+        if self.weight_update == "in_array" and self.schedule != "interleaved":
+            raise ValueError(
+                f"weight_update: got 'in_array' with schedule {self.schedule!r}; w and dW meet in the array only when "
+                "interleaved, so choose schedule 'interleaved', or weight_update 'separate'"
+            )
+
+
+def emulate(
+    x: Float[ArrayLike, "b k"],
+    w: Float[ArrayLike, "k n"],
+    dy: Float[ArrayLike, "b n"],
+    array: Accelerator,
+    schedule: str = "interleaved",
+    fidelity: str = "native",
+    *,
+    weight_update: str = "none",
+    objective: str = "cycles",
+    precision: Precision | None = None,
+) -> tuple[Float[Array, "b k"] | None, Float[Array, "k n"] | None, Counters]:
+    """The gradients of ``y = x w`` on the array.
+
+    Args:
+        x: the layer's input.
+        w: its weights.
+        dy: the cotangent of its output.
+        array: the hardware.
+        schedule, fidelity, weight_update, objective, precision: see ``Emulation``.
+
+    Returns:
+        ``dx = dy w^T`` (None under ``os``), ``dw = x^T dy`` (None under ``ws``), and the counters of the two. Products
+        are summed in float32 at least; the results have the operands' dtype.
+
+    Raises:
+        ValueError: a shape, a dtype or a name will not do.
+    """
+    emulation = Emulation(
+        array, schedule, fidelity, weight_update=weight_update, objective=objective, precision=precision
+    )
+    return backward(x, w, dy, emulation, dx=schedule != "os", dw=schedule != "ws")
+
+
+def forward(
+    x: Float[ArrayLike, "b k"], w: Float[ArrayLike, "k n"], emulation: Emulation
+) -> tuple[Float[Array, "b n"], Counters]:
+    """``y = x w`` on the array, by the emulation's forward dataflow.
+
+    Raises:
+        ValueError: a shape or a dtype will not do.
+    """
+    _check_emulation(emulation)
+    x, w = _matrix("x", x), _matrix("w", w)
+    _check(x, w)
+    mapping = schedules.FORWARD[emulation.forward]
+    _closed_form(Gemm(x.shape[0], *w.shape), emulation.array, (mapping,))
+    return _forward(x, w, emulation)
+
+
+def backward(
+    x: Float[ArrayLike, "b k"],
+    w: Float[ArrayLike, "k n"],
+    dy: Float[ArrayLike, "b n"],
+    emulation: Emulation,
+    *,
+    dx: bool = True,
+    dw: bool = True,
+) -> tuple[Float[Array, "b k"] | None, Float[Array, "k n"] | None, Counters]:
+    """The gradients that are wanted of ``y = x w``, on the array; the others are None and cost nothing.
+
+    Raises:
+        ValueError: a shape or a dtype will not do, or the schedule does not compute what is wanted.
+    """
+    _check_emulation(emulation)
+    x, w, dy = _matrix("x", x), _matrix("w", w), _matrix("dy", dy)
+    _check(x, w)
+    _same("dy", "rows", dy.shape[0], "x", "rows", x.shape[0])
+    _same("dy", "columns", dy.shape[1], "w", "columns", w.shape[1])
+    _same("dy", "dtype", dy.dtype, "x", "dtype", x.dtype)
+    _can_compute(emulation.schedule, dx=dx, dw=dw)
+    gemm = Gemm(x.shape[0], *w.shape)
+    _closed_form(gemm, emulation.array, _backward_mappings(gemm, emulation, dx=dx, dw=dw))
+    return _backward(x, w, dy, emulation, dx, dw)
+
+
+def count(
+    gemm: Gemm,
+    array: Accelerator,
+    schedule: str = "interleaved",
+    *,
+    weight_update: str = "none",
+    objective: str = "cycles",
+    dx: bool = True,
+    dw: bool = True,
+) -> Counters:
+    """The counters of a layer's gradients in closed form, for shapes without data.
+
+    Args:
+        gemm: the layer's shape.
+        array: the hardware.
+        schedule, weight_update, objective: see ``Emulation``.
+        dx, dw: which gradients are wanted; under ``ws`` and ``os`` the other one is never computed.
+
+    Returns:
+        What ``emulate`` counts on data of that shape without zeros: ``effectual_macs`` equals ``macs``.
+
+    Raises:
+        ValueError: a field will not do.
+    """
+    _check_gemm(gemm)
+    emulation = Emulation(array, schedule, weight_update=weight_update, objective=objective)
+    dx, dw = dx and schedule != "os", dw and schedule != "ws"
+    mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
+    updates = _update(gemm, emulation, mappings, dw=dw)
+    counts = _closed_form(gemm, array, mappings)
+    return Counters.of(**{name: counts.get(name, 0) + updates.get(name, 0) for name in counts | updates})
+
+
+def count_forward(gemm: Gemm, array: Accelerator, dataflow: str = "ws") -> Counters:
+    """The counters of ``y = x w`` in closed form, by the dataflow ``ws``, ``os`` or ``is``; see ``count``."""
+    _check_gemm(gemm)
+    emulation = Emulation(array, forward=dataflow)
+    return Counters.of(**_closed_form(gemm, array, (schedules.FORWARD[emulation.forward],)))
+
+
+@partial(jax.jit, static_argnames=("emulation",))
+def _forward(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
+    dtype = _accumulator(x.dtype)
+    mapping = schedules.FORWARD[emulation.forward]
+    tensors = {
+        "x": rounded("x", x, emulation.precision).astype(dtype),
+        "w": rounded("w", w, emulation.precision).astype(dtype),
+    }
+    outputs, counts = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
+    return rounded("y", outputs["y"], emulation.precision).astype(x.dtype), counts
+
+
+@partial(jax.jit, static_argnames=("emulation", "dx", "dw"))
+def _backward(
+    x: Array, w: Array, dy: Array, emulation: Emulation, dx: bool, dw: bool
+) -> tuple[Array | None, Array | None, Counters]:
+    gemm = Gemm(x.shape[0], *w.shape)
+    dtype = _accumulator(x.dtype)
+    operands = {"x": x, "w": w, "dy": dy}
+    tensors = {name: rounded(name, values, emulation.precision).astype(dtype) for name, values in operands.items()}
+    outputs: dict[str, Array] = {}
+    mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
+    counts = Counters.zero()
+    for mapping in mappings:
+        own, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
+        outputs |= own
+        counts += spent
+    counts = _updated(counts, _update(gemm, emulation, mappings, dw=dw))
+    results = {name: rounded(name, values, emulation.precision).astype(x.dtype) for name, values in outputs.items()}
+    return results.get("dx"), results.get("dw"), counts
+
+
+def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
+    return schedules.backward_mappings(
+        emulation.schedule, gemm, emulation.array, objective=emulation.objective, dx=dx, dw=dw
+    )
+
+
+def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[str, int]:
+    """The counts by name; refuses those that no counter holds."""
+    totals = layers.counts(mappings, gemm.sizes, array)
+    for name, total in totals.items():
+        check_count(name, total)
+    return totals
+
+
+def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...], *, dw: bool) -> dict[str, int]:
+    return layers.update(emulation.weight_update, gemm.sizes, in_array=INTERLEAVED in mappings) if dw else {}
+
+
+def _updated(counts: Counters, update: dict[str, int]) -> Counters:
+    added = Counters.of(**{name: number for name, number in update.items() if number > 0})
+    taken = Counters.of(**{name: -number for name, number in update.items() if number < 0})
+    return counts + added - taken
+
+
+def _accumulator(dtype: Any) -> Any:
+    """Sums are kept in float32 at least."""
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def _matrix(field: str, values: Any) -> Array:
+    try:
+        matrix = jnp.asarray(values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{field}: got {type(values).__name__}; give a matrix of floats") from None
+    if matrix.dtype.name not in _DTYPES:
+        raise ValueError(f"{field}: got dtype {matrix.dtype}; give floats (cast with .astype('float32'))")
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(f"{field}: got shape {matrix.shape}; give a matrix with at least one row and one column")
+    return matrix
+
+
+def _check(x: Array, w: Array) -> None:
+    _same("w", "rows", w.shape[0], "x", "columns", x.shape[1])
+    _same("w", "dtype", w.dtype, "x", "dtype", x.dtype)
+
+
+def _same(field: str, what: str, got: Any, other: str, others: str, wanted: Any) -> None:
+    if got != wanted:
+        raise ValueError(f"{field}: got {what} {got}; give {wanted}, as {other} has {others} {wanted}")
+
+
+def _check_gemm(gemm: Any) -> None:
+    if not isinstance(gemm, Gemm):
+        raise ValueError(f"gemm: got {gemm!r}; give a Gemm(batch, in_features, out_features)")
+
+
+def _check_emulation(emulation: Any) -> None:
+    if not isinstance(emulation, Emulation):
+        raise ValueError(f"emulation: got {shown(emulation)}; give an Emulation(array=Accelerator(rows, cols))")
+
+
+def _can_compute(schedule: str, *, dx: bool, dw: bool) -> None:
+    if (schedule == "ws" and dw) or (schedule == "os" and dx):
+        alone, missing = ("dX", "dW") if schedule == "ws" else ("dW", "dX")
+        raise ValueError(
+            f"schedule: got {schedule!r}, which computes {alone} alone; for {missing} too choose sequential, "
+            "interleaved, ws_only, os_only or auto"
+        )

@@ -1,0 +1,125 @@
+"""Runs a mapping on data, at one of the three fidelities (DESIGN.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dictionary
+from functools import reduce
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxgrad.array import closed_form, wide
+from jaxgrad.array.counters import NAMES, Counters
+from jaxgrad.array.mapping import AXES, OPERANDS, Mapping, Product, Result, named, oriented
+from jaxgrad.array.passes import overlapped, serial, tile_events, tiles
+from jaxgrad.array.passes.base import Pass
+from jaxgrad.array.passes.combinators import double_buffered, interleave
+from jaxgrad.array.passes.events import Count, Events
+from jaxgrad.array.passes.output_stationary import output_stationary
+from jaxgrad.array.passes.weight_stationary import weight_stationary
+from jaxgrad.array.wide import Wide
+from jaxgrad.hardware import Accelerator
+
+FIDELITIES: tuple[str, ...] = ("register", "tile", "native")
+DATAFLOWS = {"ws": weight_stationary, "os": output_stationary}
+
+
+def run(
+    mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator, fidelity: str
+) -> tuple[dict[str, Array], Counters]:
+    """Runs the products of a mapping.
+
+    Args:
+        mapping: what lies where.
+        tensors: the operands by name, each with the axes of ``mapping.AXES``.
+        array: the hardware.
+        fidelity: ``register``, ``tile`` or ``native``.
+
+    Returns:
+        The results by name, in the precision of the accumulators, and what it took.
+    """
+    if fidelity == "native":
+        return _native(mapping, tensors, array)
+    if mapping.order == "in turn" and fidelity == "register" and not array.double_buffered:
+        return _in_turn(mapping, tensors, array, fidelity)
+    name, axes = mapping.stream
+    h = oriented(tensors[name], name, axes)
+    operands = tuple(oriented(tensors[n], n, a) for n, a in map(mapping.operand, range(len(mapping.products))))
+    if fidelity == "tile":
+        results, effectual = tiles.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
+        sizes = (h.shape[0], h.shape[1], operands[0].shape[1])
+        events = _with_effectual(tile_events.walk(mapping.keeps, mapping.order, *sizes, array), effectual)
+    elif array.double_buffered:
+        chosen = _pass(mapping, shadows=True)
+        results, events = overlapped.run(chosen, h, operands, array.rows, array.cols, mapping.order)
+    else:
+        results, events = serial.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
+    outputs = {}
+    for slot, values in enumerate(results):
+        name, axes = mapping.result(slot)
+        outputs[name] = oriented(values, name, axes)
+    return outputs, counters(events, mapping)
+
+
+def counters(events: Events, mapping: Mapping) -> Counters:
+    """Events as named counters; traced where the events are."""
+    counts = named(events, mapping)
+    pairs = [reduce(wide.add, map(_as_wide, counts.get(name, [0]))) for name in NAMES]
+    return Counters(jnp.stack([pair.high for pair in pairs]), jnp.stack([pair.low for pair in pairs]))
+
+
+def effectual_macs(result: Result, tensors: Dictionary[str, Array]) -> Wide:
+    """MACs of one product whose operands are both non-zero, from the data alone (DESIGN.md section 2).
+
+    Along the contracted axis, each non-zero of one operand meets every non-zero of the other.
+    """
+    first, second = OPERANDS[result]
+    (contracted,) = set(AXES[first]) & set(AXES[second])
+    met = [wide.count_nonzero(tensors[name], 1 - AXES[name].index(contracted)) for name in (first, second)]
+    return wide.dot(*met)
+
+
+def _native(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator) -> tuple[dict[str, Array], Counters]:
+    name, axes = mapping.stream
+    s, p = oriented(tensors[name], name, axes).shape
+    name, axes = mapping.operand(0)
+    q = oriented(tensors[name], name, axes).shape[1]
+    events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
+    effectual = tuple(effectual_macs(product.result, tensors) for product in mapping.products)
+    outputs = {product.result: _matmul(product, tensors) for product in mapping.products}
+    return outputs, counters(_with_effectual(events, effectual), mapping)
+
+
+def _matmul(product: Product, tensors: Dictionary[str, Array]) -> Array:
+    first, second = OPERANDS[product.result]
+    formula = f"{AXES[first]},{AXES[second]}->{AXES[product.result]}"
+    return jnp.einsum(formula, tensors[first], tensors[second], precision=lax.Precision.HIGHEST)
+
+
+def _in_turn(
+    mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator, fidelity: str
+) -> tuple[dict[str, Array], Counters]:
+    """Each slot by itself: without shadow registers, the end of one never overlaps the start of the next."""
+    outputs: dict[str, Array] = {}
+    counts = Counters.zero()
+    for part in mapping.split():
+        own, spent = run(part, tensors, array, fidelity)
+        outputs |= own
+        counts += spent
+    return outputs, counts
+
+
+def _pass(mapping: Mapping, *, shadows: bool) -> Pass:
+    parts = [DATAFLOWS[product.dataflow]() for product in mapping.products]
+    if shadows:
+        parts = [double_buffered(part) for part in parts]
+    return parts[0] if len(parts) == 1 else interleave(*parts)
+
+
+def _with_effectual(events: Events, effectual: tuple[Wide, ...]) -> Events:
+    slots = tuple(slot._replace(effectual_macs=count) for slot, count in zip(events.slots, effectual, strict=True))
+    return events._replace(slots=slots)
+
+
+def _as_wide(count: Count) -> Wide:
+    return count if isinstance(count, Wide) else wide.of(count)

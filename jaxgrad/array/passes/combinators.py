@@ -1,0 +1,98 @@
+"""Passes made of passes: ``interleave`` shares a streamed operand, ``double_buffered`` adds shadow registers.
+
+Neither knows which dataflows it composes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgrad.array.passes.base import Pass, Registers, Step, Wave
+
+
+def interleave(*passes: Pass) -> Pass:
+    """Fuses passes that stream the same horizontal operand: it is read once and held for one slot of each.
+
+    Each PE still does one MAC a cycle: the slot's owner does it, the others hold their registers. The vertical link
+    carries the owner's values. Source: Unnikrishnan & Parhi, ISCAS 2020, for a weight- and an output-stationary pass.
+    """
+    starts = [sum(len(p.keeps) for p in passes[:i]) for i in range(len(passes))]
+    homes = [(i, slot) for i, p in enumerate(passes) for slot in range(len(p.keeps))]
+
+    def init(rows: int, cols: int, dtype: Any) -> tuple[Registers, ...]:
+        return tuple(p.init(rows, cols, dtype) for p in passes)
+
+    def step(registers: tuple[Registers, ...], h: Array, v: Array, wave: Wave) -> Step:
+        stepped, sent = [], None
+        for part, start, own in zip(passes, starts, registers, strict=True):
+            local = wave.owner - start
+            mine = (local >= 0) & (local < len(part.keeps))
+            new = part.step(own, h, v, wave._replace(owner=local))
+            stepped.append(_where(mine, new.registers, own))
+            link = (new.v, new.multiplicand)
+            sent = link if sent is None else tuple(_select(mine, n, o) for n, o in zip(link, sent, strict=True))
+        v_out, multiplicand = sent or (v, v)
+        return Step(tuple(stepped), v_out, multiplicand)
+
+    def shift(
+        registers: tuple[Registers, ...], slot: int, top: Array, enable: Any
+    ) -> tuple[tuple[Registers, ...], Array]:
+        part, inner = homes[slot]
+        moved, bottom = passes[part].shift(registers[part], inner, top, enable)
+        return (*registers[:part], moved, *registers[part + 1 :]), bottom
+
+    def tile(h: Array, operands: tuple[Array, ...], psums: tuple[Array | None, ...]) -> tuple[Array, ...]:
+        results: tuple[Array, ...] = ()
+        for part, start in zip(passes, starts, strict=True):
+            own = slice(start, start + len(part.keeps))
+            results += part.tile(h, operands[own], psums[own])
+        return results
+
+    return Pass(tuple(keeps for p in passes for keeps in p.keeps), init, step, shift, tile)
+
+
+class DoubleBuffered(NamedTuple):
+    active: Registers
+    shadow: Registers
+
+
+def double_buffered(inner: Pass) -> Pass:
+    """Gives a single-slot pass shadow registers, through which it loads or drains while it streams.
+
+    The first row of a tile brings the shadow's operand into use as it passes; the last one leaves the result in the
+    shadow and clears the accumulator.
+    """
+    (keeps,) = inner.keeps
+
+    def init(rows: int, cols: int, dtype: Any) -> DoubleBuffered:
+        return DoubleBuffered(inner.init(rows, cols, dtype), inner.init(rows, cols, dtype))
+
+    def step(registers: DoubleBuffered, h: Array, v: Array, wave: Wave) -> Step:
+        active, shadow = registers
+        if keeps == "operand":
+            active = _where(wave.first, shadow, active)
+        new = inner.step(active, h, v, wave)
+        active = new.registers
+        if keeps == "result":
+            shadow = _where(wave.last, active, shadow)
+            active = _where(wave.last, jax.tree.map(jnp.zeros_like, active), active)
+        return new._replace(registers=DoubleBuffered(active, shadow))
+
+    def shift(registers: DoubleBuffered, slot: int, top: Array, enable: Any) -> tuple[DoubleBuffered, Array]:
+        shadow, bottom = inner.shift(registers.shadow, slot, top, enable)
+        return registers._replace(shadow=shadow), bottom
+
+    return inner._replace(init=init, step=step, shift=shift)
+
+
+def _where(condition: Any, new: Registers, old: Registers) -> Registers:
+    return jax.tree.map(lambda n, o: _select(condition, n, o), new, old)
+
+
+def _select(condition: Any, new: Array, old: Array) -> Array:
+    # A register that a pass leaves alone costs no select.
+    return new if new is old else jnp.where(condition, new, old)

@@ -1,0 +1,78 @@
+"""When each wave of a double-buffered run starts: tiles follow each other as closely as load and drain allow.
+
+A wavefront enters PE (0, 0) once a cycle and reaches PE (r, c) r + c cycles later; everything a PE does follows from
+the number of the wave that is passing it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from jaxgrad.array.passes.base import Keeps
+
+Order = Literal["alternate", "in turn"]
+"""Whether the slots of a pass share each streamed row, or each streams all rows of all tiles before the next one."""
+
+
+def groups(keeps: tuple[Keeps, ...], order: Order) -> list[tuple[Keeps, ...]]:
+    """The slots that are on the array together, group after group."""
+    return [keeps] if order == "alternate" else [(kept,) for kept in keeps]
+
+
+def trailing(group: tuple[Keeps, ...]) -> int:
+    """How many slots come after the last one that keeps its result; 0 where none does."""
+    return group[::-1].index("result") if "result" in group else 0
+
+
+class SlotTimeline(NamedTuple):
+    """The waves of one slot.
+
+    Args:
+        start: the wave that carries the first streamed row of the first tile.
+        stride: waves from one streamed row to the next.
+        offset: which of the ``stride`` waves is this slot's.
+        load: wave in which column 0 starts to load the first tile; used by a slot that keeps its operand.
+        drain: wave in which column 0 starts to drain it, less the rows' own delay; by one that keeps its result.
+    """
+
+    start: int
+    stride: int
+    offset: int
+    load: int
+    drain: int
+
+
+class Timeline(NamedTuple):
+    """The waves of a whole run: ``cycles`` in all, a tile every ``period`` waves of each slot."""
+
+    slots: tuple[SlotTimeline, ...]
+    period: int
+    cycles: int
+
+
+def double_buffered(
+    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: int, rows: int, cols: int
+) -> Timeline:
+    """The timeline of a double-buffered run (DESIGN.md section 2, cycles, right-hand column)."""
+    together = groups(keeps, order)
+    loads = max(group.count("operand") for group in together)
+    drains = max(group.count("result") for group in together)
+    length = len(together[0]) * streamed
+    period = max(length, loads * rows, drains * rows)
+    wave = together[0].count("operand") * rows
+    slots: list[SlotTimeline] = []
+    for group in together:
+        # A shadow is free for the next load once its own slot has taken it over, and must be drained before its own
+        # slot fills it again.
+        first_load = wave + (group.index("operand") if "operand" in group else 0) - group.count("operand") * rows
+        first_drain = wave + length - trailing(group)
+        for offset, kept in enumerate(group):
+            earlier = group[:offset].count(kept)
+            load, drain = first_load + earlier * rows, first_drain + earlier * rows
+            slots.append(SlotTimeline(wave, len(group), offset, load, drain))
+        # The next group's first row follows the last one of this group.
+        wave += (tiles - 1) * period + length
+    last = together[-1]
+    flush = max(0, last.count("result") * rows - trailing(last))
+    cycles = wave + (rows - 1) + (cols - 1) + flush
+    return Timeline(tuple(slots), period, cycles)

@@ -1,0 +1,37 @@
+"""Number formats that emulation computes in: values rounded to them, in the dtype they have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jax import Array, lax
+
+from jaxgrad.base.errors import shown
+from jaxgrad.hardware import Precision
+
+# Bits of exponent and mantissa of the formats that can be computed in.
+_BITS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
+
+
+def rounded(tensor: str, values: Array, precision: Precision | None) -> Array:
+    """``values`` rounded to the format that ``precision`` has for ``tensor``, in the dtype they have.
+
+    What is too large becomes infinite; what is below the smallest normal number of the format becomes zero.
+    """
+    if precision is None:
+        return values
+    return lax.reduce_precision(values, *_BITS[precision.format(tensor).name])
+
+
+def check_computes(precision: Any) -> None:
+    """Refuses formats that are for costs alone."""
+    if not isinstance(precision, Precision):
+        raise ValueError(f"precision: got {shown(precision)}; give a Precision, such as Precision.of('bf16')")
+    for field in ("x", "w", "dy", "dw"):
+        name = getattr(precision, field)
+        if name not in _BITS:
+            raise ValueError(
+                f"precision.{field}: got {name!r}, which is for costs alone; emulation computes in {', '.join(_BITS)}"
+            )
+    if precision.accumulator != "fp32":
+        raise ValueError(f"precision.accumulator: got {precision.accumulator!r}; emulation sums in fp32")

@@ -1,0 +1,61 @@
+"""What data tell of a step and shapes cannot: the array's own counts, and the MACs without an operand of zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.costs.records import LayerCost, StepCost, times
+
+Ratio = Sequence[int]
+"""So many of so many."""
+
+
+def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters], steps: int) -> StepCost:
+    """What ``steps`` steps took: ``schedule`` as the array counted it, the others from the same shapes.
+
+    Which MACs are effectual depends on the data and not on the schedule, so the measured number serves them all.
+    """
+
+    def put_in(layer: LayerCost) -> LayerCost:
+        forward, own = (counts.as_dict() for counts in counters[layer.path])
+        phases = {
+            name: {
+                "forward": forward,
+                "backward": own
+                if name == schedule
+                else times(counts, steps) | {"effectual_macs": own["effectual_macs"]},
+            }
+            for name, counts in layer.backward.items()
+        }
+        return replace(layer, phases=phases)
+
+    return StepCost(tuple(map(put_in, cost.layers)), cost.schedules, cost.steps * steps)
+
+
+def sparse(cost: StepCost, effectual: Mapping[str, tuple[Ratio, Ratio]]) -> StepCost:
+    """A step whose data have zeros, as they were measured.
+
+    Args:
+        cost: from shapes.
+        effectual: by layer, the effectual MACs and all MACs, of its forward and of its backward pass.
+    """
+
+    def put_in(layer: LayerCost) -> LayerCost:
+        ahead, back = effectual[layer.path]
+        phases = {
+            schedule: {
+                phase: {**counts, "effectual_macs": _part(counts["macs"], ahead if phase == "forward" else back)}
+                for phase, counts in by_phase.items()
+            }
+            for schedule, by_phase in layer.phases.items()
+        }
+        return replace(layer, phases=phases)
+
+    return replace(cost, layers=tuple(map(put_in, cost.layers)))
+
+
+def _part(macs: int, ratio: Ratio) -> int:
+    some, of = ratio
+    return macs * some // of if of else 0

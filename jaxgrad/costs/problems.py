@@ -1,0 +1,157 @@
+"""What layers cost, equal ones once: from the scratchpad alone, or through a memory by plans searched for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgrad.array import layers
+from jaxgrad.array import schedules as known
+from jaxgrad.array.counters import NAMES
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.layers import Phases
+from jaxgrad.base.arithmetic import exact
+from jaxgrad.costs import cores, hierarchy
+from jaxgrad.costs.cores import CoresPlanner, Partition
+from jaxgrad.costs.hierarchy import DRAM_NAMES
+from jaxgrad.costs.records import Counts, add
+from jaxgrad.costs.search import Unfit
+from jaxgrad.costs.transfers import Shapes, largest_number
+from jaxgrad.hardware import Machine
+from jaxgrad.programs import LayerGemm
+
+
+class Problem(NamedTuple):
+    """What layers are told apart by: those with equal problems cost the same, and are costed once."""
+
+    b: int
+    k: int
+    n: int
+    x_words: int
+    dx: bool
+    dw: bool
+    weights: bool = True
+
+    @property
+    def shapes(self) -> Shapes:
+        return Shapes(*self[:4])
+
+
+class Answer(NamedTuple):
+    phases: Mapping[str, Counts]
+    plan: Partition | None = None
+
+
+def problem_of(gemm: LayerGemm, machine: Machine) -> Problem:
+    b, k, n = gemm.gemm.batch, gemm.gemm.in_features, gemm.gemm.out_features
+    on_chip = machine.memory is not None and machine.memory.im2col == "on_chip"
+    return Problem(b, k, n, gemm.input_words if on_chip else b * k, gemm.needs_dx, gemm.needs_dw, gemm.weights)
+
+
+def from_scratchpad(
+    problems: Iterable[Problem], machine: Machine, schedule: str, emulation: Emulation
+) -> dict[Problem, Answer]:
+    """Without a memory: the scratchpad holds everything, and shapes decide."""
+    answers = {}
+    for problem in problems:
+        gemm = _Sizes(problem.shapes.sizes)
+        mappings = known.backward_mappings(
+            schedule, gemm, machine.array, objective=emulation.objective, dx=problem.dx, dw=problem.dw
+        )
+        phases = layers.backward(mappings, gemm.sizes, machine.array)
+        answers[problem] = Answer(_updated(phases, problem, schedule, emulation, machine))
+    return answers
+
+
+def through_memory(
+    unique: Sequence[Problem],
+    gemms: Sequence[LayerGemm],
+    problems: Sequence[Problem],
+    machine: Machine,
+    orders: Mapping[str, str],
+    plan_for: str,
+    emulation: Emulation,
+) -> tuple[dict[Problem, Counts], dict[str, dict[Problem, Answer]]]:
+    """With a memory: the forward counts, and by schedule the answers, of plans that are searched for."""
+    forward: dict[Problem, Counts] = {}
+    answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
+    for dx, dw, weights in dict.fromkeys(problem[4:] for problem in unique):
+        group = [problem for problem in unique if problem[4:] == (dx, dw, weights)]
+        stacked = _stacked(group, machine)
+        planner = CoresPlanner(machine, stacked, plan_for)
+
+        def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:
+            for problem, plan in zip(group, plans, strict=True):
+                if isinstance(plan, Unfit):
+                    raise _too_small(plan, gemms[problems.index(problem)].path, machine)
+                yield problem, plan
+
+        for problem, plan in each(planner.forward(emulation.forward)):
+            forward[problem] = cores.counts(plan, problem.shapes, machine)["forward"]
+        for schedule, order in orders.items() if dx or dw else ():
+            wanted = "best" if order == "separate" and schedule == "interleaved" else order
+            own, chosen = machine, planner
+            if emulation.weight_update == "in_array" and schedule == "interleaved" and dx and dw and weights:
+                # What leaves the array in dW's place is W, in its format.
+                own = replace(machine, precision=replace(machine.precision, dw=machine.precision.w))
+                chosen = CoresPlanner(own, stacked, plan_for)
+            for problem, plan in each(chosen.backward(schedule, wanted, dx=dx, dw=dw)):
+                phases = cores.counts(plan, problem.shapes, own)
+                answers[schedule][problem] = Answer(_updated(phases, problem, schedule, emulation, machine), plan)
+    for own in answers.values():
+        own.update({problem: Answer({}) for problem in unique if not (problem.dx or problem.dw)})
+    return forward, answers
+
+
+def _too_small(unfit: Unfit, path: str, machine: Machine) -> ValueError:
+    memory = machine.memory
+    assert memory is not None
+    lacking = unfit.lacking_bytes * (2 if memory.double_buffered else 1)
+    divided = "" if isinstance(memory.sram_bytes, int) else ", in its smallest part,"
+    return ValueError(
+        f"sram_bytes: got {memory.total_bytes}; layer {path!r} needs {lacking} more{divided} for one tile of each "
+        f"tensor on a {machine.array.rows}x{machine.array.cols} array: give more, or a smaller array"
+    )
+
+
+def _updated(
+    phases: Phases, problem: Problem, schedule: str, emulation: Emulation, machine: Machine
+) -> dict[str, Counts]:
+    """The phases with the weight update: one of its own, or, in the array, within that of the gradients."""
+    done = {phase: _complete(counts, machine) for phase, counts in phases.items()}
+    if not (problem.dw and problem.weights):
+        return done
+    how = emulation.weight_update
+    if how == "in_array" and schedule not in ("interleaved", "auto"):
+        how = "separate"
+    together = "dx+dw" in done and schedule == "interleaved"
+    extra = layers.update(how, problem.shapes.sizes, in_array=together)
+    if not extra:
+        return done
+    if machine.memory is not None:
+        extra |= {f"dram_{name}": words for name, words in extra.items()}
+    if together and how == "in_array":
+        return done | {"dx+dw": add((done["dx+dw"], extra))}
+    if machine.memory is not None:
+        extra["stall_cycles"] = hierarchy.transfer_cycles(extra, machine)
+    return done | {"update": _complete(extra, machine)}
+
+
+class _Sizes(NamedTuple):
+    """What mappings want of a GEMM."""
+
+    sizes: Mapping[str, int]
+
+
+def _stacked(problems: Sequence[Problem], machine: Machine) -> Shapes:
+    """The shapes as arrays, of Python ints where a step of the search could pass 64 bits."""
+    largest = max(largest_number(problem.shapes, machine) for problem in problems)
+    return Shapes(*(exact(column, largest=largest) for column in np.array([p[:4] for p in problems], object).T))
+
+
+def _complete(counts: Mapping[str, int], machine: Machine) -> Counts:
+    names = NAMES if machine.memory is None else (*NAMES, *DRAM_NAMES, "stall_cycles")
+    return dict.fromkeys(names, 0) | dict(counts)

@@ -1,0 +1,236 @@
+"""What any JAX function asks of an accelerator: its GEMMs and its vector unit's work, from a trace of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+from jaxgrad import costs as evaluate
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.base.errors import positive_integer
+from jaxgrad.costs import StepCost
+from jaxgrad.hardware import Machine
+from jaxgrad.programs import LayerGemm, VectorWork, collector, jaxprs, vector_work
+from jaxgrad.programs.kinds import labelled
+from jaxgrad.programs.numbering import walk
+from jaxgrad.programs.products import KINDS, Product, products, tangents, where
+from jaxgrad.programs.whole import record
+
+Trips = int | Mapping[str, int]
+_UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback", "ragged_dot", "ragged_dot_general")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one call of a function asks for.
+
+    Args:
+        gemms: of the array; a forward product together with the gradients that were recognised as its own.
+        vector: of the vector unit.
+        notes: what could not be known, or was taken for what it may not be; a line each.
+    """
+
+    gemms: list[LayerGemm]
+    vector: list[VectorWork]
+    notes: list[str]
+
+    def cost(
+        self,
+        emulation: Emulation,
+        schedules: Sequence[str] = evaluate.TRAINING_SCHEDULES,
+        *,
+        machine: Machine | None = None,
+    ) -> StepCost:
+        """The counts under each of the schedules, of the array and, where the machine has one, of its vector unit; see
+        ``evaluate.step_cost``."""
+        return evaluate.step_cost(self.gemms, emulation, schedules, machine=machine, vector_work=self.vector)
+
+
+def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None, **kwargs: Any) -> Profile:
+    """Reads what a call of ``function`` asks of an accelerator off a trace of it, without running it.
+
+    The function may be anything JAX traces: a loss, its gradient, a whole training step, with ``jit``, ``scan``,
+    ``remat``, ``vmap``, ``custom_vjp``, ``cond`` or ``shard_map`` inside.
+
+    Args:
+        function: what to trace.
+        args, kwargs: what it is called with. Arrays may be ``jax.ShapeDtypeStruct``s; what is neither an array nor a
+            number is handed on as it is.
+        trips: how often while loops run, which no trace tells: one number for all, or one for each by the name that
+            the notes have for it, such as ``while@train.py:31``.
+
+    Raises:
+        ValueError: the function can't be traced, or ``trips`` names a loop that is not there.
+    """
+    with collector.at_rest():
+        return _read(trace(function, *args, **kwargs), trips)
+
+
+def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
+    notes: list[str] = []
+    inner = _with_trips(jaxpr.jaxpr, trips, notes)
+    found = products(walk(inner))
+    notes += _remarks(inner, found)
+    read = labelled(jaxpr.replace(jaxpr=inner))
+    return Profile(_records(found), vector_work(read), notes)
+
+
+def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxpr:
+    """The jaxpr of a call, of which what is neither an array nor a number is a part.
+
+    Raises:
+        ValueError: the function can't be traced.
+    """
+    if not callable(function):
+        raise ValueError(f"function: got {type(function).__name__}; give something to call")
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    traced = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
+
+    def call(arrays: Sequence[Any]) -> Any:
+        own = list(leaves)
+        for index, array in zip(traced, arrays, strict=True):
+            own[index] = array
+        own_args, own_kwargs = jax.tree.unflatten(tree, own)
+        _name_modules([*own_args, *own_kwargs.values()])
+        return [leaf for leaf in jax.tree.leaves(function(*own_args, **own_kwargs)) if _is_array(leaf)]
+
+    try:
+        return jax.make_jaxpr(call)([leaves[index] for index in traced])
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "")
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
+            "give one that jax.jit would take"
+        ) from error
+
+
+def _name_modules(arguments: Iterable[Any]) -> None:
+    """Has NNX models among the arguments, which are this trace's own, say who their parts are."""
+    if "flax.nnx" in sys.modules:
+        from flax import nnx
+
+        from jaxgrad.flax import tracing
+
+        for argument in arguments:
+            if isinstance(argument, nnx.Module):
+                tracing.write_quickly(argument)
+                tracing.name_modules(argument)
+
+
+def _is_array(leaf: Any) -> bool:
+    if isinstance(leaf, bool):
+        return False  # a switch, more likely than data
+    return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | np.ndarray | np.generic | int | float | complex)
+
+
+def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
+    loops = _loop_names(jaxpr)
+    if isinstance(trips, Mapping):
+        for name, number in trips.items():
+            positive_integer(f"trips[{name}]", number)
+            if name not in loops.values():
+                there = ", ".join(dict.fromkeys(loops.values()))
+                remedy = f"give one of {there}" if there else "leave it out, the function has no while loop"
+                raise ValueError(f"trips: got {name!r}; {remedy}")
+    elif trips is not None:
+        positive_integer("trips", trips)
+
+    def told(equation: JaxprEqn) -> int | None:
+        name = loops[id(equation)]
+        return trips.get(name) if isinstance(trips, Mapping) else trips
+
+    unknown = dict.fromkeys(
+        name for name in loops.values() if trips is None or (isinstance(trips, Mapping) and name not in trips)
+    )
+    notes += [
+        f"{name}: how often it runs is not in the trace; its body counts once, give trips={{{name!r}: N}}"
+        for name in unknown
+    ]
+    return jaxprs.with_trips(jaxpr, told)
+
+
+def _loop_names(jaxpr: Jaxpr) -> dict[int, str]:
+    """While loops by identity, named by their lines."""
+    loops = [equation for equation in _equations(jaxpr) if equation.primitive.name == "while"]
+    lines = [f"while@{where(equation)}" for equation in loops]
+    return dict(zip(map(id, loops), _told_apart(lines), strict=True))
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """The names, those that are not the only one of their kind numbered."""
+    total, seen = Counter(names), Counter()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(f"{name}#{seen[name]}" if total[name] > 1 else name)
+    return apart
+
+
+def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jaxprs.inner(equation):
+            yield from _equations(inner)
+
+
+def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
+    notes = []
+    primitives = Counter(equation.primitive.name for equation in _equations(jaxpr))
+    if primitives["cond"]:
+        notes.append(f"cond: {primitives['cond']} of them; which branch runs is not in the trace, all are counted")
+    if primitives["shard_map"]:
+        notes.append("shard_map: counts are of all its devices together")
+    notes += [f"{name}: {primitives[name]} of them; {_unseen(name)}" for name in _UNSEEN if primitives[name]]
+    hidden = Counter(equation.primitive.name for equation in _equations(jaxpr) if _hides_products(equation))
+    notes += [f"{name}: {times} of them; the products inside are not counted" for name, times in hidden.items()]
+    other = [own for own in found if own.site.place.backward and own.of is None]
+    if other:
+        notes.append(
+            f"other: {len(other)} products of the backward pass are no layer's dX or dW ({_lines(other)}); each counts "
+            "as a forward GEMM"
+        )
+    forward_mode = tangents(found)
+    if forward_mode:
+        notes.append(
+            f"jvp: {len(forward_mode)} products seem to be derivatives in forward mode, of jax.jvp or jax.linearize "
+            f"({_lines(forward_mode)}); each counts as a forward GEMM"
+        )
+    guessed = [own for own in found if own.guessed]
+    if guessed:
+        notes.append(
+            f"guessed: {len(guessed)} products that JAX did not transpose are taken for gradients, since one operand "
+            f"comes from a gradient and the other is a forward product's ({_lines(guessed)})"
+        )
+    return notes
+
+
+def _hides_products(equation: JaxprEqn) -> bool:
+    """Whether there are products in what an equation calls, and the walk does not know how they run."""
+    if equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
+        return False
+    inside = (each for inner in jaxprs.inner(equation) for each in _equations(inner))
+    return any(each.primitive.name in KINDS for each in inside)
+
+
+def _lines(found: Iterable[Product]) -> str:
+    return ", ".join(dict.fromkeys(own.where for own in found))
+
+
+def _unseen(name: str) -> str:
+    if name.startswith("ragged"):
+        return "each row is counted with one matrix, and a gradient as a forward GEMM"
+    return "what they compute is not in the trace and not counted"
+
+
+def _records(found: list[Product]) -> list[LayerGemm]:
+    own = [product for product in found if product.of is None]
+    lines = iter(_told_apart([product.where for product in own if not product.site.place.path]))
+    return [record(product, product.site.place.path or next(lines)) for product in own]

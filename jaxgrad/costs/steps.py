@@ -1,0 +1,101 @@
+"""Workload + hardware + schedule -> StepCost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from jaxgrad.array import layers
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.costs import vector
+from jaxgrad.costs.problems import Answer, Problem, from_scratchpad, problem_of, through_memory
+from jaxgrad.costs.records import Counts, LayerCost, StepCost, VectorCost, add, times
+from jaxgrad.hardware import Machine
+from jaxgrad.programs import LayerGemm, VectorWork
+
+# The schedules that give both gradients, so that a network can train on them, in the order in which reports show them.
+TRAINING_SCHEDULES: tuple[str, ...] = ("interleaved", "sequential", "ws_only", "os_only", "auto")
+BASELINES: tuple[str, ...] = ("sequential", "ws_only", "os_only")
+
+
+def step_cost(
+    gemms: Sequence[LayerGemm],
+    emulation: Emulation,
+    schedules: Sequence[str] = TRAINING_SCHEDULES,
+    *,
+    machine: Machine | None = None,
+    order: str | Mapping[str, str] = "separate",
+    plan_for: str = "cycles",
+    vector_work: Sequence[VectorWork] = (),
+) -> StepCost:
+    """One training step under each of ``schedules``, from shapes alone: ``effectual_macs`` counts no zeros.
+
+    Args:
+        gemms: the model's GEMMs.
+        emulation: the array, the forward dataflow, the objective of ``auto`` and the weight update. Where that is
+            ``in_array``, which only the interleaved schedule can do, the others update ``separate``-ly.
+        schedules: those to compare; the emulation's own plays no part.
+        machine: what is around the array; its array takes the place of the emulation's.
+        order: with a memory, the order of the gradients' blocks (``costs.orders.ORDERS``), for all schedules or by
+            schedule. Interleaved passes, which know no ``separate``, then take the best of theirs.
+        plan_for: with a memory, what blocks and orders are chosen by: ``cycles`` or ``dram``.
+        vector_work: work beside the array, costed where the machine has a vector unit.
+
+    Raises:
+        ValueError: a name will not do, or a layer does not fit into the scratchpad.
+    """
+    machine = machine or Machine(emulation.array)
+    problems = [problem_of(gemm, machine) for gemm in gemms]
+    unique = list(dict.fromkeys(problems))
+    forward: dict[Problem, Counts]
+    if machine.memory is None:
+        forward = {
+            problem: layers.forward(emulation.forward, problem.shapes.sizes, machine.array)["forward"]
+            for problem in unique
+        }
+        answers = {schedule: from_scratchpad(unique, machine, schedule, emulation) for schedule in schedules}
+    else:
+        orders = {name: order if isinstance(order, str) else order.get(name, "separate") for name in schedules}
+        forward, answers = through_memory(unique, gemms, problems, machine, orders, plan_for, emulation)
+    by_path: dict[str, list[tuple[LayerGemm, Problem]]] = {}
+    for gemm, problem in zip(gemms, problems, strict=True):
+        by_path.setdefault(gemm.path, []).append((gemm, problem))
+    costs = [
+        LayerCost(
+            path=path,
+            gemms=tuple(gemm for gemm, _ in own),
+            phases={schedule: _phases(own, forward, answers[schedule]) for schedule in schedules},
+            plans={
+                schedule: tuple(plan for _, problem in own if (plan := answers[schedule][problem].plan))
+                for schedule in schedules
+            },
+        )
+        for path, own in by_path.items()
+    ]
+    return StepCost(tuple(costs), tuple(schedules), 1, _vector(vector_work, machine), machine)
+
+
+def _phases(
+    own: Sequence[tuple[LayerGemm, Problem]], forward: Mapping[Problem, Counts], answers: Mapping[Problem, Answer]
+) -> dict[str, Counts]:
+    """A layer's counts by phase: each of its shapes as often as it is computed."""
+    phases: dict[str, list[Counts]] = {}
+    for gemm, problem in own:
+        phases.setdefault("forward", []).append(times(forward[problem], gemm.times + gemm.recomputed))
+        for phase, counts in answers[problem].phases.items():
+            phases.setdefault(phase, []).append(times(counts, gemm.times))
+    return {phase: add(parts) for phase, parts in phases.items()}
+
+
+def _vector(work: Iterable[VectorWork], machine: Machine) -> tuple[VectorCost, ...]:
+    """Work beside the array, by kind and phase."""
+    if machine.vector_unit is None:
+        return ()
+    sums: dict[tuple[str, str], list[int]] = {}
+    for part in work:
+        total = sums.setdefault((part.kind, part.phase), [0, 0])
+        total[0] += part.operations
+        total[1] += part.reads_words + part.writes_words
+    return tuple(
+        VectorCost(kind, phase, add([vector.counts(operations, words, machine)]))
+        for (kind, phase), (operations, words) in sums.items()
+    )

@@ -1,0 +1,171 @@
+"""A StepCost under one schedule as plain numbers, to keep in a file, tabulate and draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from jaxgrad.costs import energy
+from jaxgrad.costs.area import area
+from jaxgrad.costs.hierarchy import phase_dram_bytes
+from jaxgrad.costs.records import Counts, LayerCost, StepCost, add, time_cycles
+from jaxgrad.hardware import Machine
+
+
+@dataclass(frozen=True)
+class PhaseSummary:
+    """One phase: of a layer, or of all.
+
+    Args:
+        phase: ``forward``, ``dx``, ``dw``, ``dx+dw``, ``update``, or ``vector <phase>``.
+        counts: by name, see ``records.Counts``.
+        dram_bytes: to and from DRAM; 0 without a memory.
+        energy_pj: by component; empty without a technology.
+    """
+
+    phase: str
+    counts: Counts
+    dram_bytes: int = 0
+    energy_pj: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def time_cycles(self) -> int:
+        """Clock cycles, stalls included."""
+        return time_cycles(self.counts)
+
+    def utilisation(self, pes: int) -> float:
+        """MACs done over those that the array could do in that time, 0 to 1; 0 for work beside the array."""
+        return self.counts["macs"] / (self.time_cycles * pes) if self.time_cycles else 0.0
+
+    @property
+    def macs_per_dram_byte(self) -> float | None:
+        """Arithmetic intensity, for a roofline; None where nothing moves."""
+        return self.counts["macs"] / self.dram_bytes if self.dram_bytes else None
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer; ``shapes`` are (batch, in_features, out_features, times) of its GEMMs."""
+
+    path: str
+    shapes: tuple[tuple[int, int, int, int], ...]
+    phases: tuple[PhaseSummary, ...]
+
+    @property
+    def total(self) -> PhaseSummary:
+        return _sum("all", self.phases)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A training step under one schedule on one machine.
+
+    Args:
+        schedule: its name.
+        pes: PEs of all cores.
+        dram_bytes_per_cycle: what DRAM delivers to all cores; None without a memory.
+        clock_ghz: None without a memory.
+        area_um2: of the PEs and of the SRAM, by ``pes`` and ``sram``; empty where no figure is known.
+        phases: of all layers, and of the vector unit.
+        layers: in the order of the model.
+    """
+
+    schedule: str
+    pes: int
+    dram_bytes_per_cycle: float | None
+    clock_ghz: float | None
+    area_um2: Mapping[str, float]
+    phases: tuple[PhaseSummary, ...]
+    layers: tuple[LayerSummary, ...]
+
+    def select(self, *phases: str) -> PhaseSummary:
+        """Some phases as one.
+
+        Args:
+            phases: names of phases; ``backward`` stands for dX, dW and the update, ``vector`` for all work beside the
+                array, ``step`` for everything.
+        """
+        names = {part.phase for part in self.phases for wanted in phases if _is_of(part.phase, wanted)}
+        return _sum("+".join(phases), [part for part in self.phases if part.phase in names])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON. Counts of 0 are left out; ``from_dict`` brings back all that every machine has."""
+        data = asdict(self)
+        for phase in [*data["phases"], *(phase for layer in data["layers"] for phase in layer["phases"])]:
+            phase["counts"] = {name: count for name, count in phase["counts"].items() if count}
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Summary:
+        layers = tuple(
+            LayerSummary(
+                layer["path"],
+                tuple((b, k, n, times) for b, k, n, times in layer["shapes"]),
+                tuple(map(_phase, layer["phases"])),
+            )
+            for layer in data["layers"]
+        )
+        return cls(**{**data, "phases": tuple(map(_phase, data["phases"])), "layers": layers})
+
+
+_BACKWARD = ("dx", "dw", "dx+dw", "update", "backward")
+
+
+def _is_of(phase: str, wanted: str) -> bool:
+    if wanted == "step":
+        return True
+    if wanted == "vector":
+        return phase.startswith("vector ")
+    return phase in _BACKWARD if wanted == "backward" else phase == wanted
+
+
+def summary(cost: StepCost, schedule: str) -> Summary:
+    """The numbers of one schedule of a step that was costed on a machine."""
+    machine = cost.machine
+    if machine is None:
+        raise ValueError("cost: got one without a machine; give one from step_cost")
+    prices = energy.table(machine) if machine.technology or machine.energies else None
+
+    def phase(name: str, counts: Counts) -> PhaseSummary:
+        spent = energy.energy_pj(counts, prices, zero_gating=machine.zero_gating) if prices else {}
+        return PhaseSummary(name, counts, phase_dram_bytes(counts, machine), spent)
+
+    memory = machine.memory
+    return Summary(
+        schedule=schedule,
+        pes=machine.array.pes * machine.cores,
+        dram_bytes_per_cycle=machine.cores / float(memory.cycles_per_byte) if memory else None,
+        clock_ghz=memory.clock_ghz if memory else None,
+        area_um2=_areas(machine, schedule),
+        phases=tuple(phase(name, counts) for name, counts in cost.phases(schedule).items()),
+        layers=tuple(_layer(layer, [phase(*each) for each in layer.phases[schedule].items()]) for layer in cost.layers),
+    )
+
+
+def _phase(data: Mapping[str, Any]) -> PhaseSummary:
+    return PhaseSummary(**{**data, "counts": add([data["counts"]])})
+
+
+def _layer(layer: LayerCost, phases: Iterable[PhaseSummary]) -> LayerSummary:
+    shapes = tuple((*gemm.gemm.sizes.values(), gemm.times) for gemm in layer.gemms)
+    return LayerSummary(layer.path, tuple((b, k, n, times) for b, k, n, times in shapes), tuple(phases))
+
+
+def _areas(machine: Machine, schedule: str) -> dict[str, float]:
+    try:
+        found = area(machine, schedule)
+    except ValueError:  # no figure for this datapath: costs do without
+        return {}
+    return {"pes": found.pes_um2, "sram": found.sram_um2}
+
+
+def _sum(name: str, parts: Iterable[PhaseSummary]) -> PhaseSummary:
+    parts = list(parts)
+    components = dict.fromkeys(component for part in parts for component in part.energy_pj)
+    return PhaseSummary(
+        name,
+        add(part.counts for part in parts),
+        sum(part.dram_bytes for part in parts),
+        {component: sum(part.energy_pj.get(component, 0.0) for part in parts) for component in components},
+    )

@@ -1,0 +1,141 @@
+"""Energy tables in Accelergy's format (Wu, Emer, Sze, ICCAD 2019): what one of each action takes, by component.
+
+A table names components by their path in a design, ``system.core[0..3].PE[0..255].mac``, and gives what one action of
+one instance takes in pJ. Components and actions are those of ``ACTIONS``; of registers and memories the actions may
+also be Accelergy's usual ``read`` and ``write``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jaxgrad.base.errors import number, shown
+from jaxgrad.hardware.precision import TENSORS
+
+Table = Mapping[str, Mapping[str, Any]]
+"""pJ by component and action; floats, or arrays for many machines at once."""
+
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "mac": ("compute",),
+    "register": ("weight", "accumulator"),
+    "hop": ("x", "dy", "psum"),
+    "sram": TENSORS,
+    "dram": TENSORS,
+    "idle": ("cycle",),
+    "leakage": ("cycle",),
+    "vector": ("operation", "sram", "dram"),
+}
+"""Components of a machine, and what each does."""
+
+# What an action takes where a table has Accelergy's own actions in its place: their mean. Costs count reads and writes
+# of a tensor together; a sum in a register is read and written once for each update.
+_IN_PLACE: dict[str, dict[str, tuple[str, ...]]] = {
+    "register": {"weight": ("read",), "accumulator": ("read", "write")},
+    **{memory: dict.fromkeys(ACTIONS[memory], ("read", "write")) for memory in ("sram", "dram")},
+}
+
+
+def read_ert(text: str, origin: str) -> Table:
+    """An energy reference table, of this module's or another's making.
+
+    Components go by the last name of their path, in capitals or not; those that costs have no use for may be there too,
+    with their actions. A memory with ``read`` and ``write`` alone takes their mean for an access to any tensor, and is
+    to give them for one word.
+
+    Args:
+        text: YAML, in the format of Accelergy 0.2 (tables by name) or of later ones (a list of tables).
+        origin: the name of the file, for messages.
+
+    Raises:
+        ValueError: it is no such table; a component or an action of ``ACTIONS`` is missing or there twice; an
+            energy is not a number of at least 0.
+    """
+    try:
+        return _read(text)
+    except ValueError as error:
+        raise ValueError(f"{origin}: {error}") from None
+
+
+def load_ert(path: Path) -> Table:
+    """``read_ert`` of a file.
+
+    Raises:
+        ValueError: it cannot be read, or its table will not do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"table: got {shown(str(path))}; give the path of a YAML file that can be read") from None
+    return read_ert(text, str(path))
+
+
+def _read(text: str) -> Table:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise ValueError(f"table: got something that is no YAML; mend it: {problem}") from None
+    tables = tree.get("ERT") if isinstance(tree, dict) else None
+    tables = tables.get("tables") if isinstance(tables, dict) else None
+    if not isinstance(tables, dict | list):
+        raise ValueError(f"ERT.tables: got {shown(tables)}; give a list of tables, each with a name and actions")
+    found: dict[str, dict[str, float]] = {}
+    for component, name, actions in _components(tables):
+        if component in found:
+            raise ValueError(f"{component}: got a second table, {shown(name)}; give one")
+        found[component] = _energies(component, actions)
+    for component in ACTIONS:
+        if component not in found:
+            raise ValueError(
+                f"{component}: got no table; give one, named {component!r} or with a path that ends in it (jaxgrad run "
+                "writes whole tables of its machines, in accelergy/)"
+            )
+    return {component: found[component] for component in ACTIONS}
+
+
+def _components(tables: dict[Any, Any] | list[Any]) -> Iterator[tuple[str, str, Any]]:
+    """Each component that costs know: its own name, its path, its actions."""
+    pairs = tables.items() if isinstance(tables, dict) else map(_named, tables)
+    for name, actions in pairs:
+        component = re.sub(r"\[[^\]]*\]$", "", str(name)).rsplit(".", 1)[-1].lower()
+        if component in ACTIONS:
+            yield component, str(name), actions
+
+
+def _named(table: Any) -> tuple[Any, Any]:
+    if not isinstance(table, dict) or "name" not in table:
+        raise ValueError(f"ERT.tables: got {shown(table)}; give a name and actions")
+    return table["name"], table.get("actions")
+
+
+def _energies(component: str, actions: Any) -> dict[str, float]:
+    """pJ by action."""
+    if isinstance(actions, dict):  # Accelergy 0.2: by name, a list where energies differ by arguments
+        entries = [
+            (name, entry) for name, each in actions.items() for entry in (each if isinstance(each, list) else [each])
+        ]
+    elif isinstance(actions, list):
+        entries = [(entry.get("name") if isinstance(entry, dict) else None, entry) for entry in actions]
+    else:
+        raise ValueError(f"{component}: got {shown(actions)}; give a list of actions, each with a name and an energy")
+    found: dict[str, float] = {}
+    names = [name for name, _ in entries]
+    for action in ACTIONS[component]:
+        in_place = _IN_PLACE.get(component, {}).get(action, ())
+        wanted = (action,) if action in names or not set(in_place) & set(names) else in_place
+        found[action] = sum(_energy(component, name, entries) for name in wanted) / len(wanted)
+    return found
+
+
+def _energy(component: str, action: str, entries: list[tuple[Any, Any]]) -> float:
+    """pJ of the one action of that name."""
+    own = [entry for name, entry in entries if name == action]
+    field = f"{component}.{action}"
+    if len(own) != 1:
+        raise ValueError(f"{field}: got {len(own) or 'no'} energies; give one, whatever the action's arguments")
+    return number(field, own[0].get("energy") if isinstance(own[0], dict) else own[0])

@@ -1,0 +1,146 @@
+"""SCALE-Sim's .cfg files: what CALC mode needs of one, wherever in the file it stands.
+
+SCALE-Sim's own files lack sections that SCALE-Sim 3.0.0 asks for, have keys of other versions, and comments: all that
+is passed over. A key that decides a figure must be there, once, with a value that SCALE-Sim would take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxgrad.base.errors import one_of, shown
+from jaxgrad.interop.scalesim.folds import DATAFLOWS, Dataflow
+from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
+
+_SIZES = {
+    "arrayheight": "ArrayHeight",
+    "arraywidth": "ArrayWidth",
+    "ifmapsramszkb": "IfmapSramSzkB",
+    "filtersramszkb": "FilterSramSzkB",
+    "ofmapsramszkb": "OfmapSramSzkB",
+}
+_OFFSETS = {"ifmapoffset": "IfmapOffset", "filteroffset": "FilterOffset", "ofmapoffset": "OfmapOffset"}
+_TEXTS = {
+    "run_name": "run_name",
+    "dataflow": "Dataflow",
+    "interfacebandwidth": "InterfaceBandwidth",
+    "sparsitysupport": "SparsitySupport",
+}
+_KEYS = _SIZES | _OFFSETS | _TEXTS
+_RUN_NAME = "scale_run"  # SCALE-Sim's own default
+_MOST_COLUMNS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a .cfg says of the machine.
+
+    Args:
+        rows, cols: of the array, in PEs.
+        ifmap_kb, filter_kb, ofmap_kb: SRAM sizes; a kB holds 1024 words.
+        user_bandwidth: whether InterfaceBandwidth is USER, and the figures of CALC mode are not those of this file.
+        notes: what was read in another way than one might think, a sentence each.
+    """
+
+    run_name: str
+    rows: int
+    cols: int
+    ifmap_kb: int
+    filter_kb: int
+    ofmap_kb: int
+    dataflow: Dataflow
+    user_bandwidth: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def read_cfg(path: str | Path) -> Config:
+    """The configuration in a .cfg file.
+
+    Raises:
+        ValueError: a line or a value won't do; the message names the file and the line.
+        OSError: the file can't be read.
+    """
+    found = _values(Path(path))
+    sizes = {name: _size(path, found, key, name) for key, name in _SIZES.items()}
+    for key, name in _OFFSETS.items():
+        if key in found:
+            whole_number(_where(path, found, key, name), found[key][1], least=0)
+    dataflow = one_of(_where(path, found, "dataflow", "Dataflow"), found["dataflow"][1], DATAFLOWS)
+    notes = []
+    if "interfacebandwidth" not in found:
+        notes.append(f"{path} names no InterfaceBandwidth: taken as CALC")
+    mode = found.get("interfacebandwidth", (0, "CALC"))[1]
+    one_of(_where(path, found, "interfacebandwidth", "InterfaceBandwidth"), mode, ("CALC", "USER"))
+    if found.get("sparsitysupport", (0, "false"))[1].lower() == "true":
+        where = _where(path, found, "sparsitysupport", "SparsitySupport")
+        raise ValueError(f"{where}: got true; sparse arrays are not covered, give false")
+    return Config(
+        run_name=_run_name(path, found),
+        rows=sizes["ArrayHeight"],
+        cols=sizes["ArrayWidth"],
+        ifmap_kb=sizes["IfmapSramSzkB"],
+        filter_kb=sizes["FilterSramSzkB"],
+        ofmap_kb=sizes["OfmapSramSzkB"],
+        dataflow=next(known for known in DATAFLOWS if known == dataflow),
+        user_bandwidth=mode == "USER",
+        notes=tuple(notes),
+    )
+
+
+def _values(path: Path) -> dict[str, tuple[int, str]]:
+    """The line and the value of each key that matters, by the key in lower case."""
+    found: dict[str, tuple[int, str]] = {}
+    indent: int | None = None
+    for number, line in decoded_lines(path):
+        text = line.strip()
+        if not text or text[0] in "#;":
+            continue
+        where = f"{path}, line {number}"
+        depth = len(line) - len(line.lstrip())
+        if indent is not None and depth > indent:
+            raise ValueError(f"{where}: got {shown(text)}, indented, which goes on the value above; unindent it")
+        if text[0] == "[":
+            if not text.endswith("]"):
+                raise ValueError(f"{where}: got {shown(text)}; close the section's name with ]")
+            indent = None
+            continue
+        key, value = _pair(where, text)
+        indent = depth
+        if key in _KEYS:
+            if key in found:
+                raise ValueError(f"{where}: got {_KEYS[key]} again, as on line {found[key][0]}; keep one of the two")
+            found[key] = number, value
+    return found
+
+
+def _pair(where: str, text: str) -> tuple[str, str]:
+    cut = min((place for place in (text.find("="), text.find(":")) if place > 0), default=0)
+    if not cut:
+        raise ValueError(f"{where}: got {shown(text)}; give [section], or key : value")
+    return text[:cut].strip().lower(), text[cut + 1 :].strip()
+
+
+def _where(path: str | Path, found: dict[str, tuple[int, str]], key: str, name: str) -> str:
+    if key not in found and key != "interfacebandwidth":
+        raise ValueError(f"{path}, {name}: got none; give a line {name} : VALUE")
+    return f"{path}, line {found[key][0]}, {name}" if key in found else f"{path}, {name}"
+
+
+def _size(path: str | Path, found: dict[str, tuple[int, str]], key: str, name: str) -> int:
+    where = _where(path, found, key, name)
+    size = whole_number(where, found[key][1])
+    if name.startswith("Array") and size > _MOST_COLUMNS:
+        raise ValueError(f"{where}: got {size}; give at most {_MOST_COLUMNS}")
+    return size
+
+
+def _run_name(path: str | Path, found: dict[str, tuple[int, str]]) -> str:
+    """The folder of the reports: one, beneath the one that was asked for."""
+    if "run_name" not in found:
+        return _RUN_NAME
+    name = found["run_name"][1]
+    if name in ("", ".", "..") or any(letter in "/\\%" or not letter.isprintable() for letter in name):
+        where = _where(path, found, "run_name", "run_name")
+        raise ValueError(f"{where}: got {shown(name)}; give the plain name of a folder")
+    return name

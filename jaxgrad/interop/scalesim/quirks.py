@@ -1,0 +1,106 @@
+"""What is off in SCALE-Sim 3.0.0's figures, by name, and what each figure should be.
+
+Every correction puts one quirk right and leaves the others, so that their sizes can be told apart; the last, ``all of
+them``, is the layer with all of them put right, on the same array with folds that do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jaxgrad.interop.scalesim.cfg import Config
+from jaxgrad.interop.scalesim.folds import Folds
+from jaxgrad.interop.scalesim.layers import Layer
+from jaxgrad.interop.scalesim.model import Figures
+
+ALL = "all of them"
+# name -> what SCALE-Sim does, and what should be
+QUIRKS: dict[str, str] = {
+    "last index": "reports the index of the last cycle, one less than the cycles there are",
+    "no drain": "os outputs leave the array before their sums are done; a fold takes R cycles more to drain",
+    "full edge folds": "an edge fold is charged as a full one; it takes only the rows and columns that it uses",
+    "ofmap fold bug": "os adds R + C to the ofmap's writes in every fold; the words are those of the output",
+    "unread partial sums": "ws and is write partial sums for every fold of the rows, and never read one back",
+    "output size": "where the stride leaves a remainder, the output is one row or column too large, its windows partly "
+    "outside the input",
+    "double skew": "ws and is divide compute utilisation by folds C - 1 cycles longer than they are",
+    "full drain lines": "a line of the ofmap's buffer that a drain cut short is counted as full later",
+    "unknown columns": "knows no padding, batch or groups: its figures are as if they were not there",
+    ALL: "cycles, work and utilisation with every quirk above put right",
+}
+
+
+class Correction(NamedTuple):
+    """One figure of one layer, as SCALE-Sim has it (0 where it has none) and put right."""
+
+    quirk: str
+    figure: str
+    reported: float
+    corrected: float
+
+
+def corrections(layer: Layer, config: Config, figures: Figures) -> Iterator[Correction]:
+    """What is off in the layer's figures; a quirk that does not show in them is left out, but for the last two."""
+    folds = Folds(layer.product, config.rows, config.cols, config.dataflow)
+    every = [*_timing(folds, figures), *_words(folds, figures), *_size(layer, folds, figures)]
+    yield from (correction for correction in every if correction.reported != correction.corrected)
+    macs, cycles = layer.true_product.macs * layer.groups, true_cycles(layer, config)
+    yield Correction(ALL, "MACs", figures.macs, macs)
+    yield Correction(ALL, "Total Cycles", figures.cycles, cycles)
+    yield Correction(ALL, "Overall Util %", figures.overall_utilisation, macs * 100 / (cycles * figures.pes))
+
+
+def true_cycles(layer: Layer, config: Config) -> int:
+    """Cycles of the layer with padding, batch and groups, folds drained and edge folds as long as they need be."""
+    folds = Folds(layer.true_product, config.rows, config.cols, config.dataflow)
+    return layer.groups * (_needed(folds) + (_used_rows(folds) if config.dataflow == "os" else 0))
+
+
+def _timing(folds: Folds, figures: Figures) -> Iterator[Correction]:
+    cycles = figures.cycles
+    yield Correction("last index", "Total Cycles", cycles, cycles + 1)
+    with_prefetch = figures.cycles_with_prefetch
+    yield Correction("last index", "Total Cycles (incl. prefetch)", with_prefetch, with_prefetch + 1)
+    if folds.dataflow == "os":
+        yield Correction("no drain", "Total Cycles", cycles, cycles + folds.count * folds.rows)
+    else:
+        skewed = folds.cycles_each + folds.cols - 1
+        utilisation = figures.compute_utilisation * skewed / folds.cycles_each
+        if folds.cols > 1:
+            yield Correction("double skew", "Compute Util %", figures.compute_utilisation, utilisation)
+    yield Correction("full edge folds", "Total Cycles", cycles, cycles - folds.cycles + _needed(folds))
+
+
+def _words(folds: Folds, figures: Figures) -> Iterator[Correction]:
+    m, n, _ = folds.product
+    written = m * n * (1 if folds.dataflow == "os" else folds.row_folds)
+    if folds.dataflow == "os":
+        yield Correction("ofmap fold bug", "SRAM OFMAP Writes", figures.ofmap_sram.words, written)
+    else:
+        yield Correction("unread partial sums", "SRAM OFMAP Reads", 0, m * n * (folds.row_folds - 1))
+    yield Correction("full drain lines", "DRAM OFMAP Writes", figures.ofmap_dram.words, written)
+
+
+def _size(layer: Layer, folds: Folds, figures: Figures) -> Iterator[Correction]:
+    if layer.overhangs:
+        cropped = Folds(layer.cropped, folds.rows, folds.cols, folds.dataflow)
+        yield Correction("output size", "MACs", figures.macs, cropped.product.macs)
+        yield Correction("output size", "Total Cycles", figures.cycles, cropped.cycles - 1)
+        m, _, k = cropped.product
+        sweeps = 1 if folds.dataflow == "is" else folds.col_folds
+        yield Correction("output size", "SRAM IFMAP Reads", figures.ifmap_sram.words, m * k * sweeps)
+    macs = layer.true_product.macs * layer.groups
+    yield Correction("unknown columns", "MACs", layer.cropped.macs, macs)
+
+
+def _needed(folds: Folds) -> int:
+    """Cycles of all folds, each with the rows and columns that it uses."""
+    _, cols, streamed = folds.mapped
+    loaded = 1 if folds.dataflow == "os" else 2
+    return loaded * _used_rows(folds) + folds.row_folds * cols + folds.count * (streamed - 2)
+
+
+def _used_rows(folds: Folds) -> int:
+    """Rows in use, summed over all folds."""
+    return folds.mapped[0] * folds.col_folds

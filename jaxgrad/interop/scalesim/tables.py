@@ -1,0 +1,76 @@
+"""SCALE-Sim's figures and what they should be, side by side, as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from jaxgrad.interop.scalesim.layers import Layer
+from jaxgrad.interop.scalesim.model import Figures
+from jaxgrad.interop.scalesim.quirks import ALL, QUIRKS, Correction
+from jaxgrad.reports.numbers import short
+
+_MOST_LAYERS = 60  # on screen; the files have them all
+
+
+def layers_table(
+    title: str, layers: Sequence[Layer], figures: Sequence[Figures], corrections: Sequence[Sequence[Correction]]
+) -> Table:
+    """A line a layer: cycles and utilisation as SCALE-Sim has them and put right, and its DRAM words."""
+    table = _table(f"{escape(title)}: SCALE-Sim 3.0.0's figures, CALC mode")
+    for name in ("layer", "M x N x K"):
+        table.add_column(name, no_wrap=True)
+    for name in ("cycles", "put right", "util %", "put right", "DRAM reads", "DRAM writes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer, of, rows in list(zip(layers, figures, corrections, strict=True))[:_MOST_LAYERS]:
+        right = {row.figure: row.corrected for row in rows if row.quirk == ALL}
+        table.add_row(
+            escape(layer.name),
+            " x ".join(map(str, layer.product)),
+            f"{of.cycles:,}",
+            f"{right['Total Cycles']:,}",
+            f"{of.overall_utilisation:.1f}",
+            f"{right['Overall Util %']:.1f}",
+            short(of.ifmap_dram.words + of.filter_dram.words),
+            short(of.ofmap_dram.words),
+        )
+    if len(layers) > _MOST_LAYERS:
+        table.caption = f"and {len(layers) - _MOST_LAYERS} layers more, in the files"
+    return table
+
+
+def quirks_table(corrections: Sequence[Sequence[Correction]]) -> Table:
+    """A line a quirk and figure, over the layers in which it shows: sums, and means of what is per cent."""
+    table = _table("What is off in them, each quirk on its own")
+    table.add_column("quirk", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
+    for name in ("layers", "SCALE-Sim", "put right"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for (quirk, figure), rows in _grouped(corrections).items():
+        sums = sum(row.reported for row in rows), sum(row.corrected for row in rows)
+        cells = [f"{value / len(rows):.1f} (mean)" if "%" in figure else f"{value:,}" for value in sums]
+        table.add_row(quirk, figure, str(len(rows)), *cells)
+    return table
+
+
+def meanings(corrections: Sequence[Sequence[Correction]]) -> Iterator[str]:
+    """What each quirk is that shows, a line each."""
+    shown = {quirk for quirk, _ in _grouped(corrections)}
+    return (f"[bold]{name}[/bold]: {meaning}" for name, meaning in QUIRKS.items() if name in shown)
+
+
+def _grouped(corrections: Sequence[Sequence[Correction]]) -> dict[tuple[str, str], list[Correction]]:
+    """In the order of ``QUIRKS``."""
+    groups: dict[tuple[str, str], list[Correction]] = {}
+    for row in sorted((row for rows in corrections for row in rows), key=lambda row: list(QUIRKS).index(row.quirk)):
+        groups.setdefault((row.quirk, row.figure), []).append(row)
+    return groups
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )

@@ -1,0 +1,165 @@
+"""SCALE-Sim's topology files, convolutions and GEMMs: read with the flaws its own have, and written as it reads them.
+
+Its first line is a header whatever it holds, as SCALE-Sim has it. Columns go by their place; those beyond are passed
+over, with a note, save that a convolution's header may name three more, which SCALE-Sim does not know:
+
+    Padding   pixels on each side of the input, 0 if left out
+    Batch     images, 1 if left out; also Batch Size
+    Groups    of channels and of filters, 1 if left out
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from jaxgrad.base.errors import shown
+from jaxgrad.interop.scalesim.layers import Layer, Product, gemm_layer
+from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
+
+Kind = Literal["conv", "gemm"]
+KINDS: tuple[Kind, ...] = ("conv", "gemm")
+_COLUMNS: dict[Kind, tuple[str, ...]] = {
+    "conv": (
+        "Layer name",
+        "IFMAP Height",
+        "IFMAP Width",
+        "Filter Height",
+        "Filter Width",
+        "Channels",
+        "Num Filter",
+        "Strides",
+    ),
+    "gemm": ("Layer", "M", "N", "K"),
+}
+_LEAST = {"padding": 0, "batch": 1, "groups": 1}
+_OTHER_TITLES = {"batch size": "batch"}
+_SPARSITY = re.compile(r"spars", re.IGNORECASE)
+_MOST_LAYERS = 100_000
+
+
+class Topology(NamedTuple):
+    """The layers of a file, and what was read in another way than one might think, a sentence each."""
+
+    layers: list[Layer]
+    notes: list[str]
+
+
+def read_topology(path: str | Path, kind: Kind) -> Topology:
+    """The layers of a topology file.
+
+    A layer with DP in its name becomes one layer a channel, as in SCALE-Sim.
+
+    Raises:
+        ValueError: a line won't do; the message names the file and the line.
+        OSError: the file can't be read.
+    """
+    columns = _COLUMNS[kind]
+    header: list[str] = []
+    layers: list[Layer] = []
+    passed_over: list[int] = []
+    notes = []
+    for number, line in decoded_lines(Path(path)):
+        where = f"{path}, line {number}"
+        cells = _cells(line)
+        if number == 1:
+            header = [_OTHER_TITLES.get(cell.lower(), cell.lower()) for cell in cells]
+            _check_header(where, header, kind)
+            if len(cells) >= len(columns) and all(cell.isdecimal() for cell in cells[1 : len(columns)]):
+                notes.append(
+                    f"{where} looks like a layer; SCALE-Sim takes the first line for a header, and so is done here"
+                )
+            continue
+        if not any(cells):
+            continue
+        if len(cells) < len(columns):
+            other = "; for a GEMM topology give -i gemm" if kind == "conv" and len(cells) >= 4 else ""
+            raise ValueError(f"{where}: got {len(cells)} columns; give {', '.join(columns)}{other}")
+        if not cells[0].isprintable():
+            raise ValueError(f"{where}, {columns[0]}: got {shown(cells[0])}; give a name of printable letters")
+        named = zip(columns[1:], cells[1 : len(columns)], strict=True)
+        sizes = [whole_number(f"{where}, {column}", cell) for column, cell in named]
+        extra, rest = _extra(where, header, cells, len(columns))
+        if rest:
+            passed_over.append(number)
+        if kind == "gemm":
+            layers.append(gemm_layer(cells[0], *sizes, line=number))
+        else:
+            made = _convolutions(where, Layer(cells[0], *sizes, line=number, **extra))
+            layers += made
+            if "DP" in cells[0]:
+                notes.append(f"{where}: DP in the name {cells[0]!r} makes it a layer a channel, {len(made)} of them")
+        if len(layers) > _MOST_LAYERS:
+            raise ValueError(f"{where}: got more than {_MOST_LAYERS} layers; give fewer")
+    if not layers:
+        raise ValueError(f"{path}: got no layers; give a header line, then a line a layer: {', '.join(columns)},")
+    if passed_over:
+        more = f" and {len(passed_over) - 1} more" if len(passed_over) > 1 else ""
+        notes.append(f"{path}, line {passed_over[0]}{more}: columns beyond {columns[-1]} are passed over")
+    return Topology(layers, notes)
+
+
+def write_gemms(gemms: Iterable[tuple[str, Product]]) -> str:
+    """A GEMM topology that SCALE-Sim reads, a line a product."""
+    lines = [", ".join(_COLUMNS["gemm"])]
+    for name, (m, n, k) in gemms:
+        # DP in a name means nothing among GEMMs; a comma would end it.
+        lines.append(f"{name.replace(',', ' ')}, {m}, {n}, {k}")
+    return "".join(f"{line},\n" for line in lines)
+
+
+def _cells(line: str) -> list[str]:
+    """The columns of a row, with or without a comma at its end; one of SCALE-Sim's own files has tabs for commas."""
+    mark = "," if "," in line else "\t"
+    return [cell.strip() for cell in line.strip().removesuffix(mark).split(mark)]
+
+
+def _check_header(where: str, header: Sequence[str], kind: Kind) -> None:
+    if kind == "gemm":
+        if any("filter" in cell or "ifmap" in cell for cell in header):
+            raise ValueError(f"{where}: got the header of convolutions; give -i conv, or a GEMM topology")
+        named = sorted(_LEAST.keys() & set(header))
+        if named:
+            raise ValueError(f"{where}: got a column {named[0]!r}; leave it out, convolutions alone have it")
+    for name in _LEAST:
+        if header.count(name) > 1:
+            raise ValueError(f"{where}: got two columns {name!r}; keep one")
+        if name in header[: len(_COLUMNS[kind])]:
+            raise ValueError(f"{where}: got {name!r} as column {header.index(name) + 1}; put it after Strides")
+
+
+def _extra(where: str, header: Sequence[str], cells: Sequence[str], known: int) -> tuple[dict[str, int], list[str]]:
+    """The columns beyond those that SCALE-Sim knows: those the header names, and what is passed over."""
+    extra, rest = {}, []
+    for place, cell in enumerate(cells[known:], start=known):
+        title = header[place] if place < len(header) else ""
+        if not cell:
+            continue
+        if title in _LEAST:
+            extra[title] = whole_number(f"{where}, {title}", cell, least=_LEAST[title])
+        elif "stride" in title and cell != cells[known - 1]:
+            raise ValueError(f"{where}, {title}: got {shown(cell)}; SCALE-Sim has one stride, give the same in both")
+        elif not _SPARSITY.search(title):  # has no effect as long as SparsitySupport is off
+            rest.append(cell)
+    return extra, rest
+
+
+def _convolutions(where: str, layer: Layer) -> list[Layer]:
+    """The layers of a row: one, or one a channel."""
+    for side in ("height", "width"):
+        size, limit = getattr(layer, f"filter_{side}"), getattr(layer, f"ifmap_{side}")
+        if size > limit:
+            raise ValueError(f"{where}, Filter {side.title()}: got {size}; give at most IFMAP {side.title()}, {limit}")
+    for name, count in (("Channels", layer.channels), ("Num Filter", layer.filters)):
+        if count % layer.groups:
+            raise ValueError(f"{where}, groups: got {layer.groups}; give a divisor of {name}, {count}")
+    if "DP" not in layer.name:
+        return [layer]
+    if layer.groups > 1:
+        raise ValueError(f"{where}, groups: got {layer.groups} with DP in the name; give one of the two")
+    if layer.channels > _MOST_LAYERS:
+        raise ValueError(f"{where}, Channels: got {layer.channels} with DP in the name; give at most {_MOST_LAYERS}")
+    return [replace(layer, name=f"{layer.name}Channel_{number}", channels=1) for number in range(layer.channels)]

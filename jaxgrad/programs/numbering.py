@@ -1,0 +1,260 @@
+"""Which values of a trace are the same: a number for each, followed through calls, loops and views.
+
+Two equations of one primitive with the same parameters and operands get the same number: what ``jax.checkpoint`` runs
+anew is known again. A value that merely shows another's elements otherwise (a transpose, a reshape, a cast) has the
+other's ``origin``; so has one that is another's multiple by a number in the program, zero where that is zero. A scan's
+stacked inputs and outputs have the number of their slice, its constants that of the value outside; a carry is a value
+of its own, unless the body hands it on untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
+from jax.extend.core import Literal as Constant
+
+from jaxgrad.programs import jaxprs
+from jaxgrad.programs.gemms import is_marked
+from jaxgrad.programs.kinds import Place
+from jaxgrad.programs.operations import MADE
+
+# They show the elements that they are given, all of them.
+_SHOWS = frozenset({
+    "broadcast_in_dim", "convert_element_type", "copy", "copy_p", "expand_dims", "name", "optimization_barrier",
+    "pbroadcast", "pvary", "rev", "reduce_precision", "reshape", "sharding_constraint", "squeeze", "stop_gradient",
+    "transpose", "mesh_cast", "reshard",
+})  # fmt: skip
+
+
+class Value(NamedTuple):
+    """A value's number, and that of the value whose elements it shows."""
+
+    number: int
+    origin: int
+
+
+class Site(NamedTuple):
+    """An equation as the walk comes by it.
+
+    Args:
+        equation: what is there.
+        operands: its operands' values.
+        outs: its results' values.
+        place: what its name stack says.
+        runs: how often it runs; on all devices together, inside ``shard_map``.
+    """
+
+    equation: JaxprEqn
+    operands: tuple[Value, ...]
+    outs: tuple[Value, ...]
+    place: Place
+    runs: int
+
+
+class Trace(NamedTuple):
+    """A whole trace, as the walk finds it.
+
+    Args:
+        sites: every equation that makes something and calls nothing, in the order in which they run.
+        made: the origins of what equations make and loops carry; what is left is given.
+        carried: the origins of what loops carry, weights in training among it.
+        needed: the origins of results, and of what effects take, loops carry and branches return.
+    """
+
+    sites: list[Site]
+    made: set[int]
+    carried: set[int]
+    needed: set[int]
+
+
+def walk(jaxpr: Jaxpr, *, marks_whole: bool = False) -> Trace:
+    """Goes through a whole trace; ``marks_whole`` as of ``Numbering``."""
+    sites: list[Site] = []
+    numbering = Numbering(sites.append, marks_whole=marks_whole)
+    results = numbering.walk(jaxpr)
+    made = numbering.carried | {out.origin for site in sites for out in site.outs}
+    return Trace(sites, made, numbering.carried, numbering.kept | {value.origin for value in results})
+
+
+class Numbering:
+    """A walk through a jaxpr and all that it calls.
+
+    Args:
+        visit: told of every equation that makes something and calls nothing, in the order in which they run.
+        marks_whole: whether a layer's product that says whose it is is one equation, and not what is inside.
+    """
+
+    def __init__(self, visit: Callable[[Site], None], *, marks_whole: bool = False) -> None:
+        self._visit = visit
+        self._marks_whole = marks_whole
+        self._numbers: dict[Hashable, Value] = {}
+        self._next = 0
+        self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
+        self.carried: set[int] = set()  # origins of what a round of a loop finds
+
+    def walk(self, jaxpr: Jaxpr) -> list[Value]:
+        """Goes through a whole trace; its results' values."""
+        return self._run(jaxpr, [self._new() for _ in jaxpr.invars], Place(), 1)
+
+    def _new(self) -> Value:
+        self._next += 1
+        return Value(self._next, self._next)
+
+    def _run(self, jaxpr: Jaxpr, operands: Sequence[Value], outer: Place, runs: int) -> list[Value]:
+        known: dict[object, Value] = dict(zip(jaxpr.invars, operands, strict=True))
+        known.update((variable, self._new()) for variable in jaxpr.constvars)
+
+        def value(variable: Any) -> Value:
+            if isinstance(variable, Constant):
+                return self._numbers.setdefault(("constant", str(variable.val), str(variable.aval)), self._new())
+            return known[variable]
+
+        for equation in jaxpr.eqns:
+            own = [value(variable) for variable in equation.invars]
+            outs = self._equation(equation, own, outer.within(equation), runs)
+            known.update(zip(equation.outvars, outs, strict=True))
+        return [value(variable) for variable in jaxpr.outvars]
+
+    def _equation(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
+        name = equation.primitive.name
+        if self._whole(equation):
+            return self._plain(equation, operands, place, runs)
+        called, inner = jaxprs.called(equation), list(jaxprs.inner(equation))
+        runs *= jaxprs.runs(equation)
+        if name == "scan":
+            return self._scan(equation, inner[0], operands, place, runs)
+        if name == "while":
+            return self._while(equation, operands, place, runs)
+        if name == "cond":
+            self._keep(operands[:1])
+            return self._cond(equation, inner, operands[1:], place, runs)
+        if called is not None:
+            return self._run(called, operands, place, runs)
+        return self._plain(equation, operands, place, runs)
+
+    def _whole(self, equation: JaxprEqn) -> bool:
+        return self._marks_whole and is_marked(equation)
+
+    def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
+        name = equation.primitive.name
+        outs = [self._number(equation, operands, index) for index in range(len(equation.outvars))]
+        if equation.effects:
+            self._keep(operands)
+        scaled = _scaled(equation)
+        if scaled is not None:
+            outs = [Value(outs[0].number, operands[scaled].origin)]
+        elif name in _SHOWS and operands:
+            outs = [Value(out.number, operand.origin) for out, operand in zip(outs, operands[: len(outs)], strict=True)]
+        elif outs:
+            self._visit(Site(equation, tuple(operands), tuple(outs), place, runs))
+        return outs
+
+    def _number(self, equation: JaxprEqn, operands: Sequence[Value], index: int) -> Value:
+        if equation.effects:
+            return self._new()
+        shapes = tuple(str(variable.aval) for variable in (*equation.invars, *equation.outvars))
+        parameters: tuple[Any, ...] = tuple(sorted(equation.params.items(), key=lambda item: item[0]))
+        if self._whole(equation):
+            parameters = (equation.params["name"],)  # each call has a jaxpr of its own
+        try:
+            key = (equation.primitive.name, parameters, shapes, tuple(own.number for own in operands), index)
+            return self._numbers.setdefault(key, self._new())
+        except TypeError:  # a parameter that can't be a key
+            return self._new()
+
+    def _scan(self, equation: JaxprEqn, body: Jaxpr, operands: list[Value], place: Place, runs: int) -> list[Value]:
+        consts, carries = _scan_counts(equation, body)
+        given = list(operands)
+        for index in range(consts, consts + carries):
+            if body.outvars[index - consts] is not body.invars[index]:
+                given[index] = self._carry(given[index])
+        outs = self._run(body, given, place, runs)
+        self._keep(outs[:carries])
+        return outs
+
+    def _while(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
+        body, test = equation.params["body_jaxpr"].jaxpr, equation.params["cond_jaxpr"].jaxpr
+        for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
+        consts = operands[for_test : for_test + for_body]
+        carries = [
+            own if body.outvars[index] is body.invars[for_body + index] else self._carry(own)
+            for index, own in enumerate(operands[for_test + for_body :])
+        ]
+        self._keep(self._run(test, [*operands[:for_test], *carries], place, runs))
+        outs = self._run(body, [*consts, *carries], place, runs)
+        self._keep(outs)
+        return outs
+
+    def _cond(
+        self, equation: JaxprEqn, branches: list[Jaxpr], operands: list[Value], place: Place, runs: int
+    ) -> list[Value]:
+        outs = [self._run(branch, operands, place, runs) for branch in branches]
+        return [self._either(branches, outs, index) for index in range(len(equation.outvars))]
+
+    def _either(self, branches: list[Jaxpr], outs: list[list[Value]], index: int) -> Value:
+        """The result of the one branch that computes it, where the others fill in a constant; else a new value."""
+        computed = {
+            out[index] for branch, out in zip(branches, outs, strict=True) if not _filled(branch, branch.outvars[index])
+        }
+        if len(computed) == 1:
+            return computed.pop()
+        self._keep(out[index] for out in outs)
+        return self._new()
+
+    def _carry(self, start: Value) -> Value:
+        self._keep([start])
+        value = self._new()
+        self.carried.add(value.origin)
+        return value
+
+    def _keep(self, values: Iterable[Value]) -> None:
+        self.kept.update(value.origin for value in values)
+
+
+def _scaled(equation: JaxprEqn) -> int | None:
+    """Which operand an equation multiplies by a number that stands in the program, if that is what it does."""
+    name, operands = equation.primitive.name, equation.invars
+    if name == "neg":
+        return 0
+    if name not in ("mul", "div"):
+        return None
+    numbers = [isinstance(operand, Constant) and np.ndim(operand.val) == 0 for operand in operands]
+    if numbers[0] == numbers[1] or (name == "div" and numbers[0]):
+        return None
+    number: Any = operands[numbers.index(True)]
+    return numbers.index(False) if np.isfinite(number.val) and number.val != 0 else None
+
+
+def _scan_counts(equation: JaxprEqn, body: Jaxpr) -> tuple[int, int]:
+    """How many of a scan's operands are constants, and how many are carried: what is scanned has an axis more outside
+    of the body than in it."""
+
+    def whole(outside: Sequence[object], inside: Sequence[object]) -> int:
+        return sum(_rank(out) == _rank(own) for out, own in zip(outside, inside, strict=True))
+
+    carries = whole(equation.outvars, body.outvars)
+    return whole(equation.invars, body.invars) - carries, carries
+
+
+def _rank(variable: object) -> int:
+    return len(getattr(getattr(variable, "aval", None), "shape", ()))
+
+
+def _filled(jaxpr: Jaxpr, variable: object) -> bool:
+    """Whether a result is a constant spread over its shape."""
+    if isinstance(variable, Constant):
+        return True
+    makers: dict[Any, JaxprEqn] = {out: equation for equation in jaxpr.eqns for out in equation.outvars}
+    maker = makers.get(variable)
+    while maker is not None:
+        if maker.primitive.name in MADE:
+            return True
+        if maker.primitive.name != "broadcast_in_dim":
+            return False
+        if isinstance(maker.invars[0], Constant):
+            return True
+        maker = makers.get(maker.invars[0])
+    return False

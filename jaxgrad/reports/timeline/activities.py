@@ -1,0 +1,205 @@
+"""What each tile does on the array and when: load, stream slots, drain, and the stalls between the streams.
+
+Times are those of the top left PE and its column, in clock cycles from the start of the run. The PE in row r and column
+c meets every wavefront r + c cycles later, so it stalls for as long as the top left one does: the streamed words and
+the stalls together fill every cycle of a run. Single-buffered tiles follow one another; the times of double-buffered
+ones are those of ``passes.timeline``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.mapping import Mapping, named
+from jaxgrad.array.passes.base import Keeps
+from jaxgrad.array.passes.events import Events, SlotEvents
+from jaxgrad.array.passes.timeline import double_buffered
+from jaxgrad.hardware import Accelerator
+
+Kind = Literal["load", "stream", "drain", "stall"]
+
+
+class Tile(NamedTuple):
+    """One tile of a run.
+
+    Args:
+        number: in the order in which the array takes them, from 0.
+        p, q: which tile along the rows' and along the columns' axis.
+        rows, cols: real rows and columns, in PEs; the others hold padding.
+        streamed: streamed rows of the horizontal operand.
+    """
+
+    number: int
+    p: int
+    q: int
+    rows: int
+    cols: int
+    streamed: int
+
+
+class Activity(NamedTuple):
+    """What a tile does for a while.
+
+    Args:
+        kind: load, stream (of one slot), drain, or a stall: no streamed word enters the top left PE.
+        what: the operand that is loaded (``w``), the result that is streamed for or drained (``dx``, ``dw``), or the
+            stall's cause.
+        tile: the tile; of a stall the one before whose stream it lies, the last one at the end.
+        start: first cycle.
+        cycles: from the first to the last; a stream slot that alternates with others has every ``stride``-th of them.
+        stride: cycles from one streamed row to the next.
+        words: SRAM words read and written, by the counter that they add to.
+    """
+
+    kind: Kind
+    what: str
+    tile: Tile
+    start: int
+    cycles: int
+    stride: int
+    words: dict[str, int]
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.cycles
+
+    @property
+    def busy(self) -> int:
+        """Cycles of it in which it has the PE or the link to itself."""
+        return -(-self.cycles // self.stride)
+
+
+def tile_count(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> int:
+    """Tiles that ``activities`` walks, without walking them."""
+    return sum(len(_parts(mapping)) * _tiles_in(mapping.sizes(gemm), array) for mapping in mappings)
+
+
+def activities(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> Iterator[Activity]:
+    """All that a run does, tile after tile; the last activity ends with the run.
+
+    Args:
+        mappings: what runs, in order, as ``schedules.backward_mappings`` gives it.
+        gemm: the layer's shape.
+        array: the hardware.
+    """
+    start = number = 0
+    for mapping in mappings:
+        walk = _overlapped if array.double_buffered else _serial
+        start = yield from walk(mapping, mapping.sizes(gemm), array, start, number)
+        number += tile_count([mapping], gemm, array)
+
+
+def _parts(mapping: Mapping) -> tuple[Mapping, ...]:
+    """The slots that are on the array together, one group after the other."""
+    return mapping.split() if mapping.order == "in turn" else (mapping,)
+
+
+def _tiles_in(sizes: tuple[int, int, int], array: Accelerator) -> int:
+    _, p, q = sizes
+    return -(-p // array.rows) * -(-q // array.cols)
+
+
+def _tiles(sizes: tuple[int, int, int], array: Accelerator, number: int) -> Iterator[Tile]:
+    s, p, q = sizes
+    for at_q in range(0, q, array.cols):
+        for at_p in range(0, p, array.rows):
+            real = min(array.rows, p - at_p), min(array.cols, q - at_q)
+            yield Tile(number, at_p // array.rows, at_q // array.cols, *real, s)
+            number += 1
+
+
+def _serial(
+    mapping: Mapping, sizes: tuple[int, int, int], array: Accelerator, clock: int, number: int
+) -> Generator[Activity, None, int]:
+    """Load, stream, wavefront to the far corner, drain; returns the cycle in which the next mapping may start."""
+    for part in _parts(mapping):
+        keeps = part.keeps
+        for tile in _tiles(sizes, array, number):
+            number = tile.number + 1
+            begun = clock
+            for slot in _keeping("operand", keeps):
+                yield _load(part, slot, tile, clock, array.rows)
+                clock += array.rows
+            yield from _stall("load", tile, begun, clock)
+            for slot in range(len(keeps)):
+                yield _stream(part, slot, tile, clock)
+            clock += len(keeps) * tile.streamed
+            crossed = clock + array.rows + array.cols - 2
+            yield from _stall("wavefront", tile, clock, crossed)
+            clock = crossed
+            for slot in _keeping("result", keeps):
+                yield _drain(part, slot, tile, clock, array.rows)
+                clock += array.rows
+            yield from _stall("drain", tile, crossed, clock)
+    return clock
+
+
+def _overlapped(
+    mapping: Mapping, sizes: tuple[int, int, int], array: Accelerator, begin: int, number: int
+) -> Generator[Activity, None, int]:
+    """Tiles that load and drain through shadow registers while others stream."""
+    parts, rows = _parts(mapping), array.rows
+    each = _tiles_in(sizes, array)
+    timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], each, rows, array.cols)
+    slots = iter(timeline.slots)
+    streamed, tile = begin, None
+    for index, part in enumerate(parts):
+        own = [next(slots) for _ in part.keeps]
+        for tile in _tiles(sizes, array, number + index * each):
+            shift = begin + (tile.number - number - index * each) * timeline.period
+            for slot in _keeping("operand", part.keeps):
+                yield _load(part, slot, tile, shift + own[slot].load, rows)
+            start = shift + own[0].start
+            cause = "load" if streamed == begin else "shadow registers in use"
+            yield from _stall(cause, tile, streamed, start)
+            for slot in range(len(part.keeps)):
+                yield _stream(part, slot, tile, start)
+            streamed = start + len(part.keeps) * tile.streamed
+            for slot in _keeping("result", part.keeps):
+                yield _drain(part, slot, tile, shift + own[slot].drain + rows - 1, rows)
+    end = begin + timeline.cycles
+    assert tile is not None, "a GEMM has at least one tile"
+    crossed = min(end, streamed + rows + array.cols - 2)
+    yield from _stall("wavefront", tile, streamed, crossed)
+    yield from _stall("drain", tile, crossed, end)
+    return end
+
+
+def _keeping(what: Keeps, keeps: tuple[Keeps, ...]) -> list[int]:
+    return [slot for slot, kept in enumerate(keeps) if kept == what]
+
+
+def _load(part: Mapping, slot: int, tile: Tile, start: int, rows: int) -> Activity:
+    words = _words(part, slot, SlotEvents(operand_reads=tile.rows * tile.cols))
+    return Activity("load", part.operand(slot)[0], tile, start, rows, 1, words)
+
+
+def _stream(part: Mapping, slot: int, tile: Tile, start: int) -> Activity:
+    passing = tile.streamed * tile.cols
+    if part.keeps[slot] == "operand":
+        own = SlotEvents(psum_reads=passing if tile.p else 0, psum_writes=passing)
+    else:
+        own = SlotEvents(operand_reads=passing)
+    stride = len(part.keeps)
+    # A row is read once, in its first slot, and held for the others.
+    words = _words(part, slot, own, 0 if slot else tile.streamed * tile.rows)
+    return Activity("stream", part.result(slot)[0], tile, start + slot, (tile.streamed - 1) * stride + 1, stride, words)
+
+
+def _drain(part: Mapping, slot: int, tile: Tile, start: int, rows: int) -> Activity:
+    words = _words(part, slot, SlotEvents(result_writes=tile.rows * tile.cols))
+    return Activity("drain", part.result(slot)[0], tile, start, rows, 1, words)
+
+
+def _stall(cause: str, tile: Tile, start: int, stop: int) -> Iterator[Activity]:
+    if stop > start:
+        yield Activity("stall", cause, tile, start, stop - start, 1, {})
+
+
+def _words(part: Mapping, slot: int, own: SlotEvents, streamed: int = 0) -> dict[str, int]:
+    slots = tuple(own if index == slot else SlotEvents() for index in range(len(part.products)))
+    counts = named(Events(0, streamed, 0, slots), part)
+    return {name: sum(counts[name]) for name in ACCESSES if name in counts}

@@ -1,0 +1,57 @@
+"""The animated view: one HTML file that needs nothing else, schedules side by side on one axis of cycles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import INTERLEAVED, SEQUENTIAL
+from jaxgrad.base.files import write_text
+from jaxgrad.hardware import Accelerator
+from jaxgrad.reports.timeline.activities import activities
+from jaxgrad.reports.timeline.frames import frames
+from jaxgrad.reports.timeline.registers import record
+
+SIDES = {"interleaved": INTERLEAVED, "sequential": SEQUENTIAL}
+_PAGE = Path(__file__).with_name("animation.html")
+_PLACE = "/* the runs */"
+_LARGEST = 3  # so that sums stay short enough to be read in a PE
+
+
+def films(gemm: Gemm, array: Accelerator, seed: int = 0) -> list[dict[str, Any]]:
+    """The runs of both schedules on the same small seeded integers, as ``frames`` has them.
+
+    Args:
+        gemm: the layer's shape.
+        array: the hardware; ``registers.check_small`` says what is small enough.
+        seed: of the data.
+    """
+    tensors = _data(gemm, seed)
+    runs = []
+    for schedule, mapping in SIDES.items():
+        recording = record(mapping, tensors, array)
+        runs.append(frames(schedule, recording, list(activities((mapping,), gemm, array)), array))
+    return runs
+
+
+def write(runs: Sequence[dict[str, Any]], path: Path, title: str) -> Path:
+    """Writes the page, whole or not at all."""
+    data = json.dumps({"title": title, "runs": runs}, separators=(",", ":")).replace("</", "<\\/")
+    return write_text(path, _PAGE.read_text(encoding="utf-8").replace(_PLACE, data))
+
+
+def _data(gemm: Gemm, seed: int) -> dict[str, Array]:
+    generator = np.random.default_rng(seed)
+    b, k, n = gemm.sizes.values()
+
+    def integers(*shape: int) -> Array:
+        return jnp.asarray(generator.integers(-_LARGEST, _LARGEST + 1, shape), jnp.float32)
+
+    return {"x": integers(b, k), "w": integers(k, n), "dy": integers(b, n)}

@@ -1,0 +1,149 @@
+"""A recorded run as frames to draw: each PE's registers and slot, and the words at the edges, cycle by cycle.
+
+The values are the recorded ones. Which slot a PE works in, and whose words stand at the edges, follows from the run's
+activities: the PE in row r and column c does in cycle t what the top left PE did in cycle t - r - c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgrad.hardware import Accelerator
+from jaxgrad.reports.timeline.activities import Activity, Tile
+from jaxgrad.reports.timeline.registers import Cycle, Recording
+
+IDLE, DX, DW, LOAD, DRAIN, PADDING = range(6)
+"""What a PE does in a cycle."""
+
+_SLOTS = {"dx": DX, "dw": DW}
+
+
+class _Word(NamedTuple):
+    """A word at an edge, as a frame shows it."""
+
+    lane: int
+    name: str
+    value: float
+    read: bool = True  # False: held from the cycle before, or made up at the edge
+
+
+class _When(NamedTuple):
+    """What the top left PE, or its column, does in which cycle: the activity and how far it has come."""
+
+    waves: dict[int, tuple[Activity, int]]
+    loads: dict[int, tuple[Activity, int]]
+    drains: dict[int, tuple[Activity, int]]
+    last_p: int
+
+    @classmethod
+    def of(cls, activities: Sequence[Activity]) -> _When:
+        def spread(kind: str) -> dict[int, tuple[Activity, int]]:
+            chosen = [one for one in activities if one.kind == kind]
+            return {one.start + i * one.stride: (one, i) for one in chosen for i in range(one.busy)}
+
+        return cls(spread("stream"), spread("load"), spread("drain"), max(one.tile.p for one in activities))
+
+
+def frames(schedule: str, recording: Recording, activities: Sequence[Activity], array: Accelerator) -> dict[str, Any]:
+    """A run as JSON has it.
+
+    Args:
+        schedule: its name.
+        recording: what ``registers.record`` saw.
+        activities: the same run's, all of them.
+        array: the hardware.
+    """
+    when = _When.of(activities)
+    shown: list[dict[str, Any]] = []
+    dy_reads = macs = 0
+    for time, cycle in enumerate(recording.cycles):
+        doing = [[_doing(when, time, row, col, array) for col in range(array.cols)] for row in range(array.rows)]
+        left = _left(when, cycle, time, array)
+        dy_reads += sum(word.read for word in left)
+        macs += sum(code in (DX, DW) for line in doing for code in line)
+        planes = cycle.registers | {n: p for n, p in (("h", cycle.h), ("v", cycle.v)) if p is not None}
+        shown.append(
+            {
+                "doing": doing,
+                "planes": {name: [[_number(x) for x in line] for line in plane] for name, plane in planes.items()},
+                "left": _plain(left),
+                "top": _plain(_top(when, cycle, time, array)),
+                "bottom": _plain(_bottom(when, cycle, time, array)),
+                "dy_reads": dy_reads,
+                "macs": macs,
+            }
+        )
+    names = dict.fromkeys(name for frame in shown for name in frame["planes"])
+    order = [name for name in ("w", "w_next", "acc", "acc_next", "h", "v") if name in names]
+    return {"schedule": schedule, "rows": array.rows, "cols": array.cols, "planes": order, "frames": shown}
+
+
+def _doing(when: _When, time: int, row: int, col: int, array: Accelerator) -> int:
+    if time - row - col in when.waves:
+        one, _ = when.waves[time - row - col]
+        return _SLOTS[one.what] if _real(one.tile, row, col) else PADDING
+    at = _shifting(time, col, array)
+    if at in when.loads and when.loads[at][1] >= row:
+        return LOAD
+    if at in when.drains and when.drains[at][1] <= row:
+        return DRAIN
+    return IDLE
+
+
+def _real(tile: Tile, row: int, col: int) -> bool:
+    return row < tile.rows and col < tile.cols
+
+
+def _shifting(time: int, col: int, array: Accelerator) -> int:
+    """The cycle in which column 0 shifts as column ``col`` does now; only through shadows does it lag behind."""
+    return time - col if array.double_buffered else time
+
+
+def _left(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
+    words = []
+    for row in range(array.rows):
+        one, _ = when.waves.get(time - row, (None, 0))
+        if one is not None and cycle.h is not None and row < one.tile.rows:
+            words.append(_Word(row, "dY", float(cycle.h[row, 0]), "dy_reads" in one.words))
+    return words
+
+
+def _top(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
+    words = []
+    for col in range(array.cols):
+        one, step = when.loads.get(_shifting(time, col, array), (None, 0))
+        if one is not None and cycle.loaded is not None and _real(one.tile, array.rows - 1 - step, col):
+            words.append(_Word(col, "W", float(cycle.loaded[col])))
+        one, _ = when.waves.get(time - col, (None, 0))
+        if one is not None and cycle.v_in is not None and col < one.tile.cols:
+            psum = one.what == "dx"
+            words.append(_Word(col, "psum" if psum else "X", float(cycle.v_in[0, col]), not psum or one.tile.p > 0))
+    return words
+
+
+def _bottom(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
+    words = []
+    for col in range(array.cols):
+        one, _ = when.waves.get(time - (array.rows - 1) - col, (None, 0))
+        if one is not None and cycle.v is not None and one.what == "dx" and col < one.tile.cols:
+            name = "dX" if one.tile.p == when.last_p else "psum"
+            words.append(_Word(col, name, float(cycle.v[-1, col])))
+        one, step = when.drains.get(_shifting(time, col, array), (None, 0))
+        if one is not None and cycle.drained is not None and _real(one.tile, array.rows - 1 - step, col):
+            words.append(_Word(col, "dW", float(cycle.drained[col])))
+    return words
+
+
+def _plain(words: list[_Word]) -> list[dict[str, Any]]:
+    return [word._asdict() | {"value": _number(word.value)} for word in words]
+
+
+def _number(value: float | np.floating[Any]) -> int | float | str:
+    """As JSON has numbers, short; it has no NaN and no infinity."""
+    number = float(value)
+    if not np.isfinite(number):
+        return str(number)
+    return int(number) if number.is_integer() else float(f"{number:.3g}")

@@ -1,0 +1,131 @@
+"""What an experiment found: each point's quantities, over the baseline's, and beside what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxgrad.costs import Summary, accesses
+from jaxgrad.studies.points import Group, Point
+from jaxgrad.studies.schema import Experiment, PublishedSection
+
+UNITS: Mapping[str, str] = {
+    "cycles": "clock cycles",
+    "accesses": "SRAM words",
+    "dram_bytes": "bytes",
+    "energy": "uJ",
+    "area": "mm2",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point.
+
+    Args:
+        point: what was costed.
+        summary: what came out.
+        values: by quantity, in ``UNITS``, of the part of the step that is compared; None where it is not known.
+        ratios: the same over the baseline's.
+    """
+
+    point: Point
+    summary: Summary
+    values: Mapping[str, float | None]
+    ratios: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published figure and ours.
+
+    Args:
+        published: the figure.
+        network: whose ours is.
+        ours: our ratio; None where there is none.
+    """
+
+    published: PublishedSection
+    network: str
+    ours: float | None
+
+    @property
+    def deviation(self) -> float | None:
+        """By how much ours differs, as a part of the baseline; 0 within a published range."""
+        if self.ours is None:
+            return None
+        published = self.published
+        low = published.ratio if published.ratio is not None else published.at_least
+        high = published.ratio if published.ratio is not None else published.at_most
+        if low is not None and self.ours < low:
+            return self.ours - low
+        if high is not None and self.ours > high:
+            return self.ours - high
+        return 0.0
+
+
+def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> list[Row]:
+    """Every point with its ratios to the baseline at the same place."""
+    values = [quantities(summary, experiment.compare) for _, summary in results]
+    baselines = {
+        point.group: own
+        for (point, _), own in zip(results, values, strict=True)
+        if point.variant == experiment.baseline
+    }
+    return [
+        Row(point, summary, own, {name: _ratio(value, baselines[point.group][name]) for name, value in own.items()})
+        for (point, summary), own in zip(results, values, strict=True)
+    ]
+
+
+def quantities(summary: Summary, compare: str) -> dict[str, float | None]:
+    """What is compared, in ``UNITS``."""
+    part = summary.select(compare)
+    return {
+        "cycles": float(part.time_cycles),
+        "accesses": float(accesses(part.counts)),
+        "dram_bytes": float(part.dram_bytes) if summary.dram_bytes_per_cycle else None,
+        "energy": sum(part.energy_pj.values()) / 1e6 if part.energy_pj else None,
+        "area": sum(summary.area_um2.values()) / 1e6 if summary.area_um2 else None,
+    }
+
+
+def published(experiment: Experiment, found: Sequence[Row]) -> list[Comparison]:
+    """Each published figure beside ours, for each network it is of, or their mean."""
+    by_place = {(row.point.group, row.point.variant): row for row in found}
+    comparisons = []
+    for figure in experiment.published:
+        ours: dict[Group, float | None] = {}
+        for group in dict.fromkeys(row.point.group for row in found):
+            network, at = group
+            if figure.network not in (None, network) or not set(figure.at.items()) <= set(at):
+                continue
+            own = by_place[group, figure.variant].values[figure.quantity]
+            base = by_place[group, figure.over or experiment.baseline].values[figure.quantity]
+            ours[group] = _ratio(own, base)
+        if figure.mean:
+            ours = _means(ours)
+        comparisons += [Comparison(figure, named(group), ratio) for group, ratio in ours.items()]
+    return comparisons
+
+
+def named(group: Group) -> str:
+    """A network, and at which swept values."""
+    network, at = group
+    return ", ".join([network, *(f"{axis} {label}" for axis, label in at)])
+
+
+def _means(ratios: Mapping[Group, float | None]) -> dict[Group, float | None]:
+    """The networks' mean at each of the swept values; None where a network has none."""
+    by_at: dict[tuple[tuple[str, str], ...], list[float | None]] = {}
+    for (_, at), ratio in ratios.items():
+        by_at.setdefault(at, []).append(ratio)
+    means: dict[Group, float | None] = {}
+    for at, own in by_at.items():
+        known = [ratio for ratio in own if ratio is not None]
+        means[f"mean of {len(own)} networks", at] = sum(known) / len(known) if len(known) == len(own) else None
+    return means
+
+
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return value / base if value is not None and base else None

@@ -1,0 +1,122 @@
+"""A point's result: the network traced (or trained), its step costed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.costs import Summary, sparse, step_cost, summary
+from jaxgrad.programs import LayerGemm, VectorWork
+from jaxgrad.studies.points import Point
+from jaxgrad.studies.store import Store
+
+
+def compute(point: Point, store: Store) -> Summary:
+    """The summary of a point's training step; traces and trainings are kept in ``store`` for other points.
+
+    Raises:
+        ValueError: the network does not fit the machine.
+    """
+    spec, machine = point.spec, point.machine
+    asked = demand(spec, store)
+    settings = spec["variant"]
+    schedule = settings["schedule"]
+    cost = step_cost(
+        asked.gemms,
+        Emulation(
+            machine.array,
+            forward=settings["forward"],
+            objective=settings["objective"],
+            schedule=schedule,
+            weight_update=settings["weight_update"],
+        ),
+        [schedule],
+        machine=machine,
+        order=settings["order"],
+        plan_for=settings["plan_for"],
+        vector_work=asked.vector,
+    )
+    if asked.effectual:
+        cost = sparse(cost, asked.effectual)
+    return summary(cost, schedule)
+
+
+class Demand(NamedTuple):
+    """What a training step asks of the hardware; ``effectual`` MACs by layer where they were measured."""
+
+    gemms: list[LayerGemm]
+    vector: list[VectorWork]
+    effectual: Mapping[str, tuple[Sequence[int], Sequence[int]]]
+
+
+def demand(spec: Mapping[str, Any], store: Store) -> Demand:
+    """What a point's data (``network``, ``layer`` or ``trained``, ``batch``, ``vector``) ask for, traced once."""
+    found = _demand(spec, store)
+    return Demand(
+        [_gemm(record) for record in found["gemms"]],
+        [VectorWork(**record) for record in found["vector"]],
+        {path: (ahead, back) for path, (ahead, back) in found.get("effectual", {}).items()},
+    )
+
+
+def _demand(spec: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """What a training step asks of the hardware, as plain data: ``gemms``, ``vector`` and, measured, ``effectual``."""
+    if "layer" in spec:
+        k, n = spec["layer"]
+        gemm = LayerGemm("dense", Gemm(spec["batch"], k, n), 1, needs_dx=True)
+        return {"gemms": [asdict(gemm)], "vector": []}
+    batch = spec["batch"]
+    if "trained" in spec:
+        trained = spec["trained"]
+        return store.cached("trainings", {**trained, "batch": batch}, lambda: _train(trained, batch))
+    name, vector = spec["network"], spec["vector"]
+    return store.cached(
+        "traces", {"network": name, "batch": batch, "vector": vector}, lambda: _trace(name, batch, vector)
+    )
+
+
+def _trace(name: str, batch: int, vector: bool) -> dict[str, Any]:
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    import jaxgrad_models
+    from jaxgrad.flax import step_gemms, step_work
+
+    model = jaxgrad_models.abstract(name)
+    images = jax.ShapeDtypeStruct((batch, *jaxgrad_models.INPUT_SHAPES[name]), jnp.float32)
+    if not vector:
+        return {"gemms": [asdict(gemm) for gemm in step_gemms(model, images)], "vector": []}
+    # Momentum: what the papers of these networks train with.
+    work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
+    return {"gemms": [asdict(gemm) for gemm in work.gemms], "vector": [asdict(each) for each in work.vector]}
+
+
+def _train(trained: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    """Trains a network on digits as ``jaxgrad train`` does, and reads the zeros off its counters."""
+    from jaxgrad.training.config import Override, resolve
+    from jaxgrad.training.job import train_whole
+
+    settings = {"model.name": trained["model"], "train.epochs": trained["epochs"], "train.seed": trained["seed"]}
+    settings["data.batch_size"] = batch
+    config = resolve(overrides=[Override(key, str(value), key) for key, value in settings.items()])
+    with tempfile.TemporaryDirectory() as folder:
+        layers, counters = train_whole(config, Path(folder))
+    effectual = {
+        path: [_share(own.forward.as_dict()), _share(own.backward.as_dict())] for path, own in counters.items()
+    }
+    return {"gemms": [asdict(gemm) for gemm in layers], "vector": [], "effectual": effectual}
+
+
+def _share(counts: Mapping[str, int]) -> list[int]:
+    """Effectual MACs and all MACs: a fraction, exact."""
+    return [counts["effectual_macs"], counts["macs"]]
+
+
+def _gemm(record: Mapping[str, Any]) -> LayerGemm:
+    return LayerGemm(**{**record, "gemm": Gemm(**record["gemm"])})

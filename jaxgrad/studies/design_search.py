@@ -1,0 +1,160 @@
+"""Runs a search of a design space: a task for each network, batch and kind of design, what is known already kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgrad.designs import search
+from jaxgrad.designs import sweep as engine
+from jaxgrad.designs.goal import within_limits
+from jaxgrad.designs.schema import COLUMNS, Sweep
+from jaxgrad.designs.search import Found, Sought
+from jaxgrad.designs.space import Chunk, Kind, kinds, technology, workloads
+from jaxgrad.designs.sweep import Table
+from jaxgrad.hardware import Technology
+from jaxgrad.studies.compute import demand
+from jaxgrad.studies.store import Store
+
+WITHIN = 1.01
+"""A descent has found the best if its end costs at most so many times as much."""
+
+
+class Task(NamedTuple):
+    """One search."""
+
+    workload: dict[str, Any]
+    batch: int
+    kind: Kind
+
+    @property
+    def network(self) -> str:
+        """The network's name, or the layer's sizes."""
+        return str(self.workload.get("network") or "x".join(map(str, self.workload["layer"])))
+
+    def chunk(self, sweep: Sweep, designs: Sequence[Sequence[Any]]) -> Chunk:
+        """Arrays and memories of some designs, each with each."""
+        arrays = tuple((each[0], each[1]) for each in designs)
+        kib, rates = (tuple(dict.fromkeys(each[index] for each in designs if len(each) > 2)) for index in (2, 3))
+        kind = self.kind
+        return Chunk(
+            self.workload, self.batch, kind.precision, kind.double_buffered, arrays, kib, rates, (kind.schedule,),
+            (kind.order,),
+        )  # fmt: skip
+
+
+class Outcome(NamedTuple):
+    """What came of a search; numbers and lists alone, so that it can be kept.
+
+    Args:
+        designs: every design that was costed exactly: its sizes, its results and its ``relaxed`` objective.
+        best: the row of the best one, if any will do.
+        ends: for each descent the row of the best design at its end, if any there will do.
+        losses: for each descent the logarithm of the relaxed objective before each step, limits' share included.
+    """
+
+    designs: Table
+    best: int | None
+    ends: list[int | None]
+    losses: list[list[float]]
+
+    def found_it(self, column: str) -> float:
+        """The share of descents that ended at the best of all, or within 1 % of it."""
+        if self.best is None:
+            return 0.0
+        costs = self.designs[column]
+        good = [end for end in self.ends if end is not None and costs[end] <= WITHIN * costs[self.best]]
+        return len(good) / len(self.ends)
+
+    def gaps(self, column: str) -> list[float]:
+        """By how much the relaxed objective is off at each design that fits, without sign, as ratios."""
+        pairs = zip(self.designs["relaxed"], self.designs.get(column, []), strict=True)
+        return [abs(about / cost - 1) for about, cost in pairs if cost is not None]
+
+
+class Work:
+    """A search's tasks, checked: what can't be costed is refused before anything runs.
+
+    Args:
+        sweep: from ``file``.
+        file: where it is from; paths in it are relative to its folder.
+        store: where results are kept.
+
+    Raises:
+        ValueError: a network's counts could pass 64 bits, or a design can't be built.
+    """
+
+    def __init__(self, sweep: Sweep, file: Path, store: Store) -> None:
+        self._sweep, self._store = sweep, store
+        self.technology = technology(sweep, file.parent)
+        self.tasks = tasks(sweep)
+        extremes = [tuple(pick(values) for values in sweep.axes.values()) for pick in (min, max)]
+        for task in self.tasks:
+            engine.check(task.chunk(sweep, extremes), sweep, self._gemms(task), self.technology)
+
+    def compute(self, task: Task) -> Outcome:
+        """A task's outcome, from the store if it is there."""
+        spec = {
+            "task": [task.workload, task.batch, task.kind],
+            "sweep": self._sweep.model_dump(include={"space", "machine", "search", "descent"}),
+            "technology": repr(self.technology),
+        }
+        kept = self._store.cached("searches", spec, lambda: outcome(self._search(task), self._sweep)._asdict())
+        return Outcome(**kept)
+
+    def _search(self, task: Task) -> Found:
+        return search.search(
+            Sought(task.kind, task.workload, task.batch, self._sweep, self._gemms(task), self.technology)
+        )
+
+    def _gemms(self, task: Task) -> list[Any]:
+        return demand({**task.workload, "batch": task.batch, "vector": False}, self._store).gemms
+
+
+def tasks(sweep: Sweep) -> list[Task]:
+    return [Task(workload, batch, kind) for workload, batch in workloads(sweep) for kind in kinds(sweep)]
+
+
+def outcome(found: Found, sweep: Sweep) -> Outcome:
+    """What a search found, as tables."""
+    row = {design: index for index, design in enumerate(found.costs)}
+    columns: Table = {name: [design[at] for design in row] for at, name in enumerate(sweep.axes)}
+    for cost in found.costs.values():
+        for name, value in cost.items():
+            columns.setdefault(name, []).append(value)
+    columns["relaxed"] = [found.relaxed[design] for design in row]
+    return Outcome(
+        columns,
+        None if found.best is None else row[found.best],
+        [None if end is None else row[end] for end in found.ends],
+        found.descent.losses.tolist(),
+    )
+
+
+class Truth(NamedTuple):
+    """What looking at every design says of one task.
+
+    Args:
+        designs: how many there are of its kind.
+        best: the best within the limits, by name, if any will do.
+    """
+
+    designs: int
+    best: dict[str, Any] | None
+
+
+def truth(table: Table, task: Task, sweep: Sweep, known: Technology | None) -> Truth:
+    """The best design of a task's kind in a table of all designs."""
+    wanted = {name: values[0] for name, values in task.chunk(sweep, [[1] * len(sweep.axes)]).designs().items()}
+    fixed = {name: value for name, value in wanted.items() if name not in sweep.axes}
+    column = COLUMNS[sweep.descent.objective]
+    own = [i for i in range(len(table["rows"])) if all(table[name][i] == value for name, value in fixed.items())]
+    able = [
+        i
+        for i in own
+        if table[column][i] is not None
+        and within_limits([table[name][i] for name in sweep.axes], task.kind, sweep, known)
+    ]
+    best = min(able, key=lambda i: table[column][i], default=None)
+    return Truth(len(own), None if best is None else {name: values[best] for name, values in table.items()})

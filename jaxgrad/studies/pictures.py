@@ -1,0 +1,194 @@
+"""Which figures an experiment gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxgrad.costs import Summary
+from jaxgrad.reports import plots
+from jaxgrad.reports.plots.phases import STEP
+from jaxgrad.studies import compare
+from jaxgrad.studies.compare import Comparison, Row
+from jaxgrad.studies.schema import Experiment
+
+_DETAILED = 2  # networks that get figures of their own; the tables have all
+_GROUPS_A_FIGURE = 10
+_NAMES = {"cycles": "clock cycles", "accesses": "SRAM accesses", "dram_bytes": "DRAM bytes", "energy": "energy"}
+
+
+class Picture(NamedTuple):
+    """A figure to draw: its files' name without suffix, its caption, and what draws it at a path."""
+
+    name: str
+    caption: str
+    draw: Callable[[Path], list[Path]]
+
+
+def pictures(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
+    """The figures that the results allow: those of memory and energy only where there is one."""
+    swept = _line_axis(experiment)
+    if swept is None:
+        yield from _compared(experiment, rows)
+    else:
+        yield from _swept(experiment, rows, comparisons, swept)
+    yield from _areas(experiment, rows)
+
+
+def _line_axis(experiment: Experiment) -> str | None:
+    """The axis that lines are drawn against: the last one with several values whose labels are numbers."""
+    axes = {axis.name: [label for label, _ in axis.settings()] for axis in experiment.sweep}
+    found = [name for name, labels in axes.items() if len(labels) > 1 and all(map(_is_number, labels))]
+    return found[-1] if found else None
+
+
+def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
+    """Without an axis for lines: bars for every network and setting, and details of the first ones."""
+    phases = _phases(experiment)
+    networks: dict[str, dict[str, Summary]] = {}
+    for row in rows:
+        networks.setdefault(compare.named(row.point.group), {})[row.point.variant] = row.summary
+    names = list(networks)
+    for start in range(0, len(names), _GROUPS_A_FIGURE):
+        some = {name: networks[name] for name in names[start : start + _GROUPS_A_FIGURE]}
+        number = f"_{start // _GROUPS_A_FIGURE + 1}" if len(names) > _GROUPS_A_FIGURE else ""
+        yield Picture(
+            f"cycles{number}",
+            f"Clock cycles over those of {experiment.baseline}, by phase",
+            lambda path, some=some: plots.normalised_cycles(
+                some, path, experiment.title, baseline=experiment.baseline, phases=phases
+            ),
+        )
+    for name in names[:_DETAILED]:
+        yield from _details(name, networks[name], phases)
+
+
+def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) -> Iterator[Picture]:
+    any_summary = next(iter(summaries.values()))
+    if any(part.energy_pj for part in any_summary.phases):
+        yield Picture(
+            _file(name, "energy_components"),
+            f"{name}: energy by what takes it",
+            lambda path: plots.energy_by_component(summaries, path, f"{name}: energy by component", phases=phases),
+        )
+        yield Picture(
+            _file(name, "energy_phases"),
+            f"{name}: energy by phase of the training step",
+            lambda path: plots.energy_by_phase(summaries, path, f"{name}: energy by phase", phases=phases),
+        )
+    yield Picture(
+        _file(name, "accesses"),
+        f"{name}: words read and written by operand and level",
+        lambda path: plots.accesses_by_operand(summaries, path, f"{name}: accesses by operand", phases=phases),
+    )
+    if len(any_summary.layers) > 1:
+        yield Picture(
+            _file(name, "utilisation"),
+            f"{name}: how busy the PEs are, layer by layer",
+            lambda path: plots.utilisation_by_layer(summaries, path, f"{name}: utilisation by layer"),
+        )
+    if any_summary.dram_bytes_per_cycle is not None:
+        yield Picture(
+            _file(name, "roofline"),
+            f"{name}: each phase of each layer under the roof of PEs and DRAM",
+            lambda path: plots.roofline(summaries, path, f"{name}: roofline"),
+        )
+
+
+def _swept(
+    experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], swept: str
+) -> Iterator[Picture]:
+    """Lines against an axis: a figure a quantity, network and setting of the other axes."""
+
+    def rest(row: Row) -> tuple[str, ...]:
+        return row.point.network, *(f"{axis} {label}" for axis, label in row.point.at.items() if axis != swept)
+
+    for place in dict.fromkeys(map(rest, rows)):
+        own = [row for row in rows if rest(row) == place]
+        for quantity, name in _NAMES.items():
+            lines: dict[str, list[tuple[float, float]]] = {}
+            for row in own:
+                ratio = row.ratios[quantity]
+                if ratio is not None:
+                    lines.setdefault(row.point.variant, []).append((float(row.point.at[swept]), ratio))
+            if not lines:
+                continue
+            found = _published(comparisons, own, swept, quantity)
+            title = f"{', '.join(place)}: {name} over those of {experiment.baseline}"
+            yield Picture(
+                _file(*place, quantity),
+                title,
+                lambda path, lines=lines, title=title, name=name, found=found: plots.sweep(
+                    lines, path, title, x_label=swept, y_label=f"{name}, ratio", published=found
+                ),
+            )
+
+
+def _published(
+    comparisons: Sequence[Comparison], rows: Sequence[Row], swept: str, quantity: str
+) -> dict[str, list[tuple[float, float]]]:
+    """Published ratios to the baseline, by swept value; one that names no value stands at each."""
+    networks = {row.point.network for row in rows}
+    points: dict[str, dict[float, float]] = {}
+    for each in comparisons:
+        figure = each.published
+        elsewhere = any(
+            row.point.at[axis] != label for axis, label in figure.at.items() if axis != swept for row in rows
+        )
+        of_this = figure.quantity == quantity and figure.network in (None, *networks) and not (figure.over or elsewhere)
+        if of_this and figure.ratio is not None:
+            at = [figure.at[swept]] if swept in figure.at else [row.point.at[swept] for row in rows]
+            points.setdefault(figure.variant, {}).update({float(label): figure.ratio for label in at})
+    return {variant: list(values.items()) for variant, values in points.items()}
+
+
+def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
+    """Area against cycles, where several areas are known; where batches differ, cycles over the batch."""
+    many = any("workload.batch" in axis.keys for axis in experiment.sweep)
+    for network, own in _by_network(rows):
+        points = [
+            plots.Point(
+                ", ".join([row.point.variant, *(f"{axis} {label}" for axis, label in row.point.at.items())]),
+                row.values["area"] or 0.0,
+                (row.values["cycles"] or 0.0) / (row.point.spec["batch"] if many else 1),
+                row.values["energy"],
+            )
+            for row in own
+            if row.values["area"] is not None
+        ]
+        if len({point.area_mm2 for point in points}) > 1:
+            yield Picture(
+                _file(network, "pareto"),
+                f"{network}: area against clock cycles, and the Pareto front",
+                lambda path, points=points, network=network: plots.pareto(
+                    points,
+                    path,
+                    f"{network}: area and cycles",
+                    cycles_of=("a row" if experiment.workload.layers else "an image") if many else "",
+                ),
+            )
+
+
+def _by_network(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    ordered = sorted(rows, key=lambda row: [each.point.network for each in rows].index(row.point.network))
+    return [(name, list(own)) for name, own in groupby(ordered, key=lambda row: row.point.network)]
+
+
+def _phases(experiment: Experiment) -> tuple[str, ...]:
+    return STEP if experiment.compare == "step" else (experiment.compare,)
+
+
+def _file(*parts: str) -> str:
+    """A file's name from such parts, whatever is in them."""
+    return re.sub(r"[^\w.+-]+", "_", "_".join(parts)).strip("_.")
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True

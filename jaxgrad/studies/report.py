@@ -1,0 +1,156 @@
+"""An experiment's folder: results.csv, results.json, figures, tables.txt and report.html."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+from rich.console import Console
+
+import jaxgrad
+from jaxgrad.base.files import clear_partial, write_text
+from jaxgrad.interop import accelergy
+from jaxgrad.reports import html
+from jaxgrad.studies import spreadsheets, tables
+from jaxgrad.studies.compare import UNITS, Comparison, Row
+from jaxgrad.studies.pictures import pictures
+from jaxgrad.studies.schema import Experiment
+from jaxgrad.studies.store import fingerprint
+
+_FILE_WIDTH = 180
+
+
+def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Path]:
+    """Writes everything, each file whole or not at all; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_partial(folder)
+    written = [folder / name for name in ("results.csv", "layers.csv", "results.json", "tables.txt")]
+    write_text(written[0], spreadsheets.phases_csv(experiment, rows))
+    write_text(written[1], spreadsheets.layers_csv(experiment, rows))
+    write_text(written[2], json.dumps(_data(experiment, rows, comparisons), indent=1))
+    console = Console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
+    with console.capture() as text:
+        console.print(tables.screen(experiment, rows, comparisons, brief=False))
+    write_text(written[3], text.get())
+    written += _write_accelergy(folder / "accelergy", experiment, rows)
+    figures: list[html.Figure] = []
+    for picture in pictures(experiment, rows, comparisons):
+        drawn = picture.draw(folder / picture.name)
+        written += drawn
+        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), picture.caption))
+    written.append(
+        html.write(folder / "report.html", experiment.title, _sections(experiment, rows, comparisons, figures))
+    )
+    return written
+
+
+def _write_accelergy(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> list[Path]:
+    """Each variant's energy and area reference tables, where it has a technology; of a sweep, at its first point."""
+    first = {row.point.variant: row for row in reversed(rows)}
+    written: list[Path] = []
+    for number, variant in enumerate(experiment.variant, start=1):
+        row = first[variant.name]
+        machine = row.point.machine
+        texts = {}
+        if machine.technology:
+            texts["ERT"] = accelergy.write_ert(machine)
+        if row.summary.area_um2:
+            texts["ART"] = accelergy.write_art(machine, variant.schedule)
+        for kind, text in texts.items():
+            path = folder / f"{number}_{kind}.yaml"
+            write_text(path, f"# {variant.name}: {experiment.title}\n{text}")
+            written.append(path)
+    return written
+
+
+def _sections(
+    experiment: Experiment,
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    figures: Sequence[html.Figure],
+) -> list[html.Section]:
+    results = _table(tables.results(experiment, rows), f"Ratios are over {experiment.baseline}.")
+    shares = tables.phase_shares(experiment, rows)
+    whole = tables.run_totals(experiment, rows)
+    more = [(shares, "Where the cycles go."), (whole, "The whole training run.")]
+    sections = [
+        html.Section(
+            "Question and assumptions",
+            paragraphs=[experiment.question] if experiment.question else [],
+            notes=[*experiment.notes, *tables.iso_areas(rows)],
+        ),
+        html.Section("Results", tables=[results, *(_table(cells, caption) for cells, caption in more if cells)]),
+    ]
+    if comparisons:
+        sections.append(
+            html.Section(
+                "Published figures beside ours",
+                paragraphs=[
+                    "Ratios; a deviation is ours less the published one, in points of the baseline. Nothing was fitted."
+                ],
+                tables=[_table(tables.published(comparisons), "")],
+                notes=[f"{number} {text}" for number, text in tables.sources(comparisons).items()],
+            )
+        )
+    sections.append(html.Section("Figures", figures=figures))
+    sections.append(
+        html.Section(
+            "How it was made",
+            paragraphs=[f"jaxgrad {jaxgrad.__version__} (code {fingerprint()}), jax {jax.__version__}."],
+            notes=_technologies(experiment, rows),
+        )
+    )
+    return sections
+
+
+def _table(cells: tables.Cells, caption: str) -> html.Table:
+    headers, lines = cells
+    return html.Table([header.replace("\n", " ") for header in headers], lines, caption)
+
+
+def _technologies(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
+    """Where energies and areas are from."""
+    used = dict.fromkeys(row.point.machine.technology for row in rows)
+    table = experiment.machine.energy_table
+    return [f"Energies are those of the table {table}."] * (table is not None) + [
+        f"{technology.name}: {technology.source}. {'; '.join(technology.assumptions)}."
+        for technology in used
+        if technology
+    ]
+
+
+def _data(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> dict:
+    return {
+        "title": experiment.title,
+        "compare": experiment.compare,
+        "baseline": experiment.baseline,
+        "units": dict(UNITS),
+        "points": [
+            {
+                "network": row.point.network,
+                "at": dict(row.point.at),
+                "variant": row.point.variant,
+                "array": [row.point.machine.array.rows, row.point.machine.array.cols],
+                "values": dict(row.values),
+                "ratios": dict(row.ratios),
+                "phases": [
+                    {"phase": part.phase, "counts": part.counts, "energy_pj": part.energy_pj}
+                    for part in row.summary.phases
+                ],
+            }
+            for row in rows
+        ],
+        "published": [
+            {
+                **each.published.model_dump(exclude_none=True),
+                "place": each.network,
+                "ours": each.ours,
+                "deviation": each.deviation,
+            }
+            for each in comparisons
+        ],
+        "notes": experiment.notes,
+    }

@@ -1,0 +1,63 @@
+"""An experiment's results as CSV files: exact numbers, units in the headers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jaxgrad.costs import accesses
+from jaxgrad.studies.compare import Row
+from jaxgrad.studies.schema import Experiment
+
+
+def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
+    """Every phase of every point: all counters, bytes, energies and areas."""
+    phases = [part for row in rows for part in row.summary.phases]
+    counters = sorted({name for part in phases for name, count in part.counts.items() if count})
+    components = sorted({name for part in phases for name in part.energy_pj})
+    header = [
+        *("network", *(axis.name for axis in experiment.sweep), "variant", "rows", "cols", "cores", "phase"),
+        *("time_cycles", "dram_bytes", *counters, *(f"{name}_energy_pj" for name in components)),
+        *("pes_area_um2", "sram_area_um2"),
+    ]
+    lines = [
+        [
+            *(row.point.network, *row.point.at.values(), row.point.variant),
+            *(row.point.machine.array.rows, row.point.machine.array.cols, row.point.machine.cores, part.phase),
+            *(part.time_cycles, part.dram_bytes, *(part.counts.get(name, 0) for name in counters)),
+            *(part.energy_pj.get(name, "") for name in components),
+            *(row.summary.area_um2.get(name, "") for name in ("pes", "sram")),
+        ]
+        for row in rows
+        for part in row.summary.phases
+    ]
+    return _written([header, *lines])
+
+
+def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
+    """Every layer of every point: shapes, and cycles, traffic and energy of each phase."""
+    header = [
+        *("network", *(axis.name for axis in experiment.sweep), "variant", "layer", "gemms_BxKxN", "phase", "macs"),
+        *("cycles", "stall_cycles", "sram_words", "dram_bytes", "energy_pj", "utilisation_percent"),
+    ]
+    lines = [
+        [
+            *(row.point.network, *row.point.at.values(), row.point.variant, layer.path),
+            " ".join(f"{b}x{k}x{n}" + (f"*{times}" if times > 1 else "") for b, k, n, times in layer.shapes),
+            *(part.phase, part.counts["macs"], part.counts["cycles"], part.counts.get("stall_cycles", 0)),
+            *(accesses(part.counts), part.dram_bytes, sum(part.energy_pj.values()) if part.energy_pj else ""),
+            f"{100 * part.utilisation(row.summary.pes):.2f}",
+        ]
+        for row in rows
+        for layer in row.summary.layers
+        for part in layer.phases
+    ]
+    return _written([header, *lines])
+
+
+def _written(lines: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows(lines)
+    return out.getvalue()

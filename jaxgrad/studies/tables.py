@@ -1,0 +1,254 @@
+"""An experiment's results as tables, on the screen and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jaxgrad.reports.numbers import short
+from jaxgrad.reports.style import PHASES, phase_of
+from jaxgrad.studies.compare import UNITS, Comparison, Row
+from jaxgrad.studies.schema import Experiment
+
+_HEADERS: Mapping[str, str] = {
+    "cycles": "cycles",
+    "accesses": "SRAM\n[words]",
+    "dram_bytes": "DRAM\n[bytes]",
+    "energy": "energy\n[uJ]",
+    "area": "area\n[mm2]",
+}
+Cells = tuple[list[str], list[list[str]]]
+"""Headers and rows."""
+
+
+def screen(
+    experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
+) -> Group:
+    """All that the terminal shows, or whole for a file."""
+    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
+    if experiment.question:
+        parts.append(Text(experiment.question))
+    arrays = {_array(row) for row in rows}
+    on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
+    title = f"{_compared(experiment)}{on}; ratios are over {experiment.baseline}"
+    parts += ["", _rich(*results(experiment, rows, brief=brief), title)]
+    shares = phase_shares(experiment, rows)
+    if shares:
+        parts.append(_rich(*shares, "Where the cycles go"))
+    areas = list(iso_areas(rows))
+    if areas:
+        parts += [*areas, ""]
+    whole = run_totals(experiment, rows)
+    if whole:
+        parts.append(_rich(*whole, "Whole training, forward to update"))
+    if comparisons:
+        title = f"Published, and ours: ratios over {experiment.baseline}; the deviation is in points of it"
+        parts.append(_rich(*published(comparisons), title))
+        parts += [f"{index}: {text}" for index, text in sources(comparisons).items()]
+    if experiment.notes:
+        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
+    return Group(*parts)
+
+
+def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False) -> Cells:
+    """A row a point: its quantities and their ratios; quantities that no point has are left out.
+
+    Args:
+        experiment, rows: what was run, and what came out.
+        brief: leave out the values of all but the cycles, and what is the same everywhere, so that the table fits a
+            screen.
+    """
+    known = [name for name in UNITS if any(row.values[name] is not None for row in rows)]
+    if brief:
+        known = [name for name in known if name == "cycles" or {_ratio(row.ratios[name]) for row in rows} != {"1.000"}]
+    with_array = not brief or len({_array(row) for row in rows}) > 1
+    axes = [axis.name for axis in experiment.sweep]
+    headers = ["network", *axes, "variant", *(["array"] if with_array else [])]
+    for name in known:
+        shown = not brief or name == "cycles"
+        headers += [_HEADERS[name], "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
+    headers.append("busy\nPEs")
+    cells: list[list[str]] = []
+    for group, own in groupby(rows, key=lambda row: row.point.group):
+        network, at = group
+        for index, row in enumerate(own):
+            first = index == 0
+            line = [network if first else "", *(label if first else "" for _, label in at), row.point.variant]
+            line += [_array(row)] if with_array else []
+            for name in known:
+                value = [_value(row.values[name])] if not brief or name == "cycles" else []
+                line += [*value, _ratio(row.ratios[name])]
+            part = row.summary.select(experiment.compare)
+            line.append(f"{100 * part.utilisation(row.summary.pes):.0f}%")
+            cells.append(line)
+    return headers, cells
+
+
+def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
+    """What part of a step's cycles each phase takes, where a whole step is looked at and nothing is swept."""
+    if experiment.compare != "step" or experiment.sweep:
+        return None
+    cycles = []
+    for row in rows:
+        own: dict[str, int] = {}
+        for part in row.summary.phases:
+            own[phase_of(part.phase)] = own.get(phase_of(part.phase), 0) + part.time_cycles
+        cycles.append(own)
+    phases = [phase for phase in PHASES if any(own.get(phase) for own in cycles)]
+    cells = []
+    for row, own in zip(rows, cycles, strict=True):
+        shares = [f"{100 * own[phase] / sum(own.values()):.1f}%" if phase in own else "-" for phase in phases]
+        cells.append([row.point.network, row.point.variant, *shares])
+    return ["network", "variant", *(PHASES[phase].label for phase in phases)], _said_once(cells)
+
+
+def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
+    """How arrays of equal area were found, one line each."""
+    seen = set()
+    for row in rows:
+        found = row.point.iso_area
+        if found is None or (row.point.variant, found) in seen:
+            continue
+        seen.add((row.point.variant, found))
+        array = found.array
+        yield (
+            f"{row.point.variant}: {array.rows} rows x {array.cols} columns, {array.pes} PEs on "
+            f"{found.pes_um2 / 1e6:.3f} mm2; {found.remainder_um2 / 1e6:.4f} mm2 of the other array's area remain"
+        )
+
+
+def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
+    """What a step, an epoch and a run take, where the experiment says how long they are."""
+    workload = experiment.workload
+    if workload.images is None:
+        return None
+    epochs = workload.epochs or 1
+    headers = [
+        "network",
+        "variant",
+        "cycles\na step",
+        "steps\nan epoch",
+        "cycles\nan epoch",
+        f"cycles of\n{epochs} epochs",
+        "energy of\nall [MJ]",
+        "hours\nof all",
+    ]
+    cells = []
+    for row in rows:
+        part = row.summary.select("step")
+        steps = -(-workload.images // row.point.spec["batch"])
+        clock = row.summary.clock_ghz
+        energy_mj = sum(part.energy_pj.values()) * steps * epochs / 1e18
+        cells.append(
+            [
+                row.point.network,
+                row.point.variant,
+                short(part.time_cycles),
+                f"{steps:,}",
+                short(part.time_cycles * steps),
+                short(part.time_cycles * steps * epochs),
+                f"{energy_mj:.3g}" if part.energy_pj else "-",
+                f"{part.time_cycles * steps * epochs / (clock * 3.6e12):.3g}" if clock else "-",
+            ]
+        )
+    return headers, _said_once(cells)
+
+
+def published(comparisons: Sequence[Comparison]) -> Cells:
+    """Each published figure beside ours; the number refers to its source and what could account for the difference."""
+    headers = ["", "network", "variant", "quantity", "published", "ours", "deviation"]
+    numbers = {text: index for index, text in sources(comparisons).items()}
+    cells = []
+    for each in comparisons:
+        figure = each.published
+        cells.append(
+            [
+                numbers[_source(each)],
+                each.network,
+                figure.variant + (f" over {figure.over}" if figure.over else ""),
+                figure.quantity,
+                _range(each),
+                _ratio(each.ours),
+                _deviation(each),
+            ]
+        )
+    return headers, cells
+
+
+def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """What the published figures are from, numbered, each once."""
+    return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
+
+
+def _compared(experiment: Experiment) -> str:
+    parts = {
+        "forward": "Forward pass",
+        "backward": "Backward pass",
+        "vector": "Work beside the array",
+        "step": "Training step",
+    }
+    return parts[experiment.compare]
+
+
+def _array(row: Row) -> str:
+    machine = row.point.machine
+    return f"{machine.array.rows}x{machine.array.cols}" + (f" x{machine.cores}" if machine.cores > 1 else "")
+
+
+def _said_once(cells: list[list[str]]) -> list[list[str]]:
+    """Rows whose first cell, the network, is left empty where it is that of the row above."""
+    return [
+        ["" if index and line[0] == cells[index - 1][0] else line[0], *line[1:]] for index, line in enumerate(cells)
+    ]
+
+
+def _source(comparison: Comparison) -> str:
+    figure = comparison.published
+    return figure.source + (f". Could account for a deviation: {figure.assumption}" if figure.assumption else "")
+
+
+def _range(comparison: Comparison) -> str:
+    figure = comparison.published
+    if figure.ratio is not None:
+        return _ratio(figure.ratio)
+    if figure.at_least is None:
+        return f"<= {_ratio(figure.at_most)}"
+    low = _ratio(figure.at_least)
+    return f">= {low}" if figure.at_most is None else f"{low} to {_ratio(figure.at_most)}"
+
+
+def _deviation(comparison: Comparison) -> str:
+    if comparison.deviation is None:
+        return "-"
+    if comparison.deviation == 0 and comparison.published.ratio is None:
+        return "within"
+    return f"{100 * comparison.deviation:+.1f}%"
+
+
+def _value(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return short(round(value)) if value >= 1000 else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    words = {"network", "variant", "quantity", "array", ""}
+    for header in headers:
+        table.add_column(Text(header), justify="left" if header in words else "right", no_wrap=header not in words)
+    for index, line in enumerate(cells):
+        if index and line[0] and headers[0] == "network":
+            table.add_section()
+        table.add_row(*line)
+    return table

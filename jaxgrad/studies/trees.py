@@ -1,0 +1,43 @@
+"""The trees of experiments' files: one file may extend another, and variants alter the machine."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxgrad.base.schema import read_toml
+
+_EXTENDS = "extends"
+
+
+def read(file: Path, option: str) -> dict[str, Any]:
+    """The content of an experiment's file; laid over that of the file that it extends, if it does.
+
+    Args:
+        file: its path; what it extends is relative to its folder.
+        option: what the user gave it as, for messages.
+
+    Raises:
+        ValueError: a file can't be read, or that which is extended extends another, in one line.
+    """
+    tree = read_toml(file, option)
+    if _EXTENDS not in tree:
+        return tree
+    name, field = tree.pop(_EXTENDS), f"{_EXTENDS} in {file}"
+    if not isinstance(name, str):
+        raise ValueError(f"{field}: got {name!r}; give the path of an experiment's file")
+    base = read_toml(file.parent / name, field)
+    if _EXTENDS in base:
+        raise ValueError(f"{field}: got {name!r}, which extends another file; give one that does not")
+    return merged(base, tree)
+
+
+def merged(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree with the values of another in place of its own, table by table; lists are replaced whole."""
+    whole = copy.deepcopy(dict(tree))
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(whole.get(key), dict)
+        whole[key] = merged(whole[key], value) if both else value
+    return whole

@@ -1,0 +1,80 @@
+"""A configuration made into something that trains: the one recipe for the command line and for experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flax import nnx
+
+import jaxgrad_models
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.flax import layer_gemms, put_on_array
+from jaxgrad.programs import LayerGemm
+from jaxgrad.training import data, loop, optimizers, runs
+from jaxgrad.training.checkpoints import Checkpoints
+from jaxgrad.training.config import Config
+from jaxgrad.training.loop import Plan
+from jaxgrad.training.step import Trainer, trainer
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a run needs, made before anything is written."""
+
+    config: Config
+    emulation: Emulation
+    dataset: data.Dataset
+    plan: Plan
+    trainer: Trainer
+    layers: tuple[LayerGemm, ...]
+
+    @property
+    def title(self) -> str:
+        array = self.emulation.array
+        return f"{self.config.model.name} on {self.config.data.name}, {array.rows}x{array.cols} array"
+
+
+def prepare(config: Config) -> Job:
+    """Data loaded, model built and traced, optimizer made.
+
+    Raises:
+        ValueError: the data can't be read, or they do not go together.
+    """
+    emulation = config.emulation_settings()
+    dataset = data.load(config.data.name, config.data.folder)
+    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
+    images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
+    model = jaxgrad_models.build(
+        config.model.name, input_shape=dataset.input_shape, classes=dataset.classes, rngs=nnx.Rngs(plan.seed)
+    )
+    model = put_on_array(model, emulation)
+    chosen = config.optimizer
+    optimizer = optimizers.build(
+        chosen.name,
+        learning_rate=chosen.learning_rate,
+        momentum=chosen.momentum,
+        weight_decay=chosen.weight_decay,
+        decay=chosen.decay,
+        steps=plan.epochs * plan.steps_per_epoch(dataset),
+    )
+    layers = tuple(layer_gemms(model, images))
+    return Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels), layers)
+
+
+def train_whole(config: Config, folder: Path) -> tuple[tuple[LayerGemm, ...], Mapping[str, LayerCounters]]:
+    """Trains from the first step to the last: the layers, and what each counted.
+
+    Args:
+        config: what to train.
+        folder: where the run goes, empty.
+    """
+    job = prepare(config)
+    run = runs.create(folder / "run", config.to_toml())
+    with Checkpoints(run.checkpoints) as checkpoints:
+        state = job.trainer.initial
+        for now in loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints):
+            state = now.state
+    return job.layers, state.counters

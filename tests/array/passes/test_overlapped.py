@@ -1,0 +1,21 @@
+"""jaxgrad.array.passes.overlapped: compositions no schedule uses. (What schedules use: test_three_truths.)"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.array.passes.compositions import COMPOSITIONS, SHAPES, Shape, assert_right, compose, temporary_bytes_a_row
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_any_composition(name: str, shape: Shape) -> None:
+    assert_right(name, shape, shadows=True)
+
+
+def test_memory_grows_with_the_operands_and_not_with_the_array() -> None:
+    """A streamed row brings a row of dY, of x and of dX; the planes of PEs are there once, whatever B is."""
+    lanes, word = 64, 4
+    row = 3 * lanes * word
+    pass_ = compose("ws+os", shadows=True)
+    assert temporary_bytes_a_row(pass_, lanes, shadows=True) <= 6 * row < lanes * lanes * word

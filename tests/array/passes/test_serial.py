@@ -1,0 +1,32 @@
+"""jaxgrad.array.passes.serial: compositions no schedule uses, and memory. (What schedules use: test_three_truths.)"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.array.passes.compositions import COMPOSITIONS, SHAPES, Shape, assert_right, compose, temporary_bytes_a_row
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_any_composition(name: str, shape: Shape) -> None:
+    assert_right(name, shape, shadows=False)
+
+
+@pytest.mark.parametrize(("name", "streamed"), [("ws", 600), ("ws+os", 300), ("ws+os+ws", 230)])
+def test_a_long_stream(name: str, streamed: int) -> None:
+    """Many iterations of several cycles, and some cycles over."""
+    assert_right(name, Shape(streamed, 3, 4, 2, 3), shadows=False)
+
+
+def test_more_columns_of_tiles_than_run_side_by_side() -> None:
+    """Five, of 512 x 2 PEs each, which is not a whole number of batches."""
+    assert_right("ws+os", Shape(2, 3, 9, 512, 2), shadows=False)
+
+
+def test_memory_grows_with_the_operands_and_not_with_the_array() -> None:
+    """A streamed row brings a row of dY, of x and of dX; the planes of PEs are there once, whatever B is."""
+    lanes, word = 64, 4
+    row = 3 * lanes * word  # and a few copies of it, skewed for the edges
+    pass_ = compose("ws+os", shadows=False)
+    assert temporary_bytes_a_row(pass_, lanes, shadows=False) <= 6 * row < lanes * lanes * word

@@ -1,0 +1,97 @@
+"""jaxgrad.array.passes.timeline: tiles of a double-buffered run never get in each other's way."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgrad.array.passes.base import Keeps
+from jaxgrad.array.passes.timeline import Order, double_buffered, groups
+
+KEEPS: tuple[Keeps, ...] = ("operand", "result")
+# Any composition may alternate; in turn, there is the sequential schedule.
+RUNS: list[tuple[tuple[Keeps, ...], Order]] = [
+    *((keeps, "alternate") for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)),
+    (KEEPS, "in turn"),
+]
+
+
+def test_groups() -> None:
+    assert groups(("operand", "result"), "alternate") == [("operand", "result")]
+    assert groups(("operand", "result"), "in turn") == [("operand",), ("result",)]
+
+
+def test_interleaved_by_hand() -> None:
+    """Two tiles of three streamed rows on a 2 x 4 array: six waves a tile, more than a load or a drain takes."""
+    timeline = double_buffered(("operand", "result"), "alternate", 3, 2, 2, 4)
+    ws, os = timeline.slots
+    assert timeline.period == 6
+    # Loads in waves 0-1 (and 6-7), streams in 2-7 and 8-13, the last drain behind the last wave's way to PE (1, 3).
+    assert (ws.start, ws.stride, ws.offset, ws.load) == (2, 2, 0, 0)
+    assert (os.start, os.stride, os.offset, os.drain) == (2, 2, 1, 8)
+    assert timeline.cycles == 14 + 1 + 3 + 2
+
+
+def test_sequential_by_hand() -> None:
+    """Two tiles of one streamed row on a 3 x 1 array: a load or a drain takes longer than a tile's stream."""
+    timeline = double_buffered(("operand", "result"), "in turn", 1, 2, 3, 1)
+    ws, os = timeline.slots
+    assert timeline.period == 3
+    # ws: loads in waves 0-2 and 3-5, rows in waves 3 and 6; os: rows in 7 and 10, drained from 8 and from 11.
+    assert (ws.start, ws.stride, ws.offset, ws.load) == (3, 1, 0, 0)
+    assert (os.start, os.stride, os.offset, os.drain) == (7, 1, 0, 8)
+    assert timeline.cycles == 11 + 2 + 0 + 3
+
+
+@settings(max_examples=500)
+@given(
+    run=st.sampled_from(RUNS),
+    streamed=st.integers(1, 9),
+    tiles=st.integers(1, 4),
+    rows=st.integers(1, 6),
+    cols=st.integers(1, 6),
+)
+def test_nothing_is_in_two_places(
+    run: tuple[tuple[Keeps, ...], Order], streamed: int, tiles: int, rows: int, cols: int
+) -> None:
+    """As PE (0, 0) sees it: one wave a cycle, one load and one drain at a time, each when its data are there."""
+    keeps, order = run
+    timeline = double_buffered(keeps, order, streamed, tiles, rows, cols)
+    waves: list[int] = []
+    loading: list[int] = []
+    draining: list[int] = []
+    for slot, kept in zip(timeline.slots, keeps, strict=True):
+        loaded_until = drained_until = 0
+        for tile in range(tiles):
+            begin = slot.start + tile * timeline.period
+            own = [begin + slot.offset + row * slot.stride for row in range(streamed)]
+            waves += own
+            if kept == "operand":
+                load = slot.load + tile * timeline.period
+                assert load >= loaded_until, "the shadow is still to be taken over by the tile before"
+                assert load + rows <= own[0], "the operand is there when its first row comes"
+                loaded_until = own[0]
+                loading += range(load, load + rows)
+            else:
+                drain = slot.drain + tile * timeline.period
+                assert drain > own[-1], "the sum is complete"
+                assert own[-1] >= drained_until - 1, "the shadow has let the last sum go, row for row"
+                drained_until = drain + rows
+                draining += range(drain, drain + rows)
+    assert min(waves) >= 0
+    for link in (waves, loading, draining):
+        assert len(link) == len(set(link))
+        assert min(link, default=0) >= 0
+    # The corner PE is rows - 1 + cols - 1 cycles behind the first one, and drains like every other.
+    assert timeline.cycles == max(max(waves), max(draining, default=0)) + 1 + (rows - 1) + (cols - 1)
+
+
+@pytest.mark.parametrize("streamed", [1, 2, 3, 7])
+def test_tiles_are_as_close_as_streams_and_drains_allow(streamed: int) -> None:
+    assert double_buffered(("operand",), "alternate", streamed, 5, 3, 1).period == max(streamed, 3)
+    assert double_buffered(("result",), "alternate", streamed, 5, 3, 1).period == max(streamed, 3)
+    assert double_buffered(("operand", "result"), "alternate", streamed, 5, 3, 1).period == max(2 * streamed, 3)
+    assert double_buffered(("operand", "result"), "in turn", streamed, 5, 3, 1).period == max(streamed, 3)

@@ -1,0 +1,131 @@
+"""jaxgrad.array.mapping: which tensor plays which role in a pass, and which counter each role's events become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.mapping import AXES, Mapping, Product, named, oriented
+from jaxgrad.array.passes.events import Events, SlotEvents
+from jaxgrad.array.schedules import DW_OS, DW_WS, DX_OS, DX_WS, FORWARD, INTERLEAVED, SEQUENTIAL
+
+GEMM = Gemm(batch=2, in_features=3, out_features=5)
+
+# mapping -> the horizontal operand, then each slot's operand and result, each with its axes as the pass sees them:
+# [s, p] streams from the left; a slot holds [p, q] and gives [s, q] (ws), or streams [s, q] and gives [p, q] (os).
+ROLES: dict[str, tuple[Mapping, tuple[str, str], list[tuple[str, str]], list[tuple[str, str]]]] = {
+    "dX on ws": (DX_WS, ("dy", "bn"), [("w", "nk")], [("dx", "bk")]),
+    "dW on os": (DW_OS, ("dy", "bn"), [("x", "bk")], [("dw", "nk")]),
+    "interleaved": (INTERLEAVED, ("dy", "bn"), [("w", "nk"), ("x", "bk")], [("dx", "bk"), ("dw", "nk")]),
+    "sequential": (SEQUENTIAL, ("dy", "bn"), [("w", "nk"), ("x", "bk")], [("dx", "bk"), ("dw", "nk")]),
+    "dW on ws, dY stays": (DW_WS[0], ("x", "kb"), [("dy", "bn")], [("dw", "kn")]),
+    "dW on ws, X stays": (DW_WS[1], ("dy", "nb"), [("x", "bk")], [("dw", "nk")]),
+    "dX on os, b in rows": (DX_OS[0], ("dy", "nb"), [("w", "nk")], [("dx", "bk")]),
+    "dX on os, k in rows": (DX_OS[1], ("w", "nk"), [("dy", "nb")], [("dx", "kb")]),
+    "Y on ws": (FORWARD["ws"], ("x", "bk"), [("w", "kn")], [("y", "bn")]),
+    "Y on os": (FORWARD["os"], ("x", "kb"), [("w", "kn")], [("y", "bn")]),
+    "Y on is": (FORWARD["is"], ("w", "nk"), [("x", "kb")], [("y", "nb")]),
+}
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_roles(name: str) -> None:
+    mapping, stream, operands, results = ROLES[name]
+    slots = range(len(mapping.products))
+    assert mapping.stream == stream
+    assert [mapping.operand(slot) for slot in slots] == operands
+    assert [mapping.result(slot) for slot in slots] == results
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_roles_multiply_to_the_product(name: str) -> None:
+    """What the passes compute from the tensors in their roles is the product that the mapping names."""
+    mapping, *_ = ROLES[name]
+    rng = np.random.default_rng(0)
+    x, w, dy = (rng.integers(-4, 5, shape) for shape in ((2, 3), (3, 5), (2, 5)))
+    tensors = {"x": x, "w": w, "dy": dy}
+    products = {"y": x @ w, "dx": dy @ w.T, "dw": x.T @ dy}
+    h = oriented(tensors[mapping.stream[0]], *mapping.stream)
+    s, p, q = mapping.sizes(GEMM)
+    assert h.shape == (s, p)
+    for slot, keeps in enumerate(mapping.keeps):
+        operand_name, axes = mapping.operand(slot)
+        operand = oriented(tensors[operand_name], operand_name, axes)
+        assert operand.shape == ((p, q) if keeps == "operand" else (s, q))
+        computed = h @ operand if keeps == "operand" else h.T @ operand
+        result, axes = mapping.result(slot)
+        np.testing.assert_array_equal(oriented(computed, result, axes), products[result])
+
+
+def test_sizes_follow_the_axes() -> None:
+    assert Mapping((Product("ws", "dx"),), "bnk").sizes(GEMM) == (2, 5, 3)
+    assert Mapping((Product("os", "dx"),), "nkb").sizes(GEMM) == (5, 3, 2)
+
+
+def test_oriented_turns_and_turns_back() -> None:
+    for name, axes in AXES.items():
+        values = np.arange(6).reshape(2, 3)
+        assert oriented(values, name, axes) is values
+        turned = oriented(values, name, axes[::-1])
+        np.testing.assert_array_equal(turned, values.T)
+        np.testing.assert_array_equal(oriented(turned, name, axes[::-1]), values)
+
+
+def test_split_leaves_each_slot_as_it_was() -> None:
+    assert SEQUENTIAL.split() == (DX_WS, DW_OS)
+    assert DX_WS.split() == (DX_WS,)
+
+
+# Each event a number of its own, so that none can stand in for another.
+WS = SlotEvents(
+    macs=11, effectual_macs=13, operand_reads=17, psum_reads=19, psum_writes=23, psum_hops=29,
+)  # fmt: skip
+OS = SlotEvents(
+    macs=31, effectual_macs=37, operand_reads=41, operand_hops=43, result_writes=47, acc_updates=53,
+)  # fmt: skip
+PSUMS = {"psum_reads": [19], "psum_writes": [23], "psum_hops": [29]}
+DRAINED = {"psum_writes": [47]}
+WS_MACS = {"macs": [11], "effectual_macs": [13]}
+OS_MACS = {"macs": [31], "effectual_macs": [37], "acc_updates": [53]}
+
+
+@pytest.mark.parametrize(
+    ("name", "slots", "expected"),
+    [
+        ("dX on ws", (WS,), {"dy_reads": [3], "dy_hops": [5], "w_reads": [17], **WS_MACS, **PSUMS}),
+        (
+            "dW on os",
+            (OS,),
+            {"dy_reads": [3], "dy_hops": [5], "x_reads": [41], "x_hops": [43], "dw_writes": [47], **OS_MACS},
+        ),
+        (
+            "interleaved",
+            (WS, OS),
+            {
+                "dy_reads": [3],
+                "dy_hops": [5],
+                "w_reads": [17],
+                "x_reads": [41],
+                "x_hops": [43],
+                "dw_writes": [47],
+                "acc_updates": [53],
+                "macs": [11, 31],
+                "effectual_macs": [13, 37],
+                **PSUMS,
+            },
+        ),
+        ("dW on ws, dY stays", (WS,), {"x_reads": [3], "x_hops": [5], "dy_reads": [17], **WS_MACS, **PSUMS}),
+        # Moves of weights have no counter; dX drained from the PEs is psum traffic.
+        ("dX on os, k in rows", (OS,), {"w_reads": [3], "dy_reads": [41], "dy_hops": [43], **DRAINED, **OS_MACS}),
+        ("dX on os, b in rows", (OS,), {"dy_reads": [3], "dy_hops": [5], "w_reads": [41], **DRAINED, **OS_MACS}),
+        ("Y on os", (OS,), {"x_reads": [3], "x_hops": [5], "w_reads": [41], **DRAINED, **OS_MACS}),
+        ("Y on is", (WS,), {"w_reads": [3], "x_reads": [17], **WS_MACS, **PSUMS}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_events_by_role_become_counters_by_name(name: str, slots: tuple[SlotEvents, ...], expected: Any) -> None:
+    mapping, *_ = ROLES[name]
+    assert named(Events(2, 3, 5, slots), mapping) == {"cycles": [2], **expected}

@@ -1,0 +1,131 @@
+"""jaxgrad.array.schedules: what runs for a name, and how the better of two is chosen."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import (
+    DW_OS,
+    DW_WS,
+    DX_OS,
+    DX_WS,
+    INTERLEAVED,
+    SCHEDULES,
+    SEQUENTIAL,
+    Cost,
+    backward_mappings,
+    cost,
+)
+from jaxgrad.hardware import Accelerator
+
+AUTO = ("interleaved", "sequential", "ws_only", "os_only")
+gemms = st.builds(Gemm, *[st.integers(1, 60)] * 3)
+arrays = st.builds(Accelerator, st.integers(1, 12), st.integers(1, 12), st.booleans())
+wanted = st.sampled_from([(True, True), (True, False), (False, True)])
+
+
+def both(gemm: Gemm, array: Accelerator, schedule: str) -> Cost:
+    return cost(backward_mappings(schedule, gemm, array), gemm, array)
+
+
+def test_cost_adds_up_mappings_by_hand() -> None:
+    """dX and dW of Gemm(2, 3, 2) on a 2 x 3 array, a tile each: 2 + 2 + 3 cycles, 6 + 4 + 6 words, and the same."""
+    gemm, array = Gemm(2, 3, 2), Accelerator(2, 3)
+    assert cost([DX_WS], gemm, array) == Cost(7, 16)
+    assert cost([DW_OS], gemm, array) == Cost(7, 16)
+    assert cost([DX_WS, DW_OS], gemm, array) == Cost(14, 32)
+    assert cost([INTERLEAVED], gemm, array) == Cost(11, 28)
+    assert cost([], gemm, array) == Cost(0, 0)
+
+
+GEMM, ARRAY = Gemm(5, 6, 7), Accelerator(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "dx", "dw", "expected"),
+    [
+        ("ws", True, False, (DX_WS,)),
+        ("ws", True, True, (DX_WS,)),
+        ("os", False, True, (DW_OS,)),
+        ("os", True, True, (DW_OS,)),
+        ("sequential", True, True, (SEQUENTIAL,)),
+        ("interleaved", True, True, (INTERLEAVED,)),
+        # With one gradient to compute there is nothing to interleave it with: its natural pass runs alone.
+        *[(name, True, False, (DX_WS,)) for name in ("sequential", "interleaved", "ws_only")],
+        *[(name, False, True, (DW_OS,)) for name in ("sequential", "interleaved", "os_only")],
+        *[(name, False, False, ()) for name in SCHEDULES],
+    ],
+)
+def test_what_runs(schedule: str, dx: bool, dw: bool, expected: tuple) -> None:
+    assert backward_mappings(schedule, GEMM, ARRAY, dx=dx, dw=dw) == expected
+
+
+# The stationary operand is what its tiles load; few tiles and long streams are cheap.
+@pytest.mark.parametrize(
+    ("gemm", "stationary"),
+    [(Gemm(4, 64, 4), 0), (Gemm(4, 4, 64), 1)],
+    ids=["dY stays while X^T streams", "X stays while dY^T streams"],
+)
+def test_ws_only_takes_the_better_orientation_of_dw(gemm: Gemm, stationary: int) -> None:
+    array = Accelerator(4, 4)
+    better, worse = (cost([DW_WS[i]], gemm, array) for i in (stationary, 1 - stationary))
+    # One tile, 64 streamed, or 16 tiles, 4 streamed; 4 to load, 6 for the skew.
+    assert (better.cycles, worse.cycles) == (64 + 10, 16 * (4 + 10))
+    assert backward_mappings("ws_only", gemm, array) == (DX_WS, DW_WS[stationary])
+    assert backward_mappings("ws_only", gemm, array, dx=False) == (DW_WS[stationary],)
+
+
+@pytest.mark.parametrize(
+    ("array", "in_rows"), [(Accelerator(2, 8), 0), (Accelerator(8, 2), 1)], ids=["b in the rows", "k in the rows"]
+)
+def test_os_only_takes_the_better_orientation_of_dx(array: Accelerator, in_rows: int) -> None:
+    """dX[2, 8] is one tile of a 2 x 8 array, or of an 8 x 2 array when turned."""
+    gemm = Gemm(2, 8, 5)
+    assert backward_mappings("os_only", gemm, array) == (DX_OS[in_rows], DW_OS)
+    assert backward_mappings("os_only", gemm, array, dw=False) == (DX_OS[in_rows],)
+
+
+def test_accesses_break_a_tie_of_orientations() -> None:
+    """Two tiles that stream 1 row each, or one that streams 4: as fast, but X is read twice in the first."""
+    gemm, array = Gemm(1, 1, 4), Accelerator(1, 2)
+    assert [cost([mapping], gemm, array) for mapping in DW_WS] == [Cost(6, 10), Cost(6, 9)]
+    assert backward_mappings("ws_only", gemm, array) == (DX_WS, DW_WS[1])
+
+
+def test_auto_goes_by_its_objective() -> None:
+    """16 interleaved tiles of 21 cycles; on WS alone 16 of 11 and 8 of 19, but dY and the partial sums come again."""
+    gemm, array = Gemm(8, 16, 2), Accelerator(2, 1)
+    assert both(gemm, array, "interleaved") == Cost(336, 576)
+    assert both(gemm, array, "ws_only") == Cost(328, 912)
+    assert backward_mappings("auto", gemm, array, objective="cycles") == (DX_WS, DW_WS[0])
+    assert backward_mappings("auto", gemm, array, objective="accesses") == (INTERLEAVED,)
+
+
+@given(gemm=gemms, array=arrays, want=wanted)
+def test_single_dataflow_baselines_are_the_better_of_their_orientations(
+    gemm: Gemm, array: Accelerator, want: tuple[bool, bool]
+) -> None:
+    dx, dw = want
+    for schedule, ways in (("ws_only", ([DX_WS], DW_WS)), ("os_only", (DX_OS, [DW_OS]))):
+        expected = Cost(0, 0)
+        for needed, orientations in zip((dx, dw), ways, strict=True):
+            if needed:
+                best = min(cost([way], gemm, array) for way in orientations)
+                expected = Cost(expected.cycles + best.cycles, expected.accesses + best.accesses)
+        assert cost(backward_mappings(schedule, gemm, array, dx=dx, dw=dw), gemm, array) == expected
+
+
+@given(gemm=gemms, array=arrays, want=wanted)
+def test_auto_is_the_cheapest_by_its_objective(gemm: Gemm, array: Accelerator, want: tuple[bool, bool]) -> None:
+    dx, dw = want
+    others = [cost(backward_mappings(name, gemm, array, dx=dx, dw=dw), gemm, array) for name in AUTO]
+    for objective in ("cycles", "accesses"):
+        plan = backward_mappings("auto", gemm, array, objective=objective, dx=dx, dw=dw)
+        chosen = cost(plan, gemm, array)
+        if objective == "cycles":
+            assert chosen == min(others)
+        else:
+            assert chosen[::-1] == min(other[::-1] for other in others)

@@ -1,0 +1,92 @@
+"""What a profile is told, what it takes, and what it says that it cannot know."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import Array, lax
+from jax.sharding import AxisType, PartitionSpec
+
+from jaxgrad.costs.profiling import profile
+from tests.programs.records import TRAINED, WHOLE, W, X, shapes, two_layers
+from tests.refusals import Refusal, assert_refused
+
+
+def sharded(w: Array, x: Array) -> Array:
+    mesh = jax.make_mesh((2,), ("i",), axis_types=(AxisType.Auto,))
+    whole, rows = PartitionSpec(), PartitionSpec("i")
+
+    def part(w: Array, x: Array) -> Array:
+        return lax.psum(two_layers(w, x), "i")
+
+    return jax.shard_map(part, mesh=mesh, in_specs=(whole, rows), out_specs=whole)(w, x)
+
+
+def branched(w: Array, x: Array) -> Array:
+    return lax.cond(x[0, 0] > 0, lambda h: jnp.tanh(h @ w), lambda h: h, jnp.tanh(x @ w)).sum()
+
+
+def test_what_counts_but_cannot_be_known_is_said() -> None:
+    own = profile(jax.grad(branched), W, X)
+    assert shapes(own) == TRAINED
+    assert [note.partition(":")[0] for note in own.notes] == ["cond"]
+    own = profile(jax.grad(sharded), W, X)
+    assert shapes(own) == [((3, 8, 8), 2, *flags) for _, _, *flags in TRAINED]
+    assert [note.partition(":")[0] for note in own.notes] == ["shard_map"]
+
+
+def loop(w: Array, x: Array) -> Array:
+    return lax.while_loop(lambda x: x.sum() < 0, lambda x: jnp.tanh(x @ w), x)
+
+
+def test_trips_of_a_while_loop() -> None:
+    own = profile(loop, W, X)
+    (note,) = own.notes
+    name = note.partition(": ")[0]
+    assert name.startswith("while@test_profiling.py:")
+    assert shapes(own) == [(WHOLE, 1, False, False, 0)]
+    assert sum(work.operations for work in own.vector) == 48 + 48 + 1
+    for trips in (7, {name: 7}):
+        own = profile(loop, W, X, trips=trips)
+        assert shapes(own) == [(WHOLE, 7, False, False, 0)]
+        assert own.notes == []
+        assert sum(work.operations for work in own.vector) == 7 * (48 + 48 + 1)
+
+
+def test_a_solver_whose_products_are_hidden_says_so() -> None:
+    def function(w: Array, x: Array) -> Array:
+        return lax.custom_linear_solve(lambda v: w @ v, x @ w[0], lambda matvec, b: matvec(b))
+
+    own = profile(function, W, jnp.ones((8, 8)))
+    assert shapes(own) == [((1, 8, 8), 1, False, False, 0)]
+    assert [note.partition(":")[0] for note in own.notes] == ["custom_linear_solve"]
+
+
+def test_a_loop_with_a_known_count_needs_no_telling() -> None:
+    own = profile(lambda w, x: lax.fori_loop(0, 7, lambda _, x: x @ w, x), W, X)
+    assert shapes(own) == [(WHOLE, 7, False, False, 0)]
+    assert own.notes == []
+
+
+def test_arguments_that_are_no_arrays() -> None:
+    def function(x: Array, w: Array, *, twice: bool, mode: str) -> Array:
+        assert mode == "on"
+        return x @ w @ w if twice else x @ w
+
+    assert len(profile(function, X, jax.ShapeDtypeStruct((8, 8), jnp.float32), twice=True, mode="on").gemms) == 2
+    assert len(profile(function, X, W, twice=False, mode="on").gemms) == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(lambda: profile(lambda x: x if x.sum() > 0 else -x, X), "function", "<lambda>", "jax.jit"),
+        Refusal(lambda: profile(3, X), "function", "int", "to call"),  # pyright: ignore[reportArgumentType]  # as it must not be
+        Refusal(lambda: profile(loop, W, X, trips={"while@nowhere:1": 3}), "trips", "nowhere", "while@test_profiling"),
+        Refusal(lambda: profile(two_layers, W, X, trips={"a": 3}), "trips", "'a'", "no while loop"),
+        Refusal(lambda: profile(loop, W, X, trips=0), "trips", "0", "at least 1"),
+    ],
+)
+def test_refusals(refusal: Refusal) -> None:
+    assert_refused(refusal)

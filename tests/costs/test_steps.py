@@ -1,0 +1,391 @@
+"""Costs of a training step: sums of the closed forms that the core gives, and measured counts in their place."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxgrad.array.counters import NAMES, Counters
+from jaxgrad.array.emulation import Emulation, count, count_forward
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.costs import (
+    BASELINES,
+    TRAINING_SCHEDULES,
+    StepCost,
+    accesses,
+    energy,
+    hierarchy,
+    measured,
+    step_cost,
+    time_cycles,
+)
+from jaxgrad.costs.hierarchy import DRAM_NAMES, Plan, Planner
+from jaxgrad.costs.transfers import Shapes
+from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
+from jaxgrad.programs import LayerGemm, VectorWork
+from tests.refusals import Refusal, assert_refused
+
+ARRAY = Accelerator(4, 3)
+LAYERS = (
+    LayerGemm(path="stem", gemm=Gemm(20, 9, 8), times=1, needs_dx=False),
+    LayerGemm(path="depthwise", gemm=Gemm(20, 9, 1), times=8, needs_dx=True),
+    LayerGemm(path="head", gemm=Gemm(5, 8, 10), times=1, needs_dx=True),
+)
+
+
+def test_the_training_schedules_are_those_with_both_gradients() -> None:
+    assert set(TRAINING_SCHEDULES) == set(SCHEDULES) - {"ws", "os"}
+    assert set(BASELINES) < set(TRAINING_SCHEDULES)
+
+
+@pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
+def test_a_layer_costs_its_gemms(schedule: str) -> None:
+    cost = step_cost(LAYERS, Emulation(ARRAY, forward="os", objective="accesses"), [schedule])
+    for layer, own in zip(LAYERS, cost.layers, strict=True):
+        expected = count(layer.gemm, ARRAY, schedule, objective="accesses", dx=layer.needs_dx).as_dict()
+        assert own.backward == {schedule: {name: layer.times * value for name, value in expected.items()}}
+        forward = count_forward(layer.gemm, ARRAY, "os").as_dict()
+        assert own.forward == {name: layer.times * value for name, value in forward.items()}
+
+
+def test_totals_are_sums_over_layers() -> None:
+    cost = step_cost(LAYERS, Emulation(ARRAY))
+    for schedule in TRAINING_SCHEDULES:
+        for name in NAMES:
+            assert cost.total(schedule)[name] == sum(layer.backward[schedule][name] for layer in cost.layers)
+    assert cost.total_forward()["macs"] == 20 * 9 * 8 + 8 * 20 * 9 + 5 * 8 * 10
+
+
+def test_a_layer_of_several_shapes_is_one_layer() -> None:
+    wide, narrow = LayerGemm("shared", Gemm(4, 5, 6), 2, True), LayerGemm("shared", Gemm(3, 5, 6), 1, False)
+    cost = step_cost([wide, narrow], Emulation(ARRAY), ["ws_only"])
+    assert [layer.path for layer in cost.layers] == ["shared"]
+    assert cost.total("ws_only")["macs"] == 2 * 2 * 4 * 5 * 6 + 3 * 5 * 6
+    assert cost.layers[0].needs_dx
+
+
+def test_frozen_weights_and_recomputed_forwards_are_counted_as_they_are() -> None:
+    layer = LayerGemm("frozen", Gemm(4, 5, 6), times=1, needs_dx=True, needs_dw=False, recomputed=1)
+    cost = step_cost([layer], Emulation(ARRAY), ["interleaved"])
+    assert cost.total("interleaved") == count(Gemm(4, 5, 6), ARRAY, dw=False).as_dict()
+    assert cost.total_forward()["macs"] == 2 * 4 * 5 * 6
+
+
+def test_only_the_interleaved_schedule_updates_in_the_array() -> None:
+    cost = step_cost(LAYERS[2:], Emulation(ARRAY, weight_update="in_array"), ("interleaved", "sequential"))
+    own, other = (cost.total(schedule) for schedule in cost.schedules)
+    assert (own["w_writes"], own["dw_writes"], own["dw_reads"]) == (80, 0, 0)
+    assert (other["w_writes"], other["dw_writes"], other["dw_reads"]) == (80, 80, 80)
+
+
+def test_accesses_are_reads_and_writes_alone() -> None:
+    counts = {name: 1 if name.endswith(("_reads", "_writes")) else 1000 for name in NAMES}
+    assert accesses(counts) == 8 == Counters.of(**counts).accesses()
+
+
+def test_measured_counts_take_the_place_of_the_schedule_s_own() -> None:
+    shapes = step_cost(LAYERS[2:], Emulation(ARRAY), ("interleaved", "ws_only"))
+    forward, backward = Counters.of(cycles=11, effectual_macs=5), Counters.of(cycles=2**40, effectual_macs=7)
+    cost = measured(shapes, "interleaved", {"head": LayerCounters(forward, backward)}, steps=10)
+    assert cost.steps == 10
+    assert cost.layers[0].forward == forward.as_dict()
+    assert cost.layers[0].backward["interleaved"] == backward.as_dict()
+    expected = {name: 10 * value for name, value in shapes.total("ws_only").items()} | {"effectual_macs": 7}
+    assert cost.layers[0].backward["ws_only"] == expected
+
+
+def test_it_is_plain_data_for_json() -> None:
+    cost = step_cost(LAYERS, Emulation(ARRAY))
+    data = json.loads(json.dumps(cost.as_dict()))
+    assert list(data["layers"]) == ["stem", "depthwise", "head"]
+    assert data["layers"]["depthwise"]["gemms_per_step"] == [
+        {
+            "batch": 20,
+            "in_features": 9,
+            "out_features": 1,
+            "times": 8,
+            "needs_dx": True,
+            "needs_dw": True,
+            "recomputed": 0,
+        }
+    ]
+    assert data["total"]["backward"]["auto"] == dict(cost.total("auto"))
+
+
+# With a memory: the laws of the hierarchy, summed over layers.
+
+MEMORY = Memory(2**14, 4.0)
+MACHINE = Machine(ARRAY, MEMORY, Precision.of("bf16"), load_technology("horowitz-45nm"), VectorUnit(4))
+WORK = (
+    VectorWork("activation", "forward", 40, 30, 10),
+    VectorWork("activation", "forward", 2, 1, 1, path="head"),
+    VectorWork("normalisation", "backward", 100, 60, 20),
+    VectorWork("update", "update", 7, 14, 7),
+)
+HUGE = Machine(ARRAY, Memory(2**50, 1e9))
+
+
+def on(machine: Machine, schedule: str, order: str = "best", **options: Any) -> StepCost:
+    emulation = Emulation(machine.array, weight_update=options.pop("weight_update", "none"))
+    return step_cost(options.pop("layers", LAYERS), emulation, [schedule], machine=machine, order=order, **options)
+
+
+@pytest.mark.parametrize("order", ["separate", "best"])
+@pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
+def test_phases_add_up_to_the_step(schedule: str, order: str) -> None:
+    cost = on(MACHINE, schedule, order, vector_work=WORK, weight_update="separate")
+    phases = cost.phases(schedule)
+    vectors = {"vector forward", "vector backward", "vector update"}
+    assert vectors | {"forward", "update"} < set(phases) <= vectors | {"forward", "dx", "dw", "dx+dw", "update"}
+    for name in (*NAMES, *DRAM_NAMES, "stall_cycles", "vector_operations", "dram_vector_words"):
+        total = sum(counts.get(name, 0) for counts in phases.values())
+        assert cost.step(schedule)[name] == total
+        apart = sum(each.get(name, 0) for layer in cost.layers for each in layer.phases[schedule].values())
+        assert total == apart + sum(work.counts.get(name, 0) for work in cost.vector)
+        assert cost.total(schedule).get(name, 0) == sum(layer.backward[schedule].get(name, 0) for layer in cost.layers)
+
+
+@pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
+def test_energy_adds_up(schedule: str) -> None:
+    cost = on(MACHINE, schedule, vector_work=WORK)
+    prices = energy.table(MACHINE)
+    by_phase = cost.energy_pj(schedule)
+    assert set(by_phase) == set(cost.phases(schedule))
+    whole = energy.energy_pj(cost.step(schedule), prices)
+    for component in energy.COMPONENTS:
+        assert sum(spent[component] for spent in by_phase.values()) == pytest.approx(whole[component])
+    # without data every MAC counts as effectual
+    assert on(replace(MACHINE, zero_gating=True), schedule).energy_pj(schedule)["forward"]["mac"] == pytest.approx(
+        by_phase["forward"]["mac"]
+    )
+
+
+def test_energy_needs_a_machine_with_a_technology() -> None:
+    with pytest.raises(ValueError, match=r"^technology: got none;"):
+        on(replace(MACHINE, technology=None), "auto").energy_pj("auto")
+    bare = replace(on(MACHINE, "auto"), machine=None)
+    with pytest.raises(ValueError, match=r"^machine: got none;"):
+        bare.energy_pj("auto")
+
+
+@pytest.mark.parametrize("double_buffered", [False, True])
+@pytest.mark.parametrize(
+    ("schedule", "order"),
+    [("interleaved", "best"), ("sequential", "dx_major"), ("ws_only", "separate"), ("os_only", "separate")],
+)
+def test_where_everything_fits_the_array_counts_as_without_a_memory(
+    schedule: str, order: str, double_buffered: bool
+) -> None:
+    """All counters of the array, on layers of many shapes."""
+    sizes = itertools.product((1, 2, 5, 12), (1, 3, 6, 10), (1, 2, 4, 9))
+    layers = [LayerGemm(str(gemm), Gemm(*gemm), times=1, needs_dx=True) for gemm in sizes]
+    array = Accelerator(3, 2, double_buffered)
+    through = on(replace(HUGE, array=array), schedule, order, layers=layers)
+    plain = step_cost(layers, Emulation(array), [schedule])
+    for own, other in zip(through.layers, plain.layers, strict=True):
+        assert {name: own.forward[name] for name in NAMES} == dict(other.forward)
+        assert {name: own.backward[schedule][name] for name in NAMES} == dict(other.backward[schedule]), own.path
+        assert own.backward[schedule]["stall_cycles"] <= 4  # a cycle for what comes first and for what leaves last
+
+
+@pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
+def test_a_layer_too_large_is_named(schedule: str) -> None:
+    small = Machine(ARRAY, Memory(100, 1.0))
+    refusal = Refusal(lambda: on(small, schedule), "sram_bytes", "100; layer 'stem' needs", "")
+    with pytest.raises(
+        ValueError, match=r"^sram_bytes: got 100; layer 'stem' needs [0-9]+ more for one tile"
+    ) as raised:
+        refusal.call()
+    assert len(str(raised.value).splitlines()) == 1
+    assert "4x3 array" in str(raised.value)
+
+
+def test_the_layer_that_is_named_is_the_one_too_large() -> None:
+    """A depthwise layer's single output takes a smaller tile than the head's."""
+    layers = (LAYERS[1], LAYERS[2])
+    fits = Machine(ARRAY, Memory(120, 1.0))
+    on(fits, "ws_only", "separate", layers=layers[:1])
+    with pytest.raises(ValueError, match=r"^sram_bytes: got 120; layer 'head' needs"):
+        on(fits, "ws_only", "separate", layers=layers)
+
+
+def test_what_is_lacking_is_enough() -> None:
+    """For the forward pass, which is refused first."""
+
+    def lacking(size: int) -> int | None:
+        try:
+            on(Machine(ARRAY, Memory(size, 1.0)), "ws_only", "separate", layers=LAYERS[2:])
+        except ValueError as error:
+            found = re.search(r"needs (\d+) more", str(error))
+            assert found
+            return int(found[1])
+        return None
+
+    size, tries = 10, 0
+    while more := lacking(size):
+        size, tries = size + more, tries + 1
+        assert tries < 4
+    assert lacking(size - 2)
+
+
+def test_a_divided_scratchpad_too_small() -> None:
+    divided = Machine(ARRAY, Memory(PerOperand(1000, 1000, 1000, 1000, 10), 1.0))
+    with pytest.raises(
+        ValueError, match=r"^sram_bytes: got 4010; layer 'stem' needs [0-9]+ more, in its smallest part,"
+    ):
+        on(divided, "ws_only", "separate")
+
+
+@pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
+def test_updates(schedule: str) -> None:
+    """Separately, w and dW are read and w written, in DRAM too; in the array, w takes dW's place."""
+    weights = sum(layer.times * layer.gemm.in_features * layer.gemm.out_features for layer in LAYERS)
+    none, separate, in_array = (
+        on(MACHINE, schedule, weight_update=how).step(schedule) for how in ("none", "separate", "in_array")
+    )
+    for level in ("", "dram_"):
+        for name in ("w_reads", "dw_reads", "w_writes"):
+            assert separate[level + name] - none[level + name] == weights
+    if schedule != "interleaved":
+        assert in_array == separate
+        return
+    # the stem, which has no dX, has no w in the array
+    stem, rest = 72, weights - 72
+    for level in ("", "dram_"):
+        changes = {
+            name: in_array[level + name] - none[level + name]
+            for name in ("w_reads", "dw_reads", "w_writes", "dw_writes")
+        }
+        assert changes == {"w_reads": stem, "dw_reads": stem, "w_writes": weights, "dw_writes": -rest}
+    assert in_array["cycles"] == none["cycles"]
+
+
+def test_a_separate_update_waits_for_dram_alone() -> None:
+    """72 + 8 * 9 + 80 weights, for each 2 bytes of w and 4 of dW to read and 2 of w to write, at 4 bytes a cycle."""
+    update = on(MACHINE, "ws_only", weight_update="separate").phases("ws_only")["update"]
+    assert update["cycles"] == 0
+    assert update["stall_cycles"] == 72 * 8 // 4 + 8 * (9 * 8 // 4) + 80 * 8 // 4
+
+
+def test_in_array_waits_for_what_it_moves() -> None:
+    """Writing w in two bytes for dW in four, DRAM has less to do, and the array waits for no more than that."""
+    slow = replace(MACHINE, memory=Memory(2**14, 0.25))
+    none, in_array = (
+        on(slow, "interleaved", weight_update=how, layers=LAYERS[2:]).phases("interleaved")["dx+dw"]
+        for how in ("none", "in_array")
+    )
+    moved = hierarchy.transfer_cycles(in_array, slow)
+    assert moved < hierarchy.transfer_cycles(none, slow)
+    assert in_array["cycles"] + in_array["stall_cycles"] == max(moved, in_array["cycles"])
+
+
+def test_vector_work_is_grouped_by_kind_and_phase() -> None:
+    cost = on(MACHINE, "auto", vector_work=WORK)
+    operations = {(work.kind, work.phase): work.counts["vector_operations"] for work in cost.vector}
+    assert operations == {
+        ("activation", "forward"): 42,
+        ("normalisation", "backward"): 100,
+        ("update", "update"): 7,
+    }
+    words = {work.kind: work.counts["dram_vector_words"] for work in cost.vector}
+    assert words == {"activation": 42, "normalisation": 80, "update": 21}
+    assert all(work.counts["macs"] == 0 for work in cost.vector)
+
+
+def test_without_a_vector_unit_its_work_is_left_out() -> None:
+    assert on(replace(MACHINE, vector_unit=None), "auto", vector_work=WORK).vector == ()
+
+
+def test_frozen_layers_have_no_gradients_and_no_update() -> None:
+    frozen = (LayerGemm("frozen", Gemm(4, 5, 6), times=2, needs_dx=False, needs_dw=False),)
+    cost = on(MACHINE, "interleaved", layers=frozen, weight_update="separate")
+    assert set(cost.phases("interleaved")) == {"forward"}
+    assert cost.total("interleaved")["macs"] == 0
+    only_dx = (replace(frozen[0], needs_dx=True),)
+    assert set(on(MACHINE, "interleaved", layers=only_dx, weight_update="separate").phases("interleaved")) == {
+        "forward",
+        "dx",
+    }
+
+
+def test_patches_on_chip_take_less_dram_than_in_dram() -> None:
+    """A convolution's feature map of 60 words stands for 180 of patches."""
+    conv = (LayerGemm("conv", Gemm(20, 9, 8), times=1, needs_dx=True, x_words=60),)
+    on_chip, in_dram = (
+        on(Machine(ARRAY, Memory(2**14, 4.0, im2col=place)), "ws_only", layers=conv).step("ws_only")
+        for place in ("on_chip", "dram")
+    )
+    # the forward pass and dW read X, dX is written
+    assert (on_chip["dram_x_reads"], on_chip["dram_dx_writes"]) == (120, 60)
+    assert (in_dram["dram_x_reads"], in_dram["dram_dx_writes"]) == (360, 180)
+    assert on_chip["macs"] == in_dram["macs"]
+
+
+def test_orders_by_schedule() -> None:
+    emulation = Emulation(ARRAY)
+    orders = {"sequential": "dw_major", "ws_only": "alternating"}
+    cost = step_cost(LAYERS, emulation, ["sequential", "ws_only", "interleaved"], machine=MACHINE, order=orders)
+    chosen = {name: {plan.order for plan in _plans(cost.layers[2].plans[name])} for name in cost.schedules}
+    assert chosen["sequential"] == {"dw_major"}
+    assert chosen["ws_only"] == {"alternating"}
+    assert chosen["interleaved"] < {"dx_major", "dw_major", "k_major"}
+
+
+def _plans(partitions: Any) -> list[Any]:
+    return [share.plan for partition in partitions for share in partition.shares]
+
+
+@pytest.mark.parametrize(("order", "field"), [("zigzag", "order"), ("alternating", "order")])
+def test_orders_that_will_not_do(order: str, field: str) -> None:
+    assert_refused(Refusal(lambda: on(MACHINE, "interleaved", order), field, repr(order), "dx_major"))
+
+
+def test_another_objective_for_plans() -> None:
+    assert_refused(Refusal(lambda: on(MACHINE, "auto", plan_for="energy"), "objective", "'energy'", "cycles, dram"))
+
+
+@pytest.mark.parametrize("plan_for", ["cycles", "dram"])
+def test_plans_are_chosen_by_what_is_asked_for(plan_for: str) -> None:
+    tight = Machine(ARRAY, Memory(700, 0.5))
+    costs = {name: on(tight, "interleaved", plan_for=name) for name in ("cycles", "dram")}
+
+    def spent(cost: StepCost) -> int:
+        counts = cost.total("interleaved")
+        return time_cycles(counts) if plan_for == "cycles" else hierarchy.phase_dram_bytes(counts, tight)
+
+    assert spent(costs[plan_for]) == min(map(spent, costs.values()))
+
+
+def test_very_large_layers_are_exact() -> None:
+    """2^48 MACs on one PE, at rates whose ratio has large terms: nothing wraps around, as it would in 64 bits."""
+    side = 2**16
+    layers = (LayerGemm("large", Gemm(side, side, side), times=1, needs_dx=True),)
+    machine = Machine(Accelerator(1, 1), Memory(64, 7.001, 9.999))
+    spent = on(machine, "ws_only", "separate", layers=layers).total("ws_only")
+    assert spent["macs"] == 2 * side**3
+    in_python_ints = Shapes(*(np.array([size], object) for size in (side, side, side, side**2)))
+    (plan,) = Planner(machine, in_python_ints).backward("ws_only", "separate")
+    assert isinstance(plan, Plan)
+    assert time_cycles(spent) == plan.cycles > 2 * side**3
+
+
+@pytest.mark.parametrize("machine", [Machine(ARRAY), MACHINE])
+@pytest.mark.parametrize("update", ["separate", "in_array"])
+def test_products_of_activations_have_no_update(machine: Machine, update: str) -> None:
+    """As attention's have: the counts are those without an update."""
+    layer = LayerGemm("attention", Gemm(8, 6, 5), 3, needs_dx=True)
+    costs = {}
+    for weights, how in ((True, "none"), (True, update), (False, update)):
+        emulation = Emulation(ARRAY, weight_update=how)
+        own = replace(layer, weights=weights)
+        cost = step_cost([own], emulation, ["interleaved", "ws_only"], machine=machine, order="best")
+        costs[weights, how] = [dict(cost.step(name)) for name in ("interleaved", "ws_only")]
+    assert costs[False, update] == costs[True, "none"] != costs[True, update]

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxgrad import Gemm
+from jaxgrad.autodiff import marks
+from jaxgrad.autodiff.convolution import ConvGeneralDilated
+from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.programs import LayerGemm, layer_gemms
+from tests.layers import CONVOLUTIONS
+
+SQUARE = jnp.ones((4, 4))
+X = jnp.ones((3, 4))
+
+
+def dense(path: str, x: Array, w: Array) -> Array:
+    return marks.contract(marks.Site(DotGeneral.of(x, w, (((x.ndim - 1,), (0,)), ((), ()))), path), x, w)
+
+
+def read(loss: Callable[[Array], Array]) -> list[LayerGemm]:
+    return layer_gemms(jax.make_jaxpr(jax.grad(loss))(SQUARE))
+
+
+def record(
+    path: str, rows: int = 3, times: int = 1, *, needs_dx: bool = True, needs_dw: bool = True, recomputed: int = 0
+) -> LayerGemm:
+    return LayerGemm(path, Gemm(rows, 4, 4), times, needs_dx, needs_dw, recomputed=recomputed)
+
+
+def test_layers_in_the_order_of_their_calls_and_the_input_layer_without_dx() -> None:
+    def loss(w: Array) -> Array:
+        return jnp.tanh(dense("b", jnp.tanh(dense("z", X, w)), w)).sum()
+
+    assert read(loss) == [record("z", needs_dx=False), record("b")]
+
+
+def test_a_layer_called_twice_has_a_record_of_each_kind_of_call() -> None:
+    def loss(w: Array) -> Array:
+        x = dense("a", X, w)
+        for _ in range(3):
+            x = dense("a", x, w)
+        return dense("a", x[:2], w).sum()
+
+    assert read(loss) == [record("a", needs_dx=False), record("a", times=3), record("a", 2)]
+
+
+def test_frozen_weights() -> None:
+    def loss(w: Array) -> Array:
+        return dense("last", dense("trained", dense("first", X, SQUARE), w), SQUARE).sum()
+
+    assert read(loss) == [
+        record("first", needs_dx=False, needs_dw=False),
+        record("trained", needs_dx=False),
+        record("last", needs_dw=False),
+    ]
+
+
+def test_what_no_loss_depends_on_still_runs_forward() -> None:
+    def loss(w: Array) -> Array:
+        return dense("a", X, w).sum() + lax.stop_gradient(dense("b", X, w)).sum()
+
+    assert read(loss) == [record("a", needs_dx=False), record("b", needs_dx=False, needs_dw=False)]
+
+
+def test_a_scan_runs_its_body_as_often_as_it_is_long() -> None:
+    def loss(w: Array) -> Array:
+        def step(x: Array, _: None) -> tuple[Array, None]:
+            inner = lax.scan(lambda x, _: (jnp.tanh(dense("inner", x, w)), None), x, None, length=5)[0]
+            return jnp.tanh(dense("outer", inner, w)), None
+
+        return lax.scan(step, X, None, length=2)[0].sum()
+
+    assert read(loss) == [record("inner", times=10), record("outer", times=2)]
+
+
+def test_vmap_poses_a_gemm_an_example() -> None:
+    def loss(w: Array) -> Array:
+        return jax.vmap(lambda x: jnp.tanh(dense("a", jnp.tanh(x[None] * w), w)))(X).sum()
+
+    assert read(loss) == [record("a", rows=4, times=3)]
+
+
+def test_jit_and_cond() -> None:
+    def loss(w: Array) -> Array:
+        def either(w: Array) -> Array:
+            return lax.cond(w[0, 0] > 0, lambda: dense("a", X, w).sum(), lambda: w.sum())
+
+        return jax.jit(either)(w)
+
+    assert read(loss) == [record("a", needs_dx=False)]
+
+
+def test_remat_runs_again_what_the_backward_pass_needs() -> None:
+    def block(w: Array, x: Array) -> Array:
+        return dense("last", jnp.tanh(dense("middle", jnp.tanh(dense("first", x, w)), w)), w)
+
+    def loss(w: Array) -> Array:
+        return jax.checkpoint(block)(w, X * w[0]).sum()
+
+    # Nothing but the next block needs the output of the last.
+    assert read(loss) == [record("first", recomputed=1), record("middle", recomputed=1), record("last")]
+
+
+def test_a_policy_that_saves_runs_nothing_again() -> None:
+    def block(w: Array, x: Array) -> Array:
+        return jnp.tanh(dense("last", jnp.tanh(dense("first", x, w)), w))
+
+    def loss(w: Array) -> Array:
+        saving: Callable[..., Array] = jax.checkpoint(block, policy=jax.checkpoint_policies.everything_saveable)
+        return saving(w, X * w[0]).sum()
+
+    assert read(loss) == [record("first"), record("last")]
+
+
+def test_groups_are_gemms() -> None:
+    conv = CONVOLUTIONS["depthwise"]
+    contraction = ConvGeneralDilated.of(jnp.ones(conv.lhs), jnp.ones(conv.rhs), *conv.arguments, **conv.options)
+
+    def loss(rhs: Array) -> Array:
+        return marks.contract(marks.Site(contraction, "a"), jnp.ones(conv.lhs), rhs).sum()
+
+    (own,) = layer_gemms(jax.make_jaxpr(jax.grad(loss))(jnp.ones(conv.rhs)))
+    assert own == LayerGemm(
+        "a", Gemm(2 * 3 * 3, 9, 1), 3, needs_dx=False, kind="conv_general_dilated", x_words=2 * 5 * 5
+    )
+
+
+def test_a_marked_contraction_is_the_plain_one() -> None:
+    w = jnp.arange(16.0).reshape(4, 4)
+    plain = jax.value_and_grad(lambda w: (X @ w @ w).sum())(w)
+    marked = jax.value_and_grad(lambda w: dense("b", dense("a", X, w), w).sum())(w)
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, marked, plain))

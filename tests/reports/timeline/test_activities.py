@@ -1,0 +1,97 @@
+"""Activities against the closed form: they fill the run's cycles, and read and write its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+
+from jaxgrad import Accelerator, Gemm, count
+from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.schedules import SCHEDULES, backward_mappings
+from jaxgrad.reports.timeline.activities import Activity, activities, tile_count
+from tests.strategies import Case, cases, on_nasty_cases
+
+
+def walked(case: Case, schedule: str) -> list[Activity]:
+    gemm, array = Gemm(case.b, case.k, case.n), Accelerator(case.rows, case.cols, case.double_buffered)
+    return list(activities(backward_mappings(schedule, gemm, array), gemm, array))
+
+
+def counted(case: Case, schedule: str) -> dict[str, int]:
+    array = Accelerator(case.rows, case.cols, case.double_buffered)
+    return count(Gemm(case.b, case.k, case.n), array, schedule).as_dict()
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@on_nasty_cases
+@given(case=cases())
+def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: str, case: Case) -> None:
+    seen = walked(case, schedule)
+    cycles = counted(case, schedule)["cycles"]
+    taken = Counter(
+        cycle for one in seen if one.kind in ("stream", "stall") for cycle in range(one.start, one.stop, one.stride)
+    )
+    assert taken == dict.fromkeys(range(cycles), 1)
+    assert sum(one.busy for one in seen if one.kind in ("stream", "stall")) == cycles
+    assert max(one.stop for one in seen) == cycles
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@on_nasty_cases
+@given(case=cases())
+def test_words_add_up_to_the_accesses_of_the_closed_form(schedule: str, case: Case) -> None:
+    total = Counter[str]()
+    for one in walked(case, schedule):
+        total.update(one.words)
+    expected = counted(case, schedule)
+    assert {name: total[name] for name in ACCESSES} == {name: expected[name] for name in ACCESSES}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@on_nasty_cases
+@given(case=cases())
+def test_a_tile_loads_before_it_streams_and_drains_after(schedule: str, case: Case) -> None:
+    seen = walked(case, schedule)
+    numbers = sorted({one.tile.number for one in seen})
+    gemm, array = Gemm(case.b, case.k, case.n), Accelerator(case.rows, case.cols, case.double_buffered)
+    assert numbers == list(range(tile_count(backward_mappings(schedule, gemm, array), gemm, array)))
+    for number in numbers:
+        own = [one for one in seen if one.tile.number == number]
+        streams = [one for one in own if one.kind == "stream"]
+        begin, end = min(one.start for one in streams), max(one.stop for one in streams)
+        assert all(one.cycles == case.rows for one in own if one.kind in ("load", "drain"))
+        assert all(one.stop <= begin for one in own if one.kind == "load")
+        assert all(one.start >= end for one in own if one.kind == "drain")
+
+
+@pytest.mark.parametrize("kind", ["load", "drain", "stall"])
+@on_nasty_cases
+@given(case=cases())
+def test_activities_of_a_kind_do_not_overlap(kind: str, case: Case) -> None:
+    for schedule in SCHEDULES:
+        own = sorted((one for one in walked(case, schedule) if one.kind == kind), key=lambda one: one.start)
+        assert all(before.stop <= after.start for before, after in pairwise(own))
+
+
+def test_times_of_one_interleaved_tile() -> None:
+    gemm, array = Gemm(4, 2, 3), Accelerator(3, 2)
+    seen = list(activities(backward_mappings("interleaved", gemm, array), gemm, array))
+    assert [(one.kind, one.what, one.start, one.stop) for one in seen] == [
+        ("load", "w", 0, 3),
+        ("stall", "load", 0, 3),
+        ("stream", "dx", 3, 10),
+        ("stream", "dw", 4, 11),
+        ("stall", "wavefront", 11, 14),
+        ("drain", "dw", 14, 17),
+        ("stall", "drain", 14, 17),
+    ]
+    words = {one.kind + one.what: one.words for one in seen if one.words}
+    assert words == {
+        "loadw": {"w_reads": 6},
+        "streamdx": {"dy_reads": 12, "psum_writes": 8},
+        "streamdw": {"x_reads": 8},
+        "draindw": {"dw_writes": 6},
+    }

@@ -1,0 +1,91 @@
+"""Frames: the words that cross the edges are those counted, and carry the gradients out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxgrad import Accelerator, Gemm
+from jaxgrad.reports.timeline.activities import activities
+from jaxgrad.reports.timeline.animation import SIDES
+from jaxgrad.reports.timeline.frames import DRAIN, DW, DX, IDLE, LOAD, PADDING, frames
+from jaxgrad.reports.timeline.registers import Recording
+from tests.reports.timeline.test_registers import recorded, tensors
+
+SIZES = (3, 5, 4)  # edge tiles in both directions
+ARRAY = (3, 3)
+
+
+@pytest.fixture(scope="module", params=[(name, shadows) for name in SIDES for shadows in (False, True)], ids=str)
+def shown(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Recording]:
+    schedule, double_buffered = request.param
+    array = Accelerator(*ARRAY, double_buffered)
+    recording = recorded(schedule, tensors(*SIZES), array)
+    own = list(activities((SIDES[schedule],), Gemm(*SIZES), array))
+    return frames(schedule, recording, own, array), recording
+
+
+def crossing(film: dict[str, Any], edge: str, name: str) -> list[float]:
+    """The values that crossed an edge under a name, read or written: not those held or made up."""
+    return [w["value"] for frame in film["frames"] for w in frame[edge] if w["name"] == name and w["read"]]
+
+
+def test_words_at_the_edges_are_the_words_counted(shown: tuple[dict[str, Any], Recording]) -> None:
+    film, recording = shown
+    counts = recording.counters.as_dict()
+    assert {
+        "dy_reads": len(crossing(film, "left", "dY")),
+        "w_reads": len(crossing(film, "top", "W")),
+        "x_reads": len(crossing(film, "top", "X")),
+        "psum_reads": len(crossing(film, "top", "psum")),
+        "psum_writes": len(crossing(film, "bottom", "psum")) + len(crossing(film, "bottom", "dX")),
+        "dw_writes": len(crossing(film, "bottom", "dW")),
+    } == {name: counts[name] for name in ("dy_reads", "w_reads", "x_reads", "psum_reads", "psum_writes", "dw_writes")}
+
+
+def test_running_counts_end_with_the_counters(shown: tuple[dict[str, Any], Recording]) -> None:
+    film, recording = shown
+    counts = recording.counters.as_dict()
+    assert len(film["frames"]) == counts["cycles"]
+    assert film["frames"][-1]["dy_reads"] == counts["dy_reads"]
+    assert film["frames"][-1]["macs"] == counts["macs"]
+
+
+def test_the_gradients_leave_at_the_bottom(shown: tuple[dict[str, Any], Recording]) -> None:
+    film, recording = shown
+    for edge_name, name in (("dX", "dx"), ("dW", "dw")):
+        assert Counter(crossing(film, "bottom", edge_name)) == Counter(recording.results[name].ravel().tolist())
+
+
+def test_the_operands_enter_at_the_left_and_the_top(shown: tuple[dict[str, Any], Recording]) -> None:
+    film, recording = shown
+    given = tensors(*SIZES)
+    for edge, edge_name, name, counter in (
+        ("left", "dY", "dy", "dy_reads"), ("top", "X", "x", "x_reads"), ("top", "W", "w", "w_reads")
+    ):  # fmt: skip
+        times = recording.counters.as_dict()[counter] // given[name].size
+        assert Counter(crossing(film, edge, edge_name)) == Counter(np.tile(given[name].ravel(), times).tolist())
+
+
+def test_each_pe_does_one_thing_a_cycle(shown: tuple[dict[str, Any], Recording]) -> None:
+    film, recording = shown
+    done = Counter(code for frame in film["frames"] for line in frame["doing"] for code in line)
+    b, k, n = SIZES
+    assert done[DX] == done[DW] == b * k * n
+    assert done[PADDING] > 0  # the edge tiles
+    assert done[LOAD] > 0
+    assert done[DRAIN] > 0
+    assert sum(done.values()) == 9 * recording.counters.as_dict()["cycles"]
+    assert done[IDLE] > 0
+
+
+def test_planes_are_the_registers_of_that_cycle(shown: tuple[dict[str, Any], Recording]) -> None:
+    film, recording = shown
+    for frame, cycle in zip(film["frames"], recording.cycles, strict=True):
+        for name, plane in cycle.registers.items():
+            np.testing.assert_array_equal(np.array(frame["planes"][name]), plane)
+    assert film["planes"][0] == "w"
+    assert film["planes"][-2:] == ["h", "v"]

@@ -1,0 +1,107 @@
+"""The schedule Gantt: bars where the activities are, a note where tiles are left out, texts apart."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from jaxgrad import Accelerator, Gemm
+from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad.reports.timeline import gantt
+from jaxgrad.reports.timeline.runs import Shown, first_tiles
+
+
+def shown(gemm: Gemm, array: Accelerator, schedules: tuple[str, ...]) -> list[Shown]:
+    return [first_tiles(schedule, gemm, array, gantt.TILES) for schedule in schedules]
+
+
+SMALL = Gemm(4, 6, 6), Accelerator(3, 3)
+LARGE = Gemm(640, 1280, 960), Accelerator(16, 16, True)
+BOTH = ("interleaved", "sequential")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved."""
+    kept: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *args: Any, **options: Any) -> None:
+        kept.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return kept
+
+
+def bars(figure: Figure, panel: int) -> set[tuple[str, float, float, float]]:
+    """Colour, first and last cycle, and height of each bar."""
+    found = set()
+    for bar in figure.axes[panel].collections:
+        assert isinstance(bar, PolyCollection)
+        box = bar.get_paths()[0].get_extents()
+        colour = to_hex(bar.get_facecolor()[0]).upper()  # type: ignore[index] # an array of colours
+        found.add((colour, box.x0, box.x1, round(box.height, 3)))
+    return found
+
+
+def test_bars_lie_where_the_activities_do(tmp_path: Path, drawn: list[Figure]) -> None:
+    gantt.gantt(shown(Gemm(4, 2, 3), Accelerator(3, 2), BOTH), [tmp_path / "gantt.png"], "a title")
+    load, dx, dw, wavefront, drain = "#56B4E9", "#0072B2", "#E69F00", "#DDDDDD", "#009E73"
+    assert bars(drawn[0], 0) == {
+        (load, 0, 3, 0.8), (dx, 3, 10, 0.4), (dw, 4, 11, 0.4), (wavefront, 11, 14, 0.8), (drain, 14, 17, 0.8)
+    }  # fmt: skip
+    assert bars(drawn[0], 1) == {
+        (load, 0, 3, 0.8), (dx, 3, 7, 0.8), (wavefront, 7, 10, 0.8),
+        (dw, 10, 14, 0.8), (wavefront, 14, 17, 0.8), (drain, 17, 20, 0.8),
+    }  # fmt: skip
+    assert drawn[0].axes[0].get_xlim() == drawn[0].axes[1].get_xlim()
+
+
+def test_png_and_svg(tmp_path: Path) -> None:
+    gantt.gantt(shown(*SMALL, BOTH), [tmp_path / "gantt.png", tmp_path / "gantt.svg"], "a title")
+    with Image.open(tmp_path / "gantt.png") as image:
+        assert image.format == "PNG"
+        assert image.width == 1200
+    assert "<svg" in (tmp_path / "gantt.svg").read_text(encoding="utf-8")
+
+
+def test_tiles_left_out_are_told(tmp_path: Path, drawn: list[Figure]) -> None:
+    for size in (SMALL, LARGE):
+        gantt.gantt(shown(*size, BOTH), [tmp_path / "gantt.png"], "a title")
+    assert drawn[0].get_suptitle() == "a title"
+    assert drawn[1].get_suptitle() == f"a title\nthe first {gantt.TILES} tiles of each schedule"
+    assert f"the first {gantt.TILES} of 4,800 tiles" in drawn[1].axes[0].get_title("left")
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE, (Gemm(1, 1, 1), Accelerator(1, 1))])
+@pytest.mark.parametrize("schedules", [("ws",), BOTH, SCHEDULES])
+def test_no_text_runs_into_another_or_off_the_page(
+    tmp_path: Path, drawn: list[Figure], size: tuple[Gemm, Accelerator], schedules: tuple[str, ...]
+) -> None:
+    gantt.gantt(shown(*size, schedules), [tmp_path / "gantt.png"], "a title")
+    figure = drawn[0]
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    hidden: set[Text] = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = axis.get_major_ticks()
+            hidden |= {t for tick in ticks for t in (tick.label1, tick.label2) if not low <= tick.get_loc() <= high}
+    texts = [t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text()]
+    boxes = [t.get_window_extent(renderer) for t in texts if t not in hidden]
+    page = figure.bbox
+    assert all(page.x0 <= b.x0 and b.x1 <= page.x1 and page.y0 <= b.y0 and b.y1 <= page.y1 for b in boxes)
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)

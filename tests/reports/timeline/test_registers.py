@@ -1,0 +1,57 @@
+"""Recorded registers: the engine's own results and counters, one recorded cycle for each that it counts."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgrad import Accelerator, Gemm, emulate
+from jaxgrad.array.schedules import INTERLEAVED, SEQUENTIAL
+from jaxgrad.reports.timeline.registers import Recording, check_small, record
+from tests.refusals import Refusal, assert_refused
+
+# Ragged edge tiles; and R > B, where loads and drains bound the time.
+CASES = [(False, (3, 5, 4, 2, 3)), (True, (3, 5, 4, 2, 3)), (True, (2, 7, 5, 4, 2))]
+MAPPINGS = {"interleaved": INTERLEAVED, "sequential": SEQUENTIAL}
+
+
+def tensors(b: int, k: int, n: int) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(b + k + n)
+    shapes = {"x": (b, k), "w": (k, n), "dy": (b, n)}
+    return {name: generator.integers(-3, 4, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def recorded(schedule: str, given: dict[str, np.ndarray], array: Accelerator) -> Recording:
+    return record(MAPPINGS[schedule], {name: jnp.asarray(values) for name, values in given.items()}, array)
+
+
+@pytest.mark.parametrize("schedule", MAPPINGS)
+@pytest.mark.parametrize(("double_buffered", "sizes"), CASES)
+def test_gradients_and_counters_are_those_of_register_fidelity(
+    sizes: tuple[int, int, int, int, int], schedule: str, double_buffered: bool
+) -> None:
+    given, array = tensors(*sizes[:3]), Accelerator(*sizes[3:], double_buffered)
+    got = recorded(schedule, given, array)
+    dx, dw, counters = emulate(given["x"], given["w"], given["dy"], array, schedule, "register")
+    np.testing.assert_array_equal(got.results["dx"], dx)
+    np.testing.assert_array_equal(got.results["dw"], dw)
+    assert got.counters.as_dict() == counters.as_dict()
+    assert len(got.cycles) == counters.as_dict()["cycles"]
+
+
+def test_the_weights_stand_in_their_registers_when_the_stream_begins() -> None:
+    given = tensors(2, 2, 3)
+    cycles = recorded("interleaved", given, Accelerator(3, 2)).cycles
+    np.testing.assert_array_equal(cycles[2].registers["w"], given["w"].T)  # rows hold n, columns hold k
+    assert cycles[2].h is None
+    assert cycles[3].h is not None
+    assert cycles[3].h[0, 0] == given["dy"][0, 0]
+
+
+@pytest.mark.parametrize("refusal", [
+    Refusal(lambda: check_small(Gemm(1, 1, 1), Accelerator(9, 2), 10), "animation", "9x2", "--no-animation"),
+    Refusal(lambda: check_small(Gemm(500, 6, 6), Accelerator(2, 2), 2000), "animation", "2,000", "--no-animation"),
+])  # fmt: skip
+def test_what_no_one_could_watch_is_refused(refusal: Refusal) -> None:
+    assert_refused(refusal)

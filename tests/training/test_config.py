@@ -1,0 +1,177 @@
+"""The configuration: what wins over what, what is filled in, and what is refused in which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.training import optimizers
+from jaxgrad.training.config import Config, Override, differences, resolve
+
+
+def given(*keys: str) -> list[Override]:
+    """Overrides such as ``--set`` makes of ``key=value``."""
+    pairs = [key.split("=") for key in keys]
+    return [Override(key, value, f"--set {key}") for key, value in pairs]
+
+
+def file(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_train_lenet_on_digits_interleaved() -> None:
+    config = resolve()
+    assert (config.model.name, config.data.name) == ("lenet", "digits")
+    assert config.emulation_settings() == Emulation(Accelerator(16, 16), "interleaved", "native")
+
+
+def test_overrides_win_over_the_file_and_the_last_over_the_first(tmp_path: Path) -> None:
+    path = file(tmp_path, "[array]\nrows = 4\ncols = 5\n[train]\nepochs = 7\n")
+    config = resolve(path, given("array.rows=8", "array.rows=9"))
+    assert (config.array.rows, config.array.cols, config.train.epochs) == (9, 5, 7)
+
+
+def test_text_becomes_what_the_key_is(tmp_path: Path) -> None:
+    texts = given("array.double_buffered=true", "optimizer.learning_rate=1e-2", "train.seed=3", "data.folder=2024")
+    config = resolve(None, texts)
+    assert config.array.double_buffered is True
+    assert config.optimizer.learning_rate == 0.01
+    assert config.train.seed == 3
+    assert config.data.folder == "2024"
+
+
+@pytest.mark.parametrize("name", optimizers.NAMES)
+def test_an_optimizer_brings_its_own_defaults(name: str) -> None:
+    chosen = resolve(None, given(f"optimizer.name={name}")).optimizer.model_dump(exclude_none=True)
+    assert {**optimizers.DEFAULTS[name], "name": name, "decay": "cosine"} == chosen
+
+
+def test_a_written_configuration_reads_back_the_same(tmp_path: Path) -> None:
+    config = resolve(None, given("optimizer.name=momentum", "array.double_buffered=true", "data.name=mnist",
+                                 'data.folder=a "quoted" folder'))  # fmt: skip
+    assert resolve(file(tmp_path, config.to_toml())) == config
+
+
+def test_base_stands_in_for_the_file() -> None:
+    base = resolve(None, given("optimizer.name=sgd", "array.rows=3"))
+    changed = resolve(None, given("array.cols=2"), base=base)
+    assert differences(changed, base) == [("array.cols", 2, 16)]
+    assert differences(base, base) == []
+
+
+def test_in_array_update_runs_with_interleaved_and_plain_sgd() -> None:
+    config = resolve(None, given("emulation.weight_update=in_array", "optimizer.name=sgd"))
+    assert config.emulation_settings().weight_update == "in_array"
+
+
+REFUSED = {
+    "array.rows=0": "got 0; give a whole number of at least 1",
+    "array.rows=-3": "got -3; give a whole number of at least 1",
+    "array.rows=8.5": "got '8.5'; give a whole number of at least 1",
+    "array.rows=eight": "got 'eight'; give a whole number of at least 1",
+    "array.rows=": "got ''; give a whole number of at least 1",
+    "array.double_buffered=yes": "got 'yes'; give true or false",
+    "array.row=8": "got '8'; there is no such key; choose one of rows, cols, double_buffered (did you mean 'rows'?)",
+    "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
+    "train (did you mean 'array'?)",
+    "rows=8": "got '8'; name a key by its section, such as array.rows=8",
+    "emulation.schedule=interleave": "got 'interleave'; choose one of interleaved, "
+    "sequential, ws_only, os_only, auto (did you mean 'interleaved'?)",
+    "emulation.schedule=ws": "got 'ws'; choose one of interleaved, sequential, ws_only, os_only, auto",
+    "emulation.fidelity=exact": "got 'exact'; choose one of register, tile, native",
+    "emulation.forward=xs": "got 'xs'; choose one of ws, os, is",
+    "emulation.objective=energy": "got 'energy'; choose one of cycles, accesses",
+    "emulation.weight_update=array": "got 'array'; choose one of none, separate, in_array (did you mean 'in_array'?)",
+    "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20 (did you mean 'resnet20'?)",
+    "data.name=cifar": "got 'cifar'; choose one of digits, mnist, cifar10 (did you mean 'cifar10'?)",
+    "data.batch_size=0": "got 0; give a whole number of at least 1",
+    "data.folder=": "got ''; give the path of a folder",
+    "optimizer.name=sdg": "got 'sdg'; choose one of sgd, momentum, adam, adamw, rmsprop (did you mean 'sgd'?)",
+    "optimizer.learning_rate=nan": "got nan; give a number above 0",
+    "optimizer.learning_rate=inf": "got inf; give a number above 0",
+    "optimizer.learning_rate=0": "got 0.0; give a number above 0",
+    "optimizer.learning_rate=-1": "got -1.0; give a number above 0",
+    "optimizer.learning_rate=fast": "got 'fast'; give a number above 0",
+    "optimizer.momentum=0.5": "got 0.5; adam has none: leave it out or choose optimizer.name among momentum",
+    "optimizer.weight_decay=0.1": "got 0.1; adam has none: leave it out or choose "
+    "optimizer.name among sgd, momentum, adamw",
+    "optimizer.decay=linear": "got 'linear'; choose one of cosine, constant",
+    "train.epochs=0": "got 0; give a whole number of at least 1",
+    "train.seed=-1": "got -1; give a whole number from 0 to 2**32 - 1",
+    "train.seed=4294967296": "got 4294967296; give a whole number from 0 to 2**32 - 1",
+    "train.checkpoint_every=0": "got 0; give a whole number of at least 1",
+    "emulation.weight_update=in_array": "got 'in_array'; it needs plain "
+    "optimizer.name = 'sgd' without weight decay (here 'adam'), or choose 'separate' or 'none'",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED.items(), ids=list(REFUSED))
+def test_a_refused_override_names_the_key_the_value_and_what_would_do(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refusal:
+        resolve(None, given(text))
+    assert str(refusal.value) == f"--set {text.split('=')[0]}: {message}"
+
+
+def test_in_array_update_is_refused_with_another_schedule_or_weight_decay() -> None:
+    for more in ("emulation.schedule=sequential", "optimizer.weight_decay=0.1"):
+        with pytest.raises(ValueError, match="got 'in_array'; it needs"):
+            resolve(None, given("emulation.weight_update=in_array", "optimizer.name=sgd", more))
+
+
+REFUSED_FILES = {
+    "[array]\nrows = 0\n": "array.rows in {path}: got 0; give a whole number of at least 1",
+    "[array]\nrows = true\n": "array.rows in {path}: got True; give a whole number of at least 1",
+    "[array]\nrows = 8.0\n": "array.rows in {path}: got 8.0; give a whole number of at least 1",
+    "[array]\nrows = '8'\n": "array.rows in {path}: got '8'; give a whole number of at least 1",
+    "[array]\nrow = 8\n": "array.row in {path}: got 8; there is no such key; choose one of rows, cols, double_buffered "
+    "(did you mean 'rows'?)",
+    "[array]\ndouble_buffered = 1\n": "array.double_buffered in {path}: got 1; give true or false",
+    "[aray]\nrows = 8\n": "aray: got {{'rows': 8}}; there is no such key; choose one of array, emulation, model, data, "
+    "optimizer, train (did you mean 'array'?)",
+    "array = 3\n": "array: got 3; give a table, [array]",
+    "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
+    "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20",
+    "[optimizer]\nname = []\n": "optimizer.name in {path}: got []; choose one of sgd, momentum, adam, adamw, rmsprop",
+    "[optimizer]\nlearning_rate = '1'\n": "optimizer.learning_rate in {path}: got '1'; give a number above 0",
+    "[array\nrows = 8\n": "--config: got '{path}'; mend its TOML: Expected ']' at the end of a table declaration "
+    "(at line 1, column 7)",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED_FILES.items())
+def test_a_refused_file_is_refused_by_key_value_and_place(tmp_path: Path, text: str, message: str) -> None:
+    path = file(tmp_path, text)
+    with pytest.raises(ValueError, match=r".") as refusal:
+        resolve(path)
+    assert str(refusal.value) == message.format(path=path)
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--config: got '.*none.toml'; there is no such file"):
+        resolve(tmp_path / "none.toml")
+    with pytest.raises(ValueError, match=r"--config: got .*; give a file that can be read"):
+        resolve(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"[data]\nfolder = '\xe9'\n")
+    with pytest.raises(ValueError, match=r"--config: got .*; give a TOML file in UTF-8"):
+        resolve(tmp_path / "latin.toml")
+
+
+def test_an_override_of_a_section_that_is_no_table_is_refused_for_that(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"array: got 3; give a table, \[array\]"):
+        resolve(file(tmp_path, "array = 3\n"), given("array.rows=8"))
+
+
+def test_configurations_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().array.rows = 3
+
+
+@pytest.mark.parametrize(("name", "expected"), [("own", None), ("bf16", Precision.of("bf16"))])
+def test_precision_is_a_name(name: str, expected: Precision | None) -> None:
+    config = resolve(overrides=[Override("emulation.precision", name, "--precision")])
+    assert config.emulation_settings().precision == expected
