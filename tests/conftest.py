@@ -18,6 +18,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jax
 from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Shapes, dtypes and types in signatures are checked at every call. Not those of the public faces (emulate, Counters,
+# hardware, transform's api): they take whatever a user gives and say themselves what would do.
+install_import_hook(
+    ["jaxgrad.array.passes", "jaxgrad.array.execute", "jaxgrad.array.wide", "jaxgrad.autodiff", "jaxgrad_models"],
+    "beartype.beartype",
+)
 
 # Only here: a command that a test starts sees the one device its user would.
 jax.config.update("jax_num_cpu_devices", 4)

@@ -5,7 +5,7 @@ Exact for Python ints, and for arrays of sizes as ``integers`` has them: whole n
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Events, SlotEvents
@@ -13,6 +13,7 @@ from jaxgrad.array.passes.timeline import Order, groups, trailing
 from jaxgrad.base.arithmetic import Integer, ceil_div, maximum
 
 
+@runtime_checkable
 class Array(Protocol):
     """An ``Accelerator``, or many: ``rows`` and ``cols`` may be arrays."""
 

@@ -7,7 +7,7 @@ so the axes of a pass (``s``, ``p``, ``q``, see ``passes.base``) decide every te
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Count, Events
@@ -21,6 +21,7 @@ OPERANDS: dict[Result, tuple[str, str]] = {"y": ("x", "w"), "dx": ("dy", "w"), "
 KEEPS: dict[Dataflow, Keeps] = {"ws": "operand", "os": "result"}
 
 
+@runtime_checkable
 class Sized(Protocol):
     """A ``Gemm``, or anything else that has the lengths of the axes b, k and n."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jax import Array
 from jaxtyping import Float, UInt32
@@ -28,6 +28,7 @@ class Chunks(NamedTuple):
     out_axis: int
 
 
+@runtime_checkable
 class Contraction(Hashable, Protocol):
     """A bilinear operation of an input ``lhs`` and weights ``rhs`` that is ``groups`` GEMMs of one size.
 

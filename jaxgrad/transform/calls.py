@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from jaxgrad.transform.tally import Sites, folded, merged, nothing
 Values = list[Any]
 
 
+@runtime_checkable
 class Runner(Protocol):
     """What runs a jaxpr: see ``interpreter.Interpreter``."""
 

@@ -28,13 +28,13 @@ def interleave(*passes: Pass) -> Pass:
 
     def step(registers: tuple[Registers, ...], h: Array, v: Array, wave: Wave) -> Step:
         stepped, sent = [], None
-        for part, start, own in zip(passes, starts, registers, strict=True):
+        for part, start, part_registers in zip(passes, starts, registers, strict=True):
             local = wave.owner - start
-            mine = (local >= 0) & (local < len(part.keeps))
-            new = part.step(own, h, v, wave._replace(owner=local))
-            stepped.append(_where(mine, new.registers, own))
+            is_owner = (local >= 0) & (local < len(part.keeps))
+            new = part.step(part_registers, h, v, wave._replace(owner=local))
+            stepped.append(_where(is_owner, new.registers, part_registers))
             link = (new.v, new.multiplicand)
-            sent = link if sent is None else tuple(_select(mine, n, o) for n, o in zip(link, sent, strict=True))
+            sent = link if sent is None else tuple(_select(is_owner, n, o) for n, o in zip(link, sent, strict=True))
         v_out, multiplicand = sent or (v, v)
         return Step(tuple(stepped), v_out, multiplicand)
 
@@ -48,8 +48,8 @@ def interleave(*passes: Pass) -> Pass:
     def tile(h: Array, operands: tuple[Array, ...], psums: tuple[Array | None, ...]) -> tuple[Array, ...]:
         results: tuple[Array, ...] = ()
         for part, start in zip(passes, starts, strict=True):
-            own = slice(start, start + len(part.keeps))
-            results += part.tile(h, operands[own], psums[own])
+            of_part = slice(start, start + len(part.keeps))
+            results += part.tile(h, operands[of_part], psums[of_part])
         return results
 
     return Pass(tuple(keeps for p in passes for keeps in p.keeps), init, step, shift, tile)

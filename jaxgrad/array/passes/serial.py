@@ -49,25 +49,25 @@ def run(
     registers = varied(pass_.init(rows, cols, h.dtype), h)
 
     def column(block: tuple[Any, ...]) -> tuple[Wide, tuple[Array, ...]]:
-        index_q, *own = block
+        index_q, *slot_blocks = block
         by_row = tuple(
             operand.reshape(n_p, rows, cols) if keeps == "operand" else None
-            for keeps, operand in zip(pass_.keeps, own, strict=True)
+            for keeps, operand in zip(pass_.keeps, slot_blocks, strict=True)
         )
         psums = tuple(jnp.zeros((s, cols), h.dtype) if keeps == "operand" else None for keeps in pass_.keeps)
 
         def tile(carry: tuple[Any, ...], block: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Array | None, ...]]:
             psums, tallies = carry
             index_p, h_block, kept = block
-            given = Tile(
+            inputs = Tile(
                 h_block,
-                tuple(k if k is not None else o for k, o in zip(kept, own, strict=True)),
+                tuple(k if k is not None else o for k, o in zip(kept, slot_blocks, strict=True)),
                 psums,
                 jnp.minimum(index_p, 1),
                 jnp.minimum(rows, p - index_p * rows),
                 jnp.minimum(cols, q - index_q * cols),
             )
-            results, tallies = _run_tile(pass_, registers, given, tallies)
+            results, tallies = _run_tile(pass_, registers, inputs, tallies)
             moving = tuple(r if k == "operand" else None for k, r in zip(pass_.keeps, results, strict=True))
             kept_results = tuple(r if k == "result" else None for k, r in zip(pass_.keeps, results, strict=True))
             return (moving, tallies), kept_results

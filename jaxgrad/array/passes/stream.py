@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, Int32
+from jaxtyping import Float, Int
 
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import varied
@@ -40,9 +40,9 @@ class Tile(NamedTuple):
     h: Float[Array, "s rows"]
     operands: tuple[Array, ...]
     psums: tuple[Array | None, ...]
-    resumed: Int32[Array, ""]
-    rows: Int32[Array, ""]
-    cols: Int32[Array, ""]
+    resumed: Int[Array, ""]
+    rows: Int[Array, ""]
+    cols: Int[Array, ""]
 
 
 def stream(pass_: Pass, registers: Registers, tile: Tile, tallies: Wide) -> tuple[Registers, list[Array], Wide]:
@@ -125,7 +125,7 @@ def _stream_counts(pass_: Pass, tile: Tile, cycles: int) -> Events:
         return jnp.pad(held, (0, cycles - held.shape[0]))
 
     h_in = busy(tile.rows, 0)
-    each = []
+    slot_events = []
     for slot, keeps in enumerate(pass_.keeps):
         v_in, v_out = busy(tile.cols, slot), busy(tile.cols, slot, rows - 1)
         met = busy(tile.rows, slot) * real_cols
@@ -150,5 +150,5 @@ def _stream_counts(pass_: Pass, tile: Tile, cycles: int) -> Events:
                 operand_hops=v_in * jnp.uint32(rows),
                 acc_updates=met,
             )
-        each.append(events)
-    return Events(jnp.ones(cycles, jnp.uint32), h_in, h_in * jnp.uint32(cols), tuple(each))
+        slot_events.append(events)
+    return Events(jnp.ones(cycles, jnp.uint32), h_in, h_in * jnp.uint32(cols), tuple(slot_events))

@@ -13,10 +13,10 @@ from jaxgrad.array.passes.events import Events, SlotEvents
 from jaxgrad.array.wide import Wide
 
 
-def tally(pass_: Pass, cycles: int, slot: int, own: SlotEvents) -> UInt32[Array, "cycles counts"]:
+def tally(pass_: Pass, cycles: int, slot: int, events: SlotEvents) -> UInt32[Array, "cycles counts"]:
     """The counts of a phase that one slot has to itself, cycle by cycle."""
-    each = tuple(own if i == slot else SlotEvents() for i in range(len(pass_.keeps)))
-    return summed(Events(jnp.ones(cycles, jnp.uint32), 0, 0, each), 0, cycles, 1)
+    slots = tuple(events if i == slot else SlotEvents() for i in range(len(pass_.keeps)))
+    return summed(Events(jnp.ones(cycles, jnp.uint32), 0, 0, slots), 0, cycles, 1)
 
 
 def summed(events: Events, start: int, stop: int, step: int) -> UInt32[Array, "iterations counts"]:

@@ -15,7 +15,7 @@ def walk(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: 
     total_cycles = reads = 0
     tiles = 0
     for group in groups(keeps, order):
-        own = [SlotEvents() for _ in group]
+        slot_events = [SlotEvents() for _ in group]
         tiles = 0
         for part_q in extents(q, array.cols):
             for part_p in extents(p, array.rows):
@@ -26,8 +26,8 @@ def walk(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: 
                 total_cycles += count * _tile_cycles(group, s, array)
                 for slot, kept in enumerate(group):
                     once = _tile(kept, s, part_p.size, part_q.size, array.rows, count, resumed)
-                    own[slot] = SlotEvents(*(a + b for a, b in zip(own[slot], once, strict=True)))
-        slots += own
+                    slot_events[slot] = SlotEvents(*(a + b for a, b in zip(slot_events[slot], once, strict=True)))
+        slots += slot_events
     if array.double_buffered:
         total_cycles = double_buffered(keeps, order, s, tiles, array.rows, array.cols).cycles
     return Events(total_cycles, reads, reads * array.cols, tuple(slots))

@@ -50,13 +50,13 @@ def run(
     effectual = tuple(Wide(zero, zero) for _ in pass_.keeps)
     columns: list[tuple[Array, ...]] = []
     for part in parts_q:
-        own = tuple(_columns(operand, part) for operand in operands)
+        operand_blocks = tuple(_columns(operand, part) for operand in operands)
 
         def column(effectual: Any, blocks: tuple[Array, ...]) -> tuple[Any, tuple[Array, ...]]:
             results, effectual = _column(pass_, parts_p, h_blocks, blocks, effectual)
             return effectual, results
 
-        effectual, results = _each(column, effectual, own, part.count)
+        effectual, results = _scan(column, effectual, operand_blocks, part.count)
         columns.append(tuple(jnp.moveaxis(r, 0, 1).reshape(r.shape[1], part.count * part.size) for r in results))
     results = tuple(jnp.concatenate(slot, axis=1) for slot in zip(*columns, strict=True))
     return results, effectual
@@ -79,9 +79,9 @@ def _column(
         def tile(carry: Any, block: Any) -> tuple[Any, tuple[Array | None, ...]]:
             psums, effectual = carry
             h, kept = block
-            given = tuple(k if k is not None else operand for k, operand in zip(kept, operands, strict=True))
-            results = pass_.tile(h, given, psums)
-            effectual = jax.tree.map(wide.add, effectual, _effectual(pass_, h, given), is_leaf=_is_wide)
+            slot_operands = tuple(k if k is not None else operand for k, operand in zip(kept, operands, strict=True))
+            results = pass_.tile(h, slot_operands, psums)
+            effectual = jax.tree.map(wide.add, effectual, _effectual(pass_, h, slot_operands), is_leaf=_is_wide)
             moving = tuple(r if k == "operand" else None for k, r in zip(pass_.keeps, results, strict=True))
             still = tuple(r if k == "result" else None for k, r in zip(pass_.keeps, results, strict=True))
             return (moving, effectual), still
@@ -91,10 +91,10 @@ def _column(
             first = jax.tree.map(lambda a: a[0], (h_block, kept))
             (psums, effectual), still = tile((psums, effectual), first)
             rest = jax.tree.map(lambda a: a[1:], (h_block, kept))
-            (psums, effectual), more = _each(tile, (psums, effectual), rest, part.count - 1)
+            (psums, effectual), more = _scan(tile, (psums, effectual), rest, part.count - 1)
             still = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), still, more)
         else:
-            (psums, effectual), still = _each(tile, (psums, effectual), (h_block, kept), part.count)
+            (psums, effectual), still = _scan(tile, (psums, effectual), (h_block, kept), part.count)
         for slot, blocks in enumerate(still):
             if blocks is not None:
                 drained[slot].append(blocks.reshape(part.count * part.size, -1))
@@ -108,9 +108,9 @@ def _effectual(pass_: Pass, h: Float[Array, "s p"], operands: tuple[Array, ...])
     """MACs of one tile whose operands are both non-zero: each word of h meets a row of the slot's operand."""
     counts = []
     for keeps, operand in zip(pass_.keeps, operands, strict=True):
-        met = wide.count_nonzero(operand, 1)
-        mine = wide.count_nonzero(h, 0 if keeps == "operand" else 1)
-        counts.append(wide.dot(mine, met))
+        operand_nonzeros = wide.count_nonzero(operand, 1)
+        h_nonzeros = wide.count_nonzero(h, 0 if keeps == "operand" else 1)
+        counts.append(wide.dot(h_nonzeros, operand_nonzeros))
     return tuple(counts)
 
 
@@ -119,7 +119,7 @@ def _columns(values: Float[Array, "m n"], part: Extent) -> Float[Array, "count m
     return jnp.moveaxis(block.reshape(-1, part.count, part.size), 1, 0)
 
 
-def _each(body: Any, carry: Any, blocks: Any, count: int) -> Any:
+def _scan(body: Any, carry: Any, blocks: Any, count: int) -> Any:
     """``lax.scan``, without a loop where there is one block."""
     if count > 1:
         return lax.scan(body, carry, blocks)

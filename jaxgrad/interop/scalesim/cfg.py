@@ -61,22 +61,22 @@ def read_cfg(path: str | Path) -> Config:
         ValueError: a line or a value won't do; the message names the file and the line.
         OSError: the file can't be read.
     """
-    found = _values(Path(path))
-    sizes = {name: _size(path, found, key, name) for key, name in _SIZES.items()}
+    settings = _values(Path(path))
+    sizes = {name: _size(path, settings, key, name) for key, name in _SIZES.items()}
     for key, name in _OFFSETS.items():
-        if key in found:
-            whole_number(_where(path, found, key, name), found[key][1], least=0)
-    dataflow = one_of(_where(path, found, "dataflow", "Dataflow"), found["dataflow"][1], DATAFLOWS)
+        if key in settings:
+            whole_number(_where(path, settings, key, name), settings[key][1], least=0)
+    dataflow = one_of(_where(path, settings, "dataflow", "Dataflow"), settings["dataflow"][1], DATAFLOWS)
     notes = []
-    if "interfacebandwidth" not in found:
+    if "interfacebandwidth" not in settings:
         notes.append(f"{path} names no InterfaceBandwidth: taken as CALC")
-    mode = found.get("interfacebandwidth", (0, "CALC"))[1]
-    one_of(_where(path, found, "interfacebandwidth", "InterfaceBandwidth"), mode, ("CALC", "USER"))
-    if found.get("sparsitysupport", (0, "false"))[1].lower() == "true":
-        where = _where(path, found, "sparsitysupport", "SparsitySupport")
+    mode = settings.get("interfacebandwidth", (0, "CALC"))[1]
+    one_of(_where(path, settings, "interfacebandwidth", "InterfaceBandwidth"), mode, ("CALC", "USER"))
+    if settings.get("sparsitysupport", (0, "false"))[1].lower() == "true":
+        where = _where(path, settings, "sparsitysupport", "SparsitySupport")
         raise ValueError(f"{where}: got true; sparse arrays are not covered, give false")
     return Config(
-        run_name=_run_name(path, found),
+        run_name=_run_name(path, settings),
         rows=sizes["ArrayHeight"],
         cols=sizes["ArrayWidth"],
         ifmap_kb=sizes["IfmapSramSzkB"],
@@ -90,7 +90,7 @@ def read_cfg(path: str | Path) -> Config:
 
 def _values(path: Path) -> dict[str, tuple[int, str]]:
     """The line and the value of each key that matters, by the key in lower case."""
-    found: dict[str, tuple[int, str]] = {}
+    settings: dict[str, tuple[int, str]] = {}
     indent: int | None = None
     for number, line in decoded_lines(path):
         text = line.strip()
@@ -108,10 +108,10 @@ def _values(path: Path) -> dict[str, tuple[int, str]]:
         key, value = _pair(where, text)
         indent = depth
         if key in _KEYS:
-            if key in found:
-                raise ValueError(f"{where}: got {_KEYS[key]} again, as on line {found[key][0]}; keep one of the two")
-            found[key] = number, value
-    return found
+            if key in settings:
+                raise ValueError(f"{where}: got {_KEYS[key]} again, as on line {settings[key][0]}; keep one of the two")
+            settings[key] = number, value
+    return settings
 
 
 def _pair(where: str, text: str) -> tuple[str, str]:
@@ -121,26 +121,26 @@ def _pair(where: str, text: str) -> tuple[str, str]:
     return text[:cut].strip().lower(), text[cut + 1 :].strip()
 
 
-def _where(path: str | Path, found: dict[str, tuple[int, str]], key: str, name: str) -> str:
-    if key not in found and key != "interfacebandwidth":
+def _where(path: str | Path, settings: dict[str, tuple[int, str]], key: str, name: str) -> str:
+    if key not in settings and key != "interfacebandwidth":
         raise ValueError(f"{path}, {name}: got none; give a line {name} : VALUE")
-    return f"{path}, line {found[key][0]}, {name}" if key in found else f"{path}, {name}"
+    return f"{path}, line {settings[key][0]}, {name}" if key in settings else f"{path}, {name}"
 
 
-def _size(path: str | Path, found: dict[str, tuple[int, str]], key: str, name: str) -> int:
-    where = _where(path, found, key, name)
-    size = whole_number(where, found[key][1])
+def _size(path: str | Path, settings: dict[str, tuple[int, str]], key: str, name: str) -> int:
+    where = _where(path, settings, key, name)
+    size = whole_number(where, settings[key][1])
     if name.startswith("Array") and size > _MOST_COLUMNS:
         raise ValueError(f"{where}: got {size}; give at most {_MOST_COLUMNS}")
     return size
 
 
-def _run_name(path: str | Path, found: dict[str, tuple[int, str]]) -> str:
+def _run_name(path: str | Path, settings: dict[str, tuple[int, str]]) -> str:
     """The folder of the reports: one, beneath the one that was asked for."""
-    if "run_name" not in found:
+    if "run_name" not in settings:
         return _RUN_NAME
-    name = found["run_name"][1]
+    name = settings["run_name"][1]
     if name in ("", ".", "..") or any(letter in "/\\%" or not letter.isprintable() for letter in name):
-        where = _where(path, found, "run_name", "run_name")
+        where = _where(path, settings, "run_name", "run_name")
         raise ValueError(f"{where}: got {shown(name)}; give the plain name of a folder")
     return name

@@ -40,11 +40,11 @@ def descents(
     rows = -(-len(lines) // columns)
     figure = canvas.page(1.1 + 2.3 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    values = [value for own in lines.values() for descent in own for value in descent]
-    steps = max(len(descent) for own in lines.values() for descent in own)
+    values = [value for descents in lines.values() for descent in descents for value in descent]
+    steps = max(len(descent) for descents in lines.values() for descent in descents)
     handles: dict[str, Any] = {}
-    for axes, (kind, own) in zip(panels.flat, lines.items(), strict=False):
-        for descent in own:
+    for axes, (kind, descents) in zip(panels.flat, lines.items(), strict=False):
+        for descent in descents:
             (handles["descents"],) = axes.plot(
                 range(len(descent)), descent, color=colour[kind], linewidth=0.8, alpha=0.6
             )

@@ -28,15 +28,15 @@ def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[st
     for phase in phases:
         if phase not in (*PHASES, "step"):
             raise ValueError(f"phases: got {shown(phase)}; choose some of {', '.join((*PHASES, 'step'))}")
-    found = {
+    chosen_parts = {
         label: [part for part in summary.phases if _is_among(phase_of(part.phase), phases)]
         for label, summary in summaries.items()
     }
-    for label, parts in found.items():
+    for label, parts in chosen_parts.items():
         if not parts:
             has = ", ".join(part.phase for part in summaries[label].phases) or "none"
             raise ValueError(f"phases: got {', '.join(phases) or 'none'}; {label} has {has}: name some of these")
-    return found
+    return chosen_parts
 
 
 def named(phases: tuple[str, ...]) -> str:

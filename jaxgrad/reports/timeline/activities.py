@@ -142,24 +142,24 @@ def _overlapped(
 ) -> Generator[Activity, None, int]:
     """Tiles that load and drain through shadow registers while others stream."""
     parts, rows = _parts(mapping), array.rows
-    each = _tiles_in(sizes, array)
-    timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], each, rows, array.cols)
+    per_part = _tiles_in(sizes, array)
+    timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], per_part, rows, array.cols)
     slots = iter(timeline.slots)
     streamed, tile = begin, None
     for index, part in enumerate(parts):
-        own = [next(slots) for _ in part.keeps]
-        for tile in _tiles(sizes, array, number + index * each):
-            shift = begin + (tile.number - number - index * each) * timeline.period
+        slot_times = [next(slots) for _ in part.keeps]
+        for tile in _tiles(sizes, array, number + index * per_part):
+            shift = begin + (tile.number - number - index * per_part) * timeline.period
             for slot in _keeping("operand", part.keeps):
-                yield _load(part, slot, tile, shift + own[slot].load, rows)
-            start = shift + own[0].start
+                yield _load(part, slot, tile, shift + slot_times[slot].load, rows)
+            start = shift + slot_times[0].start
             cause = "load" if streamed == begin else "shadow registers in use"
             yield from _stall(cause, tile, streamed, start)
             for slot in range(len(part.keeps)):
                 yield _stream(part, slot, tile, start)
             streamed = start + len(part.keeps) * tile.streamed
             for slot in _keeping("result", part.keeps):
-                yield _drain(part, slot, tile, shift + own[slot].drain + rows - 1, rows)
+                yield _drain(part, slot, tile, shift + slot_times[slot].drain + rows - 1, rows)
     end = begin + timeline.cycles
     assert tile is not None, "a GEMM has at least one tile"
     crossed = min(end, streamed + rows + array.cols - 2)
@@ -180,12 +180,12 @@ def _load(part: Mapping, slot: int, tile: Tile, start: int, rows: int) -> Activi
 def _stream(part: Mapping, slot: int, tile: Tile, start: int) -> Activity:
     passing = tile.streamed * tile.cols
     if part.keeps[slot] == "operand":
-        own = SlotEvents(psum_reads=passing if tile.p else 0, psum_writes=passing)
+        events = SlotEvents(psum_reads=passing if tile.p else 0, psum_writes=passing)
     else:
-        own = SlotEvents(operand_reads=passing)
+        events = SlotEvents(operand_reads=passing)
     stride = len(part.keeps)
     # A row is read once, in its first slot, and held for the others.
-    words = _words(part, slot, own, 0 if slot else tile.streamed * tile.rows)
+    words = _words(part, slot, events, 0 if slot else tile.streamed * tile.rows)
     return Activity("stream", part.result(slot)[0], tile, start + slot, (tile.streamed - 1) * stride + 1, stride, words)
 
 
@@ -199,7 +199,7 @@ def _stall(cause: str, tile: Tile, start: int, stop: int) -> Iterator[Activity]:
         yield Activity("stall", cause, tile, start, stop - start, 1, {})
 
 
-def _words(part: Mapping, slot: int, own: SlotEvents, streamed: int = 0) -> dict[str, int]:
-    slots = tuple(own if index == slot else SlotEvents() for index in range(len(part.products)))
+def _words(part: Mapping, slot: int, events: SlotEvents, streamed: int = 0) -> dict[str, int]:
+    slots = tuple(events if index == slot else SlotEvents() for index in range(len(part.products)))
     counts = named(Events(0, streamed, 0, slots), part)
     return {name: sum(counts[name]) for name in ACCESSES if name in counts}

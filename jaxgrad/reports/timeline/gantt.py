@@ -53,11 +53,11 @@ def gantt(runs: Sequence[Shown], paths: Sequence[Path], title: str) -> None:
     heights = [max(run.shown_tiles, 3) * _ROW_INCHES for run in runs]
     figure = Figure(figsize=(8, 1.5 + sum(heights) + 0.55 * len(runs)), layout="constrained")
     panels = figure.subplots(len(runs), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    for axes, run, own in zip(panels, runs, drawn, strict=True):
-        _panel(axes, run, own)
-    panels[0].set_xlim(0, 1.02 * max(one.stop for own in drawn for one in own))
+    for axes, run, activities in zip(panels, runs, drawn, strict=True):
+        _panel(axes, run, activities)
+    panels[0].set_xlim(0, 1.02 * max(activity.stop for activities in drawn for activity in activities))
     panels[-1].set_xlabel("clock cycle, at the array's first row and column")
-    used = {_key(one) for own in drawn for one in own}
+    used = {_key(activity) for activities in drawn for activity in activities}
     patches = [
         Patch(facecolor=style.colour, edgecolor="white", hatch=style.hatch, label=style.label)
         for key, style in _STYLES.items()
@@ -70,19 +70,24 @@ def gantt(runs: Sequence[Shown], paths: Sequence[Path], title: str) -> None:
             figure.savefig(partial, dpi=_DPI)
 
 
-def _panel(axes: Axes, run: Shown, own: list[Activity]) -> None:
-    for one in own:
-        key = _key(one)
+def _panel(axes: Axes, run: Shown, activities: list[Activity]) -> None:
+    for activity in activities:
+        key = _key(activity)
         if key is None:
             continue
-        style, bottom, height = _STYLES[key], one.tile.number - _HEIGHT / 2, _HEIGHT
-        if one.kind == "stream" and one.stride > 1:  # the slots share the tile's row
-            height /= one.stride
+        style, bottom, height = _STYLES[key], activity.tile.number - _HEIGHT / 2, _HEIGHT
+        if activity.kind == "stream" and activity.stride > 1:  # the slots share the tile's row
+            height /= activity.stride
             bottom += height * (key == "dw")
         axes.broken_barh(
-            [(one.start, one.cycles)], (bottom, height), facecolor=style.colour, hatch=style.hatch, edgecolor="white",
-            linewidth=0.4, zorder=1.5 if one.kind == "stall" else 2,
-        )  # fmt: skip
+            [(activity.start, activity.cycles)],
+            (bottom, height),
+            facecolor=style.colour,
+            hatch=style.hatch,
+            edgecolor="white",
+            linewidth=0.4,
+            zorder=1.5 if activity.kind == "stall" else 2,
+        )
     if run.whole:
         axes.axvline(run.cycles, color="black", linewidth=1, linestyle="--")
     axes.set_title(run.note, fontsize=9, loc="left")
@@ -95,8 +100,8 @@ def _panel(axes: Axes, run: Shown, own: list[Activity]) -> None:
     axes.set_axisbelow(True)
 
 
-def _key(one: Activity) -> str | None:
+def _key(activity: Activity) -> str | None:
     """The bar's style; None for a stall that another tile's bar, or white, shows already."""
-    if one.kind == "stall":
-        return "wavefront" if one.what == "wavefront" else None
-    return one.what if one.kind == "stream" else one.kind
+    if activity.kind == "stall":
+        return "wavefront" if activity.what == "wavefront" else None
+    return activity.what if activity.kind == "stream" else activity.kind

@@ -49,7 +49,7 @@ def first_tiles(schedule: str, gemm: Gemm, array: Accelerator, tiles: int) -> Sh
     """
     cycles = count(gemm, array, schedule).as_dict()["cycles"]
     mappings = backward_mappings(schedule, gemm, array)
-    there = tile_count(mappings, gemm, array)
+    tiles_in_all = tile_count(mappings, gemm, array)
     # A tile's activities come in its turn, so that those of the first tiles end where another tile's begin.
-    own = takewhile(lambda one: one.tile.number < tiles, activities(mappings, gemm, array))
-    return Shown(schedule, cycles, there, min(tiles, there), own)
+    shown = takewhile(lambda one: one.tile.number < tiles, activities(mappings, gemm, array))
+    return Shown(schedule, cycles, tiles_in_all, min(tiles, tiles_in_all), shown)
