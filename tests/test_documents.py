@@ -8,7 +8,11 @@ import pytest
 
 from tests.command import ROOT
 
-PLACES = (ROOT, ROOT / "jaxgrad", ROOT / "experiments")
+PLACES = (
+    ROOT,
+    ROOT / "experiments",
+    *(folder for folder in (ROOT / "jaxgrad").glob("**/") if folder.name != "__pycache__"),
+)
 
 
 @pytest.mark.parametrize("document", ["README.md", "jaxgrad/DESIGN.md", "experiments/README.md"])
