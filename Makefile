@@ -44,7 +44,7 @@ format: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist

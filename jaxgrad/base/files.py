@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,20 +45,22 @@ def whole(path: Path) -> Iterator[Path]:
     The folder of ``path`` is made if need be.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process's number: several may write the same file, with the same content, at the same time.
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # A name of its own: several threads, processes and machines may write the same file at the same time.
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+            error.filename = str(path)
         raise
 
 
 def clear_partial(folder: Path) -> None:
     """Removes what a process that was killed left half-written by ``whole`` in a folder that no other one writes to."""
     for path in folder.rglob(".*.tmp*"):
-        if re.fullmatch(r"\..+\.\d+\.tmp(\.\w+)?", path.name):
+        if re.fullmatch(r"\..+\.[0-9a-f]+\.tmp(\.\w+)?", path.name):
             path.unlink(missing_ok=True)
 
 

@@ -28,7 +28,7 @@ def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
         kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
     terminal = screen.console()
     if check:
-        done = sum(kept.get("points", point.spec) is not None for point in wanted)
+        done = sum(kept.has("points", point.spec) for point in wanted)
         terminal.print(f"{file}: {experiment.title}. {len(wanted)} points, {done} of them done before", soft_wrap=True)
         return 0
     try:
@@ -63,7 +63,7 @@ def _compute(wanted: list[points.Point], store: Store) -> list[tuple[points.Poin
         running = runner.run(wanted, store)
         for point in wanted:
             bar.update(task, description=f"{point.network}, {point.variant}")
-            with bad_input():
+            with bad_input({"store": "--store"}):
                 _, summary, _ = next(running)
             found.append((point, summary))
             bar.advance(task)

@@ -55,7 +55,7 @@ def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, ch
     """Searches for each network and batch, and prints the best design of each kind."""
     cache.turn_on()
     file, terminal = Path(config), screen.console()
-    with bad_input():
+    with bad_input({"store": "--store"}):
         sweep = schema.load(file)
         path = Path(out) if out is not None else _RESULTS / f"{file.stem}_search.csv"
         write = designs.writer(path)
@@ -112,7 +112,8 @@ def _searched(work: design_search.Work) -> list[Outcome]:
         own = bar.add_task("searches", total=len(work.tasks))
         for task in work.tasks:
             bar.update(own, description=f"{task.network}, batch {task.batch}, {task.kind.schedule}")
-            outcomes.append(work.compute(task))
+            with bad_input({"store": "--store"}):
+                outcomes.append(work.compute(task))
             bar.advance(own)
     return outcomes
 

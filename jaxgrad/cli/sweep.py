@@ -27,7 +27,7 @@ def run(config: str, *, out: str | None, store: str | None, shard: str | None, c
     """Costs what is not known yet; without ``shard``, merges all chunks into one table and prints the fronts."""
     cache.turn_on()
     file = Path(config)
-    with bad_input():
+    with bad_input({"store": "--store"}):
         sweep = schema.load(file)
         path = Path(out) if out is not None else _RESULTS / f"{file.stem}.csv"
         write = designs.writer(path)
@@ -79,7 +79,8 @@ def compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
         task = bar.add_task("points", total=sum(chunk.points for chunk in chunks))
         for chunk in chunks:
             bar.update(task, description=f"{chunk.network}, batch {chunk.batch}, {chunk.precision}")
-            tables.append(work.compute(chunk))
+            with bad_input({"store": "--store"}):
+                tables.append(work.compute(chunk))
             bar.advance(task, chunk.points)
     return tables
 

@@ -35,7 +35,7 @@ def workload(
     the layer below, can begin when it ends.
 
     Args:
-        cost: of one step, such as from ``evaluate.step_cost``.
+        cost: of one step, such as from ``costs.step_cost``.
         schedule: one of the cost's.
         clock_ghz: of the array, in GHz; in THz, if the file is for Chakra's converter, which takes ns for microseconds.
         word_bytes: of one weight's gradient, in bytes.

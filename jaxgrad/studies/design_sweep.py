@@ -38,7 +38,7 @@ class Work:
             engine.check(chunk, sweep, self._gemms(chunk), self._technology)
 
     def is_done(self, chunk: Chunk) -> bool:
-        return self._store.path("designs", self._spec(chunk)).exists()
+        return self._store.has("designs", self._spec(chunk))
 
     def compute(self, chunk: Chunk) -> Table:
         """A chunk's table, from the store if it is there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def _machines(
                 found = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
             except ValueError as error:
                 raise ValueError(f"variant.iso_area_with in {file}: {error}") from None
-            machine = Machine(**{**machine.__dict__, "array": found.array})
+            machine = replace(machine, array=found.array)
         built[variant.name] = section, machine, found
     return built
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jaxgrad
 import jaxgrad_models
-from jaxgrad.base.files import write_text
+from jaxgrad.base.files import whole
 
-_CODE = (".py", ".toml")
-"""All code and data of the packages: no hand-kept list of what shapes a result, which could miss some of it."""
+_FORMAT = 1
+"""Of a file: a line of JSON that says what the rest is, and the rest, a JSON value."""
 
 
 class Store:
-    """A folder of JSON files, each named by the hash of what it was computed from."""
+    """A folder of files, each named by the hash of what its result was computed from, and sealed by a checksum.
+
+    A file that is not, byte for byte, what ``put`` wrote there counts as not there, with a warning that names it.
+    Several processes may use a folder at once: a file is whole or not there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,15 +36,30 @@ class Store:
         key = hashlib.sha256(text.encode()).hexdigest()[:32]
         return self.folder / kind / key[:2] / f"{key}.json"
 
+    def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
+        """Whether the result is there and whole."""
+        return self._read(self.path(kind, spec)) is not None
+
     def get(self, kind: str, spec: Mapping[str, Any]) -> Any | None:
-        """The result, or None where there is none that can be read."""
-        try:
-            return json.loads(self.path(kind, spec).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        """The result, or None where there is none that holds."""
+        body = self._read(self.path(kind, spec))
+        return None if body is None else json.loads(body)
 
     def put(self, kind: str, spec: Mapping[str, Any], result: Any) -> None:
-        write_text(self.path(kind, spec), json.dumps(result))
+        """Keeps a result.
+
+        Raises:
+            ValueError: it can't be written (a full disk, say).
+        """
+        path, body = self.path(kind, spec), json.dumps(result).encode()
+        try:
+            with whole(path) as partial:
+                partial.write_bytes(_seal(path, body) + body)
+        except OSError as error:
+            raise ValueError(
+                f"store: got {error.strerror or error} for {path}; what was done before is kept: free some space, or "
+                "give another folder"
+            ) from error
 
     def cached(self, kind: str, spec: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """The result, computed and kept if there is none yet."""
@@ -47,13 +69,57 @@ class Store:
             self.put(kind, spec, found)
         return found
 
+    def _read(self, path: Path) -> bytes | None:
+        """The JSON text of a result; None where there is no file, or one that does not hold."""
+        try:
+            head, end, body = path.read_bytes().partition(b"\n")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return self._refuse(path, f"can't be read ({error.strerror or error})")
+        if head + end != _seal(path, body):
+            return self._refuse(path, "is damaged")
+        return body
+
+    def _refuse(self, path: Path, why: str) -> None:
+        warnings.warn(f"{path} {why}: it counts as not computed yet", stacklevel=4)
+
+
+def _seal(path: Path, body: bytes) -> bytes:
+    """A file's first line: its format, the address it is kept at and the checksum of what follows."""
+    digest = hashlib.sha256(body).hexdigest()
+    return json.dumps({"format": _FORMAT, "address": path.stem, "sha256": digest}).encode() + b"\n"
+
 
 @functools.cache
 def fingerprint() -> str:
-    """A hash of the code that results depend on: another version computes anew."""
-    packages = (Path(jaxgrad.__file__).parent, Path(jaxgrad_models.__file__).parent)
-    files = (file for package in packages for file in package.rglob("*") if file.suffix in _CODE)
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    """A hash of all that results depend on besides their data: this code, and the releases it stands on."""
+    return digest(packages(), releases())
+
+
+def packages() -> list[Path]:
+    """The folders of what was imported, and with it the results: the emulator, and the networks."""
+    return [Path(package.__path__[0]) for package in (jaxgrad, jaxgrad_models)]
+
+
+def releases() -> list[str]:
+    """Names and versions of what jaxgrad says it needs: a trace is JAX's and Flax's work too."""
+    try:
+        wanted = metadata.requires("jaxgrad") or []
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return []
+    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
+    return [f"{name} {metadata.version(name)}" for name in sorted({*names, "jaxlib"})]
+
+
+def digest(folders: Sequence[Path], said: Iterable[str] = ()) -> str:
+    """A hash of every file in some folders, its place included, and of ``said``; byte code alone is left out."""
+    every = hashlib.sha256()
+    for folder in folders:
+        files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        for path in sorted(files):
+            for part in (path.relative_to(folder.parent).as_posix().encode(), path.read_bytes()):
+                every.update(len(part).to_bytes(8))
+                every.update(part)
+    every.update("\n".join(said).encode())
+    return every.hexdigest()[:16]

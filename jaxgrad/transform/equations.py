@@ -21,7 +21,7 @@ def bind(equation: JaxprEqn, values: dict[Any, Any]) -> list[Any]:
 
 
 def called(equation: JaxprEqn) -> list[tuple[Jaxpr, Sequence[Any]]]:
-    """The jaxprs that an equation calls, each with its constants, in the order of ``workload.jaxprs.inner``."""
+    """The jaxprs that an equation calls, each with its constants, in the order of ``programs.jaxprs.inner``."""
     found: list[tuple[Jaxpr, Sequence[Any]]] = []
     for given in equation.params.values():
         for item in given if isinstance(given, tuple | list) else (given,):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import resource
@@ -12,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench_figure import Figure
+from benchmarks import commands
+from benchmarks.figure import Figure, seconds
 
 _SCHEDULES = ("interleaved", "sequential", "ws_only", "os_only", "auto")
 
@@ -96,8 +94,8 @@ def _warm(rounds: int) -> tuple[float, float]:
     machine = Machine(array, Memory(1 << 22, 100.0), Precision.of("bf16"))
     emulation = Emulation(array)
     step_cost(gemms, emulation, _SCHEDULES)
-    again = [_seconds(lambda: step_cost(gemms, emulation, _SCHEDULES)) for _ in range(rounds)]
-    search = [_seconds(lambda: step_cost(gemms, emulation, ["interleaved"], machine=machine)) for _ in range(rounds)]
+    again = [seconds(lambda: step_cost(gemms, emulation, _SCHEDULES)) for _ in range(rounds)]
+    search = [seconds(lambda: step_cost(gemms, emulation, ["interleaved"], machine=machine)) for _ in range(rounds)]
     return statistics.median(again), statistics.median(search)
 
 
@@ -107,9 +105,8 @@ def _scalesim() -> float:
         topology, config = Path(folder) / "resnet50.csv", Path(folder) / "array.cfg"
         topology.write_text(_topology("resnet50"))
         config.write_text(_CFG)
-        command = ["scalesim", "-c", str(config), "-t", str(topology), "-i", "gemm", "-p", folder]
-        code = f"import sys; from jaxgrad.cli import main; sys.exit(main({command!r}))"
-        return _seconds(lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, check=True))
+        typed = ["scalesim", "-c", str(config), "-t", str(topology), "-i", "gemm", "-p", folder]
+        return seconds(lambda: commands.run(*typed))
 
 
 _CFG = """[general]
@@ -132,10 +129,7 @@ InterfaceBandwidth: CALC
 
 def sweep_designs(file: str, folder: str) -> None:
     """Runs a sweep, its results in a new folder."""
-    from jaxgrad.cli import main
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        main(["sweep", file, "--out", f"{folder}/table.csv", "--store", f"{folder}/store"])
+    commands.run("sweep", file, "--out", f"{folder}/table.csv", "--store", f"{folder}/store")
 
 
 def _sweep() -> dict[str, float]:
@@ -160,10 +154,8 @@ def _throughput(rounds: int) -> float:
     question = Question(None, "interleaved", "", False, True, Precision.of("bf16"))
     arrays = Arrays(rows, cols, False)
     direct.without_memory(question, layers, arrays)
-    seconds = statistics.median(
-        _seconds(lambda: direct.without_memory(question, layers, arrays)) for _ in range(rounds)
-    )
-    return len(layers.shapes.b) * len(rows) / seconds
+    median = statistics.median(seconds(lambda: direct.without_memory(question, layers, arrays)) for _ in range(rounds))
+    return len(layers.shapes.b) * len(rows) / median
 
 
 def _slopes(rounds: int) -> float:
@@ -182,7 +174,7 @@ def _slopes(rounds: int) -> float:
     starts, steps = np.random.default_rng(0).uniform(lower, upper, (16, len(lower))), 20
     with jax.enable_x64(True):
         slopes.descend(starts, lower, upper, steps)
-        again = [_seconds(lambda: slopes.descend(starts, lower, upper, steps)) for _ in range(rounds)]
+        again = [seconds(lambda: slopes.descend(starts, lower, upper, steps)) for _ in range(rounds)]
     return len(starts) * steps / statistics.median(again)
 
 
@@ -213,7 +205,7 @@ def _fresh(function: str, *arguments: str, **environment: str) -> dict[str, floa
     """Seconds from the start of a process to its end, and the most memory it held."""
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.bench_costs", function, *arguments],
+        [sys.executable, "-m", "benchmarks.costs", function, *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -222,19 +214,15 @@ def _fresh(function: str, *arguments: str, **environment: str) -> dict[str, floa
     return {"seconds": time.perf_counter() - started, **json.loads(done.stdout)}
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def _peak_mb() -> float:
-    """The most memory this process held: ``ru_maxrss`` would begin with what its parent held."""
+    """The most memory that this process held, or a command it ran."""
+    commanded = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     status = Path("/proc/self/status")
     if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return max(commanded, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Not ``ru_maxrss``: that begins with what this process's parent held.
     peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(peak.split()[1]) / 1024
+    return max(commanded, int(peak.split()[1]) / 1024)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Speed: what is measured, against what target, and what bounds it."""
