@@ -1,56 +1,173 @@
-"""How jaxgrad refuses bad input: a ValueError of one line that names the field, what it was and what would do."""
+"""How jaxgrad refuses bad input: an ``InputError``, whose text is one line, and the rules that raise it."""
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
 import operator
+import sys
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
+
+_LONGEST = 60  # characters of a value that an error shows; paths are shown whole
+
+
+class InputError(ValueError):
+    """What was given won't do. Its text is one line, ``field: got value; remedy``; its parts are there as values.
+
+    Whoever knows more about where the input came from raises it again with that said:
+
+    >>> error = InputError("rows", 0, "give a whole number of at least 1")
+    >>> print(error)
+    rows: got 0; give a whole number of at least 1
+    >>> print(error.under("machine").read_from("a.toml"))
+    machine.rows in a.toml: got 0; give a whole number of at least 1
+
+    Args:
+        field: what was given it for: an argument, a key of a file with its tables (``machine.rows``), an option.
+            Empty for a rule that does not know; ``under`` says it then.
+        value: what was given.
+        remedy: what would do.
+        problem: what to say of the value where ``got`` and the value are not all; on one line.
+
+    Attributes:
+        origin: the file that the field is in, if any.
+        context: what the input was part of, from the outside inwards, each before a colon in the text.
+    """
+
+    def __init__(self, field: str, value: Any, remedy: str, *, problem: str | None = None) -> None:
+        super().__init__(field, value, remedy)
+        self.field = field
+        self.value = value
+        self.remedy = remedy
+        self.problem = f"got {shown(value)}" if problem is None else problem
+        self.origin: str | None = None
+        self.context: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        place = self.field if self.origin is None else f"{self.field} in {self.origin}"
+        said = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+        return " ".join(": ".join((*self.context, place, said)).split())
+
+    def renamed(self, field: str) -> InputError:
+        """The same of a field by another name, such as the option that set it."""
+        other = copy.copy(self)
+        other.field, other.origin = field, None
+        return other
+
+    def under(self, table: str) -> InputError:
+        """The same of a field in a table; of the table itself, where the field has no name."""
+        other = copy.copy(self)
+        other.field = ".".join(filter(None, (table, self.field)))
+        return other
+
+    def read_from(self, origin: str) -> InputError:
+        """The same of a field in a file."""
+        other = copy.copy(self)
+        other.origin = origin
+        return other
+
+    def within(self, context: str) -> InputError:
+        """The same of input that is part of something larger."""
+        other = copy.copy(self)
+        other.context = (context, *self.context)
+        return other
 
 
 def shown(value: Any) -> str:
-    """``value`` as an error shows it, on one line."""
-    return " ".join(repr(value).split())
+    """``value`` as an error shows it: on one line, and not too long a one."""
+    if isinstance(value, PurePath):
+        return repr(str(value))
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no longer ones
+        return f"a number of more than {sys.get_int_max_str_digits()} digits"
+    except RecursionError:
+        return f"a {type(value).__name__} nested too deeply to show"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def positive_integer(field: str, value: Any) -> int:
-    """``value`` as a Python int of at least 1; a bool or a float is not a size."""
+def whole_number(field: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
+    """``value`` as a Python int from ``least`` up; a bool or a float is none."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {shown(most)}"
     try:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{field}: got {shown(value)}; give a whole number of at least 1") from None
-    if number < 1:
-        raise ValueError(f"{field}: got {number}; give a whole number of at least 1")
+        raise InputError(field, value, f"give a whole number {bounds}") from None
+    if number < least or (most is not None and number > most):
+        raise InputError(field, number, f"give a whole number {bounds}")
     return number
+
+
+def positive_integer(field: str, value: Any) -> int:
+    """``value`` as a size: a Python int of at least 1."""
+    return whole_number(field, value)
+
+
+def seed(field: str, value: Any) -> int:
+    """``value`` as a seed of random numbers, of 32 bits."""
+    try:
+        return whole_number(field, value, least=0, most=(1 << 32) - 1)
+    except InputError as error:
+        raise InputError(field, error.value, "give a whole number from 0 to 2**32 - 1") from None
 
 
 def boolean(field: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{field}: got {shown(value)}; give True or False")
+        raise InputError(field, value, "give True or False")
     return value
+
+
+def choose(choices: Sequence[str], value: Any = None) -> str:
+    """The remedy that lists ``choices``, and names the one that ``value`` is likeliest to mean."""
+    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"choose one of {', '.join(choices)}{hint}"
 
 
 def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
     """``value`` if it is among ``choices``; else an error that lists them and names the likeliest."""
     if isinstance(value, str) and value in choices:
         return value
-    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"{field}: got {shown(value)}; choose one of {', '.join(choices)}{hint}")
+    raise InputError(field, value, choose(choices, value))
 
 
 def number(field: str, value: Any, *, least: float = 0.0, above: bool = False) -> float:
     """``value`` as a finite float of at least ``least``, or ``above`` it."""
-    wanted = f"a number {'above' if above else 'of at least'} {least:g}"
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError
-        given = float(value)
-        if not math.isfinite(given) or given < least or (above and given == least):
+        given = _finite(value)
+        if given < least or (above and given == least):
             raise ValueError
     except (ValueError, OverflowError):
-        raise ValueError(f"{field}: got {shown(value)}; give {wanted}") from None
+        wanted = f"a number {'above' if above else 'of at least'} {least:g}"
+        raise InputError(field, value, f"give {wanted}") from None
+    return given
+
+
+def positive_number(field: str, value: Any) -> float:
+    """``value`` as a finite float above 0."""
+    return number(field, value, above=True)
+
+
+def fraction(field: str, value: Any) -> float:
+    """``value`` as a float of at least 0 and below 1."""
+    try:
+        given = _finite(value)
+        if not 0 <= given < 1:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise InputError(field, value, "give a number from 0 up to, not including, 1") from None
+    return given
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    given = float(value)
+    if not math.isfinite(given):
+        raise ValueError
     return given

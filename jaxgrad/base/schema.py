@@ -1,54 +1,74 @@
-"""What configurations are declared with: pydantic sections, and its errors as one line that says what would do."""
+"""What configurations are declared with: pydantic sections, and the one place where pydantic's errors become ours."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WrapValidator
+
+from jaxgrad.base.errors import (
+    InputError,
+    choose,
+    fraction,
+    number,
+    one_of,
+    positive_integer,
+    positive_number,
+    seed,
+)
+
+_DEEPEST = 64  # tables and lists within each other that a file may have
+_LARGEST = 1 << 63  # TOML's own limit: numbers of 64 bits
+_TOO_DEEP = f"tables or lists are nested more than {_DEEPEST} deep"
+_TOO_LARGE = "a whole number has more than 64 bits"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked(rule: Callable[[str, Any], Any]) -> BeforeValidator:
+    """A rule of ``base.errors``, or one like these, for a field; pydantic knows which."""
+    return BeforeValidator(lambda value: rule("", value))
+
+
+def among(choices: Sequence[str]) -> BeforeValidator:
+    return checked(lambda field, value: one_of(field, value, choices))
 
 
 def otherwise(remedy: str) -> WrapValidator:
-    """Replaces whatever pydantic has to say of a bad value by what would do."""
+    """Replaces whatever is to say of a bad value by what would do."""
 
     def validate(value: Any, handler: Any) -> Any:
         try:
             return handler(value)
         except ValidationError:
-            raise ValueError(remedy) from None
+            raise InputError("", value, remedy) from None
 
     return WrapValidator(validate)
 
 
-def among(choices: Sequence[str]) -> WrapValidator:
-    def validate(value: Any, handler: Any) -> Any:
-        if isinstance(value, str) and value in choices:
-            return value
-        raise ValueError(f"{one_of(choices)}{likeliest(value, choices)}")
-
-    return WrapValidator(validate)
+def _switch(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(field, value, "give true or false")  # as TOML writes them
+    return value
 
 
-def one_of(names: Iterable[str]) -> str:
-    return f"choose one of {', '.join(names)}"
+def _folder(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(field, value, "give the path of a folder")
+    return value
 
 
-def likeliest(value: Any, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-Size = Annotated[int, Field(ge=1), otherwise("give a whole number of at least 1")]
-Seed = Annotated[int, Field(ge=0, lt=1 << 32), otherwise("give a whole number from 0 to 2**32 - 1")]
-Switch = Annotated[bool, otherwise("give true or false")]
-Folder = Annotated[str, Field(min_length=1), otherwise("give the path of a folder")]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), otherwise("give a number above 0")]
-Decay = Annotated[float, Field(ge=0, allow_inf_nan=False), otherwise("give a number of at least 0")]
-Fraction = Annotated[float, Field(ge=0, lt=1), otherwise("give a number from 0 up to, not including, 1")]
+Size = Annotated[int, checked(positive_integer)]
+Seed = Annotated[int, checked(seed)]
+Switch = Annotated[bool, checked(_switch)]
+Folder = Annotated[str, checked(_folder)]
+Rate = Annotated[float, checked(positive_number)]
+Decay = Annotated[float, checked(number)]
+Fraction = Annotated[float, checked(fraction)]
 
 
 class Section(BaseModel):
@@ -63,73 +83,113 @@ def read_toml(file: Path, option: str) -> dict[str, Any]:
         option: what the user gave it as, for messages.
 
     Raises:
-        ValueError: it can't be read, in one line.
+        InputError: it can't be read.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(file.read_text(encoding="utf-8"), option, file)
     except FileNotFoundError:
-        raise ValueError(f"{option}: got {str(file)!r}; there is no such file") from None
+        raise InputError(option, file, "there is no such file") from None
     except OSError as error:
-        raise ValueError(f"{option}: got {str(file)!r}; give a file that can be read ({error.strerror})") from None
+        raise InputError(option, file, f"give a file that can be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{option}: got {str(file)!r}; give a TOML file in UTF-8") from None
+        raise InputError(option, file, "give a TOML file in UTF-8") from None
+
+
+def parse_toml(text: str, option: str, file: Path | str) -> dict[str, Any]:
+    """The content of a TOML file from its text; arguments and errors as ``read_toml`` has them."""
+    try:
+        tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{option}: got {str(file)!r}; mend its TOML: {error}") from None
+        raise InputError(option, file, f"mend its TOML: {error}") from None
+    except ValueError:  # Python reads no longer numbers
+        raise InputError(option, file, f"mend its TOML: {_TOO_LARGE}") from None
+    except RecursionError:
+        raise InputError(option, file, f"mend its TOML: {_TOO_DEEP}") from None
+    _check_limits(tree, option, file)
+    return tree
 
 
-def shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _check_limits(tree: dict[str, Any], option: str, file: Path | str) -> None:
+    """Refuses what would be trouble later, wherever it is: level by level, since recursion has limits of its own."""
+    level: list[Any] = [tree]
+    for _ in range(_DEEPEST + 1):
+        inner: list[Any] = []
+        for node in level:
+            if isinstance(node, int) and not -_LARGEST <= node < _LARGEST:
+                raise InputError(option, file, f"mend its TOML: {_TOO_LARGE}")
+            inner += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        level = inner
+    if level:
+        raise InputError(option, file, f"mend its TOML: {_TOO_DEEP}")
 
 
-def explain(error: ValidationError, root: type[BaseModel], origin: str) -> str:
-    """The first error as one line: where in the file, what was there, what would do.
+def validated(root: type[Model], tree: Any, origin: str | None = None) -> Model:
+    """What ``tree`` says, checked.
 
     Args:
-        error: of ``root.model_validate``.
-        root: whose fields the top level of the file sets.
+        root: whose fields the top level of the tree sets.
+        tree: the content of a file, say.
         origin: the name of the file.
+
+    Raises:
+        InputError: of the first thing that won't do; its field is the key, with its tables.
     """
-    return " ".join(_explained(error, root, origin).split())
+    try:
+        return root.model_validate(tree)
+    except ValidationError as error:
+        refusal = _translated(error, root, tree)
+    raise refusal if origin is None else refusal.read_from(origin)
 
 
-def _explained(error: ValidationError, root: type[BaseModel], origin: str) -> str:
+# What to say of pydantic's own errors; those of our rules are InputErrors already.
+_REMEDIES = {
+    "list_type": "give a list, in [ ]",
+    "tuple_type": "give a list, in [ ]",
+    "too_short": "give at least one",
+    "string_type": "give a text, in quotes",
+}
+_TABLES = ("model_type", "model_attributes_type", "dict_type")
+
+
+def _translated(error: ValidationError, root: type[BaseModel], tree: Any) -> InputError:
     detail = error.errors(include_url=False)[0]
-    place = [str(part) for part in detail["loc"] if not _is_no_key(str(part))]
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        names = _keys(root, place[:-1])
-        message = f"there is no such key; {one_of(names)}{likeliest(place[-1], names)}"
-    elif detail["type"] == "missing":
-        return f"{'.'.join(place)} in {origin}: got none; give one"
-    elif detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        message = f"give a table, [{'.'.join(place)}]"
-    elif detail["type"] in ("list_type", "tuple_type"):
-        message = "give a list, in [ ]"
-    elif detail["type"] == "too_short":
-        message = "give at least one"
-    if not place:  # from the root itself: the message names its key
-        key, colon, rest = message.partition(": ")
-        return f"{key} in {origin}{colon}{rest}"
-    key, colon, rest = message.partition(": got ")
-    if colon and key.isidentifier():  # from a section as a whole: the message names its key
-        return f"{'.'.join([*place, key])} in {origin}: got {rest}"
-    return f"{'.'.join(place)} in {origin}: got {shown(detail['input'])}; {message}"
+    kind, place = detail["type"], _keys(detail["loc"], tree, missing=detail["type"] == "missing")
+    field = ".".join(place)
+    own = detail.get("ctx", {}).get("error")
+    if isinstance(own, InputError):
+        return own.under(field)
+    if kind == "missing":
+        return InputError(field, None, "give one", problem="got none")
+    if kind == "extra_forbidden":
+        names = _names(root, place[:-1])
+        remedy = f"there is no such key; {choose(names, place[-1])}"
+    elif kind in _TABLES:
+        remedy = f"give a table, [{field}]"
+    else:
+        remedy = _REMEDIES.get(kind, detail["msg"])
+    return InputError(field, detail["input"], remedy)
 
 
-def _is_no_key(part: str) -> bool:
-    """Whether it is how pydantic marks a member of a union in a location."""
-    return part in ("int", "float", "str", "bool") or "[" in part
+def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> list[str]:
+    """The keys of a location: pydantic names members of unions there too, and these lead nowhere in the tree."""
+    place, node = [], tree
+    for part in location:
+        if isinstance(node, Mapping) and part in node:
+            node = node[part]
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            continue
+        place.append(str(part))
+    return [*place, str(location[-1])] if missing else place
 
 
-def _keys(root: type[BaseModel], place: Sequence[str]) -> list[str]:
+def _names(root: type[BaseModel], place: Sequence[str]) -> list[str]:
     """The keys that a table of the file may have."""
     model = root
     for part in place:
-        if part.isdigit() or part not in model.model_fields:
-            continue
-        found = _model_in(model.model_fields[part].annotation)
-        model = found or model
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
 

@@ -39,7 +39,7 @@ def run(
     """
     cache.turn_on()
     with bad_input():
-        overrides = [*map(_set, sets), *(Override(key, text, flag) for key, flag, text in flags)]
+        overrides = [*map(_set, sets), *(Override.of_text(key, text, flag) for key, flag, text in flags)]
         path = Path(file) if file is not None else None
         existing = _existing(out, resume) if resume is not None else None
         if existing is None:
@@ -66,7 +66,7 @@ def _set(text: str) -> Override:
     key, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"--set: got {text!r}; give KEY=VALUE, such as array.rows=8")
-    return Override(key.strip(), value.strip(), f"--set {key.strip()}")
+    return Override.of_text(key.strip(), value.strip(), f"--set {key.strip()}")
 
 
 def _vacant(out: str | None, config: Config) -> Path:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.schedules import FORWARDS
-from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, explain, otherwise, read_toml
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.designs import plans
 from jaxgrad.hardware import FORMATS
@@ -31,7 +32,7 @@ _MOST = 10_000_000
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 
 
-def _range(value: Any) -> Any:
+def _range(field: str, value: Any) -> Any:
     """The values of ``{first, last, step}`` or ``{first, last, times}``; anything else as it is."""
     if not isinstance(value, dict):
         return value
@@ -39,18 +40,20 @@ def _range(value: Any) -> Any:
     sizes = [each for each in value.values() if isinstance(each, int) and not isinstance(each, bool) and each > 0]
     known = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
     if not known or first > last or times == 1:
-        raise ValueError(
+        raise InputError(
+            field,
+            value,
             "give a list, or {first = .., last = .., step = ..} or {first = .., last = .., times = ..}, of whole "
-            "numbers of at least 1, times at least 2, first at most last"
+            "numbers of at least 1, times at least 2, first at most last",
         )
     if step:
         if (last - first) // step >= _MOST:
-            raise ValueError(f"give at most {_MOST} values")
+            raise InputError(field, value, f"give at most {_MOST} values")
         return list(range(first, last + 1, step))
     return list(itertools.takewhile(lambda each: each <= last, (first * times**power for power in itertools.count())))
 
 
-_Listed = BeforeValidator(_range)
+_Listed = checked(_range)
 Sizes = Annotated[list[Size], Field(min_length=1), _Listed]
 Rates = Annotated[list[Rate], Field(min_length=1), _Listed]
 
@@ -93,7 +96,8 @@ class SpaceSection(Section):
     @model_validator(mode="after")
     def _memory(self) -> SpaceSection:
         if (self.sram_kib is None) != (self.dram_gb_per_s is None):
-            raise ValueError("sram_kib: got it or dram_gb_per_s alone; give both, or neither")
+            problem = "got it or dram_gb_per_s alone"
+            raise InputError("sram_kib", self.sram_kib, "give both, or neither", problem=problem)
         return self
 
 
@@ -159,7 +163,7 @@ class Sweep(Section):
     @model_validator(mode="after")
     def _fits(self) -> Sweep:
         if not (self.workload.networks or self.workload.layers):
-            raise ValueError("workload: got neither networks nor layers; give some")
+            raise InputError("workload", None, "give some", problem="got neither networks nor layers")
         if self.has_memory:
             for name in ("dram_gb_per_s", "sram_kib"):
                 _distinct(f"space.{name}", getattr(self.space, name))
@@ -168,15 +172,16 @@ class Sweep(Section):
         for key, names in priced_by.items():
             for name in names:
                 if name != "cycles" and not priced:
-                    raise ValueError(f"{key}: got {name!r}; give machine.technology and space.sram_kib too")
+                    raise InputError(key, name, "give machine.technology and space.sram_kib too")
         if self.descent.max_area_mm2 is not None and not priced:
-            raise ValueError(
-                f"descent.max_area_mm2: got {self.descent.max_area_mm2}; give machine.technology and space.sram_kib too"
-            )
+            remedy = "give machine.technology and space.sram_kib too"
+            raise InputError("descent.max_area_mm2", self.descent.max_area_mm2, remedy)
         if self.machine.technology is not None and not self.has_memory:
-            raise ValueError(
-                f"machine.technology: got {self.machine.technology!r} without a memory; an access costs by the size of "
-                "the SRAM, so give space.sram_kib and space.dram_gb_per_s"
+            raise InputError(
+                "machine.technology",
+                self.machine.technology,
+                "an access costs by the size of the SRAM, so give space.sram_kib and space.dram_gb_per_s",
+                problem=f"got {self.machine.technology!r} without a memory",
             )
         for name in ("rows", "cols", "double_buffered", "schedule", "order", "precision"):
             _distinct(f"space.{name}", getattr(self.space, name))
@@ -206,21 +211,18 @@ def load(file: Path) -> Sweep:
     """The sweep in a file.
 
     Raises:
-        ValueError: it can't be read, or something in it will not do, in one line.
+        InputError: it can't be read, or something in it will not do.
     """
     return check(read_toml(file, "CONFIG"), str(file))
 
 
 def check(tree: Mapping[str, Any], origin: str) -> Sweep:
-    try:
-        return Sweep.model_validate(tree)
-    except ValidationError as error:
-        raise ValueError(explain(error, Sweep, origin)) from None
+    return validated(Sweep, tree, origin)
 
 
 def _distinct(key: str, values: Sequence[Any]) -> None:
     seen: set[Any] = set()
     for value in values:
         if value in seen:
-            raise ValueError(f"{key}: got {value!r} twice; give each value once")
+            raise InputError(key, value, "give each value once", problem=f"got {value!r} twice")
         seen.add(value)

@@ -7,9 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from jaxgrad.base.schema import Rate, Section, Size, Switch, among, explain, read_toml
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import Rate, Section, Size, Switch, among, read_toml, validated
 from jaxgrad.hardware import FORMATS, Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
 from jaxgrad.hardware.energy_table import load_ert
 from jaxgrad.hardware.machine import PARTITIONS
@@ -63,11 +64,22 @@ def _has_keys(field: str, value: Any, kind: type, *, all_of_them: bool) -> None:
     names = [each.name for each in fields(kind)]
     wrong = [key for key in value if key not in names] or [name for name in names if all_of_them and name not in value]
     if wrong:
-        raise ValueError(f"{field}: got {sorted(value)}; give {'all' if all_of_them else 'some'} of {', '.join(names)}")
+        raise InputError(field, sorted(value), f"give {'all' if all_of_them else 'some'} of {', '.join(names)}")
 
 
-def build(section: MachineSection, folder: Path) -> Machine:
-    """The hardware that a section describes; ``folder`` is what the path of a technology is relative to."""
+def build(section: MachineSection, file: Path) -> Machine:
+    """The hardware that a section of ``file`` describes; paths in it are relative to the file's folder.
+
+    Raises:
+        InputError: its parts don't go together, or a file that it names won't do.
+    """
+    try:
+        return _built(section, file.parent)
+    except InputError as error:
+        raise error.within(f"machine in {file}") from None
+
+
+def _built(section: MachineSection, folder: Path) -> Machine:
     memory = section.memory
     return Machine(
         array=Accelerator(section.rows, section.cols, section.double_buffered),
@@ -110,14 +122,8 @@ def load_machine(file: Path, option: str) -> Machine:
         option: what the user gave it as, for messages.
 
     Raises:
-        ValueError: it can't be read, or something in it will not do, in one line.
+        InputError: it can't be read, or something in it will not do.
     """
     tree = read_toml(file, option)
-    try:
-        section = _File.model_validate({"machine": tree.get("machine")} if "machine" in tree else {}).machine
-    except ValidationError as error:
-        raise ValueError(explain(error, _File, str(file))) from None
-    try:
-        return build(section, file.parent)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"machine in {file}: {error}") from None
+    own = {"machine": tree["machine"]} if "machine" in tree else {}
+    return build(validated(_File, own, str(file)).machine, file)

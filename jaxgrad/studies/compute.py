@@ -104,7 +104,7 @@ def _train(trained: Mapping[str, Any], batch: int) -> dict[str, Any]:
 
     settings = {"model.name": trained["model"], "train.epochs": trained["epochs"], "train.seed": trained["seed"]}
     settings["data.batch_size"] = batch
-    config = resolve(overrides=[Override(key, str(value), key) for key, value in settings.items()])
+    config = resolve(overrides=[Override(key, value, key) for key, value in settings.items()])
     with tempfile.TemporaryDirectory() as folder:
         layers, counters = train_whole(config, Path(folder))
     effectual = {

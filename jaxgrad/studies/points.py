@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from jaxgrad.base.schema import explain
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import validated
 from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import MachineSection, build
@@ -56,7 +55,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
         file: where it is from; paths in it are relative to its folder.
 
     Raises:
-        ValueError: a swept key does not exist, or a machine will not do.
+        InputError: a swept key does not exist, or a machine will not do.
     """
     points: list[Point] = []
     for settings in itertools.product(*(axis.settings() for axis in experiment.sweep)):
@@ -69,9 +68,9 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
                 _put(tree, key, value, str(file))
         at = {axis.name: label for axis, (label, _) in zip(experiment.sweep, settings, strict=True)}
         try:
-            batch = WorkloadSection.model_validate({**tree["workload"]}).batch
-        except ValidationError as error:
-            raise ValueError(f"workload.{explain(error, WorkloadSection, str(file))}") from None
+            batch = validated(WorkloadSection, {**tree["workload"]}, str(file)).batch
+        except InputError as error:
+            raise error.under("workload") from None
         machines = _machines(experiment, tree["machine"], file)
         for network, source in _networks(experiment):
             for variant in experiment.variant:
@@ -99,14 +98,10 @@ def _machines(
 
     def machine_of(variant: VariantSection) -> tuple[MachineSection, Machine]:
         try:
-            section = MachineSection.model_validate(merged(tree, variant.machine))
-        except ValidationError as error:
-            where = f"{file} (variant {variant.name!r})"
-            raise ValueError(f"machine.{explain(error, MachineSection, where)}") from None
-        try:
-            return section, build(section, file.parent)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"machine in {file}: {error}") from None
+            section = validated(MachineSection, merged(tree, variant.machine), f"{file} (variant {variant.name!r})")
+        except InputError as error:
+            raise error.under("machine") from None
+        return section, build(section, file)
 
     for variant in experiment.variant:
         section, machine = machine_of(variant)
@@ -115,8 +110,8 @@ def _machines(
             other = by_name[variant.iso_area_with]
             try:
                 found = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
-            except ValueError as error:
-                raise ValueError(f"variant.iso_area_with in {file}: {error}") from None
+            except InputError as error:
+                raise error.within(f"variant.iso_area_with in {file}") from None
             machine = replace(machine, array=found.array)
         built[variant.name] = section, machine, found
     return built
@@ -138,7 +133,6 @@ def _put(tree: dict[str, Any], key: str, value: Any, origin: str) -> None:
         place = place.get(table) if isinstance(place, dict) else None
     allowed = {"workload": ("batch",), "machine": tuple(MachineSection.model_fields)}
     if not isinstance(place, dict) or (len(tables) == 1 and last not in allowed.get(tables[0], (last,))):
-        raise ValueError(
-            f"sweep.keys in {origin}: got {key!r}; give workload.batch or a key of machine, as machine.rows"
-        )
+        remedy = "give workload.batch or a key of machine, as machine.rows"
+        raise InputError("sweep.keys", key, remedy).read_from(origin)
     place[last] = value

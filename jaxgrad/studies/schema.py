@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
-from jaxgrad.base.schema import Section, Seed, Size, Switch, among, explain, otherwise
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
@@ -30,7 +31,6 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
     "area": ("technology",),
 }  # fmt: skip
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
-Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False), otherwise("give a number above 0")]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
 PARTS: tuple[str, ...] = ("forward", "backward", "vector", "step")
 
@@ -92,10 +92,18 @@ class VariantSection(Section):
     def _can_run(self) -> VariantSection:
         # Schedules that compute both gradients at once take the best of their own where nothing is said.
         if self.order != "separate" and not can_run(self.schedule, self.order):
-            raise ValueError(f"order: got {self.order!r} with schedule {self.schedule!r}; choose one of {_TOGETHER}")
+            raise InputError(
+                "order",
+                self.order,
+                f"choose one of {_TOGETHER}",
+                problem=f"got {self.order!r} with schedule {self.schedule!r}",
+            )
         if self.weight_update == "in_array" and self.schedule != "interleaved":
-            raise ValueError(
-                f"weight_update: got 'in_array' with schedule {self.schedule!r}; choose separate, or interleaved"
+            raise InputError(
+                "weight_update",
+                "in_array",
+                "choose separate, or interleaved",
+                problem=f"got 'in_array' with schedule {self.schedule!r}",
             )
         return self
 
@@ -119,9 +127,9 @@ class SweepSection(Section):
     def _match(self) -> SweepSection:
         for value in self.values:
             if isinstance(value, list) and len(value) != len(self.keys):
-                raise ValueError(f"values: got {value!r}; give one value for each of {', '.join(self.keys)}")
+                raise InputError("values", value, f"give one value for each of {', '.join(self.keys)}")
         if self.labels is not None and len(self.labels) != len(self.values):
-            raise ValueError(f"labels: got {len(self.labels)}; give {len(self.values)}, one for each value")
+            raise InputError("labels", len(self.labels), f"give {len(self.values)}, one for each value")
         return self
 
     def settings(self) -> list[tuple[str, dict[str, Any]]]:
@@ -153,22 +161,25 @@ class PublishedSection(Section):
     variant: str
     over: str | None = None
     quantity: Annotated[str, among(tuple(QUANTITIES))]
-    ratio: Ratio | None = None
-    at_most: Ratio | None = None
-    at_least: Ratio | None = None
+    ratio: Rate | None = None
+    at_most: Rate | None = None
+    at_least: Rate | None = None
     source: str
     assumption: str = ""
 
     @model_validator(mode="after")
     def _one(self) -> PublishedSection:
         if self.ratio is None and self.at_most is None and self.at_least is None:
-            raise ValueError("ratio: got none; give ratio, or at_most, at_least or both")
+            raise InputError("ratio", None, "give ratio, or at_most, at_least or both", problem="got none")
         if self.ratio is not None and not (self.at_most is None and self.at_least is None):
-            raise ValueError(f"ratio: got {self.ratio} and a range; give ratio, or at_most, at_least or both")
+            problem = f"got {self.ratio} and a range"
+            raise InputError("ratio", self.ratio, "give ratio, or at_most, at_least or both", problem=problem)
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least: got {self.at_least}, above at_most; give at most {self.at_most}")
+            problem = f"got {self.at_least}, above at_most"
+            raise InputError("at_least", self.at_least, f"give at most {self.at_most}", problem=problem)
         if self.mean and self.network is not None:
-            raise ValueError(f"mean: got true with network {self.network!r}; leave one of the two out")
+            problem = f"got true with network {self.network!r}"
+            raise InputError("mean", True, "leave one of the two out", problem=problem)
         return self
 
 
@@ -199,26 +210,30 @@ class Experiment(Section):
     def _fits(self) -> Experiment:
         names = [variant.name for variant in self.variant]
         if len(set(names)) < len(names):
-            raise ValueError(f"variant.name: got {names}; give each variant a name of its own")
+            raise InputError("variant.name", names, "give each variant a name of its own")
         wanted = [("baseline", self.baseline)]
         wanted += [("variant.iso_area_with", each.iso_area_with) for each in self.variant if each.iso_area_with]
         wanted += [("published.variant", each.variant) for each in self.published]
         wanted += [("published.over", each.over) for each in self.published if each.over]
         for key, name in wanted:
             if name not in names:
-                raise ValueError(f"{key}: got {name!r}; choose one of {', '.join(names)}, the names of variants")
+                raise InputError(key, name, f"choose one of {', '.join(names)}, the names of variants")
         for variant in self.variant:
             other = next((each for each in self.variant if each.name == variant.iso_area_with), None)
             if other is not None and other.iso_area_with is not None:
-                raise ValueError(
-                    f"variant.iso_area_with: got {other.name!r}, whose own array is found by area; name one "
-                    "whose array is given"
+                raise InputError(
+                    "variant.iso_area_with",
+                    other.name,
+                    "name one whose array is given",
+                    problem=f"got {other.name!r}, whose own array is found by area",
                 )
         if not (self.workload.networks or self.workload.layers or self.trained):
-            raise ValueError("workload: got neither networks nor layers; give some, or a [trained] network")
+            problem = "got neither networks nor layers"
+            raise InputError("workload", None, "give some, or a [trained] network", problem=problem)
         networks = [*self.workload.networks, *(f"{k}x{n}" for k, n in self.workload.layers)]
         if self.trained and networks:
-            raise ValueError(f"workload: got {', '.join(networks)} and [trained]; give one of the two")
+            problem = f"got {', '.join(networks)} and [trained]"
+            raise InputError("workload", networks, "give one of the two", problem=problem)
         _distinct("workload.networks", networks)
         _distinct("sweep.name", [axis.name for axis in self.sweep])
         _distinct("sweep.keys", [key for axis in self.sweep for key in axis.keys])
@@ -226,29 +241,38 @@ class Experiment(Section):
             _distinct(f"sweep {axis.name!r}", [label for label, _ in axis.settings()])
         for each in self.published:
             if each.network is not None and each.network not in (*networks, self.trained and self.trained.model):
-                raise ValueError(f"published.network: got {each.network!r}; it is not in the workload")
+                raise InputError("published.network", each.network, "it is not in the workload")
         for each in self.published:
             given = [*self.machine.model_dump(exclude_none=True), *(key for own in self.variant for key in own.machine)]
             if QUANTITIES[each.quantity] and not set(QUANTITIES[each.quantity]) & set(given):
                 keys = " or ".join(f"machine.{key}" for key in QUANTITIES[each.quantity])
-                raise ValueError(f"published.quantity: got {each.quantity!r}; give {keys} too")
+                raise InputError("published.quantity", each.quantity, f"give {keys} too")
         for variant in self.variant:
             if variant.order != "separate" and self.machine.memory is None and "memory" not in variant.machine:
-                raise ValueError(
-                    f"variant.order: got {variant.order!r} without machine.memory, where nothing depends on it; give a "
-                    "memory, or leave the order out"
+                raise InputError(
+                    "variant.order",
+                    variant.order,
+                    "give a memory, or leave the order out",
+                    problem=f"got {variant.order!r} without machine.memory, where nothing depends on it",
                 )
         if self.compare == "vector" and not self.workload.vector:
-            raise ValueError("compare: got 'vector' without workload.vector; give workload.vector = true")
+            problem = "got 'vector' without workload.vector"
+            raise InputError("compare", "vector", "give workload.vector = true", problem=problem)
         if self.workload.epochs is not None and self.workload.images is None:
-            raise ValueError("workload.epochs: got some without workload.images; give images too")
+            problem = "got some without workload.images"
+            raise InputError("workload.epochs", self.workload.epochs, "give images too", problem=problem)
         if self.workload.vector and self.machine.vector_lanes is None:
-            raise ValueError("workload.vector: got true; give machine.vector_lanes too")
+            raise InputError("workload.vector", True, "give machine.vector_lanes too", problem="got true")
         axes = {axis.name: [label for label, _ in axis.settings()] for axis in self.sweep}
         for each in self.published:
             for axis, label in each.at.items():
                 if label not in axes.get(axis, ()):
-                    raise ValueError(f"published.at: got {axis} = {label!r}; give a swept axis and one of its labels")
+                    raise InputError(
+                        "published.at",
+                        {axis: label},
+                        "give a swept axis and one of its labels",
+                        problem=f"got {axis} = {label!r}",
+                    )
         return self
 
     @property
@@ -262,22 +286,19 @@ def load(file: Path) -> Experiment:
     """The experiment in a file.
 
     Raises:
-        ValueError: it can't be read, or something in it will not do, in one line.
+        InputError: it can't be read, or something in it will not do.
     """
     return check(trees.read(file, "CONFIG"), str(file))
 
 
 def check(tree: Mapping[str, Any], origin: str) -> Experiment:
-    try:
-        return Experiment.model_validate(tree)
-    except ValidationError as error:
-        raise ValueError(explain(error, Experiment, origin)) from None
+    return validated(Experiment, tree, origin)
 
 
 def _distinct(key: str, names: list[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ValueError(f"{key}: got {twice!r} twice; give each once")
+        raise InputError(key, twice, "give each once", problem=f"got {twice!r} twice")
 
 
 def _label(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import read_toml
 
 _EXTENDS = "extends"
@@ -20,17 +21,18 @@ def read(file: Path, option: str) -> dict[str, Any]:
         option: what the user gave it as, for messages.
 
     Raises:
-        ValueError: a file can't be read, or that which is extended extends another, in one line.
+        InputError: a file can't be read, or that which is extended extends another.
     """
     tree = read_toml(file, option)
     if _EXTENDS not in tree:
         return tree
     name, field = tree.pop(_EXTENDS), f"{_EXTENDS} in {file}"
     if not isinstance(name, str):
-        raise ValueError(f"{field}: got {name!r}; give the path of an experiment's file")
+        raise InputError(field, name, "give the path of an experiment's file")
     base = read_toml(file.parent / name, field)
     if _EXTENDS in base:
-        raise ValueError(f"{field}: got {name!r}, which extends another file; give one that does not")
+        problem = f"got {name!r}, which extends another file"
+        raise InputError(field, name, "give one that does not", problem=problem)
     return merged(base, tree)
 
 

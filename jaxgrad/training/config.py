@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, FORWARDS, OBJECTIVES, WEIGHT_UPDATES, Emulation
-from jaxgrad.base.literals import parse_text
+from jaxgrad.base.errors import InputError, choose
 from jaxgrad.base.schema import (
     Decay,
     Folder,
@@ -24,10 +24,8 @@ from jaxgrad.base.schema import (
     Size,
     Switch,
     among,
-    likeliest,
-    one_of,
     read_toml,
-    shown,
+    validated,
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
@@ -102,20 +100,25 @@ class Config(Section):
         for key in ("momentum", "weight_decay"):
             if getattr(given, key) is not None and key not in needed:
                 takers = [name for name in optimizers.NAMES if key in optimizers.DEFAULTS[name]]
-                raise ValueError(
-                    f"optimizer.{key}: got {getattr(given, key)!r}; {given.name} has none: leave it out or "
-                    f"choose optimizer.name among {', '.join(takers)}"
+                raise InputError(
+                    f"optimizer.{key}",
+                    getattr(given, key),
+                    f"{given.name} has none: leave it out or choose optimizer.name among {', '.join(takers)}",
                 )
         if self.emulation.weight_update == "in_array":
             if self.emulation.schedule != "interleaved":
-                raise ValueError(
-                    f"emulation.weight_update: got 'in_array'; it needs emulation.schedule = 'interleaved' (here "
-                    f"{self.emulation.schedule!r}), or choose 'separate' or 'none'"
+                raise InputError(
+                    "emulation.weight_update",
+                    "in_array",
+                    f"it needs emulation.schedule = 'interleaved' (here {self.emulation.schedule!r}), or choose "
+                    "'separate' or 'none'",
                 )
             if given.name != "sgd" or given.weight_decay:
-                raise ValueError(
-                    f"emulation.weight_update: got 'in_array'; it needs plain optimizer.name = 'sgd' without weight "
-                    f"decay (here {given.name!r}), or choose 'separate' or 'none'"
+                raise InputError(
+                    "emulation.weight_update",
+                    "in_array",
+                    f"it needs plain optimizer.name = 'sgd' without weight decay (here {given.name!r}), or choose "
+                    "'separate' or 'none'",
                 )
         return self
 
@@ -131,36 +134,53 @@ class Config(Section):
 
 @dataclass(frozen=True)
 class Override:
-    """One value given on the command line: ``key`` such as ``array.rows``, its text, and what the user typed it as."""
+    """One value given beside the file: ``key`` such as ``array.rows``, and what the user typed it as."""
 
     key: str
-    text: str
+    value: Any
     source: str
+
+    @classmethod
+    def of_text(cls, key: str, text: str, source: str) -> Override:
+        """From text, which becomes what the key holds; where it can't it stays text, to be refused by name.
+
+        Raises:
+            InputError: there is no such key.
+        """
+        holds = _kind(key, text, source)
+        if holds is bool:
+            return cls(key, {"true": True, "false": False}.get(text.strip().lower(), text), source)
+        if holds in (int, float):
+            try:
+                return cls(key, holds(text), source)
+            except ValueError:
+                pass
+        return cls(key, text, source)
 
 
 def resolve(file: Path | None = None, overrides: Sequence[Override] = (), *, base: Config | None = None) -> Config:
     """The configuration of ``file`` (or ``base``, or the defaults) with ``overrides`` on top, the last one winning.
 
     Raises:
-        ValueError: a file that can't be read, a key that doesn't exist or a value that won't do, in one line.
+        InputError: a file that can't be read, a key that doesn't exist or a value that won't do.
     """
-    tree = read_toml(file, "--config") if file else _tree(base) if base else {}
-    sources = {
-        f"{section}.{key}": f"{section}.{key} in {file}"
-        for section, keys in tree.items()
-        if isinstance(keys, dict)
-        for key in keys
-    }
+    tree = read_toml(file, "--config") if file else {}
+    in_file = {f"{section}.{key}" for section, keys in tree.items() if isinstance(keys, dict) for key in keys}
+    if base and not file:
+        tree = _tree(base)
+    sources: dict[str, str] = {}
     for override in overrides:
-        section, key, value = _parse(override)
+        section, _, key = override.key.partition(".")
         if not isinstance(tree.setdefault(section, {}), dict):
             break  # a file with, say, `array = 3`: validation says so
-        tree[section][key] = value
+        tree[section][key] = override.value
         sources[override.key] = override.source
     try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        raise ValueError(_one_line(error, sources)) from None
+        return validated(Config, tree)
+    except InputError as error:
+        if error.field in sources:
+            raise error.renamed(sources[error.field]) from None
+        raise error.read_from(str(file)) if error.field in in_file else error from None
 
 
 def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
@@ -177,36 +197,19 @@ def _tree(config: Config) -> dict[str, Any]:
     return config.model_dump(exclude_none=True)
 
 
-def _parse(override: Override) -> tuple[str, str, Any]:
-    section, _, key = override.key.partition(".")
+def _kind(key: str, text: str, source: str) -> type:
+    """What a key of the configuration holds."""
+    section, _, name = key.partition(".")
+    if not name:
+        raise InputError(source, text, "name a key by its section, such as array.rows=8")
     sections = Config.model_fields
-    got = f"{override.source}: got {shown(override.text)}"
-    if not key:
-        raise ValueError(f"{got}; name a key by its section, such as array.rows=8")
     if section not in sections:
-        raise ValueError(f"{got}; there is no such section; {one_of(sections)}{likeliest(section, list(sections))}")
+        raise InputError(source, text, f"there is no such section; {choose(list(sections), section)}")
     fields = typing.cast(type[Section], sections[section].annotation).model_fields
-    if key not in fields:
-        raise ValueError(f"{got}; there is no such key; {one_of(fields)}{likeliest(key, list(fields))}")
-    annotation = fields[key].annotation
+    if name not in fields:
+        raise InputError(source, text, f"there is no such key; {choose(list(fields), name)}")
+    annotation = fields[name].annotation
     kinds = [kind for kind in typing.get_args(annotation) or (annotation,) if kind is not type(None)]
     while typing.get_origin(kinds[0]) is Annotated:
         kinds = [typing.get_args(kinds[0])[0]]
-    return section, key, parse_text(override.text, typing.cast(type, kinds[0]))
-
-
-def _one_line(error: ValidationError, sources: Mapping[str, str]) -> str:
-    detail = error.errors(include_url=False)[0]
-    location = ".".join(str(part) for part in detail["loc"])
-    message = detail["msg"].removeprefix("Value error, ")
-    if not location:  # from Config itself: the message is whole
-        field, colon, rest = message.partition(": ")
-        return sources.get(field, field) + colon + rest
-    section, _, key = location.partition(".")
-    if detail["type"] == "extra_forbidden":
-        parent = typing.cast(type[Section], Config.model_fields[section].annotation) if key else Config
-        names = list(parent.model_fields)
-        message = f"there is no such key; {one_of(names)}{likeliest(key or section, names)}"
-    elif not key:
-        message = f"give a table, [{section}]"
-    return f"{sources.get(location, location)}: got {shown(detail['input'])}; {message}"
+    return typing.cast(type, kinds[0])

@@ -15,7 +15,7 @@ from jaxgrad.training.config import Config, Override, differences, resolve
 def given(*keys: str) -> list[Override]:
     """Overrides such as ``--set`` makes of ``key=value``."""
     pairs = [key.split("=") for key in keys]
-    return [Override(key, value, f"--set {key}") for key, value in pairs]
+    return [Override.of_text(key, value, f"--set {key}") for key, value in pairs]
 
 
 def file(folder: Path, text: str) -> Path:
