@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Hashable
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, UInt32
 
@@ -93,3 +94,12 @@ class Contraction(Hashable, Protocol):
     @abstractmethod
     def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
         """MACs with no zero operand, of dX and of dW."""
+
+
+def check_operands(lhs: Array, rhs: Array) -> None:
+    """Refuses operands the array has no multiplier for, and empty ones."""
+    for name, operand in (("lhs", lhs), ("rhs", rhs)):
+        if not jnp.issubdtype(operand.dtype, jnp.floating):
+            raise ValueError(f"{name}: got dtype {operand.dtype}; give floats (cast with .astype('float32'))")
+        if 0 in operand.shape:
+            raise ValueError(f"{name}: got shape {operand.shape}; give at least one element along every axis")

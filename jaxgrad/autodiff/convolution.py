@@ -1,4 +1,4 @@
-"""``lax.conv_general_dilated`` on the array: one GEMM a group, by im2col where the GEMM itself is emulated."""
+"""``lax.conv_general_dilated`` as GEMMs: one GEMM a group, by im2col where the GEMM itself is emulated."""
 
 from __future__ import annotations
 
@@ -10,69 +10,18 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Float, Float32, UInt32
+from jaxtyping import Float, UInt32
 
 from jaxgrad.array import convolution as lowering
 from jaxgrad.array.convolution import Convolution, Layout
-from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
-from jaxgrad.autodiff.contraction import Chunks
-from jaxgrad.autodiff.rule import contract
-from jaxgrad.autodiff.task import Task, check_operands
+from jaxgrad.autodiff.contraction import Chunks, check_operands
 
 # About a second-level cache: im2col of some images at a time is 2 to 3 times as fast as of all of them at once.
 _CACHE_BYTES = 1 << 20
 _WORD_BYTES = 4
-
-
-def conv_general_dilated(
-    lhs: Float[Array, "..."],
-    rhs: Float[Array, "..."],
-    window_strides: Sequence[int],
-    padding: str | Sequence[tuple[int, int]],
-    tap: Float32[Array, "2 8 15"],
-    *,
-    emulation: Emulation,
-    lhs_dilation: Sequence[int] | None = None,
-    rhs_dilation: Sequence[int] | None = None,
-    dimension_numbers: Any = None,
-    feature_group_count: int = 1,
-    batch_group_count: int = 1,
-    precision: Any = None,
-    preferred_element_type: DTypeLike | None = None,
-    runs: int = 1,
-) -> Float[Array, "..."]:
-    """``lax.conv_general_dilated``, it and its gradients on the array.
-
-    Args:
-        lhs: the input, x.
-        rhs: the kernel, w.
-        tap: from ``new_tap``; its cotangent tells the counts, to be read with ``read_tap``.
-        emulation: the array, the schedule and the fidelity.
-        precision: XLA's, for native fidelity.
-        runs: how often the forward product runs for each backward pass: 2 where ``jax.checkpoint`` runs it again.
-        The others are as of ``lax.conv_general_dilated``.
-
-    Raises:
-        ValueError: ``lhs_dilation`` or ``batch_group_count`` is not 1 (not emulated), an operand is not of floats, or
-            the shapes do not fit together.
-    """
-    contraction = ConvGeneralDilated.of(
-        lhs,
-        rhs,
-        window_strides,
-        padding,
-        lhs_dilation=lhs_dilation,
-        rhs_dilation=rhs_dilation,
-        dimension_numbers=dimension_numbers,
-        feature_group_count=feature_group_count,
-        batch_group_count=batch_group_count,
-        precision=precision,
-        preferred_element_type=preferred_element_type,
-    )
-    return contract(Task(contraction, emulation, runs=runs), lhs, rhs, tap)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``lax.dot_general`` on the array: the lhs is x, the rhs is w, and every batch element is a GEMM of its own."""
+"""``lax.dot_general`` as GEMMs: the lhs is x, the rhs is w, and every batch element is a GEMM of its own."""
 
 from __future__ import annotations
 
@@ -11,46 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Float, Float32, UInt32
+from jaxtyping import Float, UInt32
 
-from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
-from jaxgrad.autodiff.rule import contract
-from jaxgrad.autodiff.task import Task, check_operands
+from jaxgrad.autodiff.contraction import check_operands
 
 DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
-
-
-def dot_general(
-    lhs: Float[Array, "..."],
-    rhs: Float[Array, "..."],
-    dimension_numbers: DimensionNumbers,
-    tap: Float32[Array, "2 8 15"],
-    *,
-    emulation: Emulation,
-    precision: Any = None,
-    preferred_element_type: DTypeLike | None = None,
-    runs: int = 1,
-) -> Float[Array, "..."]:
-    """``lax.dot_general(lhs, rhs, dimension_numbers)``, it and its gradients on the array.
-
-    Args:
-        lhs: the input, x.
-        rhs: the weights, w.
-        dimension_numbers: as of ``lax.dot_general``, contracting then batch axes; a batch element is a GEMM.
-        tap: from ``new_tap``; its cotangent tells the counts, to be read with ``read_tap``.
-        emulation: the array, the schedule and the fidelity.
-        precision: XLA's, for native fidelity.
-        preferred_element_type: type of the output.
-        runs: how often the forward product runs for each backward pass: 2 where ``jax.checkpoint`` runs it again.
-
-    Raises:
-        ValueError: an operand is not of floats, or its shape has an empty axis.
-    """
-    contraction = DotGeneral.of(lhs, rhs, dimension_numbers, precision, preferred_element_type)
-    return contract(Task(contraction, emulation, runs=runs), lhs, rhs, tap)
 
 
 @dataclass(frozen=True)

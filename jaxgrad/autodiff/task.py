@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 from jaxtyping import UInt32
 
@@ -95,12 +94,3 @@ class Task:
         ).times(contraction.groups)
         of_dx, of_dw = contraction.effectual_backward(live, rhs, cotangent)
         return counters.with_effectual(add(of_dx, of_dw) if dx and dw else of_dx if dx else of_dw)
-
-
-def check_operands(lhs: Array, rhs: Array) -> None:
-    """Refuses operands the array has no multiplier for, and empty ones."""
-    for name, operand in (("lhs", lhs), ("rhs", rhs)):
-        if not jnp.issubdtype(operand.dtype, jnp.floating):
-            raise ValueError(f"{name}: got dtype {operand.dtype}; give floats (cast with .astype('float32'))")
-        if 0 in operand.shape:
-            raise ValueError(f"{name}: got shape {operand.shape}; give at least one element along every axis")
