@@ -38,6 +38,7 @@ NAMES: tuple[str, ...] = (
 ACCESSES: tuple[str, ...] = tuple(name for name in NAMES if name.endswith(("_reads", "_writes")))
 LIMBS = 8
 _LIMB_BITS = 8
+_WORD_LIMBS = 4
 _CAPACITY = 1 << 63
 
 
@@ -57,7 +58,7 @@ def _is_within(count: Any, limit: int) -> bool:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value: compare as_dict()
 class Counters:
-    """Event counts of one or more passes, exact to 2**63.
+    """Event counts of one or more passes, exact below 2**63; a sum beyond stays there, and reading it says so.
 
     A 64-bit count is a pair of uint32, so that it needs no x64 mode and adds up exactly under jit, scan, vmap and
     sharding. Leading axes (from vmap or scan) are kept until ``sum`` folds them. Cycles are clock cycles, reads and
@@ -100,13 +101,15 @@ class Counters:
     def __add__(self, other: Counters) -> Counters:
         if not isinstance(other, Counters):
             return NotImplemented
-        return Counters(*wide.add(self._pair, other._pair))
+        low = wide.add(_word(self.low), _word(other.low))
+        return Counters(*_held(wide.add(wide.add(_word(self.high), _word(other.high)), _word(low.high)), low.low))
 
     def __sub__(self, other: Counters) -> Counters:
-        """What is left of each count; ``other`` must not exceed it."""
+        """What is left of each count; ``other`` must not exceed it. Of what passed 2**63 nothing is known any more."""
         if not isinstance(other, Counters):
             return NotImplemented
-        return Counters(*wide.subtract(self._pair, other._pair))
+        left = wide.subtract(self._pair, other._pair)
+        return Counters(*_held(_word(left.high | _top(self.high) | _top(other.high)), left.low))
 
     def __radd__(self, other: Any) -> Counters:
         # sum([...]) starts from the int 0.
@@ -114,7 +117,9 @@ class Counters:
 
     def sum(self) -> Counters:
         """Adds up all leading axes (the stacked outputs of vmap or scan)."""
-        return Counters(*wide.fold(self._pair, self.low.ndim - 1))
+        axes = self.low.ndim - 1
+        low = wide.fold(_word(self.low), axes)
+        return Counters(*_held(wide.add(wide.fold(_word(self.high), axes), _word(low.high)), low.low))
 
     def times(self, repeats: int) -> Counters:
         """The counts of ``repeats`` such runs."""
@@ -122,7 +127,8 @@ class Counters:
             raise ValueError(f"repeats: got {shown(repeats)}; give a whole number below 2**32")
         factor = jnp.uint32(repeats)
         product = wide.multiply(self.low, factor)
-        return Counters(product.high + self.high * factor, product.low)
+        high = wide.add(wide.multiply(self.high, factor), _word(product.high))
+        return Counters(*_held(high._replace(low=high.low | _top(self.high)), product.low))
 
     def with_effectual(self, effectual: Wide) -> Counters:
         """The same counts with ``effectual_macs``, which only data can tell, put in."""
@@ -149,29 +155,38 @@ class Counters:
     def from_limbs(cls, limbs: Float32[Array, "*batch 8 15"]) -> Counters:
         """The inverse of ``to_limbs``, also for a sum of up to 2**16 of them."""
         whole = limbs.astype(jnp.uint32)
-        zero = jnp.zeros_like(whole[..., 0, :])
-        result = Wide(zero, zero)
-        for index in range(LIMBS):
-            limb, shift = whole[..., index, :], index * _LIMB_BITS
-            if shift >= 32:
-                part = Wide(limb << (shift - 32), zero)
-            elif shift == 0:
-                part = Wide(zero, limb)
-            else:
-                part = Wide(limb >> (32 - shift), limb << shift)
-            result = wide.add(result, part)
-        return cls(*result)
+        words = []
+        for first in range(0, LIMBS, _WORD_LIMBS):
+            word = _word(whole[..., first, :])
+            for index in range(1, _WORD_LIMBS):
+                limb, shift = whole[..., first + index, :], index * _LIMB_BITS
+                word = wide.add(word, Wide(limb >> (32 - shift), limb << shift))
+            words.append(word)
+        low, high = words
+        return cls(*_held(wide.add(high, _word(low.high)), low.low))
 
     def as_dict(self) -> dict[str, int]:
         """The counts as Python ints by name.
 
         Raises:
-            ValueError: there are leading axes; which to add up is the caller's to say, with ``sum``.
+            ValueError: there are leading axes; which to add up is the caller's to say, with ``sum``. Or a count has
+                passed 2**63 - 1.
         """
+        counts = self._read()
+        for name, count in counts.items():
+            if count is None:
+                raise ValueError(
+                    f"{name}: got more than 2**63 - 1, which no counter holds; add up fewer runs at a time"
+                )
+        return {name: count for name, count in counts.items() if count is not None}
+
+    def _read(self) -> dict[str, int | None]:
+        """The counts; None for one that passed what a counter holds."""
         if self.low.ndim != 1:
             raise ValueError(f"counters: got leading axes {self.low.shape[:-1]}; call sum() before as_dict()")
         high, low = np.asarray(self.high).tolist(), np.asarray(self.low).tolist()
-        return {name: (upper << 32) | lower for name, upper, lower in zip(NAMES, high, low, strict=True)}
+        values = [(upper << 32) | lower for upper, lower in zip(high, low, strict=True)]
+        return {name: value if value < _CAPACITY else None for name, value in zip(NAMES, values, strict=True)}
 
     def accesses(self) -> int:
         """SRAM accesses in words: the sum of all reads and writes."""
@@ -181,12 +196,30 @@ class Counters:
     def __repr__(self) -> str:
         if isinstance(self.low, Tracer) or self.low.ndim != 1:
             return f"Counters(<{len(NAMES)} counts, batch {self.low.shape[:-1]}>)"
-        shown = ", ".join(f"{name}={count}" for name, count in self.as_dict().items() if count)
+        known = {name: "over 2**63 - 1" if count is None else count for name, count in self._read().items()}
+        shown = ", ".join(f"{name}={count}" for name, count in known.items() if count)
         return f"Counters({shown})"
 
     @property
     def _pair(self) -> Wide:
         return Wide(self.high, self.low)
+
+
+def _word(value: Array) -> Wide:
+    """A word as a pair."""
+    return Wide(value - value, value)
+
+
+def _top(high: Array) -> Array:
+    """The bit that counts of 2**63 and more have."""
+    return high >> 31 << 31
+
+
+def _held(high: Wide, low: Array) -> Wide:
+    """``high * 2**32 + low``, of which ``high`` may take 64 bits; all ones, for good, where it is 2**63 or more."""
+    past = (high.high != 0) | (high.low >> 31 != 0)
+    ones = jnp.uint32(0) - past.astype(jnp.uint32)
+    return Wide(high.low | ones, low | ones)
 
 
 def total(parts: Sequence[Counters]) -> Counters:

@@ -1,7 +1,7 @@
 """Arithmetic that costs are written in: one formula for Python ints, arrays of integers, and real numbers.
 
-Python ints know no overflow. Arrays of integers are int64 (under ``jax.enable_x64`` in JAX); ``exact`` chooses Python
-ints inside arrays where 64 bits would not do. Of real numbers (a float, or arrays of them) a quotient is rounded up
+Python ints know no overflow, and neither do arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
+``jax.enable_x64``; bounds on them come of the same formulas, given intervals (``designs.intervals``). Of real numbers (a float, or arrays of them) a quotient is rounded up
 smoothly, so that a formula becomes its own relaxation: continuous, and to be differentiated (``designs.relaxed``).
 """
 
@@ -14,18 +14,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # at run time not before it is needed: who describes hardware alone does not wait for it
-    import numpy as np
+    from jaxgrad.base.whole import Whole
 
 Integer = Any
-"""A Python int, or an integer array of NumPy or JAX; in a relaxation a real number."""
+"""A Python int, or an integer array: a ``Whole``, or one of NumPy or JAX; in a relaxation a real number."""
 
-_SAFE = 2.0**62
 _SHARPNESS = 8.0
 _FAR = 1024.0
 
 
 def ceil_div(number: Integer, divisor: Integer) -> Integer:
     """The quotient rounded up; of real numbers ``smooth_ceil`` of it."""
+    own = getattr(number, "ceil_div", None)
+    if own is not None:
+        return own(divisor)
     if is_real(number) or is_real(divisor):
         return smooth_ceil(number / divisor)
     return -(-number // divisor)
@@ -72,9 +74,30 @@ def stacked(rows: Sequence[Sequence[Integer]]) -> list[Integer]:
     return [numpy.stack(every[index::width]) for index in range(width)]
 
 
-def exact(values: Any, *, largest: float) -> np.ndarray:
-    """An integer array in which nothing overflows: int64, or Python ints where results reach ``largest`` beyond it."""
-    return _numpy().asarray(values, "int64" if largest < _SAFE else object)
+def last_block(length: Integer, block: Integer, count: Integer) -> Integer:
+    """The length of the last one of ``count = ceil_div(length, block)`` blocks; known to be 1 to ``block``."""
+    last = length - (count - 1) * block
+    within = getattr(last, "within", None)
+    return last if within is None else within(1, block)
+
+
+def together(terms: Sequence[Integer]) -> Any:
+    """Numbers or arrays along a new first axis, before one axis at least."""
+    numpy = _namespace(*terms)
+    return numpy.stack(numpy.broadcast_arrays(*map(numpy.atleast_1d, terms)))
+
+
+def lookup(table: Sequence[int], index: Any) -> Any:
+    """Entries of a table of numbers, by an array of indices."""
+    numpy = _namespace(index)
+    return numpy.take(numpy.asarray(table), index)
+
+
+def exact(values: Any) -> Whole:
+    """An array of integers in which nothing overflows: see ``base.whole``."""
+    from jaxgrad.base import whole
+
+    return whole.exact(values)
 
 
 def is_real(value: Any) -> bool:

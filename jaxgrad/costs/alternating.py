@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxgrad.base.arithmetic import Integer, ceil_div, maximum, minimum, where
+from jaxgrad.base.arithmetic import Integer, ceil_div, last_block, maximum, minimum, where
 
 
 def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer], window: Integer) -> Integer:
@@ -22,8 +22,8 @@ def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer
         window: steps for which a block stays after its first use.
     """
     rows, cols = (ceil_div(length, size) for length, size in zip(lengths, block, strict=True))
-    last_row = lengths[0] - (rows - 1) * block[0]
-    last_col = lengths[1] - (cols - 1) * block[1]
+    last_row = last_block(lengths[0], block[0], rows)
+    last_col = last_block(lengths[1], block[1], cols)
     everything = _pairs_within(rows, cols, window)
     # Of those, the ones in the last row and in the last column, whose blocks are smaller; the corner is always one.
     in_row = minimum(cols - 1, window // maximum(rows - 1, 1)) + 1
@@ -52,17 +52,14 @@ def _pairs_within(rows: Integer, cols: Integer, window: Integer) -> Integer:
 
 def _floor_sum(count: Integer, divisor: Integer, slope: Integer, offset: Integer) -> Integer:
     """Sum of ``(slope i + offset) // divisor`` for i from 0 to ``count - 1``, by Euclid's algorithm."""
-    alone = all(isinstance(value, int) for value in (count, divisor, slope, offset))
-    n, m, a, b = (
-        np.array(values, object if alone else None) for values in np.broadcast_arrays(count, divisor, slope, offset)
-    )
-    total = np.zeros_like(n)
+    n, m, a, b = count, divisor, slope, offset
+    total = 0
     active = n > 0
     while np.any(active):
-        total = np.where(active, total + (n - 1) * n // 2 * (a // m) + n * (b // m), total)
+        total = where(active, total + (n - 1) * n // 2 * (a // m) + n * (b // m), total)
         a, b = a % m, b % m
         top = a * n + b
         active = active & (top >= m)
-        n, b = np.where(active, top // m, n), np.where(active, top % m, b)
-        m, a = np.where(active, a, m), np.where(active, m, a)
-    return total.item() if alone else total
+        n, b = where(active, top // m, n), where(active, top % m, b)
+        m, a = where(active, a, m), where(active, m, a)
+    return total

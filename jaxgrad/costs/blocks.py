@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jaxgrad.array import closed_form, layers
 from jaxgrad.array.closed_form import Array
 from jaxgrad.array.mapping import AXES, Mapping
-from jaxgrad.base.arithmetic import Integer, is_real, stacked
+from jaxgrad.base.arithmetic import Integer, is_real, last_block, stacked
 from jaxgrad.costs.nests import Sizes, reused_along, trips
 
 
@@ -69,7 +69,7 @@ def _parts(sizes: Sizes, block: Sizes) -> Iterator[_Part]:
     """The full blocks and those at the edges, by size; in arrays a count may be 0."""
     loops = trips(sizes, block)
     along = {
-        axis: ((loops[axis] - 1, block[axis]), (1, sizes[axis] - (loops[axis] - 1) * block[axis])) for axis in "bkn"
+        axis: ((loops[axis] - 1, block[axis]), (1, last_block(sizes[axis], block[axis], loops[axis]))) for axis in "bkn"
     }
     for b, k, n in itertools.product(*along.values()):
         count = b[0] * k[0] * n[0]

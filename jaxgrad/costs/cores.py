@@ -15,7 +15,8 @@ import numpy as np
 
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.mapping import Result
-from jaxgrad.base.arithmetic import ceil_div
+from jaxgrad.base.arithmetic import ceil_div, exact
+from jaxgrad.base.whole import Whole, concatenate
 from jaxgrad.costs import hierarchy
 from jaxgrad.costs.hierarchy import Plan, Planned, Planner
 from jaxgrad.costs.nests import reused_along
@@ -56,7 +57,7 @@ class CoresPlanner:
     """A ``Planner`` for all cores of a machine: it finds the better axis to cut, or the one that is wanted."""
 
     def __init__(self, machine: Machine, shapes: Shapes, objective: str = "cycles") -> None:
-        self._machine, self._shapes, self._objective = machine, shapes, objective
+        self._machine, self._shapes, self._objective = machine, shapes.each(exact), objective
         self._planners: dict[str, Planner] = {}
 
     def forward(self, dataflow: str) -> list[Partition | Unfit]:
@@ -89,9 +90,9 @@ class CoresPlanner:
     ) -> list[Partition | Unfit]:
         """Every layer cut along one axis."""
         parts, remainders = _cut(self._shapes, axis, self._machine.cores)
-        left = np.flatnonzero(remainders.sizes[axis])
+        left = np.flatnonzero(remainders.sizes[axis] > 0)
         if axis not in self._planners:
-            both = Shapes(*(np.concatenate([a, b[left]]) for a, b in zip(parts, remainders, strict=True)))
+            both = Shapes(*(concatenate([a, b[left]]) for a, b in zip(parts[:4], remainders[:4], strict=True)))
             self._planners[axis] = Planner(self._machine, both, self._objective)
         count = len(self._shapes.b)
         plans = plan(self._planners[axis])
@@ -167,7 +168,7 @@ def _cut(shapes: Shapes, axis: str, cores: int) -> tuple[Shapes, Shapes]:
     part = ceil_div(length, cores)
     rest = length % part
 
-    def cut(to: np.ndarray) -> Shapes:
+    def cut(to: Whole) -> Shapes:
         x_words = shapes.x_words if axis == "n" else ceil_div(shapes.x_words * to, length)
         sizes = {**shapes.sizes, axis: to}
         return Shapes(sizes["b"], sizes["k"], sizes["n"], x_words)
@@ -176,7 +177,7 @@ def _cut(shapes: Shapes, axis: str, cores: int) -> tuple[Shapes, Shapes]:
 
 
 def _one(shapes: Shapes, layer: int) -> Shapes:
-    return Shapes(*(int(values[layer]) for values in shapes))
+    return shapes.each(lambda values: int(values[layer]))
 
 
 def _exchanged_words(shares: tuple[Share, ...] | list[Share], shapes: Shapes, result: Result) -> int:

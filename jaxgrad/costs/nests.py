@@ -75,10 +75,13 @@ def trips(sizes: Sizes, block: Sizes) -> dict[str, Integer]:
 
 def visits(nest: Nest, tensor: str, sizes: Sizes, block: Sizes) -> Integer:
     """How often each word of a tensor comes into the scratchpad."""
+    return _visits(nest, tensor, trips(sizes, block))
+
+
+def _visits(nest: Nest, tensor: str, loops: Sizes) -> Integer:
     inner = nest.inner(tensor)
     if not inner or tensor in nest.held:
         return 1
-    loops = trips(sizes, block)
     inside = 1
     for axis in inner:
         inside = inside * loops[axis]
@@ -98,12 +101,13 @@ def traffic(nest: Nest, sizes: Sizes, block: Sizes, words: Mapping[str, Integer]
         words: size of each tensor in words.
     """
     moved: dict[str, Integer] = {}
+    loops = trips(sizes, block)
     for name in nest.operands:
-        moved[f"{name}_reads"] = words[name] * visits(nest, name, sizes, block)
+        moved[f"{name}_reads"] = words[name] * _visits(nest, name, loops)
     spilled = 0
     for name in nest.results:
         moved[f"{name}_writes"] = words[name]
-        spilled = spilled + words[name] * (visits(nest, name, sizes, block) - 1)
+        spilled = spilled + words[name] * (_visits(nest, name, loops) - 1)
     return moved | {"psum_reads": spilled, "psum_writes": spilled}
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
 from jaxgrad.array import layers
 from jaxgrad.array import schedules as known
 from jaxgrad.array.counters import NAMES
@@ -19,7 +17,7 @@ from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import DRAM_NAMES
 from jaxgrad.costs.records import Counts, add
 from jaxgrad.costs.search import Unfit
-from jaxgrad.costs.transfers import Shapes, largest_number
+from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
 
@@ -80,7 +78,7 @@ def through_memory(
     answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
     for dx, dw, weights in dict.fromkeys(problem[4:] for problem in unique):
         group = [problem for problem in unique if problem[4:] == (dx, dw, weights)]
-        stacked = _stacked(group, machine)
+        stacked = Shapes(*(exact(column) for column in zip(*(problem[:4] for problem in group), strict=True)))
         planner = CoresPlanner(machine, stacked, plan_for)
 
         def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:
@@ -144,12 +142,6 @@ class _Sizes(NamedTuple):
     """What mappings want of a GEMM."""
 
     sizes: Mapping[str, int]
-
-
-def _stacked(problems: Sequence[Problem], machine: Machine) -> Shapes:
-    """The shapes as arrays, of Python ints where a step of the search could pass 64 bits."""
-    largest = max(largest_number(problem.shapes, machine) for problem in problems)
-    return Shapes(*(exact(column, largest=largest) for column in np.array([p[:4] for p in problems], object).T))
 
 
 def _complete(counts: Mapping[str, int], machine: Machine) -> Counts:

@@ -9,13 +9,22 @@ import numpy as np
 
 from jaxgrad.array.closed_form import Array
 from jaxgrad.array.counters import ACCESSES
-from jaxgrad.array.mapping import Mapping
-from jaxgrad.base.arithmetic import Integer, ceil_div, minimum
+from jaxgrad.array.mapping import Mapping, Result
+from jaxgrad.base.arithmetic import Integer, ceil_div, exact, minimum, where
 from jaxgrad.base.errors import one_of
+from jaxgrad.base.whole import Whole, concatenate
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.costs.orders import Nests
-from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
+from jaxgrad.costs.transfers import (
+    Shapes,
+    Storage,
+    dram_bytes,
+    dram_words,
+    exposed_cycles,
+    needed_bytes,
+    waiting_cycles,
+)
 from jaxgrad.hardware import Precision
 
 OBJECTIVES: tuple[str, ...] = ("cycles", "dram")
@@ -90,30 +99,35 @@ def search(
         objective: what is least: ``cycles`` (stalls included) or ``dram`` (bytes); the other one breaks a tie.
     """
     one_of("objective", objective, OBJECTIVES)
-    many, block, owner = _candidates(shapes, array)
+    many, block, owner = _candidates(shapes.each(exact).reduced(), array)
     compute = alternatives.cycles(many.sizes, block, array)
-    best = np.zeros((2, len(owner)), compute.dtype)
+    best = (compute, compute)
     chosen = np.full(len(owner), -1)
+    exposed: dict[tuple[tuple[Result, ...], ...], Integer] = {}
     for index, nests in enumerate(families):
+        results = tuple(nest.results for nest in nests)
+        if results not in exposed:
+            exposed[results] = exposed_cycles(nests, many, block, storage, precision)
         spare = storage.spare_bytes(needed_bytes(nests, many, block, precision))
         moved = dram_bytes(dram_words(nests, many, block, precision, spare), precision)
-        cycles = compute + stall_cycles(compute, moved, nests, many, block, storage, precision)
+        cycles = compute + waiting_cycles(compute, moved, exposed[results], storage)
         key = (cycles, moved) if objective == "cycles" else (moved, cycles)
         better = (spare >= 0) & ((chosen < 0) | (key[0] < best[0]) | ((key[0] == best[0]) & (key[1] < best[1])))
-        best = np.where(better, key, best)
+        best = where(better, key[0], best[0]), where(better, key[1], best[1])
         chosen = np.where(better, index, chosen)
+    first_key, second_key = (each.values for each in best)
     found: list[Found | Unfit] = []
     for layer in range(len(shapes.b)):
         mine = np.flatnonzero(owner == layer)
-        winner = mine[np.lexsort((best[1][mine], best[0][mine], chosen[mine] < 0))[0]]
+        winner = int(mine[np.lexsort((second_key[mine], first_key[mine], chosen[mine] < 0))[0]])
         if chosen[winner] < 0:
             spares = [storage.spare_bytes(needed_bytes(nests, many, block, precision))[mine] for nests in families]
-            found.append(Unfit(-int(np.max(spares))))
+            found.append(Unfit(-max(spare.values.max() for spare in spares)))
             continue
-        size = {axis: int(lengths[winner]) for axis, lengths in block.items()}
-        whole = {axis: int(lengths[winner]) for axis, lengths in many.sizes.items()}
+        size = {axis: lengths[winner] for axis, lengths in block.items()}
+        whole = {axis: lengths[winner] for axis, lengths in many.sizes.items()}
         run = Run(alternatives.best(whole, size, array), families[int(chosen[winner])], size)
-        first, second = int(best[0][winner]), int(best[1][winner])
+        first, second = best[0][winner], best[1][winner]
         found.append(Found(run, first, second) if objective == "cycles" else Found(run, second, first))
     return found
 
@@ -128,13 +142,13 @@ def block_sizes(size: int, granule: int) -> list[int]:
     return list(dict.fromkeys([size, *sizes]))
 
 
-def _candidates(shapes: Shapes, array: Array) -> tuple[Shapes, dict[str, np.ndarray], np.ndarray]:
+def _candidates(shapes: Shapes, array: Array) -> tuple[Shapes, dict[str, Whole], np.ndarray]:
     """Every choice of block sizes for every layer: the layer's own shape, the block, and the layer's number."""
     blocks_of: list[np.ndarray] = []
-    for b, k, n in zip(shapes.b, shapes.k, shapes.n, strict=True):
-        axes = block_sizes(int(b), 1), block_sizes(int(k), array.cols), block_sizes(int(n), array.rows)
-        grid = np.meshgrid(*(np.asarray(axis, shapes.b.dtype) for axis in axes), indexing="ij")
+    for b, k, n in zip(shapes.b.tolist(), shapes.k.tolist(), shapes.n.tolist(), strict=True):
+        axes = block_sizes(b, 1), block_sizes(k, array.cols), block_sizes(n, array.rows)
+        grid = np.meshgrid(*(exact(axis).values for axis in axes), indexing="ij")
         blocks_of.append(np.stack([axis.ravel() for axis in grid]))
     owner = np.repeat(np.arange(len(blocks_of)), [part.shape[1] for part in blocks_of])
-    block = dict(zip("bkn", np.concatenate(blocks_of, axis=1), strict=True))
-    return Shapes(*(values[owner] for values in shapes)), block, owner
+    block = {axis: concatenate(part[index] for part in blocks_of) for index, axis in enumerate("bkn")}
+    return shapes.each(lambda values: values[owner]), block, owner

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
 from jaxgrad.array.mapping import AXES
-from jaxgrad.base.arithmetic import Integer, ceil_div, maximum, minimum, where
+from jaxgrad.base.arithmetic import Integer, ceil_div, exact, last_block, maximum, minimum, where
+from jaxgrad.base.whole import gcd
 from jaxgrad.costs.alternating import words_shared
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, trips, visits
-from jaxgrad.hardware import Machine, Memory, PerOperand, Precision
-from jaxgrad.hardware.precision import TENSORS
+from jaxgrad.hardware import Memory, PerOperand, Precision
 
 
 class Shapes(NamedTuple):
@@ -20,12 +20,26 @@ class Shapes(NamedTuple):
     Args:
         b, k, n: their sizes.
         x_words: elements of X as DRAM holds it; fewer than ``b k`` where a convolution's patches overlap.
+        x_share: x_words over ``b k`` as another fraction, if any: in lowest terms, for products of fewer digits.
     """
 
     b: Integer
     k: Integer
     n: Integer
     x_words: Integer
+    x_share: tuple[Integer, Integer] | None = None
+
+    def each(self, function: Callable[[Integer], Integer]) -> Shapes:
+        """What ``function`` makes of every number."""
+        own = self[:4]
+        share = self.x_share and (function(self.x_share[0]), function(self.x_share[1]))
+        return Shapes(*map(function, own), share)
+
+    def reduced(self) -> Shapes:
+        """The same, of arrays, their ``x_share`` in lowest terms."""
+        patches = exact(self.b) * self.k
+        common = gcd(exact(self.x_words), patches)
+        return self._replace(x_share=(self.x_words // common, patches // common))
 
     @property
     def sizes(self) -> Sizes:
@@ -40,7 +54,10 @@ class Shapes(NamedTuple):
 
     def share(self, tensor: str, words: Integer) -> Integer:
         """So many elements of a tensor's matrix, in words as memory holds them."""
-        return ceil_div(words * self.x_words, self.b * self.k) if tensor in ("x", "dx") else words
+        if tensor not in ("x", "dx"):
+            return words
+        some, of = self.x_share or (self.x_words, self.b * self.k)
+        return ceil_div(words * some, of)
 
 
 class Storage(NamedTuple):
@@ -130,36 +147,37 @@ def stall_cycles(
     storage: Storage,
     precision: Precision,
 ) -> Integer:
+    """Cycles in which the array waits for DRAM: ``waiting_cycles`` and ``exposed_cycles`` together."""
+    exposed = exposed_cycles(nests, shapes, block, storage, precision)
+    return waiting_cycles(compute, moved_bytes, exposed, storage)
+
+
+def waiting_cycles(compute: Integer, moved_bytes: Integer, exposed: Integer, storage: Storage) -> Integer:
     """Cycles in which the array waits for DRAM.
 
     Double-buffered, transfers overlap with work as well as they can: the array waits for its first operands, and at
     the end for its last results to leave, and where DRAM takes longer than all that, for DRAM. This is a lower bound:
     transfers are taken to be spread evenly enough. Without double buffering nothing overlaps.
     """
+    transfers = storage.transfer_cycles(moved_bytes)
+    return maximum(exposed, transfers - compute) if storage.double_buffered else transfers
+
+
+def exposed_cycles(
+    nests: Sequence[Nest], shapes: Shapes, block: Sizes, storage: Storage, precision: Precision
+) -> Integer:
+    """Cycles in which transfers cannot overlap with work, whatever the nests' loops; 0 where none can."""
     if not storage.double_buffered:
-        return storage.transfer_cycles(moved_bytes)
+        return 0
     loops = trips(shapes.sizes, block)
-    edge = {axis: shapes.sizes[axis] - (loops[axis] - 1) * block[axis] for axis in "bkn"}
+    edge = {axis: last_block(shapes.sizes[axis], block[axis], loops[axis]) for axis in "bkn"}
     first = last = 0
     # Two nests begin with the same block of dY.
     for name in dict.fromkeys(name for nest in nests for name in nest.operands):
         first = first + _block_bytes(name, shapes, block, precision)
     for name in (name for nest in nests for name in nest.results):
         last = last + _block_bytes(name, shapes, edge, precision)
-    exposed = storage.transfer_cycles(first) + storage.transfer_cycles(last)
-    return maximum(exposed, storage.transfer_cycles(moved_bytes) - compute)
-
-
-def largest_number(shapes: Shapes, machine: Machine) -> float:
-    """No number on the way to a plan's cost is larger; roughly, to tell whether 64 bits will do."""
-    assert machine.memory is not None
-    # Five tensors, one of them spilled, move at most once for each block along the third axis; an array's cycles are
-    # few times the MACs of one PE each.
-    words = 16.0 * shapes.b * shapes.k * shapes.n + 16.0 * shapes.x_words
-    bits = max(machine.precision.format(name).block_bits for name in TENSORS)
-    rate = machine.memory.cycles_per_byte
-    size = 3.0 * (machine.array.rows + machine.array.cols)
-    return words * max(bits, bits / 8 * rate.numerator, size)
+    return storage.transfer_cycles(first) + storage.transfer_cycles(last)
 
 
 def _block_bytes(tensor: str, shapes: Shapes, block: Sizes, precision: Precision) -> Integer:

@@ -1,58 +1,153 @@
-"""What 64 bits hold: bounds on every number of a sweep, from sizes alone, before it begins."""
+"""What 64 bits hold: the sweeps' own formulas, evaluated on intervals before anything runs (``designs.intervals``).
+
+Each layer is looked at with each way to cut it, on a range of arrays at once. Where a range is too wide to tell, it is
+halved, down to single arrays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from jaxgrad.designs.problems import Problems
+import numpy as np
+
+from jaxgrad.costs.transfers import Shapes, Storage
+from jaxgrad.designs import direct, plans
+from jaxgrad.designs.intervals import Interval, Watch
+from jaxgrad.designs.plans import Found, Part
+from jaxgrad.designs.problems import Group
+from jaxgrad.designs.questions import Arrays, Question
+from jaxgrad.designs.splits import Splits, all_splits, block
 
 NONE = (1 << 62) - 1
 """Stands for what does not exist, and is more than anything that does."""
 
-NEST_BITS = 7
-"""Bits for the number of a nest; no part has more nests."""
+_MOST_CASES = 1 << 21  # beyond these a proof is given up
+_TOGETHER = 1 << 14
 
-_BYTES_PER_WORD = 5  # of the widest format, rounded up
-_MOVES = 8  # tensors that move at most, read or written
+Rates = tuple[tuple[int, int], ...]
+Range = tuple[int, int]
 
 
-def largest(problems: Problems, rows: int, cols: int, rates: Sequence[tuple[int, int]] = ()) -> int:
-    """No number in the costing of these layers exceeds this.
+class _Layers(NamedTuple):
+    """Layers as what caches are keyed by: (b, k, n, x_words, the share's two, times) of each."""
 
-    A tile does at least one MAC, so there are no more tiles than MACs; each takes 3 rows + columns beyond its stream,
-    and each streamed row does at least one MAC. A word moves at most once for each MAC it has a part in.
+    numbers: tuple[tuple[int, ...], ...]
+
+
+def check(question: Question, group: Group, rows: Any, cols: Any, rates: Sequence[tuple[int, int]], name: str) -> None:
+    """Refuses what could pass 64 bits.
 
     Args:
-        problems: the layers.
-        rows, cols: of the largest array.
+        question: what is asked.
+        group: the layers.
+        rows, cols: of the arrays.
         rates: (cycles, bytes) of the bandwidths; none without a memory.
-    """
-    shapes, largest_macs, all_macs, shared = problems.shapes, 0, 0, 0
-    for b, k, n, x_words, often in zip(*map(list, shapes), problems.forward_times, strict=True):
-        macs = int(b) * int(k) * int(n)
-        largest_macs = max(largest_macs, macs)
-        all_macs += macs * int(often)
-        shared = max(shared, int(b) * int(k) * max(int(x_words), 1))
-    each = 2 * 2 * (3 * rows + cols + 2)  # two products, on two links
-    events = all_macs * each
-    if not rates:
-        return events
-    moved = _MOVES * _BYTES_PER_WORD * largest_macs
-    time = max(2 * (each * largest_macs + 2 * moved * cycles) * size + 2 * moved * cycles for cycles, size in rates)
-    # Formats of 264 bits to 32 words: bits are counted before they are bytes.
-    bits = 264 * _MOVES * all_macs
-    return max(events, shared, bits, moved << NEST_BITS, time)
-
-
-def check(problems: Problems, rows: int, cols: int, rates: Sequence[tuple[int, int]], name: str) -> None:
-    """Refuses what could overflow.
+        name: of the network, for the message.
 
     Raises:
-        ValueError: 64 bits might not do.
+        ValueError: 64 bits might not do, in one line.
     """
-    if largest(problems, rows, cols, rates) >= NONE:
-        batch = int(max(problems.shapes.b))
-        raise ValueError(
-            f"batch: got {batch} rows in {name}'s largest product; counts could pass 64 bits: give a smaller batch or "
-            "array, or rates with fewer digits"
+    x_share = group.shapes.x_share or (group.shapes.x_words, group.shapes.x_words)
+    columns = (*group.shapes[:4], *x_share, question.times(group))
+    layers = _Layers(tuple(zip(*(np.asarray(column).tolist() for column in columns), strict=True)))
+    asked = question, group.dx, group.dw, layers, tuple(dict.fromkeys(rates))
+    exactly = [(int(np.min(sizes)), int(np.max(sizes))) for sizes in (rows, cols)]
+    # Ranges of powers of two serve for many chunks of designs.
+    widened = [(1 << (low.bit_length() - 1), 1 << (high - 1).bit_length()) for low, high in exactly]
+    if _holds(*asked, *widened) or _holds(*asked, *exactly):
+        return
+    batch = max(int(b) for b in group.shapes.b)
+    raise ValueError(
+        f"batch: got {batch} rows in {name}'s largest product; counts could pass 64 bits: give a smaller batch or "
+        "array, or rates with fewer digits"
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _holds(question: Question, dx: bool, dw: bool, layers: _Layers, rates: Rates, rows: Range, cols: Range) -> bool:
+    """Whether all numbers stay below ``NONE``, on arrays of any of these rows and columns."""
+    parts = list(dict.fromkeys(part for plan in question.plans(dx, dw) for part in plan)) if rates else []
+    tried = [_splits(layer, rows, cols) if rates else [(1, 1, 1)] for layer in layers.numbers]
+    pending = np.array(
+        [
+            (*layer, *each, *rows, *cols)
+            for layer, own in zip(layers.numbers, tried, strict=True)
+            for each in own
+        ],
+        np.int64,
+    ).reshape(-1, 14)  # fmt: skip
+    seen = 0
+    while len(pending):
+        seen += len(pending)
+        if seen > _MOST_CASES:
+            return False
+        over = np.concatenate(
+            [
+                _over(pending[start : start + _TOGETHER], question, dx, dw, parts, len(layers.numbers), rates)
+                for start in range(0, len(pending), _TOGETHER)
+            ]
         )
+        failed = pending[over]
+        if np.any((failed[:, 10] == failed[:, 11]) & (failed[:, 12] == failed[:, 13])):
+            return False
+        pending = _halved(_halved(failed, 10), 12)
+    return True
+
+
+def _over(
+    cases: np.ndarray, question: Question, dx: bool, dw: bool, parts: Sequence[Part], layers: int, rates: Rates
+) -> np.ndarray:
+    """Which cases could pass the limit."""
+    watch = Watch(len(cases), NONE)
+    b, k, n, x_words, some, of, times, *split, rows, to_rows, cols, to_cols = (
+        watch.interval(column, column) for column in cases.T[:, :, None]
+    )
+    shapes = Shapes(b, k, n, x_words, (some, of))
+    array = Arrays(_between(rows, to_rows), _between(cols, to_cols), question.double_buffered)
+    # The sum over all layers is at most so many times the largest one.
+    often = times * layers
+    if not parts:
+        for value in direct.counted(question, shapes.sizes, array, dx, dw).values():
+            often * value
+        return watch.over
+    storage = Storage(0, *(watch.interval(ends, ends) for ends in zip(*rates, strict=True)), question[4])
+    for part in parts:
+        _evaluate(part, shapes, array, storage, question, Splits(*split), often)
+    return watch.over
+
+
+def _evaluate(
+    part: Part, shapes: Shapes, array: Arrays, storage: Storage, question: Question, splits: Splits, often: Interval
+) -> None:
+    """All that ``engine`` computes with one way to cut the layers."""
+    own = block(shapes.sizes, splits, array)
+    offer = plans.candidate(part, shapes, own, array, question.precision)
+    plans.packed(part, offer)
+    exposed = plans.exposed_cycles(part, shapes, own, storage, question.precision)
+    2 * plans.time(offer.compute, exposed, offer.moved_bytes, storage)  # a plan has two parts at most
+    nest = often.watch.interval(0, len(part.nests) - 1)
+    found = Found(0, 0, nest, splits)
+    for value in plans.counts(part, found, shapes, array, storage, question.precision).values():
+        often * value
+
+
+def _between(low: Interval, high: Interval) -> Interval:
+    return low.watch.interval(low.low, high.high)
+
+
+def _splits(layer: tuple[int, ...], rows: Range, cols: Range) -> list[Splits]:
+    b, k, n, *_ = layer
+    return list(all_splits({"b": b, "k": -(-k // cols[0]), "n": -(-n // rows[0])}))
+
+
+def _halved(cases: np.ndarray, at: int) -> np.ndarray:
+    """Each range of two columns in two, at its geometric mean; a single number stays."""
+    low, high = cases[:, at], cases[:, at + 1]
+    wide = low < high
+    middle = np.minimum(np.sqrt(low.astype(float) * high).astype(np.int64), high - 1)
+    first, second = cases.copy(), cases[wide].copy()
+    first[wide, at + 1] = middle[wide]
+    second[:, at] = middle[wide] + 1
+    return np.concatenate([first, second])

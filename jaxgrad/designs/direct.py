@@ -12,23 +12,39 @@ import numpy as np
 from jax import lax
 
 from jaxgrad.array import layers, schedules
-from jaxgrad.base.arithmetic import where
+from jaxgrad.base.arithmetic import exact, where
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.designs.devices import on_devices, padded
 from jaxgrad.designs.problems import Problems
 from jaxgrad.designs.questions import Arrays, Question
 
 
-def without_memory(question: Question, problems: Problems, arrays: Arrays) -> dict[str, Any]:
-    """Counts of all layers together where the scratchpad holds everything: by name, int64 arrays of shape [G]."""
+def without_memory(question: Question, problems: Problems, arrays: Arrays, name: str = "network") -> dict[str, Any]:
+    """Counts of all layers together where the scratchpad holds everything.
+
+    Args:
+        question: what is asked.
+        problems: the layers.
+        arrays: G of them.
+        name: of the network, for messages.
+
+    Returns:
+        By name, arrays of shape [G] that cannot overflow (``arithmetic.exact``).
+
+    Raises:
+        ValueError: 64 bits might not do.
+    """
+    from jaxgrad.designs import bounds  # which evaluates ``counted``
+
     totals: dict[str, Any] = {}
     devices = jax.device_count()
     rows, cols = (padded(values, devices) for values in (arrays.rows, arrays.cols))
     for group in question.groups(problems):
+        bounds.check(question, group, arrays.rows, arrays.cols, (), name)
         with jax.enable_x64(True):
             found = _direct(question, group.dx, group.dw, devices)(rows, cols, group.shapes, question.times(group))
-        for name, values in found.items():
-            totals[name] = totals.get(name, 0) + np.asarray(values)[: len(arrays.rows)]
+        for counter, values in found.items():
+            totals[counter] = totals.get(counter, 0) + exact(np.asarray(values)[: len(arrays.rows)])
     return totals
 
 

@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxgrad.base.arithmetic import exact
 from jaxgrad.costs.transfers import Shapes, Storage
-from jaxgrad.designs import plans
-from jaxgrad.designs.bounds import NEST_BITS, NONE
+from jaxgrad.designs import bounds, plans
+from jaxgrad.designs.bounds import NONE
 from jaxgrad.designs.devices import on_devices, padded
-from jaxgrad.designs.plans import Found, Part
+from jaxgrad.designs.plans import NEST_BITS, Found, Part
 from jaxgrad.designs.problems import Problems
 from jaxgrad.designs.questions import Arrays, Counts, Question
 from jaxgrad.designs.splits import Splits, block
@@ -37,7 +38,9 @@ class Memories(NamedTuple):
     double_buffered: bool
 
 
-def with_memory(question: Question, problems: Problems, arrays: Arrays, memories: Memories) -> tuple[Counts, Any]:
+def with_memory(
+    question: Question, problems: Problems, arrays: Arrays, memories: Memories, name: str
+) -> tuple[Counts, Any]:
     """Counts of all layers together, and whether all of them fit.
 
     Args:
@@ -45,10 +48,14 @@ def with_memory(question: Question, problems: Problems, arrays: Arrays, memories
         problems: the layers.
         arrays: G of them.
         memories: S scratchpads and W bandwidths.
+        name: of the network, for messages.
 
     Returns:
-        By phase and name, int64 arrays of shape [G, S, W], and a bool one [G, S]. Where a layer does not fit, the
-        counts mean nothing.
+        By phase and name, arrays of shape [G, S, W] that cannot overflow (``arithmetic.exact``), and a bool one
+        [G, S]. Where a layer does not fit, the counts mean nothing.
+
+    Raises:
+        ValueError: 64 bits might not do.
     """
     totals: Counts = {}
     fits = np.ones((len(arrays.rows), len(memories.usable_bytes)), bool)
@@ -58,6 +65,8 @@ def with_memory(question: Question, problems: Problems, arrays: Arrays, memories
         choices = question.plans(group.dx, group.dw)
         if not choices:
             continue
+        rates = list(zip(memories.cycles.tolist(), memories.of_bytes.tolist(), strict=True))
+        bounds.check(question, group, arrays.rows, arrays.cols, rates, name)
         every = Arrays(rows, cols, question.double_buffered)
         splits, many = plans.tried(choices, group.shapes, every, memories.usable_bytes, question.precision)
         with jax.enable_x64(True):
@@ -67,8 +76,8 @@ def with_memory(question: Question, problems: Problems, arrays: Arrays, memories
         fits &= np.asarray(fit)[: len(arrays.rows)]
         for phase, counted in found.items():
             own = totals.setdefault(phase, {})
-            for name, values in counted.items():
-                own[name] = own.get(name, 0) + np.asarray(values)[: len(arrays.rows)]
+            for counter, values in counted.items():
+                own[counter] = own.get(counter, 0) + exact(np.asarray(values)[: len(arrays.rows)])
     return totals, fits
 
 
@@ -134,14 +143,15 @@ def _search(
         own = block(shapes.sizes, Splits(*splits[index]), array)
         offer = plans.candidate(part, shapes, own, array, precision)
         # Of one block's nests the one that moves least: all else is the same.
-        packed = (offer.moved_bytes << NEST_BITS) | jnp.arange(len(part.nests))[:, None]
+        packed = plans.packed(part, offer)
         fitting = offer.needed_bytes[:, :, None] <= usable
         least = jnp.broadcast_to(jnp.min(jnp.where(fitting, packed[:, :, None], NONE), 0), (groups, sizes))
         edges = block(shapes.sizes, Splits(*splits[index]), outer)
         exposed = plans.exposed_cycles(part, shapes, edges, storage, precision)
         exposed = jnp.broadcast_to(exposed, (groups, rates))[:, None, :]
-        time = plans.time(offer.compute[:, None, None], exposed, (least >> NEST_BITS)[:, :, None], storage)
         fits = (least < NONE)[:, :, None]
+        moved = jnp.where(fits, (least >> NEST_BITS)[:, :, None], 0)  # of what does not fit, nothing overflows either
+        time = plans.time(offer.compute[:, None, None], exposed, moved, storage)
         better = fits & ((time < best[0]) | ((time == best[0]) & (least[:, :, None] < best[1])))
         return (
             jnp.where(better, time, best[0]),

@@ -12,14 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgrad.array import schedules
 from jaxgrad.array.closed_form import Array
 from jaxgrad.array.mapping import AXES, Mapping, Result
-from jaxgrad.base.arithmetic import Integer, ceil_div, where
-from jaxgrad.costs import blocks
+from jaxgrad.base.arithmetic import Integer, ceil_div, lookup, together, where
+from jaxgrad.costs import blocks, transfers
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.orders import FUSED, Nests, families
@@ -27,6 +26,9 @@ from jaxgrad.costs.search import Alternatives
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, needed_bytes, stall_cycles
 from jaxgrad.designs.splits import Splits, all_splits, block
 from jaxgrad.hardware import Precision
+
+NEST_BITS = 7
+"""Bits for the number of a nest; no part has more nests."""
 
 ORDERS: tuple[str, ...] = ("separate", *FUSED, "best")
 """Orders that the coarse search knows; its ``best`` is the best of the others, ``alternating`` not among them."""
@@ -158,6 +160,13 @@ def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: P
     )
 
 
+def packed(part: Part, offer: Candidate) -> Any:
+    """Bytes moved and the number of the nest in one number, [N, G]: the least one is the nest that moves least."""
+    return (offer.moved_bytes << NEST_BITS) + np.arange(len(part.nests)).reshape(
+        -1, *(1,) * (offer.moved_bytes.ndim - 1)
+    )
+
+
 def _inside_bytes(nest: Nest, name: str, shapes: Shapes, own: Sizes, precision: Precision) -> Integer:
     words = shapes.share(name, resident(nest, name, shapes.sizes, own))
     return precision.bytes("psum" if name in nest.results else name, words)
@@ -166,7 +175,7 @@ def _inside_bytes(nest: Nest, name: str, shapes: Shapes, own: Sizes, precision: 
 def _looked_up(nests: Sequence[Nest], term: Callable[[Nest], Integer], kind: Callable[[Nest], Any]) -> Any:
     """A term of each nest, [N, G], where nests of one kind have the same."""
     kinds = {kind(nest): nest for nest in nests}
-    terms = jnp.stack(jnp.broadcast_arrays(*map(jnp.atleast_1d, map(term, kinds.values()))))
+    terms = together([term(nest) for nest in kinds.values()])
     numbers = {each: index for index, each in enumerate(kinds)}
     return terms[np.array([numbers[kind(nest)] for nest in nests])]
 
@@ -183,9 +192,7 @@ def _again(nest: Nest, tensor: str) -> frozenset[str]:
 
 def exposed_cycles(part: Part, shapes: Shapes, own: Sizes, storage: Storage, precision: Precision) -> Integer:
     """Cycles in which transfers cannot overlap with work; 0 where none can, and all of them count as transfers."""
-    if not storage.double_buffered:
-        return 0
-    return stall_cycles(0, 0, part.nests[0], shapes, own, storage, precision)
+    return transfers.exposed_cycles(part.nests[0], shapes, own, storage, precision)
 
 
 def time(compute: Integer, exposed: Integer, moved: Integer, storage: Storage) -> Integer:
@@ -239,7 +246,7 @@ def needed(part: Part, nest: Integer, shapes: Shapes, own: Sizes, precision: Pre
 
 
 def _entry(table: Sequence[int], index: Integer) -> Integer:
-    return table[index] if isinstance(index, int) else jnp.asarray(table)[index]
+    return table[index] if isinstance(index, int) else lookup(table, index)
 
 
 def tried(
@@ -257,7 +264,7 @@ def tried(
     rows, cols = np.asarray(arrays.rows), np.asarray(arrays.cols)
     parts = [part for plan in choices for part in plan]
     lists: list[np.ndarray] = []
-    for b, k, n, x_words in zip(*shapes, strict=True):
+    for b, k, n, x_words in zip(*shapes[:4], strict=True):
         one = Shapes(int(b), int(k), int(n), int(x_words))
         tiles = {"b": one.b, "k": ceil_div(one.k, int(cols.min())), "n": ceil_div(one.n, int(rows.min()))}
         every = np.array(list(all_splits(tiles)), np.int64)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgrad.base.arithmetic import exact
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.programs import LayerGemm
 
@@ -46,7 +47,7 @@ class Problems(NamedTuple):
         """By what gradients they want."""
         for dx, dw in sorted(set(zip(self.dx.tolist(), self.dw.tolist(), strict=True))):
             own = (self.dx == dx) & (self.dw == dw)
-            shapes = Shapes(*(values[own] for values in self.shapes))
+            shapes = self.shapes.each(lambda values, own=own: values[own])
             yield Group(shapes, self.times[own], self.forward_times[own], dx, dw)
 
     def __len__(self) -> int:
@@ -74,4 +75,5 @@ def problems(gemms: Sequence[LayerGemm], *, patches_in_dram: bool) -> Problems:
         total[1] += gemm.times + gemm.recomputed
     b, k, n, x_words, dx, dw = (np.array(column) for column in zip(*often, strict=True))
     times, forward = (np.array(column, np.int64) for column in zip(*often.values(), strict=True))
-    return Problems(Shapes(*(c.astype(np.int64) for c in (b, k, n, x_words))), times, forward, dx, dw)
+    shapes = Shapes(*(exact(column) for column in (b, k, n, x_words))).reduced()
+    return Problems(shapes.each(lambda values: values.values), times, forward, dx, dw)

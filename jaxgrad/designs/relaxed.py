@@ -87,7 +87,7 @@ def layers(question: Question, group: Group, arrays: Arrays, usable_bytes: Seque
         arrays: some of those that may come up; blocks that fit with none of them are not tried.
         usable_bytes: of the scratchpads; None without a memory.
     """
-    shapes = Shapes(*(np.asarray(values, float) for values in group.shapes))
+    shapes = group.shapes.each(lambda values: np.asarray(values, float))
     times = np.asarray(question.times(group), float)
     found = question.plans(group.dx, group.dw)
     if usable_bytes is None or not found:

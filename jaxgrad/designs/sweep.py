@@ -10,6 +10,8 @@ import numpy as np
 
 from jaxgrad.array.counters import ACCESSES, NAMES
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.base.arithmetic import exact
+from jaxgrad.base.whole import concatenate
 from jaxgrad.costs import area, energy, step_cost, summary
 from jaxgrad.costs.hierarchy import phase_dram_bytes
 from jaxgrad.costs.transfers import Storage
@@ -65,7 +67,10 @@ def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technol
     ]
     if sweep.search.plans == "coarse":
         layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
-        bounds.check(layers, rows, cols, rates, chunk.network)
+        sizes = [np.array(lengths) for lengths in zip(*chunk.arrays, strict=True)]
+        for question in _questions(chunk, sweep):
+            for group in question.groups(layers):
+                bounds.check(question, group, *sizes, rates, chunk.network)
     if known:
         priced = machine(sweep, chunk, known, rows, cols, 1, chunk.dram_gb_per_s[0])
         energy.table(priced)
@@ -78,23 +83,18 @@ def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm]) -> Table:
     """Without a memory: the scratchpad holds everything."""
     layers = problems(gemms, patches_in_dram=True)
     arrays = _arrays(chunk)
-    precision = Precision.of(chunk.precision)
-    forward = direct.without_memory(
-        Question(sweep.machine.forward, "", "", chunk.double_buffered, True, precision), layers, arrays
-    )
+    ahead, *back = _questions(chunk, sweep)
+    forward = direct.without_memory(ahead, layers, arrays, chunk.network)
     found = []
-    for schedule in chunk.schedules:
-        own = direct.without_memory(
-            Question(None, schedule, "", chunk.double_buffered, True, precision), layers, arrays
-        )
+    for question in back:
+        own = direct.without_memory(question, layers, arrays, chunk.network)
         counts = {name: forward.get(name, 0) + own.get(name, 0) for name in NAMES}
         found.append([counts["cycles"], sum(counts[name] for name in ACCESSES)])
-    cycles, accesses = (np.concatenate(column).tolist() for column in zip(*found, strict=True))
+    cycles, accesses = (concatenate(column).tolist() for column in zip(*found, strict=True))
     return {"cycles": cycles, "sram_accesses_words": accesses}
 
 
 def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
-    fixed, precision = sweep.machine, Precision.of(chunk.precision)
     layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
     rows, cols = chunk.arrays[0]
     storages = {
@@ -107,22 +107,21 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
         np.array([storages[kib, chunk.dram_gb_per_s[0]].usable_bytes for kib in chunk.sram_kib], np.int64),
         np.array([storages[chunk.sram_kib[0], gb].cycles for gb in chunk.dram_gb_per_s], np.int64),
         np.array([storages[chunk.sram_kib[0], gb].of_bytes for gb in chunk.dram_gb_per_s], np.int64),
-        fixed.memory_double_buffered,
+        sweep.machine.memory_double_buffered,
     )
 
-    def ask(forward: str | None, schedule: str, order: str) -> tuple[Counts, Any]:
-        question = Question(forward, schedule, order, chunk.double_buffered, fixed.memory_double_buffered, precision)
-        return engine.with_memory(question, layers, _arrays(chunk), memories)
+    def ask(question: Question) -> tuple[Counts, Any]:
+        return engine.with_memory(question, layers, _arrays(chunk), memories, chunk.network)
 
-    asked = [(schedule, order) for schedule in chunk.schedules for order in chunk.orders]
+    first, *asked = _questions(chunk, sweep)
     with ThreadPoolExecutor(_THREADS) as pool:
-        ahead = pool.submit(ask, fixed.forward, "", "")
-        back = [pool.submit(ask, None, schedule, order) for schedule, order in asked]
+        ahead = pool.submit(ask, first)
+        back = [pool.submit(ask, question) for question in asked]
         forward, forward_fits = ahead.result()
         found = [each.result() for each in back]
     tables = []
-    for (schedule, _), (counts, fits) in zip(asked, found, strict=True):
-        quantities = _quantities({**forward, **counts}, chunk, sweep, known, schedule)
+    for question, (counts, fits) in zip(asked, found, strict=True):
+        quantities = _quantities({**forward, **counts}, chunk, sweep, known, question.schedule)
         possible = _listed((fits & forward_fits)[:, :, None], chunk)
         tables.append(
             {
@@ -133,16 +132,23 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
     return {name: [value for table in tables for value in table[name]] for name in tables[0]}
 
 
-def _listed(values: np.ndarray, chunk: Chunk) -> list[Any]:
+def _questions(chunk: Chunk, sweep: Sweep) -> list[Question]:
+    """The forward pass, then the gradients by schedule and order."""
+    fixed, precision = sweep.machine, Precision.of(chunk.precision)
+    asked = [(fixed.forward, "", ""), *((None, name, order) for name in chunk.schedules for order in chunk.orders)]
+    return [Question(*each, chunk.double_buffered, fixed.memory_double_buffered, precision) for each in asked]
+
+
+def _listed(values: Any, chunk: Chunk) -> list[Any]:
     """One value for each array, scratchpad and bandwidth."""
-    return np.broadcast_to(values, chunk.shape[2:]).ravel().tolist()
+    return np.broadcast_to(np.asarray(values), chunk.shape[2:]).ravel().tolist()
 
 
 def _quantities(
     phases: Counts, chunk: Chunk, sweep: Sweep, known: Technology | None, schedule: str
 ) -> dict[str, np.ndarray]:
     """The results from counts by phase, each an array [arrays, scratchpads, bandwidths]; the costs' own formulas."""
-    zero = np.zeros(chunk.shape[2:], np.int64)
+    zero = exact(np.zeros(chunk.shape[2:], np.int64))
     some = next(iter(machines(sweep, chunk, known)))
     stalls = sum((counts["stall_cycles"] for counts in phases.values()), zero)
     cycles = time_cycles(phases)

@@ -218,3 +218,40 @@ REFUSALS = [
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.field}-{refusal.shown}")
 def test_refusals(refusal: Refusal) -> None:
     assert_refused(refusal)
+
+
+def saturated(count: int) -> dict[str, int | None]:
+    return dict.fromkeys(NAMES, 0) | {"macs": count if count < CAPACITY else None}
+
+
+def read(counters: Counters) -> dict[str, int | None]:
+    """The counts, None for those that can't be read."""
+    if "macs=over 2**63 - 1" not in repr(counters):
+        return dict(counters.as_dict())
+    assert_refused(Refusal(counters.as_dict, "macs", "more than 2**63 - 1", "add up fewer"))
+    return saturated(CAPACITY)
+
+
+LARGE = st.sampled_from([2**62, 2**63 - 1, 2**32 - 1, 2**61 + 1]) | st.integers(0, CAPACITY - 1)
+
+
+@given(st.lists(LARGE, min_size=1, max_size=6), st.integers(0, 2**32 - 1))
+def test_what_passes_63_bits_says_so(values: list[int], repeats: int) -> None:
+    """Four times 2^62 is no 0: sums stay past the end, however they are added up, and whatever is added to them."""
+    parts = [Counters.of(macs=value) for value in values]
+    expected = saturated(sum(values))
+    assert read(total(parts)) == expected
+    stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+    assert read(stack.sum()) == expected
+    limbs = sum(part.to_limbs() for part in parts)
+    assert read(Counters.from_limbs(jnp.asarray(limbs))) == expected
+    assert read(parts[0].times(repeats)) == saturated(values[0] * repeats)
+    past = Counters.of(macs=CAPACITY - 1) + Counters.of(macs=1)
+    for still in (past + parts[0], past - parts[0], past.times(1), Counters.from_limbs(past.to_limbs())):
+        assert read(still) == saturated(CAPACITY)
+
+
+def test_what_is_past_the_end_stays_there_when_it_is_stacked() -> None:
+    past = Counters.of(macs=2**62).times(4)
+    pair = jax.tree.map(lambda *leaves: jnp.stack(leaves), past, past)
+    assert read(pair.sum()) == saturated(CAPACITY)

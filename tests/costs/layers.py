@@ -19,7 +19,7 @@ SEPARATE = tuple(nest for results in RESULTS for loops in LOOPS for nest in hold
 
 def arrayed(*several: Shapes) -> Shapes:
     """Layers as the search wants them."""
-    return Shapes(*(np.array(column, np.int64) for column in zip(*several, strict=True)))
+    return Shapes(*(np.array(column, np.int64) for column in zip(*(layer[:4] for layer in several), strict=True)))
 
 
 class Cut(NamedTuple):
