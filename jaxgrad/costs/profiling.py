@@ -206,8 +206,8 @@ def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
     guessed = [own for own in found if own.guessed]
     if guessed:
         notes.append(
-            f"guessed: {len(guessed)} products that JAX did not transpose are taken for gradients, since one operand "
-            f"comes from a gradient and the other is a forward product's ({_lines(guessed)})"
+            f"guessed: {len(guessed)} products that JAX did not transpose are taken for gradients, by what they "
+            f"contract and what their operands come from ({_lines(guessed)})"
         )
     return notes
 

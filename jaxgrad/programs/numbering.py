@@ -19,7 +19,7 @@ from jax.extend.core import Literal as Constant
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.gemms import is_marked
 from jaxgrad.programs.kinds import Place
-from jaxgrad.programs.operations import MADE
+from jaxgrad.programs.operations import MADE, elements
 
 # They show the elements that they are given, all of them.
 _SHOWS = frozenset({
@@ -54,6 +54,31 @@ class Site(NamedTuple):
     runs: int
 
 
+class Join(NamedTuple):
+    """Where a value is one of several.
+
+    Args:
+        sources: what a loop begins with, and what one of its rounds hands on; or what the branches return.
+        loops: whether it is a loop's.
+        entry: how many sites come before the loop.
+        trips: how many rounds it has.
+    """
+
+    sources: tuple[Value, ...]
+    loops: bool
+    entry: int = 0
+    trips: int = 1
+
+
+class Shown(NamedTuple):
+    """The equation that makes a view, the operand whose elements that shows, and the shapes of the two."""
+
+    equation: JaxprEqn
+    value: Value
+    inside: tuple[int, ...]
+    outside: tuple[int, ...]
+
+
 class Trace(NamedTuple):
     """A whole trace, as the walk finds it.
 
@@ -62,12 +87,20 @@ class Trace(NamedTuple):
         made: the origins of what equations make and loops carry; what is left is given.
         carried: the origins of what loops carry, weights in training among it.
         needed: the origins of results, and of what effects take, loops carry and branches return.
+        given: elements of what comes from outside, by origin; numbers in the program are not among it.
+        results: what the whole returns.
+        shows: the views, by their numbers.
+        joins: by origin, what loops carry and branches return.
     """
 
     sites: list[Site]
     made: set[int]
     carried: set[int]
     needed: set[int]
+    given: dict[int, int]
+    results: list[Value]
+    shows: dict[int, Shown]
+    joins: dict[int, Join]
 
 
 def walk(jaxpr: Jaxpr, *, marks_whole: bool = False) -> Trace:
@@ -76,7 +109,8 @@ def walk(jaxpr: Jaxpr, *, marks_whole: bool = False) -> Trace:
     numbering = Numbering(sites.append, marks_whole=marks_whole)
     results = numbering.walk(jaxpr)
     made = numbering.carried | {out.origin for site in sites for out in site.outs}
-    return Trace(sites, made, numbering.carried, numbering.kept | {value.origin for value in results})
+    needed = numbering.kept | {value.origin for value in results}
+    return Trace(sites, made, numbering.carried, needed, numbering.given, results, numbering.shows, numbering.joins)
 
 
 class Numbering:
@@ -91,13 +125,21 @@ class Numbering:
         self._visit = visit
         self._marks_whole = marks_whole
         self._numbers: dict[Hashable, Value] = {}
-        self._next = 0
+        self._next = self._visited = 0
         self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
         self.carried: set[int] = set()  # origins of what a round of a loop finds
+        self.given: dict[int, int] = {}
+        self.shows: dict[int, Shown] = {}
+        self.joins: dict[int, Join] = {}
 
     def walk(self, jaxpr: Jaxpr) -> list[Value]:
         """Goes through a whole trace; its results' values."""
-        return self._run(jaxpr, [self._new() for _ in jaxpr.invars], Place(), 1)
+        return self._run(jaxpr, [self._outside(variable) for variable in jaxpr.invars], Place(), 1)
+
+    def _outside(self, variable: object) -> Value:
+        value = self._new()
+        self.given[value.origin] = elements(variable)
+        return value
 
     def _new(self) -> Value:
         self._next += 1
@@ -105,7 +147,7 @@ class Numbering:
 
     def _run(self, jaxpr: Jaxpr, operands: Sequence[Value], outer: Place, runs: int) -> list[Value]:
         known: dict[object, Value] = dict(zip(jaxpr.invars, operands, strict=True))
-        known.update((variable, self._new()) for variable in jaxpr.constvars)
+        known.update((variable, self._outside(variable)) for variable in jaxpr.constvars)
 
         def value(variable: Any) -> Value:
             if isinstance(variable, Constant):
@@ -144,11 +186,14 @@ class Numbering:
         if equation.effects:
             self._keep(operands)
         scaled = _scaled(equation)
-        if scaled is not None:
-            outs = [Value(outs[0].number, operands[scaled].origin)]
-        elif name in _SHOWS and operands:
-            outs = [Value(out.number, operand.origin) for out, operand in zip(outs, operands[: len(outs)], strict=True)]
+        if scaled is not None or (name in _SHOWS and operands):
+            shown = range(len(outs)) if scaled is None else (scaled,)
+            for out, index, made in zip(outs, shown, equation.outvars, strict=True):
+                shapes = _shape(equation.invars[index]), _shape(made)
+                self.shows[out.number] = Shown(equation, operands[index], *shapes)
+            outs = [Value(out.number, operands[index].origin) for out, index in zip(outs, shown, strict=True)]
         elif outs:
+            self._visited += 1
             self._visit(Site(equation, tuple(operands), tuple(outs), place, runs))
         return outs
 
@@ -168,10 +213,18 @@ class Numbering:
     def _scan(self, equation: JaxprEqn, body: Jaxpr, operands: list[Value], place: Place, runs: int) -> list[Value]:
         consts, carries = _scan_counts(equation, body)
         given = list(operands)
-        for index in range(consts, consts + carries):
-            if body.outvars[index - consts] is not body.invars[index]:
-                given[index] = self._carry(given[index])
+        changing = {
+            index: index - consts
+            for index in range(consts, consts + carries)
+            if body.outvars[index - consts] is not body.invars[index]
+        }
+        entry = self._visited
+        for index in changing:
+            given[index] = self._carry(given[index])
         outs = self._run(body, given, place, runs)
+        for index, out in changing.items():
+            sources = operands[index], outs[out]
+            self.joins[given[index].origin] = Join(sources, loops=True, entry=entry, trips=jaxprs.runs(equation))
         self._keep(outs[:carries])
         return outs
 
@@ -179,12 +232,17 @@ class Numbering:
         body, test = equation.params["body_jaxpr"].jaxpr, equation.params["cond_jaxpr"].jaxpr
         for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
         consts = operands[for_test : for_test + for_body]
+        starts = operands[for_test + for_body :]
         carries = [
             own if body.outvars[index] is body.invars[for_body + index] else self._carry(own)
-            for index, own in enumerate(operands[for_test + for_body :])
+            for index, own in enumerate(starts)
         ]
+        entry = self._visited
         self._keep(self._run(test, [*operands[:for_test], *carries], place, runs))
         outs = self._run(body, [*consts, *carries], place, runs)
+        for start, carry, out in zip(starts, carries, outs, strict=True):
+            if carry is not start:
+                self.joins[carry.origin] = Join((start, out), loops=True, entry=entry, trips=jaxprs.runs(equation))
         self._keep(outs)
         return outs
 
@@ -202,7 +260,9 @@ class Numbering:
         if len(computed) == 1:
             return computed.pop()
         self._keep(out[index] for out in outs)
-        return self._new()
+        value = self._new()
+        self.joins[value.origin] = Join(tuple(dict.fromkeys(out[index] for out in outs)), loops=False)
+        return value
 
     def _carry(self, start: Value) -> Value:
         self._keep([start])
@@ -240,7 +300,11 @@ def _scan_counts(equation: JaxprEqn, body: Jaxpr) -> tuple[int, int]:
 
 
 def _rank(variable: object) -> int:
-    return len(getattr(getattr(variable, "aval", None), "shape", ()))
+    return len(_shape(variable))
+
+
+def _shape(variable: object) -> tuple[int, ...]:
+    return getattr(getattr(variable, "aval", None), "shape", ())
 
 
 def _filled(jaxpr: Jaxpr, variable: object) -> bool:

@@ -1,31 +1,35 @@
-"""The GEMMs of any trace: each product's shape, and which are the gradients of which.
+"""The GEMMs of any trace: each product, and which are the gradients of which.
 
 A product is dX or dW where one of its operands is an operand of a forward product, the other has that product's output
-size, and its result the size of the forward product's other operand. Two such that share their cotangent and have
-between them both operands of one forward product are its gradients whatever their names; one alone (the layer at the
-input, or frozen weights) is so where JAX transposed it, or where its cotangent comes from another gradient. A gradient
-counts by its forward product's GEMM, so a strided convolution's dX has no zeros between its rows; where ``vmap`` asks
-for a dW an example, the forward product counts as one GEMM an example too.
+size, and its result the size of the forward product's other operand. JAX's name for it says that it was transposed.
+What JAX did not transpose is taken for a gradient, and said to be guessed, where it contracts as one (``evidence``) and
+shares its cotangent with another, so that the two have between them both operands of one forward product; and one alone
+(the layer at the input, or frozen weights), where its cotangent comes from the gradient of a product behind. Where what
+is contracted can't be told, the pair's cotangent has to come from the forward product. A gradient counts by its forward
+product's GEMM, so a strided convolution's dX has no zeros between its rows; where ``vmap`` asks for a dW an example,
+the forward product counts as one GEMM an example too.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from jax.extend import source_info_util
 from jax.extend.core import JaxprEqn
 
-from jaxgrad.array.convolution import geometry
-from jaxgrad.array.gemm import Gemm
+from jaxgrad.programs.evidence import Evidence
 from jaxgrad.programs.numbering import Site, Trace
 from jaxgrad.programs.operations import elements
 from jaxgrad.programs.uses import needed
 
 KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")
 Role = Literal["dx", "dw"]
+# Whether there is evidence that a product (last) is that gradient of another (second), by a cotangent (third).
+_Speaks = Callable[[Role, "Product", int, "Product"], bool]
 _OPERANDS: tuple[tuple[Role, int], ...] = (("dx", 1), ("dw", 0))  # which of the forward product's a gradient has
 
 
@@ -43,7 +47,7 @@ class Product:
         examples: into how many GEMMs it falls, where ``vmap`` asks for a gradient by each of as many examples.
         swapped: whether the left operand is the weights.
         weights: whether one operand may be weights; not where equations make both, as in attention.
-        guessed: whether operands alone say that it is a gradient, and not JAX's name for it.
+        guessed: whether it is taken for a gradient by its operands alone: JAX did not transpose it.
     """
 
     site: Site
@@ -101,8 +105,9 @@ def products(trace: Trace) -> list[Product]:
         else:
             found.append(Product(site, site.runs))
             first.setdefault(site.outs[0].number, found[-1])
-    _pair(found)
-    _alone(found, trace.sites)
+    evidence = Evidence(trace, [product.site for product in found])
+    _pair(found, evidence)
+    _alone(found, evidence)
     found = _of_use(found, trace)
     made = trace.made - trace.carried
     for product in found:
@@ -163,8 +168,15 @@ def _by_operand(found: list[Product]) -> dict[int, list[Product]]:
     return readers
 
 
-def _pair(found: list[Product]) -> None:
+def _pair(found: list[Product], evidence: Evidence) -> None:
     """Finds the pairs that share a cotangent and hold a forward product's two operands."""
+
+    def speaks(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
+        if product.site.place.backward:
+            return True
+        transposed = evidence.transposed(role, forward.site, product.site, cotangent)
+        return evidence.comes_from(cotangent, forward.site) if transposed is None else transposed
+
     readers = _by_operand(found)
     order = {id(product): index for index, product in enumerate(found)}
     for cotangent, users in readers.items():
@@ -178,39 +190,47 @@ def _pair(found: list[Product]) -> None:
                 if forward.origins[0] != left or forward.gradients or forward.of is not None:
                     continue
                 after = order[id(forward)]
-                dw = _fitting("dw", forward, cotangent, [own for own in holders if order[id(own)] > after])
+                dw = _fitting("dw", forward, cotangent, [own for own in holders if order[id(own)] > after], speaks)
                 rest = [own for own in others.get(forward.origins[1], []) if order[id(own)] > after and own is not dw]
-                dx = _fitting("dx", forward, cotangent, rest)
+                dx = _fitting("dx", forward, cotangent, rest, speaks)
                 if dx is not None and dw is not None:
                     _join(forward, dx, "dx")
                     _join(forward, dw, "dw")
 
 
-def _alone(found: list[Product], sites: list[Site]) -> None:
+def _alone(found: list[Product], evidence: Evidence) -> None:
     """Finds the forward products of gradients that have no pair."""
     readers = _by_operand(found)
-    products = {id(product.site): product for product in found}
     order = {id(product): index for index, product in enumerate(found)}
-    late: set[int] = set()  # what comes from a gradient
-    for site in sites:
-        product = products.get(id(site))
-        if product is not None and product.of is None and not product.gradients:
+    gradients: list[Product] = []
+
+    def speaks(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
+        return product.site.place.backward or (
+            any(
+                own.of is not None
+                and evidence.comes_from(own.of.origin, forward.site)
+                and evidence.comes_from(cotangent, own.site)
+                for own in gradients
+            )
+            and evidence.transposed(role, forward.site, product.site, cotangent) is not False
+        )
+
+    for product in found:
+        if product.of is None and not product.gradients and (product.site.place.backward or gradients):
             for operand, cotangent in (product.origins, product.origins[::-1]):
-                transposed = site.place.backward
-                if product.of is None and (transposed or cotangent in late):
+                if product.of is None:
                     earlier = [own for own in readers[operand] if order[id(own)] < order[id(product)]]
-                    _join_to_one(product, operand, cotangent, earlier)
-                    product.guessed = product.of is not None and not transposed
-        if (product is not None and product.of is not None) or any(own.origin in late for own in site.operands):
-            late.update(out.origin for out in site.outs)
+                    _join_to_one(product, operand, cotangent, earlier, speaks)
+        if product.of is not None:
+            gradients.append(product)
 
 
-def _join_to_one(product: Product, operand: int, cotangent: int, earlier: list[Product]) -> None:
+def _join_to_one(product: Product, operand: int, cotangent: int, earlier: list[Product], speaks: _Speaks) -> None:
     """Joins a product to the last forward product whose gradient it can be, if there is one."""
     for forward in reversed(earlier):
         for role, index in _OPERANDS:
             free = forward.of is None and role not in forward.gradients and forward.origins[index] == operand
-            if free and _fits(role, forward, cotangent, product):
+            if free and _fits(role, forward, cotangent, product) and speaks(role, forward, cotangent, product):
                 _join(forward, product, role)
                 return
 
@@ -220,8 +240,11 @@ def _other(product: Product, origin: int) -> int:
     return right if left == origin else left
 
 
-def _fitting(role: Role, forward: Product, cotangent: int, candidates: list[Product]) -> Product | None:
-    return next((own for own in candidates if own.of is None and _fits(role, forward, cotangent, own)), None)
+def _fitting(
+    role: Role, forward: Product, cotangent: int, candidates: list[Product], speaks: _Speaks
+) -> Product | None:
+    fitting = (own for own in candidates if own.of is None and _fits(role, forward, cotangent, own))
+    return next((own for own in fitting if speaks(role, forward, cotangent, own)), None)
 
 
 def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
@@ -246,45 +269,6 @@ def _examples(product: Product) -> int:
 
 
 def _join(forward: Product, gradient: Product, role: Role) -> None:
-    gradient.of, gradient.role = forward, role
+    gradient.of, gradient.role, gradient.guessed = forward, role, not gradient.site.place.backward
     forward.gradients[role] = gradient.runs
     forward.examples = max(forward.examples, gradient.sizes[2] // forward.sizes[role == "dw"])
-
-
-def gemm_of(equation: JaxprEqn) -> tuple[Gemm, int, int]:
-    """A product's GEMM, left operand as X, how many of it one run is, and the words of X before lowering, or 0."""
-    left, right, out = (variable.aval.shape for variable in (*equation.invars[:2], equation.outvars[0]))  # pyright: ignore[reportAttributeAccessIssue]  # arrays all
-    if equation.primitive.name == "dot_general":
-        (contracted, _), (batch, _) = equation.params["dimension_numbers"]
-        groups = math.prod(left[axis] for axis in batch)
-        k = math.prod(left[axis] for axis in contracted)
-        return Gemm(math.prod(left) // (groups * k), k, math.prod(right) // (groups * k)), groups, 0
-    if equation.primitive.name == "conv_general_dilated":
-        return _conv_gemm(equation.params, left, right, out)
-    # ragged: every row of the left operand meets one of the right one's matrices
-    k = right[-2]
-    return Gemm(math.prod(left) // k, k, right[-1]), 1, 0
-
-
-def _conv_gemm(
-    params: dict[str, Any], left: tuple[int, ...], right: tuple[int, ...], out: tuple[int, ...]
-) -> tuple[Gemm, int, int]:
-    numbers = params["dimension_numbers"]
-    features, batches = params["feature_group_count"], params["batch_group_count"]
-    if batches == 1 and all(step == 1 for step in params["lhs_dilation"]):
-        conv, _ = geometry(
-            left,
-            right,
-            params["window_strides"],
-            params["padding"],
-            rhs_dilation=params["rhs_dilation"],
-            dimension_numbers=numbers,
-            feature_group_count=features,
-        )
-        return conv.gemm, features, conv.batch * math.prod(conv.image) * conv.in_channels // features
-    groups = features * batches
-    taps = math.prod(right[axis] for axis in numbers.rhs_spec[2:])
-    c_in, c_out = right[numbers.rhs_spec[1]], right[numbers.rhs_spec[0]] // groups
-    if batches == 1:  # transposed: each input pixel meets each tap once
-        return Gemm(math.prod(left) // (groups * c_in), c_in, taps * c_out), groups, 0
-    return Gemm(math.prod(out) // (groups * c_out), taps * c_in, c_out), groups, 0

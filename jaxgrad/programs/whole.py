@@ -13,7 +13,8 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.gemms import LayerGemm, by_mark, is_marked, mark_of
 from jaxgrad.programs.numbering import walk
-from jaxgrad.programs.products import KINDS, Product, gemm_of, products
+from jaxgrad.programs.products import KINDS, Product, products
+from jaxgrad.programs.shapes import gemm_of
 
 
 def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:

@@ -154,6 +154,8 @@ class _Planner:
             if product is None or product.of is not None:
                 continue
             self._forward(site, product, labels[id(product)])
+        for gradient in (each for each in self.found.values() if each.guessed):
+            self.notes.append(f"{gradient.where}: taken for a dX or dW by its operands; JAX did not transpose it")
         for product in own:
             self._backward(product, labels[id(product)], gradients.get(id(product), []))
         return Plan(self.steps, list(dict.fromkeys(self.notes)))

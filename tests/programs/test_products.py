@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array, lax
 
-from jaxgrad import Gemm
+from jaxgrad import Accelerator, Emulation, Gemm, emulated
 from jaxgrad.costs.profiling import profile
 from tests.layers import NHWC
 from tests.programs.records import TRAINED, WHOLE, W, X, shapes, two_layers
@@ -111,6 +111,95 @@ def test_gradients_by_hand_are_told_by_their_operands() -> None:
     own = profile(step, W, X)
     assert shapes(own) == TRAINED
     assert [note.partition(":")[0] for note in own.notes] == ["guessed"]
+
+
+SQUARE, TALL = jnp.ones((8, 8)), jnp.ones((5, 8))
+
+
+def unrelated(a: Array, b: Array, c: Array) -> tuple[Array, ...]:
+    """Cyclic products of stacks, whose axes can't be followed; c has nothing to do with the first."""
+
+    def stacks(a: Array) -> Array:
+        return a.reshape(4, 4, 4).transpose(1, 0, 2).reshape(8, 8)
+
+    return stacks(a) @ stacks(b), stacks(b) @ stacks(c), stacks(c) @ stacks(a)
+
+
+def nested(a: Array, b: Array) -> tuple[Array, ...]:
+    c = a @ b - b @ a
+    return a @ c - c @ a, b @ c - c @ b
+
+
+def orthogonalised(x: Array, y: Array) -> Array:
+    """Newton-Schulz: what is multiplied with x comes from x x^T, as a gradient's cotangent would."""
+    for _ in range(2):
+        gram = x @ x.T
+        x = 2 * x - (gram + gram @ gram) @ x
+    return x + y
+
+
+UNDIFFERENTIATED: dict[str, tuple[Callable[..., Any], tuple[Array, ...], int]] = {
+    "powers and commutators": (lambda a, b: (a @ a, a @ b - b @ a), (SQUARE, 2 * SQUARE), 3),
+    "gram matrices": (lambda x, y: (x @ x.T, x @ y.T, y @ x.T, y @ y.T), (SQUARE, 2 * SQUARE), 4),
+    "gram matrices, tall": (lambda x, y: (x @ x.T, x @ y.T, y @ x.T, y @ y.T), (TALL, 2 * TALL), 4),
+    "nested commutators": (nested, (SQUARE, 2 * SQUARE), 6),
+    "square and cubes": (lambda a: (lambda b: (b @ a, a @ b))(a @ a), (SQUARE,), 3),
+    "Newton-Schulz": (orthogonalised, (SQUARE, SQUARE), 6),
+    "taken apart": (unrelated, (SQUARE, SQUARE, SQUARE), 3),
+    "products of a stack": (lambda a, b: jax.vmap(lambda a, b: (a @ a, a @ b - b @ a))(a, b), (SQUARE[None],) * 2, 3),
+}
+
+
+@pytest.mark.parametrize("name", UNDIFFERENTIATED)
+def test_forward_products_that_share_operands_are_no_gradients(name: str) -> None:
+    function, arguments, products = UNDIFFERENTIATED[name]
+    own = profile(function, *arguments)
+    assert [(gemm.times, gemm.needs_dx, gemm.needs_dw) for gemm in own.gemms] == [(1, False, False)] * products
+    assert own.notes == []
+
+
+def test_a_matrix_exponential_has_no_gradients() -> None:
+    own = profile(jax.scipy.linalg.expm, SQUARE)
+    assert len(own.gemms) == 10
+    assert not any(gemm.needs_dx or gemm.needs_dw for gemm in own.gemms)
+    assert not any(note.startswith("guessed") for note in own.notes)
+
+
+def test_their_gradients_are_told_apart() -> None:
+    def loss(a: Array, b: Array) -> Array:
+        return jnp.sin(a @ a + a @ b - b @ a).sum()
+
+    own = profile(jax.grad(loss, (0, 1)), SQUARE, 2 * SQUARE)
+    assert shapes(own) == [((8, 8, 8), 1, True, True, 0)] * 3
+    assert own.notes == []
+
+
+def test_an_optimizer_s_own_products_are_no_gradients() -> None:
+    own = profile(lambda w, x: w - orthogonalised(jax.grad(two_layers)(w, x), w), W, X)
+    assert shapes(own)[:2] == TRAINED
+    assert shapes(own)[2:] == [((8, 8, 8), 1, False, False, 0)] * 6
+    assert own.notes == []
+
+
+def test_gradients_of_what_is_given_are_told_by_how_they_contract() -> None:
+    def step(w: Array, x: Array, dy: Array) -> tuple[Array, ...]:
+        return jnp.tanh(x @ w), dy @ w.T, x.reshape(6, 8).T @ dy
+
+    own = profile(step, W, X.reshape(3, 2, 8), 2 * X)
+    assert shapes(own) == [(WHOLE, 1, True, True, 0)]
+    assert [note.partition(" products")[0] for note in own.notes] == ["guessed: 2"]
+
+
+def test_a_rule_by_hebb_looks_like_gradients_and_is_said_to_be_guessed() -> None:
+    def step(w: Array, x: Array) -> tuple[Array, Array]:
+        y = x @ w
+        return y @ w.T, x.T @ y
+
+    own = profile(step, W, X)
+    assert shapes(own) == [(WHOLE, 1, True, True, 0)]
+    assert [note.partition(" products")[0] for note in own.notes] == ["guessed: 2"]
+    _, tally = emulated(step, Emulation(Accelerator(3, 4)))(W, X)
+    assert ["JAX did not transpose it" in note for note in tally.notes] == [True]  # one a line
 
 
 def test_products_that_are_no_layer_s_gradient_are_named() -> None:
