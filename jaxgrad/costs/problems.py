@@ -37,7 +37,12 @@ class Problem(NamedTuple):
 
     @property
     def shapes(self) -> Shapes:
-        return Shapes(*self[:4])
+        return Shapes(self.b, self.k, self.n, self.x_words)
+
+    @property
+    def wanted(self) -> tuple[bool, bool, bool]:
+        """Of a layer: whether dX, whether dW, and whether that updates weights."""
+        return self.dx, self.dw, self.weights
 
 
 class Answer(NamedTuple):
@@ -78,8 +83,8 @@ def through_memory(
     """With a memory: the forward counts, and by schedule the answers, of plans that are searched for."""
     forward: dict[Problem, Counts] = {}
     answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
-    for dx, dw, weights in dict.fromkeys(problem[4:] for problem in unique):
-        group = [problem for problem in unique if problem[4:] == (dx, dw, weights)]
+    for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
+        group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
         stacked = _stacked(group, machine)
         planner = CoresPlanner(machine, stacked, plan_for)
 
@@ -149,7 +154,9 @@ class _Sizes(NamedTuple):
 def _stacked(problems: Sequence[Problem], machine: Machine) -> Shapes:
     """The shapes as arrays, of Python ints where a step of the search could pass 64 bits."""
     largest = max(largest_number(problem.shapes, machine) for problem in problems)
-    return Shapes(*(exact(column, largest=largest) for column in np.array([p[:4] for p in problems], object).T))
+    return Shapes(
+        *(exact(column, largest=largest) for column in np.array([problem.shapes for problem in problems], object).T)
+    )
 
 
 def _complete(counts: Mapping[str, int], machine: Machine) -> Counts:
