@@ -115,7 +115,7 @@ def forward(
     x, w = _matrix("x", x), _matrix("w", w)
     _check(x, w)
     mapping = schedules.FORWARD[emulation.forward]
-    _closed_form(Gemm(x.shape[0], *w.shape), emulation.array, (mapping,))
+    _check_countable(Gemm(x.shape[0], *w.shape), emulation.array, (mapping,))
     return _forward(x, w, emulation)
 
 
@@ -141,7 +141,7 @@ def backward(
     _same("dy", "dtype", dy.dtype, "x", "dtype", x.dtype)
     _can_compute(emulation.schedule, dx=dx, dw=dw)
     gemm = Gemm(x.shape[0], *w.shape)
-    _closed_form(gemm, emulation.array, _backward_mappings(gemm, emulation, dx=dx, dw=dw))
+    _check_countable(gemm, emulation.array, _backward_mappings(gemm, emulation, dx=dx, dw=dw))
     return _backward(x, w, dy, emulation, dx, dw)
 
 
@@ -221,6 +221,11 @@ def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) 
     return schedules.backward_mappings(
         emulation.schedule, gemm, emulation.array, objective=emulation.objective, dx=dx, dw=dw
     )
+
+
+def _check_countable(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> None:
+    """Refuses, before anything runs, what no counter holds."""
+    _closed_form(gemm, array, mappings)
 
 
 def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[str, int]:

@@ -96,7 +96,7 @@ class Planner:
             alone: tuple[Result, ...] = ("dx",) if dx else ("dw",)
             return self._search(alone, "separate", schedules.alternatives(schedule, dx=dx, dw=dw))
         if order == "rule":
-            chosen = rule(*self._shapes[:3])
+            chosen = rule(self._shapes.b, self._shapes.k, self._shapes.n)
             by_order = {int(index): self._both(schedule, SHARED[int(index)]) for index in set(chosen.tolist())}
             return [by_order[int(index)][layer] for layer, index in enumerate(chosen)]
         if order in CHOICES:

@@ -35,7 +35,12 @@ class Problem(NamedTuple):
 
     @property
     def shapes(self) -> Shapes:
-        return Shapes(*self[:4])
+        return Shapes(self.b, self.k, self.n, self.x_words)
+
+    @property
+    def wanted(self) -> tuple[bool, bool, bool]:
+        """Of a layer: whether dX, whether dW, and whether that updates weights."""
+        return self.dx, self.dw, self.weights
 
 
 class Answer(NamedTuple):
@@ -76,9 +81,9 @@ def through_memory(
     """With a memory: the forward counts, and by schedule the answers, of plans that are searched for."""
     forward: dict[Problem, Counts] = {}
     answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
-    for dx, dw, weights in dict.fromkeys(problem[4:] for problem in unique):
-        group = [problem for problem in unique if problem[4:] == (dx, dw, weights)]
-        stacked = Shapes(*(exact(column) for column in zip(*(problem[:4] for problem in group), strict=True)))
+    for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
+        group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
+        stacked = Shapes(*(exact(column) for column in zip(*(problem.shapes for problem in group), strict=True)))
         planner = CoresPlanner(machine, stacked, plan_for)
 
         def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:

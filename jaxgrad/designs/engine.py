@@ -69,9 +69,10 @@ def with_memory(
         bounds.check(question, group, arrays.rows, arrays.cols, rates, name)
         every = Arrays(rows, cols, question.double_buffered)
         splits, many = plans.tried(choices, group.shapes, every, memories.usable_bytes, question.precision)
+        traced = memories.usable_bytes, memories.cycles, memories.of_bytes
         with jax.enable_x64(True):
             found, fit = _compiled(question, group.dx, group.dw, devices)(
-                rows, cols, group.shapes, question.times(group), splits, many, memories[:3]
+                rows, cols, group.shapes, question.times(group), splits, many, traced
             )
         fits &= np.asarray(fit)[: len(arrays.rows)]
         for phase, counted in found.items():
