@@ -11,32 +11,41 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import ArrayLike, Float
 
-from jaxgrad.array import execute, layers, schedules
+from jaxgrad.array import execute, forwards, layers, schedules
 from jaxgrad.array.counters import Counters, check_count
 from jaxgrad.array.execute import FIDELITIES
+from jaxgrad.array.forwards import Forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping
 from jaxgrad.array.rounding import check_computes, rounded
-from jaxgrad.array.schedules import FORWARDS, INTERLEAVED, OBJECTIVES, SCHEDULES, WEIGHT_UPDATES
-from jaxgrad.base.errors import one_of, shown
+from jaxgrad.array.schedules import (
+    IN_ARRAY,
+    OBJECTIVES,
+    TITLES,
+    TRAINING_SCHEDULES,
+    WEIGHT_UPDATES,
+    Schedule,
+)
+from jaxgrad.base.errors import either, one_of, shown
 from jaxgrad.hardware import Accelerator, Precision
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Emulation:
     """How GEMMs run on the array: hardware, schedule and fidelity. Hashable, so that jit can hold it static.
 
     Args:
         array: the hardware.
-        schedule: how a layer's two gradients run, one of ``SCHEDULES``; ``ws`` computes dX alone, ``os`` dW alone.
+        schedule: how a layer's two gradients run: a ``Schedule``, or the name of a registered one
+            (``schedules.SCHEDULES``); ``ws`` computes dX alone, ``os`` dW alone.
         fidelity: ``register`` (every cycle), ``tile`` (a matmul a tile) or ``native`` (XLA's own, closed form).
-        forward: the forward pass's dataflow, ``ws``, ``os`` or ``is``.
+        forward: how the forward pass runs: a ``Forward``, or the name of a registered one, ``ws``, ``os`` or ``is``.
         weight_update: ``none``, ``separate`` (w and dW read, w written) or ``in_array`` (w and dW meet in the PE, so w
             is written instead of dW; for ``interleaved`` and plain SGD. A layer that computes no dX has no w in the
             array, and is counted as ``separate``).
-        objective: what ``auto`` minimises, ``cycles`` or ``accesses``.
+        objective: what a choice among schedules, ``auto``, minimises, ``cycles`` or ``accesses``.
         precision: number formats to round to: operands as they enter the array, results as they leave it; sums are
             kept in fp32. None for the operands' own dtype.
 
@@ -45,27 +54,45 @@ class Emulation:
     """
 
     array: Accelerator
-    schedule: str = "interleaved"
-    fidelity: str = "native"
-    forward: str = "ws"
-    weight_update: str = "none"
-    objective: str = "cycles"
-    precision: Precision | None = None
+    schedule: Schedule
+    fidelity: str
+    forward: Forward
+    weight_update: str
+    objective: str
+    precision: Precision | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        array: Accelerator,
+        schedule: str | Schedule = "interleaved",
+        fidelity: str = "native",
+        forward: str | Forward = "ws",
+        weight_update: str = "none",
+        objective: str = "cycles",
+        precision: Precision | None = None,
+    ) -> None:
+        set_field = object.__setattr__
+        set_field(self, "array", array)
+        set_field(self, "schedule", schedules.find(schedule))
+        set_field(self, "fidelity", fidelity)
+        set_field(self, "forward", forwards.find(forward))
+        set_field(self, "weight_update", weight_update)
+        set_field(self, "objective", objective)
+        set_field(self, "precision", precision)
+        self._check()
+
+    def _check(self) -> None:
         if not isinstance(self.array, Accelerator):
             raise ValueError(f"array: got {self.array!r}; give an Accelerator(rows, cols)")
-        one_of("schedule", self.schedule, SCHEDULES)
         one_of("fidelity", self.fidelity, FIDELITIES)
-        one_of("forward", self.forward, FORWARDS)
         one_of("weight_update", self.weight_update, WEIGHT_UPDATES)
         one_of("objective", self.objective, OBJECTIVES)
         if self.precision is not None:
             check_computes(self.precision)
-        if self.weight_update == "in_array" and self.schedule != "interleaved":
+        if self.weight_update == "in_array" and not self.schedule.updates_in_array:
             raise ValueError(
-                f"weight_update: got 'in_array' with schedule {self.schedule!r}; w and dW meet in the array only when "
-                "interleaved, so choose schedule 'interleaved', or weight_update 'separate'"
+                f"weight_update: got 'in_array' with schedule {self.schedule.name!r}; w and dW meet in the array only "
+                f"when interleaved, so choose schedule {either(map(repr, IN_ARRAY))}, or weight_update 'separate'"
             )
 
 
@@ -74,7 +101,7 @@ def emulate(
     w: Float[ArrayLike, "k n"],
     dy: Float[ArrayLike, "b n"],
     array: Accelerator,
-    schedule: str = "interleaved",
+    schedule: str | Schedule = "interleaved",
     fidelity: str = "native",
     *,
     weight_update: str = "none",
@@ -100,7 +127,8 @@ def emulate(
     emulation = Emulation(
         array, schedule, fidelity, weight_update=weight_update, objective=objective, precision=precision
     )
-    return backward(x, w, dy, emulation, dx=schedule != "os", dw=schedule != "ws")
+    gives = emulation.schedule.gives
+    return backward(x, w, dy, emulation, dx="dx" in gives, dw="dw" in gives)
 
 
 def forward(
@@ -114,8 +142,7 @@ def forward(
     _check_emulation(emulation)
     x, w = _matrix("x", x), _matrix("w", w)
     _check(x, w)
-    mapping = schedules.FORWARD[emulation.forward]
-    _check_countable(Gemm(x.shape[0], *w.shape), emulation.array, (mapping,))
+    _check_countable(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))
     return _forward(x, w, emulation)
 
 
@@ -148,7 +175,7 @@ def backward(
 def count(
     gemm: Gemm,
     array: Accelerator,
-    schedule: str = "interleaved",
+    schedule: str | Schedule = "interleaved",
     *,
     weight_update: str = "none",
     objective: str = "cycles",
@@ -171,29 +198,27 @@ def count(
     """
     _check_gemm(gemm)
     emulation = Emulation(array, schedule, weight_update=weight_update, objective=objective)
-    dx, dw = dx and schedule != "os", dw and schedule != "ws"
     mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
-    updates = _update(gemm, emulation, mappings, dw=dw)
+    updates = _update(gemm, emulation, mappings)
     counts = _closed_form(gemm, array, mappings)
     return Counters.of(**{name: counts.get(name, 0) + updates.get(name, 0) for name in counts | updates})
 
 
-def count_forward(gemm: Gemm, array: Accelerator, dataflow: str = "ws") -> Counters:
-    """The counters of ``y = x w`` in closed form, by the dataflow ``ws``, ``os`` or ``is``; see ``count``."""
+def count_forward(gemm: Gemm, array: Accelerator, dataflow: str | Forward = "ws") -> Counters:
+    """The counters of ``y = x w`` in closed form, by ``ws``, ``os``, ``is`` or another ``Forward``; see ``count``."""
     _check_gemm(gemm)
     emulation = Emulation(array, forward=dataflow)
-    return Counters.of(**_closed_form(gemm, array, (schedules.FORWARD[emulation.forward],)))
+    return Counters.of(**_closed_form(gemm, array, (emulation.forward.mapping,)))
 
 
 @partial(jax.jit, static_argnames=("emulation",))
 def _forward(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
     dtype = _accumulator(x.dtype)
-    mapping = schedules.FORWARD[emulation.forward]
     tensors = {
         "x": rounded("x", x, emulation.precision).astype(dtype),
         "w": rounded("w", w, emulation.precision).astype(dtype),
     }
-    outputs, counts = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
+    outputs, counts = execute.run(emulation.forward.mapping, tensors, emulation.array, emulation.fidelity)
     return rounded("y", outputs["y"], emulation.precision).astype(x.dtype), counts
 
 
@@ -212,7 +237,7 @@ def _backward(
         own, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
         outputs |= own
         counts += spent
-    counts = _updated(counts, _update(gemm, emulation, mappings, dw=dw))
+    counts = _updated(counts, _update(gemm, emulation, mappings))
     results = {name: rounded(name, values, emulation.precision).astype(x.dtype) for name, values in outputs.items()}
     return results.get("dx"), results.get("dw"), counts
 
@@ -236,8 +261,11 @@ def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) 
     return totals
 
 
-def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...], *, dw: bool) -> dict[str, int]:
-    return layers.update(emulation.weight_update, gemm.sizes, in_array=INTERLEAVED in mappings) if dw else {}
+def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...]) -> dict[str, int]:
+    if not any("dw" in mapping.results for mapping in mappings):
+        return {}
+    in_array = any(mapping.updates_in_array for mapping in mappings)
+    return layers.update(emulation.weight_update, gemm.sizes, in_array=in_array)
 
 
 def _updated(counts: Counters, update: dict[str, int]) -> Counters:
@@ -283,10 +311,10 @@ def _check_emulation(emulation: Any) -> None:
         raise ValueError(f"emulation: got {shown(emulation)}; give an Emulation(array=Accelerator(rows, cols))")
 
 
-def _can_compute(schedule: str, *, dx: bool, dw: bool) -> None:
-    if (schedule == "ws" and dw) or (schedule == "os" and dx):
-        alone, missing = ("dX", "dW") if schedule == "ws" else ("dW", "dX")
+def _can_compute(schedule: Schedule, *, dx: bool, dw: bool) -> None:
+    for missing in schedules.lacking(schedule, dx=dx, dw=dw):
+        alone = TITLES[schedule.gives[0]]
         raise ValueError(
-            f"schedule: got {schedule!r}, which computes {alone} alone; for {missing} too choose sequential, "
-            "interleaved, ws_only, os_only or auto"
+            f"schedule: got {schedule.name!r}, which computes {alone} alone; for {missing} too choose "
+            f"{either(TRAINING_SCHEDULES)}"
         )

@@ -15,13 +15,10 @@ from jaxgrad.array.passes import overlapped, serial, tile_events, tiles
 from jaxgrad.array.passes.base import Pass
 from jaxgrad.array.passes.combinators import double_buffered, interleave
 from jaxgrad.array.passes.events import Count, Events
-from jaxgrad.array.passes.output_stationary import output_stationary
-from jaxgrad.array.passes.weight_stationary import weight_stationary
 from jaxgrad.array.wide import Wide
 from jaxgrad.hardware import Accelerator
 
 FIDELITIES: tuple[str, ...] = ("register", "tile", "native")
-DATAFLOWS = {"ws": weight_stationary, "os": output_stationary}
 
 
 def run(
@@ -110,7 +107,7 @@ def _in_turn(
 
 
 def _pass(mapping: Mapping, *, shadows: bool) -> Pass:
-    parts = [DATAFLOWS[product.dataflow]() for product in mapping.products]
+    parts = [product.dataflow.new_pass() for product in mapping.products]
     if shadows:
         parts = [double_buffered(part) for part in parts]
     return parts[0] if len(parts) == 1 else interleave(*parts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 
-from jaxgrad.array import closed_form, schedules
+from jaxgrad.array import closed_form
 from jaxgrad.array.closed_form import Array
+from jaxgrad.array.forwards import Forward, find
 from jaxgrad.array.mapping import Mapping, named
 from jaxgrad.base.arithmetic import Integer
 
@@ -47,23 +48,22 @@ def update(how: str, sizes: Sizes, *, in_array: bool) -> dict[str, Integer]:
 def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> Phases:
     """The counts of a layer's gradients by phase.
 
-    Of a sequential pass, dW is charged as if it ran alone, and dX with what is left: where the two overlap, that is
-    dX's gain.
+    Of two in turn, the second (dW of ``sequential``) is charged as if it ran alone, and the first with what is left:
+    where the two overlap, that is its gain.
     """
     phases: dict[str, dict[str, Integer]] = {}
     for mapping in mappings:
-        names = [product.result for product in mapping.products]
         own = counts([mapping], sizes, array)
         if mapping.order == "in turn":
-            *_, last = mapping.split()
-            alone = counts([last], sizes, array)
-            phases[names[0]] = {name: value - alone.get(name, 0) for name, value in own.items()}
-            phases[names[-1]] = alone
+            first, last = (product.result for product in mapping.products)
+            alone = counts(mapping.split()[-1:], sizes, array)
+            phases[first] = {name: value - alone.get(name, 0) for name, value in own.items()}
+            phases[last] = alone
         else:
-            phases["+".join(names)] = own
+            phases["+".join(mapping.results)] = own
     return phases
 
 
-def forward(dataflow: str, sizes: Sizes, array: Array) -> Phases:
+def forward(how: str | Forward, sizes: Sizes, array: Array) -> Phases:
     """The counts of a layer's forward pass."""
-    return {"forward": counts([schedules.FORWARD[dataflow]], sizes, array)}
+    return {"forward": counts([find(how).mapping], sizes, array)}

@@ -1,24 +1,37 @@
 """How a layer's products lie on the array: which axis streams, which tensor plays which role in a pass.
 
-The three axes of a layer are ``b`` (batch), ``k`` (in features) and ``n`` (out features). Each tensor has two of them,
-so the axes of a pass (``s``, ``p``, ``q``, see ``passes.base``) decide every tensor's place and orientation.
+A tensor bears four sorts of names on its way from a network into a PE, each in rooms of its own:
+
+- ``lhs``, ``rhs``: where it stands in a traced ``dot_general`` or convolution (``programs``, ``transform``,
+  ``autodiff``). ``autodiff``'s contractions turn these into
+- ``x``, ``w``, ``dy`` and ``y``, ``dx``, ``dw``: what it is to the layer, a matrix with two of the axes ``b`` (batch),
+  ``k`` (in features) and ``n`` (out features), as ``AXES`` has them. All of ``array`` speaks so, but for a pass; so do
+  counters and costs. ``Mapping`` turns these into
+- ``h``, a slot's ``operand`` and its ``result``: what it is to a pass (``stream``, ``operand``, ``result`` below), with
+  the axes ``s`` (streamed), ``p`` (along the rows) and ``q`` (along the columns). ``passes`` speaks so, and
+  ``closed_form``. The three letters of ``Mapping.axes`` say which of b, k, n each is; from what a dataflow keeps in the
+  PEs follows which two a slot's operand and result have. ``named`` turns a pass's events back into counters by tensor.
+- ``h`` and ``v``, and planes such as ``w`` or ``acc``: the links and the registers of a PE (a pass's ``step``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+from jaxgrad.array import dataflows
+from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Count, Events
 from jaxgrad.array.passes.timeline import Order
+from jaxgrad.base.errors import one_of, shown
 
-Dataflow = Literal["ws", "os"]
 Result = Literal["y", "dx", "dw"]
+RESULTS: tuple[Result, ...] = get_args(Result)
 
 AXES: dict[str, str] = {"x": "bk", "w": "kn", "y": "bn", "dy": "bn", "dx": "bk", "dw": "kn"}
 OPERANDS: dict[Result, tuple[str, str]] = {"y": ("x", "w"), "dx": ("dy", "w"), "dw": ("x", "dy")}
-KEEPS: dict[Dataflow, Keeps] = {"ws": "operand", "os": "result"}
 
 
 @runtime_checkable
@@ -29,48 +42,117 @@ class Sized(Protocol):
     def sizes(self) -> Dictionary[str, Any]: ...
 
 
-class Product(NamedTuple):
-    """One of a layer's products, by one dataflow."""
+@dataclass(frozen=True, init=False)
+class Product:
+    """One of a layer's products, by one dataflow.
+
+    Args:
+        dataflow: a ``Dataflow``, or the name of a registered one.
+        result: ``y``, ``dx`` or ``dw``.
+
+    Raises:
+        ValueError: no dataflow has that name, or there is no such result.
+    """
 
     dataflow: Dataflow
     result: Result
 
+    def __init__(self, dataflow: str | Dataflow, result: Result) -> None:
+        one_of("result", result, RESULTS)
+        object.__setattr__(self, "dataflow", dataflows.find(dataflow))
+        object.__setattr__(self, "result", result)
 
-class Mapping(NamedTuple):
-    """Products on the array together, sharing the operand that streams horizontally.
+    @property
+    def keeps(self) -> Keeps:
+        return self.dataflow.keeps
+
+    @property
+    def summed(self) -> str:
+        """The axis along which it adds up."""
+        first, second = OPERANDS[self.result]
+        (axis,) = set(AXES[first]) & set(AXES[second])
+        return axis
+
+    @property
+    def counted_as(self) -> Literal["psum", "dw"]:
+        """What its result counts as on its way to SRAM and back (DESIGN.md section 2): psums, whatever it is, unless it
+        is a weight gradient that is drained from the PEs."""
+        return "dw" if self.result == "dw" and self.keeps == "result" else "psum"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Products on the array together, sharing the operand that streams horizontally: the one with the first two axes.
 
     Args:
         products: one a slot.
         axes: the letters of the streamed axis, of that along the rows, and of that along the columns.
         order: whether the slots alternate on each streamed row, or each runs through before the next.
+
+    Raises:
+        ValueError: the products do not lie on the array that way.
     """
 
     products: tuple[Product, ...]
     axes: str
     order: Order = "alternate"
 
+    def __post_init__(self) -> None:
+        one_of("order", self.order, get_args(Order))
+        if not self.products or not all(isinstance(product, Product) for product in self.products):
+            raise ValueError(f"products: got {shown(self.products)}; give a tuple of at least one Product")
+        if not isinstance(self.axes, str) or sorted(self.axes) != ["b", "k", "n"]:
+            raise ValueError(f"axes: got {shown(self.axes)}; give the letters b, k and n, such as 'bnk'")
+        for product in self.products:
+            place, where = (1, "rows'") if product.keeps == "operand" else (0, "streamed")
+            if self.axes[place] != product.summed:
+                raise ValueError(
+                    f"axes: got {self.axes!r} for {product.result} by {product.dataflow.name!r}, which keeps its "
+                    f"{product.keeps} and so adds up along the {where} axis, the {('first', 'second')[place]} letter: "
+                    f"give {product.summed!r} there"
+                )
+
     @property
     def keeps(self) -> tuple[Keeps, ...]:
-        return tuple(KEEPS[product.dataflow] for product in self.products)
+        return tuple(product.keeps for product in self.products)
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """What it computes, in the order of ``RESULTS``."""
+        computed = {product.result for product in self.products}
+        return tuple(result for result in RESULTS if result in computed)
+
+    @property
+    def fused(self) -> bool:
+        """Whether several products go through the array at once."""
+        return len(self.products) > 1 and self.order == "alternate"
+
+    @property
+    def updates_in_array(self) -> bool:
+        """Whether w lies in the PEs in which dW is summed, so that the two can meet there."""
+        kept = {
+            (self.operand if product.keeps == "operand" else self.result)(slot)[0]
+            for slot, product in enumerate(self.products)
+        }
+        return self.fused and kept >= {"w", "dw"}
 
     @property
     def stream(self) -> tuple[str, str]:
         """The horizontal operand: its name, and its axes as ``h[s, p]`` wants them."""
-        s, p, _ = self.axes
-        return _with_axes(OPERANDS[self.products[0].result], s + p), s + p
+        return _with_axes(OPERANDS[self.products[0].result], self.axes[:2]), self.axes[:2]
 
     def operand(self, slot: int) -> tuple[str, str]:
         """A slot's own operand: its name, and its axes as the pass wants them."""
         s, p, q = self.axes
         product = self.products[slot]
-        axes = p + q if product.dataflow == "ws" else s + q
+        axes = p + q if product.keeps == "operand" else s + q
         return _with_axes(OPERANDS[product.result], axes), axes
 
     def result(self, slot: int) -> tuple[str, str]:
         """A slot's result: its name, and its axes as the pass gives them."""
         s, p, q = self.axes
         product = self.products[slot]
-        return product.result, s + q if product.dataflow == "ws" else p + q
+        return product.result, s + q if product.keeps == "operand" else p + q
 
     def sizes(self, gemm: Sized) -> tuple[int, int, int]:
         """Lengths of the streamed, the row and the column axis."""
@@ -90,8 +172,7 @@ def oriented(values: Any, name: str, axes: str) -> Any:
 def named(events: Events, mapping: Mapping) -> dict[str, list[Count]]:
     """Events by role -> the counters they add to, by name (DESIGN.md section 2, accesses and hops).
 
-    What a weight-stationary pass puts out is psum traffic whatever it is. What an output-stationary pass drains is
-    ``dw_writes`` for a weight gradient, ``psum_writes`` for anything else. Moves of weights have no counter.
+    Moves of weights have no counter.
     """
     counts: dict[str, list[Count]] = {}
 
@@ -106,13 +187,12 @@ def named(events: Events, mapping: Mapping) -> dict[str, list[Count]]:
         put(f"{stream}_hops", events.stream_hops)
     for slot, own in enumerate(events.slots):
         operand, _ = mapping.operand(slot)
-        result, _ = mapping.result(slot)
         for name in ("macs", "effectual_macs", "psum_reads", "psum_writes", "psum_hops", "acc_updates"):
             put(name, getattr(own, name))
         put(f"{operand}_reads", own.operand_reads)
         if operand != "w":
             put(f"{operand}_hops", own.operand_hops)
-        put("dw_writes" if result == "dw" else "psum_writes", own.result_writes)
+        put(f"{mapping.products[slot].counted_as}_writes", own.result_writes)
     return counts
 
 

@@ -2,34 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from jaxgrad.array import closed_form
 from jaxgrad.array.counters import ACCESSES
-from jaxgrad.array.mapping import Mapping, Product, Sized, named
+from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
+from jaxgrad.base.errors import either, shown
+from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
 
-SCHEDULES: tuple[str, ...] = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto")
-FORWARDS: tuple[str, ...] = ("ws", "os", "is")
 WEIGHT_UPDATES: tuple[str, ...] = ("none", "separate", "in_array")
 OBJECTIVES: tuple[str, ...] = ("cycles", "accesses")
-AUTO: tuple[str, ...] = ("interleaved", "sequential", "ws_only", "os_only")
+TITLES: dict[Result, str] = {"y": "Y", "dx": "dX", "dw": "dW"}
+
+Choice = tuple[Mapping, ...]
+"""Mappings that compute the same, of which the better one is taken."""
+
+PeKind = Literal["ws", "os", "interleaved"]
+"""What a PE must be able to keep: an operand, a result, or both; one of ``hardware.technology.PE_KINDS``."""
+
+
+@dataclass(frozen=True, init=False)
+class Schedule:
+    """How a layer's gradients are computed: either what ``runs``, or a choice ``among`` other schedules.
+
+    All else that is asked of a schedule follows from that: which gradients it ``gives``, what runs where one of them
+    alone is wanted, its closed forms, the PEs it needs, the orders of blocks it can run. Hashable.
+
+    Args:
+        name: what users and results call it.
+        runs: what runs, in order; of each choice of mappings the one of fewest cycles, then of fewest accesses. Where
+            one of a mapping's two products is wanted, its slot runs alone.
+        among: schedules of which each layer takes the cheapest by its objective; of equally cheap ones the first.
+        description: what it does, in a line, for the legends of tables; of a choice, what it chooses among.
+        label, colour: of figures, tables and their legends; the name, and a colour that no other one has there.
+
+    Raises:
+        ValueError: neither or both of the two are given; or the mappings of a choice compute different things, or two
+            choices the same; or the schedules of ``among`` give different gradients.
+    """
+
+    name: str
+    runs: tuple[Choice, ...]
+    among: tuple[Schedule, ...]
+    description: str
+    label: str
+    colour: str
+
+    def __init__(
+        self,
+        name: str,
+        runs: Iterable[Iterable[Mapping]] = (),
+        *,
+        among: Iterable[str | Schedule] = (),
+        description: str = "",
+        label: str = "",
+        colour: str = "",
+    ) -> None:
+        set_field = object.__setattr__
+        set_field(self, "name", name)
+        set_field(self, "runs", tuple(map(tuple, runs)))
+        set_field(self, "among", tuple(map(find, among)))
+        set_field(self, "description", description or self._choice)
+        set_field(self, "label", label or name)
+        set_field(self, "colour", colour)
+        self._check()
+
+    def _check(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name: got {shown(self.name)}; give the schedule a name")
+        if bool(self.runs) == bool(self.among):
+            got = "both" if self.runs else "neither"
+            raise ValueError(f"runs: got {got} of runs and among for schedule {self.name!r}; give one of the two")
+        if len({member.gives for member in self.among}) > 1:
+            raise ValueError(f"among: got schedules of different gradients for {self.name!r}; give some of the same")
+        computed: list[Result] = []
+        for choice in self.runs:
+            if len({mapping.results for mapping in choice}) != 1:
+                raise ValueError(
+                    f"runs: got mappings of different gradients as a choice for {self.name!r}; give the same"
+                )
+            computed += choice[0].results
+        if "y" in computed or len(set(computed)) < len(computed):
+            raise ValueError(f"runs: got {', '.join(computed)} for schedule {self.name!r}; give dx and dw, each once")
+
+    def __hash__(self) -> int:
+        return hash(self.name)  # jit hashes its static arguments at every call
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def _choice(self) -> str:
+        return f"for each layer the cheapest of {either(map(str, self.among), 'and')}" if self.among else ""
+
+    @property
+    def members(self) -> tuple[Schedule, ...]:
+        """What it chooses among, itself where it does not."""
+        return tuple(inner for member in self.among for inner in member.members) or (self,)
+
+    @property
+    def gives(self) -> tuple[Result, ...]:
+        """The gradients it computes where both are wanted."""
+        first = self.members[0]
+        return tuple(result for result in ("dx", "dw") if any(result in choice[0].results for choice in first.runs))
+
+    @property
+    def trains(self) -> bool:
+        """Whether it gives both gradients, so that a network can train on it."""
+        return self.gives == ("dx", "dw")
+
+    @property
+    def fused(self) -> bool:
+        """Whether it computes both gradients at once, so that they need the same blocks; a choice need not."""
+        return any(mapping.fused for choice in self.runs for mapping in choice)
+
+    @property
+    def updates_in_array(self) -> bool:
+        """Whether w and dW meet in the PEs, where ``in_array`` updates w; a choice cannot promise it."""
+        return bool(self.runs) and any(all(mapping.updates_in_array for mapping in choice) for choice in self.runs)
+
+    @property
+    def pe_kind(self) -> PeKind:
+        """The PE that can run it, by what its passes keep."""
+        kept = {
+            keeps for member in self.members for choice in member.runs for mapping in choice for keeps in mapping.keeps
+        }
+        return "interleaved" if len(kept) > 1 else "ws" if kept == {"operand"} else "os"
+
+    def alternatives(self, *, dx: bool = True, dw: bool = True) -> tuple[Choice, ...]:
+        """What it runs, in order, for the gradients that are wanted and that it gives; of each choice the better one.
+
+        Of a choice among schedules nothing is known without a layer: ask its ``members``.
+        """
+        wanted = {result for result, is_wanted in (("dx", dx), ("dw", dw)) if is_wanted}
+        chosen: list[Choice] = []
+        for choice in self.runs:
+            results = set(choice[0].results)
+            if results <= wanted:
+                chosen.append(choice)
+            elif results & wanted:
+                parts = (part for mapping in choice for part in mapping.split())
+                chosen.append(tuple(part for part in parts if set(part.results) <= wanted))
+        return tuple(chosen)
+
+
+_REGISTRY: Registry[Schedule] = Registry("schedule", Schedule)
+register, unregister, find = _REGISTRY.register, _REGISTRY.unregister, _REGISTRY.find
+known = _REGISTRY.get
+
+SCHEDULES: Names[Schedule] = _REGISTRY.names()
+TRAINING_SCHEDULES: Names[Schedule] = _REGISTRY.names(lambda schedule: schedule.trains)
+"""Those that give both gradients, in the order in which reports show them."""
+
+BASELINES: Names[Schedule] = _REGISTRY.names(lambda own: own.trains and not own.fused and not own.among)
+"""Those that compute the two gradients apart: what the papers compare interleaving with."""
+
+IN_ARRAY: Names[Schedule] = _REGISTRY.names(lambda schedule: schedule.updates_in_array)
+"""Those that can update w in the array."""
 
 DX_WS = Mapping((Product("ws", "dx"),), "bnk")
 DW_OS = Mapping((Product("os", "dw"),), "bnk")
 # Either operand of dW can be the stationary one, and either side of dX can lie along the rows.
 DW_WS = (Mapping((Product("ws", "dw"),), "kbn"), Mapping((Product("ws", "dw"),), "nbk"))
 DX_OS = (Mapping((Product("os", "dx"),), "nbk"), Mapping((Product("os", "dx"),), "nkb"))
-BOTH = (Product("ws", "dx"), Product("os", "dw"))
-INTERLEAVED = Mapping(BOTH, "bnk")
-SEQUENTIAL = Mapping(BOTH, "bnk", "in turn")
+_BOTH = (Product("ws", "dx"), Product("os", "dw"))
+INTERLEAVED = Mapping(_BOTH, "bnk")
+SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
 
-FORWARD: dict[str, Mapping] = {
-    "ws": Mapping((Product("ws", "y"),), "bkn"),
-    "os": Mapping((Product("os", "y"),), "kbn"),
-    "is": Mapping((Product("ws", "y"),), "nkb"),
-}
+# Colours are Okabe and Ito's, which differ without colour vision.
+register(Schedule("ws", [[DX_WS]], description="dX alone, weight-stationary"))
+register(Schedule("os", [[DW_OS]], description="dW alone, output-stationary"))
+register(
+    Schedule(
+        "interleaved",
+        [[INTERLEAVED]],
+        description="both at once, in alternate clock cycles, each dY read once for the two",
+        colour="#0072B2",
+    )
+)
+register(
+    Schedule(
+        "sequential",
+        [[SEQUENTIAL]],
+        description="first dX on weight-stationary tiles, then dW on output-stationary ones",
+        colour="#E69F00",
+    )
+)
+register(Schedule("ws_only", [[DX_WS], DW_WS], description="both weight-stationary", colour="#009E73"))
+register(Schedule("os_only", [DX_OS, [DW_OS]], description="both output-stationary", colour="#CC79A7"))
+register(
+    Schedule(
+        "auto",
+        among=("interleaved", "sequential", "ws_only", "os_only"),
+        colour="#999999",
+    )
+)
 
 
 class Cost(NamedTuple):
@@ -49,37 +219,67 @@ def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator) -> Cost:
     return Cost(cycles, accesses)
 
 
-def backward_mappings(
-    schedule: str, gemm: Sized, array: Accelerator, *, objective: str = "cycles", dx: bool = True, dw: bool = True
-) -> tuple[Mapping, ...]:
-    """What runs on the array for one layer's gradients, in order.
+class Chosen(NamedTuple):
+    """What runs for a layer: the schedule, which is one of those that a choice is among, and its mappings in order."""
+
+    schedule: Schedule
+    mappings: tuple[Mapping, ...]
+
+
+def choose(
+    schedule: str | Schedule,
+    gemm: Sized,
+    array: Accelerator,
+    *,
+    objective: str = "cycles",
+    dx: bool = True,
+    dw: bool = True,
+) -> Chosen:
+    """What runs on the array for one layer's gradients.
 
     Args:
-        schedule: one of ``SCHEDULES``; ``ws`` computes dX alone, ``os`` dW alone.
+        schedule: a ``Schedule``, or the name of a registered one.
         gemm: the layer's GEMM.
         array: the hardware, which decides the better orientation of a single-dataflow baseline.
-        objective: what ``auto`` minimises; the other one breaks a tie.
-        dx, dw: which gradients are wanted. A layer that needs one of them runs that one's natural pass alone.
+        objective: what a choice among schedules minimises; the other one breaks a tie.
+        dx, dw: which gradients are wanted, of those that the schedule gives.
+
+    >>> from jaxgrad import Accelerator, Gemm
+    >>> choose("auto", Gemm(8, 16, 2), Accelerator(2, 1)).schedule.name
+    'ws_only'
     """
-    if schedule == "auto":
-        plans = [backward_mappings(name, gemm, array, dx=dx, dw=dw) for name in AUTO]
-        return min(plans, key=lambda plan: _key(cost(plan, gemm, array), objective))
+    plans = [
+        Chosen(
+            member,
+            tuple(
+                min(choice, key=lambda mapping: cost([mapping], gemm, array))
+                for choice in member.alternatives(dx=dx, dw=dw)
+            ),
+        )
+        for member in find(schedule).members
+    ]
+    if len(plans) == 1:
+        return plans[0]
+    return min(plans, key=lambda plan: _key(cost(plan.mappings, gemm, array), objective))
 
-    return tuple(
-        min(choice, key=lambda mapping: cost([mapping], gemm, array)) for choice in alternatives(schedule, dx=dx, dw=dw)
-    )
+
+def backward_mappings(
+    schedule: str | Schedule,
+    gemm: Sized,
+    array: Accelerator,
+    *,
+    objective: str = "cycles",
+    dx: bool = True,
+    dw: bool = True,
+) -> tuple[Mapping, ...]:
+    """The mappings that run for one layer's gradients, in order; see ``choose``."""
+    return choose(schedule, gemm, array, objective=objective, dx=dx, dw=dw).mappings
 
 
-def alternatives(schedule: str, *, dx: bool = True, dw: bool = True) -> tuple[tuple[Mapping, ...], ...]:
-    """What a schedule (not ``auto``) runs, in order: of each choice of orientations the better one."""
-    if dx and dw and schedule in ("interleaved", "sequential"):
-        return ((INTERLEAVED if schedule == "interleaved" else SEQUENTIAL,),)
-    choices: tuple[tuple[Mapping, ...], ...] = ()
-    if dx and schedule != "os":
-        choices += (DX_OS if schedule == "os_only" else (DX_WS,),)
-    if dw and schedule != "ws":
-        choices += (DW_WS if schedule == "ws_only" else (DW_OS,),)
-    return choices
+def lacking(schedule: Schedule, *, dx: bool, dw: bool) -> tuple[str, ...]:
+    """Which of the wanted gradients a schedule does not give, as messages write them."""
+    wanted: dict[Result, bool] = {"dx": dx, "dw": dw}
+    return tuple(TITLES[result] for result in wanted if wanted[result] and result not in schedule.gives)
 
 
 def _key(cost: Cost, objective: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import difflib
 import math
 import operator
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -171,3 +171,9 @@ def _finite(value: Any) -> float:
     if not math.isfinite(given):
         raise ValueError
     return given
+
+
+def either(names: Iterable[str], conjunction: str = "or") -> str:
+    """Names as a sentence has them: ``a, b or c``."""
+    *others, last = names
+    return f"{', '.join(others)} {conjunction} {last}" if others else last

@@ -1,5 +1,7 @@
 """What a training step costs under each schedule: the one door to the costs, for the CLI, experiments and reports."""
 
+from jaxgrad.array.schedules import BASELINES as BASELINES
+from jaxgrad.array.schedules import TRAINING_SCHEDULES as TRAINING_SCHEDULES
 from jaxgrad.costs.measurements import measured as measured
 from jaxgrad.costs.measurements import sparse as sparse
 from jaxgrad.costs.records import Counts as Counts
@@ -9,8 +11,6 @@ from jaxgrad.costs.records import VectorCost as VectorCost
 from jaxgrad.costs.records import accesses as accesses
 from jaxgrad.costs.records import dram_accesses as dram_accesses
 from jaxgrad.costs.records import time_cycles as time_cycles
-from jaxgrad.costs.steps import BASELINES as BASELINES
-from jaxgrad.costs.steps import TRAINING_SCHEDULES as TRAINING_SCHEDULES
 from jaxgrad.costs.steps import step_cost as step_cost
 from jaxgrad.costs.summary import LayerSummary as LayerSummary
 from jaxgrad.costs.summary import PhaseSummary as PhaseSummary

@@ -5,18 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.hardware import Accelerator, Machine, Technology
 
-# schedule -> the PE that runs it
-PE_KIND: dict[str, str] = {
-    "ws": "ws",
-    "ws_only": "ws",
-    "os": "os",
-    "os_only": "os",
-    "sequential": "interleaved",
-    "interleaved": "interleaved",
-    "auto": "interleaved",
-}
 _ASPECT = 1.1  # how much longer than the wanted shape an array of equal area may be
 
 
@@ -45,7 +36,7 @@ class IsoArea(NamedTuple):
     remainder_um2: float
 
 
-def area(machine: Machine, schedule: str) -> Area:
+def area(machine: Machine, schedule: str | Schedule) -> Area:
     """Area of the PEs that a schedule needs, and of the scratchpad.
 
     Raises:
@@ -68,18 +59,18 @@ def covered(pe_um2: float, technology: Technology, *, pes: Any, sram_bytes: Any)
     return Area(pe_um2 * pes, 8 * technology.sram_um2_per_bit * sram_bytes)
 
 
-def pe_um2(machine: Machine, schedule: str) -> float:
+def pe_um2(machine: Machine, schedule: str | Schedule) -> float:
     """Area of one PE that can run ``schedule``."""
     if machine.technology is None:
         raise ValueError("technology: got none; area needs one")
     return machine.technology.pe_area_um2(
         machine.precision.multiplier,
         double_buffered=machine.array.double_buffered,
-        kind=PE_KIND[schedule],
+        kind=find(schedule).pe_kind,
     )
 
 
-def iso_area(machine: Machine, schedule: str, baseline: str) -> IsoArea:
+def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedule) -> IsoArea:
     """The array of ``baseline``'s PEs that takes no more area than ``machine``'s array does with ``schedule``'s.
 
     Of all arrays that fit and are nearly of the same shape (rows over columns within a tenth), the one of most PEs; of

@@ -45,7 +45,7 @@ def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array
     for product in itertools.chain.from_iterable(mapping.products for mapping in mappings):
         first, second = AXES[product.result]
         again = (loops[reused_along(product.result)] - 1) * sizes[first] * sizes[second]
-        name = "dw_reads" if product == ("os", "dw") else "psum_reads"
+        name = f"{product.counted_as}_reads"
         totals[name] = totals.get(name, 0) + again
     return totals
 

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgrad.array.forwards import Forward
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.mapping import Result
+from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.base.arithmetic import ceil_div, exact
 from jaxgrad.base.whole import Whole, concatenate
 from jaxgrad.costs import hierarchy
@@ -60,14 +62,17 @@ class CoresPlanner:
         self._machine, self._shapes, self._objective = machine, shapes.each(exact), objective
         self._planners: dict[str, Planner] = {}
 
-    def forward(self, dataflow: str) -> list[Partition | Unfit]:
+    def forward(self, how: str | Forward) -> list[Partition | Unfit]:
         """The best partition of each layer's forward pass."""
-        return self._best(lambda planner: planner.forward(dataflow), ("y",))
+        return self._best(lambda planner: planner.forward(how), ("y",))
 
-    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Partition | Unfit]:
+    def backward(
+        self, schedule: str | Schedule, order: str, *, dx: bool = True, dw: bool = True
+    ) -> list[Partition | Unfit]:
         """The best partition of each layer's gradients; see ``Planner.backward``."""
-        wanted: dict[Result, bool] = {"dx": dx and schedule != "os", "dw": dw and schedule != "ws"}
-        results: tuple[Result, ...] = tuple(result for result, is_wanted in wanted.items() if is_wanted)
+        schedule = find(schedule)
+        wanted: dict[Result, bool] = {"dx": dx, "dw": dw}
+        results: tuple[Result, ...] = tuple(result for result in schedule.gives if wanted[result])
         return self._best(lambda planner: planner.backward(schedule, order, dx=dx, dw=dw), results)
 
     def _best(self, plan: Callable[[Planner], list[Planned]], results: tuple[Result, ...]) -> list[Partition | Unfit]:

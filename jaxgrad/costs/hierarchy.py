@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from jaxgrad.array import schedules
+from jaxgrad.array import forwards
+from jaxgrad.array.forwards import Forward
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.mapping import Result
+from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.errors import one_of
 from jaxgrad.costs import blocks
 from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED, families, rule
@@ -38,12 +40,14 @@ class Plan(NamedTuple):
         order: the order of the gradients' blocks, one of ``orders.SINGLE``.
         cycles: clock cycles, stalls included.
         dram_bytes: bytes to and from DRAM.
+        schedule: of the gradients, its name: of a choice among schedules the one that was chosen.
     """
 
     runs: tuple[Run, ...]
     order: str
     cycles: int
     dram_bytes: int
+    schedule: str = ""
 
 
 Planned = Plan | Unfit
@@ -65,36 +69,43 @@ class Planner:
         self._storage = Storage.of(machine.memory)
         self._found: dict[tuple, list[Planned]] = {}
 
-    def forward(self, dataflow: str) -> list[Planned]:
+    def forward(self, how: str | Forward) -> list[Planned]:
         """The best plan of each layer's forward pass."""
-        return self._search(("y",), "separate", ((schedules.FORWARD[dataflow],),))
+        return self._search(("y",), "separate", ((forwards.find(how).mapping,),))
 
-    def backward(self, schedule: str, order: str, *, dx: bool = True, dw: bool = True) -> list[Planned]:
+    def backward(self, schedule: str | Schedule, order: str, *, dx: bool = True, dw: bool = True) -> list[Planned]:
         """The best plan of each layer's gradients.
 
         Args:
-            schedule: how the array computes a block, one of ``schedules.SCHEDULES``.
+            schedule: how the array computes a block: a ``Schedule``, or the name of a registered one.
             order: one of ``orders.ORDERS``. An interleaved pass computes both gradients of a block together, so that
-                ``separate`` and ``alternating`` are not for it.
+                ``separate`` and ``alternating`` are not for it. Those of a choice among schedules that cannot run it
+                take the best of theirs.
             dx, dw: which gradients are wanted; one alone has no order.
 
         Raises:
             ValueError: the schedule cannot run that order.
         """
+        schedule = find(schedule)
         one_of("order", order, ORDERS)
-        if schedule == "auto":
-            return self.best(
-                self.backward(name, order if can_run(name, order) else "best", dx=dx, dw=dw) for name in schedules.AUTO
-            )
         if not can_run(schedule, order):
             raise ValueError(
-                f"order: got {order!r} with schedule {schedule!r}, which computes both gradients of a block at once; "
-                f"choose one of {', '.join((*FUSED, *CHOICES))}"
+                f"order: got {order!r} with schedule {schedule.name!r}, which computes both gradients of a block at "
+                f"once; choose one of {', '.join((*FUSED, *CHOICES))}"
             )
-        dx, dw = dx and schedule != "os", dw and schedule != "ws"
-        if not (dx and dw):
-            alone: tuple[Result, ...] = ("dx",) if dx else ("dw",)
-            return self._search(alone, "separate", schedules.alternatives(schedule, dx=dx, dw=dw))
+        return self.best(
+            _named(self._gradients(member, order if can_run(member, order) else "best", dx=dx, dw=dw), member.name)
+            for member in schedule.members
+        )
+
+    def _gradients(self, schedule: Schedule, order: str, *, dx: bool, dw: bool) -> list[Planned]:
+        """The best plan of each layer's gradients under a schedule that is no choice among others."""
+        choices = schedule.alternatives(dx=dx, dw=dw)
+        results = gradients(choices)
+        if not results:
+            return [Plan((), "separate", 0, 0)] * len(self._shapes.b)
+        if len(results) == 1:
+            return self._search(results, "separate", choices)
         if order == "rule":
             chosen = rule(self._shapes.b, self._shapes.k, self._shapes.n)
             by_order = {int(index): self._both(schedule, SHARED[int(index)]) for index in set(chosen.tolist())}
@@ -107,18 +118,17 @@ class Planner:
         """Of several plans the best one for each layer, or by how little the least one does not fit."""
         return [min(plans, key=self._key) for plans in zip(*choices, strict=True)]
 
-    def _both(self, schedule: str, order: str) -> list[Planned]:
-        together = schedules.alternatives(schedule)
+    def _both(self, schedule: Schedule, order: str) -> list[Planned]:
         if order in FUSED:
-            return self._search(("dx", "dw"), order, together)
+            return self._search(("dx", "dw"), order, schedule.alternatives())
         # The two gradients work on different blocks, so each has a pass of its own.
-        apart = schedules.alternatives(schedule, dw=False) + schedules.alternatives(schedule, dx=False)
+        dx, dw = schedule.alternatives(dw=False), schedule.alternatives(dx=False)
         if order == "alternating":
-            return self._search(("dx", "dw"), order, apart)
-        pairs = zip(self._search(("dx",), order, apart[:1]), self._search(("dw",), order, apart[1:]), strict=True)
+            return self._search(("dx", "dw"), order, dx + dw)
+        pairs = zip(self._search(("dx",), order, dx), self._search(("dw",), order, dw), strict=True)
         return [_in_turn(first, second) for first, second in pairs]
 
-    def _search(self, results: tuple[Result, ...], order: str, choices: tuple) -> list[Planned]:
+    def _search(self, results: tuple[Result, ...], order: str, choices: tuple[Choice, ...]) -> list[Planned]:
         key = (results, order, choices)
         if key not in self._found:
             found = search(
@@ -153,9 +163,19 @@ def _in_turn(first: Planned, second: Planned) -> Planned:
     )
 
 
-def can_run(schedule: str, order: str) -> bool:
-    """Whether a schedule's passes can compute blocks in that order."""
-    return schedule != "interleaved" or order in (*FUSED, *CHOICES)
+def _named(plans: list[Planned], schedule: str) -> list[Planned]:
+    return [plan._replace(schedule=schedule) if isinstance(plan, Plan) and plan.runs else plan for plan in plans]
+
+
+def gradients(choices: tuple[Choice, ...]) -> tuple[Result, ...]:
+    """What a schedule's ``alternatives`` compute together."""
+    computed = {result for choice in choices for result in choice[0].results}
+    return tuple(result for result in ("dx", "dw") if result in computed)
+
+
+def can_run(schedule: str | Schedule, order: str) -> bool:
+    """Whether the passes of a schedule, or of one that it chooses among, can compute blocks in that order."""
+    return order in (*FUSED, *CHOICES) or not all(member.fused for member in find(schedule).members)
 
 
 def counts(plan: Plan, shapes: Shapes, machine: Machine) -> Phases:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from jaxgrad.array import layers
-from jaxgrad.array import schedules as known
 from jaxgrad.array.counters import NAMES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
+from jaxgrad.array.schedules import Schedule, choose
 from jaxgrad.base.arithmetic import exact
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
@@ -44,8 +44,11 @@ class Problem(NamedTuple):
 
 
 class Answer(NamedTuple):
+    """What a problem costs: by phase, by which plan where there is a memory, and under which schedules that ran."""
+
     phases: Mapping[str, Counts]
     plan: Partition | None = None
+    ran: tuple[str, ...] = ()
 
 
 def problem_of(gemm: LayerGemm, machine: Machine) -> Problem:
@@ -55,17 +58,16 @@ def problem_of(gemm: LayerGemm, machine: Machine) -> Problem:
 
 
 def from_scratchpad(
-    problems: Iterable[Problem], machine: Machine, schedule: str, emulation: Emulation
+    problems: Iterable[Problem], machine: Machine, schedule: Schedule, emulation: Emulation
 ) -> dict[Problem, Answer]:
     """Without a memory: the scratchpad holds everything, and shapes decide."""
     answers = {}
     for problem in problems:
         gemm = _Sizes(problem.shapes.sizes)
-        mappings = known.backward_mappings(
-            schedule, gemm, machine.array, objective=emulation.objective, dx=problem.dx, dw=problem.dw
-        )
-        phases = layers.backward(mappings, gemm.sizes, machine.array)
-        answers[problem] = Answer(_updated(phases, problem, schedule, emulation, machine))
+        chosen = choose(schedule, gemm, machine.array, objective=emulation.objective, dx=problem.dx, dw=problem.dw)
+        phases = layers.backward(chosen.mappings, gemm.sizes, machine.array)
+        ran = (chosen.schedule.name,) if chosen.mappings else ()
+        answers[problem] = Answer(_updated(phases, problem, schedule, emulation, machine), ran=ran)
     return answers
 
 
@@ -74,13 +76,13 @@ def through_memory(
     gemms: Sequence[LayerGemm],
     problems: Sequence[Problem],
     machine: Machine,
-    orders: Mapping[str, str],
+    orders: Mapping[Schedule, str],
     plan_for: str,
     emulation: Emulation,
-) -> tuple[dict[Problem, Counts], dict[str, dict[Problem, Answer]]]:
+) -> tuple[dict[Problem, Counts], dict[Schedule, dict[Problem, Answer]]]:
     """With a memory: the forward counts, and by schedule the answers, of plans that are searched for."""
     forward: dict[Problem, Counts] = {}
-    answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
+    answers: dict[Schedule, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
     for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
         group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
         stacked = Shapes(*(exact(column) for column in zip(*(problem.shapes for problem in group), strict=True)))
@@ -95,15 +97,16 @@ def through_memory(
         for problem, plan in each(planner.forward(emulation.forward)):
             forward[problem] = cores.counts(plan, problem.shapes, machine)["forward"]
         for schedule, order in orders.items() if dx or dw else ():
-            wanted = "best" if order == "separate" and schedule == "interleaved" else order
+            wanted = order if order != "separate" or hierarchy.can_run(schedule, order) else "best"
             own, chosen = machine, planner
-            if emulation.weight_update == "in_array" and schedule == "interleaved" and dx and dw and weights:
+            if emulation.weight_update == "in_array" and schedule.updates_in_array and dx and dw and weights:
                 # What leaves the array in dW's place is W, in its format.
                 own = replace(machine, precision=replace(machine.precision, dw=machine.precision.w))
                 chosen = CoresPlanner(own, stacked, plan_for)
             for problem, plan in each(chosen.backward(schedule, wanted, dx=dx, dw=dw)):
                 phases = cores.counts(plan, problem.shapes, own)
-                answers[schedule][problem] = Answer(_updated(phases, problem, schedule, emulation, machine), plan)
+                ran = tuple(dict.fromkeys(share.plan.schedule for share in plan.shares if share.plan.runs))
+                answers[schedule][problem] = Answer(_updated(phases, problem, schedule, emulation, machine), plan, ran)
     for own in answers.values():
         own.update({problem: Answer({}) for problem in unique if not (problem.dx or problem.dw)})
     return forward, answers
@@ -121,16 +124,14 @@ def _too_small(unfit: Unfit, path: str, machine: Machine) -> ValueError:
 
 
 def _updated(
-    phases: Phases, problem: Problem, schedule: str, emulation: Emulation, machine: Machine
+    phases: Phases, problem: Problem, schedule: Schedule, emulation: Emulation, machine: Machine
 ) -> dict[str, Counts]:
     """The phases with the weight update: one of its own, or, in the array, within that of the gradients."""
     done = {phase: _complete(counts, machine) for phase, counts in phases.items()}
     if not (problem.dw and problem.weights):
         return done
     how = emulation.weight_update
-    if how == "in_array" and schedule not in ("interleaved", "auto"):
-        how = "separate"
-    together = "dx+dw" in done and schedule == "interleaved"
+    together = "dx+dw" in done and schedule.updates_in_array
     extra = layers.update(how, problem.shapes.sizes, in_array=together)
     if not extra:
         return done

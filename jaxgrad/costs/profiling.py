@@ -14,6 +14,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxgrad import costs as evaluate
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import positive_integer
 from jaxgrad.costs import StepCost
 from jaxgrad.hardware import Machine
@@ -44,7 +45,7 @@ class Profile:
     def cost(
         self,
         emulation: Emulation,
-        schedules: Sequence[str] = evaluate.TRAINING_SCHEDULES,
+        schedules: Sequence[str | Schedule] = evaluate.TRAINING_SCHEDULES,
         *,
         machine: Machine | None = None,
     ) -> StepCost:

@@ -27,12 +27,15 @@ class LayerCost:
         phases: by schedule, then by phase: ``forward``; ``dx`` and ``dw``, or ``dx+dw`` where one pass computes both;
             ``update``. Measured counts tell ``forward`` and ``backward`` apart and no more.
         plans: by schedule, how the gradients of each of ``gemms`` are computed where there is a memory.
+        ran: by schedule, the names of those that ran for its gradients, each once: of ``auto`` what it chose, of any
+            other schedule itself. More than one where shapes, or the cores' shares, differ.
     """
 
     path: str
     gemms: tuple[LayerGemm, ...]
     phases: Mapping[str, Mapping[str, Counts]]
     plans: Mapping[str, tuple[Partition, ...]] = field(default_factory=dict)
+    ran: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def needs_dx(self) -> bool:
@@ -119,6 +122,7 @@ class StepCost:
                     "gemms_per_step": [{**asdict(gemm.gemm), **_demand(gemm)} for gemm in layer.gemms],
                     "forward": dict(layer.forward),
                     "backward": {schedule: dict(counts) for schedule, counts in layer.backward.items()},
+                    "ran": {schedule: list(names) for schedule, names in layer.ran.items()},
                 }
                 for layer in self.layers
             },

@@ -6,21 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jaxgrad.array import layers
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.schedules import TRAINING_SCHEDULES, Schedule, find
 from jaxgrad.costs import vector
 from jaxgrad.costs.problems import Answer, Problem, from_scratchpad, problem_of, through_memory
 from jaxgrad.costs.records import Counts, LayerCost, StepCost, VectorCost, add, times
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm, VectorWork
 
-# The schedules that give both gradients, so that a network can train on them, in the order in which reports show them.
-TRAINING_SCHEDULES: tuple[str, ...] = ("interleaved", "sequential", "ws_only", "os_only", "auto")
-BASELINES: tuple[str, ...] = ("sequential", "ws_only", "os_only")
-
 
 def step_cost(
     gemms: Sequence[LayerGemm],
     emulation: Emulation,
-    schedules: Sequence[str] = TRAINING_SCHEDULES,
+    schedules: Sequence[str | Schedule] = TRAINING_SCHEDULES,
     *,
     machine: Machine | None = None,
     order: str | Mapping[str, str] = "separate",
@@ -33,7 +30,7 @@ def step_cost(
         gemms: the model's GEMMs.
         emulation: the array, the forward dataflow, the objective of ``auto`` and the weight update. Where that is
             ``in_array``, which only the interleaved schedule can do, the others update ``separate``-ly.
-        schedules: those to compare; the emulation's own plays no part.
+        schedules: those to compare, records or names of registered ones; the emulation's own plays no part.
         machine: what is around the array; its array takes the place of the emulation's.
         order: with a memory, the order of the gradients' blocks (``costs.orders.ORDERS``), for all schedules or by
             schedule. Interleaved passes, which know no ``separate``, then take the best of theirs.
@@ -41,9 +38,10 @@ def step_cost(
         vector_work: work beside the array, costed where the machine has a vector unit.
 
     Raises:
-        ValueError: a name will not do, or a layer does not fit into the scratchpad.
+        ValueError: a name will not do, two schedules have the same, or a layer does not fit into the scratchpad.
     """
     machine = machine or Machine(emulation.array)
+    compared = _records(schedules)
     problems = [problem_of(gemm, machine) for gemm in gemms]
     unique = list(dict.fromkeys(problems))
     forward: dict[Problem, Counts]
@@ -52,9 +50,9 @@ def step_cost(
             problem: layers.forward(emulation.forward, problem.shapes.sizes, machine.array)["forward"]
             for problem in unique
         }
-        answers = {schedule: from_scratchpad(unique, machine, schedule, emulation) for schedule in schedules}
+        answers = {schedule: from_scratchpad(unique, machine, schedule, emulation) for schedule in compared}
     else:
-        orders = {name: order if isinstance(order, str) else order.get(name, "separate") for name in schedules}
+        orders = {own: order if isinstance(order, str) else order.get(own.name, "separate") for own in compared}
         forward, answers = through_memory(unique, gemms, problems, machine, orders, plan_for, emulation)
     by_path: dict[str, list[tuple[LayerGemm, Problem]]] = {}
     for gemm, problem in zip(gemms, problems, strict=True):
@@ -63,15 +61,32 @@ def step_cost(
         LayerCost(
             path=path,
             gemms=tuple(gemm for gemm, _ in own),
-            phases={schedule: _phases(own, forward, answers[schedule]) for schedule in schedules},
+            phases={schedule.name: _phases(own, forward, answers[schedule]) for schedule in compared},
             plans={
-                schedule: tuple(plan for _, problem in own if (plan := answers[schedule][problem].plan))
-                for schedule in schedules
+                schedule.name: tuple(plan for _, problem in own if (plan := answers[schedule][problem].plan))
+                for schedule in compared
+            },
+            ran={
+                schedule.name: tuple(
+                    dict.fromkeys(name for _, problem in own for name in answers[schedule][problem].ran)
+                )
+                for schedule in compared
             },
         )
         for path, own in by_path.items()
     ]
-    return StepCost(tuple(costs), tuple(schedules), 1, _vector(vector_work, machine), machine)
+    names = tuple(schedule.name for schedule in compared)
+    return StepCost(tuple(costs), names, 1, _vector(vector_work, machine), machine)
+
+
+def _records(schedules: Iterable[str | Schedule]) -> list[Schedule]:
+    """Each once; results are by name."""
+    records = list(dict.fromkeys(map(find, schedules)))
+    names = [record.name for record in records]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"schedules: got two named {name!r}; give each a name of its own")
+    return records
 
 
 def _phases(

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxgrad.array import layers, schedules
+from jaxgrad.array import forwards, layers
+from jaxgrad.array.schedules import cost, find
 from jaxgrad.base.arithmetic import exact, where
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.designs.devices import on_devices, padded
@@ -76,12 +77,11 @@ class _Sized(NamedTuple):
 def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, dw: bool) -> dict[str, Any]:
     """A layer's counts; of several mappings or schedules the one of fewest cycles, then of fewest accesses."""
     if question.forward is not None:
-        return layers.counts([schedules.FORWARD[question.forward]], sizes, array)
-    names = schedules.AUTO if question.schedule == "auto" else (question.schedule,)
+        return layers.counts([forwards.find(question.forward).mapping], sizes, array)
     plans_of = []
-    for name in names:
+    for member in find(question.schedule).members:
         chosen = [_best([[mapping] for mapping in choice], sizes, array)
-                  for choice in schedules.alternatives(name, dx=dx, dw=dw)]  # fmt: skip
+                  for choice in member.alternatives(dx=dx, dw=dw)]  # fmt: skip
         total: dict[str, Any] = {}
         accesses = 0
         for found, own in chosen:
@@ -93,9 +93,7 @@ def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, 
 
 
 def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[str, Any], Any]:
-    return _least(
-        [(layers.counts(own, sizes, array), schedules.cost(own, _Sized(sizes), array).accesses) for own in options]
-    )
+    return _least([(layers.counts(own, sizes, array), cost(own, _Sized(sizes), array).accesses) for own in options])
 
 
 def _least(options: Sequence[tuple[dict[str, Any], Any]]) -> tuple[dict[str, Any], Any]:

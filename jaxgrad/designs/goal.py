@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgrad.array.schedules import find
 from jaxgrad.costs import area, energy
 from jaxgrad.designs import relaxed
 from jaxgrad.designs.problems import problems
@@ -126,7 +127,7 @@ def _limits(named: Mapping[str, Any], kind: Kind, sweep: Sweep, known: Technolog
 
 def _area_um2(named: Mapping[str, Any], kind: Kind, known: Technology) -> Any:
     datapath = Precision.of(kind.precision).multiplier
-    pe_um2 = known.pe_area_um2(datapath, double_buffered=kind.double_buffered, kind=area.PE_KIND[kind.schedule])
+    pe_um2 = known.pe_area_um2(datapath, double_buffered=kind.double_buffered, kind=find(kind.schedule).pe_kind)
     pes, sram_bytes = named["rows"] * named["cols"], 1024 * named["sram_kib"]
     return area.covered(pe_um2, known, pes=pes, sram_bytes=sram_bytes).total_um2
 

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgrad.array import schedules
+from jaxgrad.array import forwards
 from jaxgrad.array.closed_form import Array
-from jaxgrad.array.mapping import AXES, Mapping, Result
+from jaxgrad.array.mapping import AXES, Result
+from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.arithmetic import Integer, ceil_div, lookup, together, where
 from jaxgrad.costs import blocks, transfers
-from jaxgrad.costs.hierarchy import can_run
+from jaxgrad.costs.hierarchy import can_run, gradients
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.orders import FUSED, Nests, families
 from jaxgrad.costs.search import Alternatives
@@ -46,7 +47,7 @@ class Part:
 
     results: tuple[Result, ...]
     nests: tuple[Nests, ...]
-    choices: tuple[tuple[Mapping, ...], ...]
+    choices: tuple[Choice, ...]
 
     @property
     def phase(self) -> str:
@@ -73,44 +74,42 @@ class Found(NamedTuple):
     splits: Splits
 
 
-def forward(dataflow: str) -> list[Plan]:
-    return [(_part(("y",), ("separate",), ((schedules.FORWARD[dataflow],),)),)]
+def forward(how: str) -> list[Plan]:
+    return [(_part(("y",), ("separate",), ((forwards.find(how).mapping,),)),)]
 
 
-def backward(schedule: str, order: str, *, dx: bool, dw: bool) -> list[Plan]:
+def backward(schedule: str | Schedule, order: str, *, dx: bool, dw: bool) -> list[Plan]:
     """The plans among which the best is taken for a layer's gradients.
 
     Args:
-        schedule: one of ``schedules.SCHEDULES``.
+        schedule: a ``Schedule``, or the name of a registered one.
         order: one of ``ORDERS``; an interleaved pass, which knows no ``separate``, takes the best of its own.
         dx, dw: which gradients are wanted.
     """
-    if schedule == "auto":
-        return [
-            plan
-            for name in schedules.AUTO
-            for plan in backward(name, order if can_run(name, order) else "best", dx=dx, dw=dw)
-        ]
-    dx, dw = dx and schedule != "os", dw and schedule != "ws"
-    if not (dx or dw):
-        return []
-    if not (dx and dw):
-        alone: tuple[Result, ...] = ("dx",) if dx else ("dw",)
-        return [(_part(alone, ("separate",), schedules.alternatives(schedule, dx=dx, dw=dw)),)]
-    fused = FUSED if order == "best" or not can_run(schedule, order) else (order,) if order in FUSED else ()
+    return [
+        plan
+        for member in find(schedule).members
+        for plan in _gradients(member, order if can_run(member, order) else "best", dx=dx, dw=dw)
+    ]
+
+
+def _gradients(schedule: Schedule, order: str, *, dx: bool, dw: bool) -> list[Plan]:
+    """Those of a schedule that is no choice among others."""
+    choices = schedule.alternatives(dx=dx, dw=dw)
+    results = gradients(choices)
+    if len(results) < 2:
+        return [(_part(results, ("separate",), choices),)] if results else []
     found: list[Plan] = []
     if order in ("separate", "best") and can_run(schedule, "separate"):
-        first, second = (
-            schedules.alternatives(schedule, dw=False),
-            schedules.alternatives(schedule, dx=False),
-        )
+        first, second = schedule.alternatives(dw=False), schedule.alternatives(dx=False)
         found.append((_part(("dx",), ("separate",), first), _part(("dw",), ("separate",), second)))
+    fused = FUSED if order == "best" else (order,) if order in FUSED else ()
     if fused:
-        found.append((_part(("dx", "dw"), fused, schedules.alternatives(schedule)),))
+        found.append((_part(results, fused, choices),))
     return found
 
 
-def _part(results: tuple[Result, ...], orders: Sequence[str], choices: tuple[tuple[Mapping, ...], ...]) -> Part:
+def _part(results: tuple[Result, ...], orders: Sequence[str], choices: tuple[Choice, ...]) -> Part:
     return Part(results, tuple(nests for order in orders for nests in families(results, order)), choices)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 import jaxgrad_models
-from jaxgrad.array.schedules import FORWARDS
+from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES

@@ -12,6 +12,8 @@ from flax import nnx
 from jax import lax
 
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
+from jaxgrad.base.errors import either
 from jaxgrad.flax.hooks import ConvHook, DotGeneralHook, EinsumHook, Hook
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -52,10 +54,10 @@ def put_on_array(model: Model, emulation: Emulation) -> Model:
     """
     if not isinstance(model, nnx.Module):
         raise ValueError(f"model: got {type(model).__name__}; give an nnx.Module (for Linen: jaxgrad.flax.linen)")
-    if emulation.schedule in ("ws", "os"):
+    if not emulation.schedule.trains:
         raise ValueError(
-            f"schedule: got {emulation.schedule!r}, which computes one gradient alone; to train choose sequential, "
-            "interleaved, ws_only, os_only or auto"
+            f"schedule: got {emulation.schedule.name!r}, which computes one gradient alone; to train choose "
+            f"{either(TRAINING_SCHEDULES)}"
         )
     hook_layers(model, emulation)
     others = layers_not_emulated(model)

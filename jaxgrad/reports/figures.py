@@ -16,8 +16,7 @@ from jaxgrad.array.counters import ACCESSES
 from jaxgrad.base.files import whole
 from jaxgrad.costs import LayerCost, StepCost, accesses, time_cycles
 from jaxgrad.reports.numbers import short
-from jaxgrad.reports.style import DPI
-from jaxgrad.reports.style import SCHEDULE_COLOURS as _SCHEDULE_COLOURS
+from jaxgrad.reports.style import DPI, colours, schedule_label
 
 _KIND_COLOURS = {
     "w_reads": "#0072B2",
@@ -70,15 +69,15 @@ def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
     figure = Figure(figsize=(8, 1.4 + 0.16 * len(layers) * (len(cost.schedules) + 1.2)), layout="constrained")
     axes: Axes = figure.subplots()
     places = np.arange(len(layers))
-    height = 0.84 / len(cost.schedules)
+    height, colour = 0.84 / len(cost.schedules), colours(cost.schedules)
     for index, schedule in enumerate(cost.schedules):
         cycles = [time_cycles(layer.backward[schedule]) for layer in layers]
         bars = axes.barh(
             places + (index - (len(cost.schedules) - 1) / 2) * height,
             np.array(cycles, float),  # counts may be longer than 64 bits
             height,
-            color=_SCHEDULE_COLOURS[schedule],
-            label=schedule,
+            color=colour[schedule],
+            label=schedule_label(schedule),
         )
         axes.bar_label(bars, [short(value) for value in cycles], padding=3, fontsize=6.5)
     axes.set_yticks(places, [layer.path for layer in layers])
@@ -122,7 +121,7 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
             va="center",
             fontsize=8,
         )
-    axes.set_yticks(places, list(totals))
+    axes.set_yticks(places, [schedule_label(schedule) for schedule in totals])
     axes.invert_yaxis()
     _make_room(axes)
     axes.set_xlabel("SRAM accesses, backward pass [words]")

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.table import Table
 
+from jaxgrad.array.schedules import known
 from jaxgrad.base.files import whole
-from jaxgrad.costs import StepCost, accesses, summary, time_cycles
+from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, tables
 from jaxgrad.reports.numbers import saving
+from jaxgrad.reports.style import schedule_label
 
 _FILE_WIDTH = 100
 _SHOWN_LAYERS = 8  # more would scroll off the screen
-_MEANINGS = {
-    "interleaved": "both at once, in alternate clock cycles, each dY read once for the two",
-    "sequential": "first dX on weight-stationary tiles, then dW on output-stationary ones",
-    "ws_only": "both weight-stationary",
-    "os_only": "both output-stationary",
-    "auto": "for each layer the cheapest of interleaved, sequential, ws_only and os_only",
-}
 
 
 def report(
@@ -94,7 +91,7 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
     words = {
         "layer": "batch x inputs x outputs of Y = X W under its name (a convolution's batch counts every output "
         "position); the backward pass is dX = dY W^T, which the layer at the input needs not, and dW = X^T dY",
-        **{schedule: _MEANINGS[schedule] for schedule in cost.schedules},
+        **{schedule_label(name): meaning for name in cost.schedules if (meaning := _meaning(name, cost))},
         "counts": source,
         "ratio": f"cycles or accesses over those of {chosen}",
         "accesses": "words read from and written to on-chip SRAM",
@@ -115,9 +112,25 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
     return tables.legend(words | {"k, M, G": "10^3, 10^6, 10^9"})
 
 
+def _is_choice(name: str, cost: StepCost) -> bool:
+    """Whether others ran in its place."""
+    return any(other != name for layer in cost.layers for other in layer.ran.get(name, ()))
+
+
+def _meaning(name: str, cost: StepCost) -> str:
+    """What a schedule does; of a choice among others also how many layers ran which."""
+    own = known(name)
+    layers = Counter(ran for layer in cost.layers for ran in layer.ran.get(name, ()) if ran != name)
+    ran = ", ".join(f"{schedule_label(each)} for {count:,}" for each, count in layers.most_common())
+    parts = (own.description if own else "", f"here {ran} of {len(cost.layers):,} layers" if ran else "")
+    return "; ".join(part for part in parts if part)
+
+
 def _verdict(cost: StepCost, chosen: str) -> str:
     own = cost.total(chosen)
-    others = [schedule for schedule in cost.schedules if schedule not in (chosen, "auto")]
-    cycles = ", ".join(f"{saving(time_cycles(own), time_cycles(cost.total(name)))} than {name}" for name in others)
-    words = ", ".join(f"{saving(accesses(own), accesses(cost.total(name)))} than {name}" for name in others)
-    return f"All layers, {chosen}: cycles {cycles}; accesses {words}."
+    others = [name for name in cost.schedules if name != chosen and not _is_choice(name, cost)]
+
+    def than(of: Callable[[Counts], int]) -> str:
+        return ", ".join(f"{saving(of(own), of(cost.total(name)))} than {schedule_label(name)}" for name in others)
+
+    return f"All layers, {schedule_label(chosen)}: cycles {than(time_cycles)}; accesses {than(accesses)}."

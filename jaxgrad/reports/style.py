@@ -8,16 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from jaxgrad.array import schedules
 from jaxgrad.costs.energy import COMPONENTS
 
 DPI = 150
-SCHEDULE_COLOURS = {
-    "interleaved": "#0072B2",
-    "sequential": "#E69F00",
-    "ws_only": "#009E73",
-    "os_only": "#CC79A7",
-    "auto": "#999999",
-}
 # What else is compared; the yellow, faint on white, last.
 _PALETTE = ("#D55E00", "#56B4E9", "#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999999", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
@@ -68,6 +62,12 @@ OPERANDS: dict[str, Look] = {
 } | {"vector_words": Look("vector unit", "#BBBBBB", "xxxx")}
 
 
+def schedule_label(name: str) -> str:
+    """What a schedule is called; one that is not registered, by its name."""
+    own = schedules.known(name)
+    return own.label if own else name
+
+
 def phase_of(name: str) -> str:
     """The key of ``PHASES`` for a phase: work beside the array is one, whatever it is for."""
     return "vector" if name.startswith("vector ") else name
@@ -76,7 +76,7 @@ def phase_of(name: str) -> str:
 def colours(labels: Iterable[str]) -> dict[str, str]:
     """A colour for each label: a schedule's own, or the next one that no schedule among them has."""
     labels = list(labels)
-    known = {label: SCHEDULE_COLOURS[label] for label in labels if label in SCHEDULE_COLOURS}
+    known = {label: own.colour for label in labels if (own := schedules.known(label)) and own.colour}
     free = [colour for colour in _PALETTE if colour not in known.values()]
     others = [label for label in labels if label not in known]
     return known | {label: free[index % len(free)] for index, label in enumerate(others)}

@@ -13,6 +13,7 @@ from jaxgrad.array.counters import ACCESSES
 from jaxgrad.costs import Counts, StepCost, Summary, accesses, time_cycles
 from jaxgrad.programs import LayerGemm
 from jaxgrad.reports.numbers import percent, ratio, short
+from jaxgrad.reports.style import schedule_label
 
 # What each counter counts: its unit and its meaning.
 MEANINGS: Mapping[str, tuple[str, str]] = {
@@ -84,7 +85,7 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
             counts, first = block[schedule], schedule == cost.schedules[0]
             table.add_row(
                 label,
-                schedule,
+                schedule_label(schedule),
                 short(time_cycles(counts)),
                 ratio(time_cycles(counts), time_cycles(base)),
                 short(accesses(counts)),
@@ -114,7 +115,7 @@ def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tr
     for labels, block in _blocks(cost, layers=layers):
         for label, schedule in zip(labels, cost.schedules, strict=True):
             cells = [short(block[schedule][kind]) for kind in kinds]
-            table.add_row(label, schedule, *cells, style="bold" if schedule == chosen else None)
+            table.add_row(label, schedule_label(schedule), *cells, style="bold" if schedule == chosen else None)
         table.add_section()
     return table
 
@@ -142,7 +143,7 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
             total, reference = (sum(energies[name].values()) for name in (schedule, chosen))
             cells += [*(f"{energies[schedule][name] / size:.3g}" for name in parts), f"{total / size:.3g}"]
             cells.append(f"{total / reference:.2f}" if reference else "-")
-        table.add_row(schedule, *cells, style="bold" if schedule == chosen else None)
+        table.add_row(schedule_label(schedule), *cells, style="bold" if schedule == chosen else None)
     return table
 
 
@@ -176,10 +177,17 @@ def note(text: str) -> Padding:
 
 
 def _blocks(cost: StepCost, *, layers: bool) -> Iterator[tuple[list[str], Mapping[str, Counts]]]:
-    """A block of rows a layer, then one of totals: the first column's texts, one a schedule, and the counts."""
+    """A block of rows a layer, then one of totals: the first column's texts, one a schedule, and the counts.
+
+    The text beside a choice among schedules, such as ``auto``, says what ran.
+    """
     for layer in cost.layers if layers else ():
         texts = [layer.path, *map(_sizes, layer.gemms), *([] if layer.needs_dx else ["(no dX)"])]
-        yield _labels(texts, cost), layer.backward
+        labels = _labels(texts, cost)
+        for row, name in enumerate(cost.schedules):
+            if (ran := layer.ran.get(name, (name,))) != (name,) and ran:
+                labels[row] = f"{schedule_label(name)}: {', '.join(map(schedule_label, ran))}"
+        yield labels, layer.backward
     if len(cost.layers) > 1 or not layers:
         yield _labels(["all layers"], cost), {schedule: cost.total(schedule) for schedule in cost.schedules}
 

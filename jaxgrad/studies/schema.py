@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 import jaxgrad_models
-from jaxgrad.array.schedules import FORWARDS, OBJECTIVES, WEIGHT_UPDATES
-from jaxgrad.base.errors import InputError
+from jaxgrad.array.forwards import FORWARDS
+from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.hierarchy import can_run
@@ -33,8 +34,6 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
 PARTS: tuple[str, ...] = ("forward", "backward", "vector", "step")
-
-_TOGETHER = ", ".join(order for order in ORDERS if can_run("interleaved", order))
 
 
 class WorkloadSection(Section):
@@ -92,17 +91,18 @@ class VariantSection(Section):
     def _can_run(self) -> VariantSection:
         # Schedules that compute both gradients at once take the best of their own where nothing is said.
         if self.order != "separate" and not can_run(self.schedule, self.order):
+            possible = ", ".join(order for order in ORDERS if can_run(self.schedule, order))
             raise InputError(
                 "order",
                 self.order,
-                f"choose one of {_TOGETHER}",
+                f"choose one of {possible}",
                 problem=f"got {self.order!r} with schedule {self.schedule!r}",
             )
-        if self.weight_update == "in_array" and self.schedule != "interleaved":
+        if self.weight_update == "in_array" and self.schedule not in IN_ARRAY:
             raise InputError(
                 "weight_update",
                 "in_array",
-                "choose separate, or interleaved",
+                f"choose separate, or {either(IN_ARRAY)}",
                 problem=f"got 'in_array' with schedule {self.schedule!r}",
             )
         return self

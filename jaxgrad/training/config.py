@@ -12,8 +12,10 @@ import tomli_w
 from pydantic import model_validator
 
 import jaxgrad_models
-from jaxgrad.array.emulation import FIDELITIES, FORWARDS, OBJECTIVES, WEIGHT_UPDATES, Emulation
-from jaxgrad.base.errors import InputError, choose
+from jaxgrad.array.emulation import FIDELITIES, OBJECTIVES, WEIGHT_UPDATES, Emulation
+from jaxgrad.array.forwards import FORWARDS
+from jaxgrad.array.schedules import IN_ARRAY
+from jaxgrad.base.errors import InputError, choose, either
 from jaxgrad.base.schema import (
     Decay,
     Folder,
@@ -106,12 +108,12 @@ class Config(Section):
                     f"{given.name} has none: leave it out or choose optimizer.name among {', '.join(takers)}",
                 )
         if self.emulation.weight_update == "in_array":
-            if self.emulation.schedule != "interleaved":
+            if self.emulation.schedule not in IN_ARRAY:
                 raise InputError(
                     "emulation.weight_update",
                     "in_array",
-                    f"it needs emulation.schedule = 'interleaved' (here {self.emulation.schedule!r}), or choose "
-                    "'separate' or 'none'",
+                    f"it needs emulation.schedule = {either(map(repr, IN_ARRAY))} (here {self.emulation.schedule!r}), "
+                    "or choose 'separate' or 'none'",
                 )
             if given.name != "sgd" or given.weight_decay:
                 raise InputError(

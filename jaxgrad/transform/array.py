@@ -12,8 +12,10 @@ from jaxgrad.array.counters import Counters
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.rounding import rounded
+from jaxgrad.array.schedules import TRAINING_SCHEDULES, lacking
 from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.task import Task
+from jaxgrad.base.errors import either
 from jaxgrad.transform import matrices
 from jaxgrad.transform.equations import bind
 from jaxgrad.transform.plan import Backward, Forward
@@ -90,9 +92,8 @@ def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) 
 
 
 def _check_computes(emulation: Emulation, *, dx: bool, dw: bool) -> None:
-    if (emulation.schedule == "ws" and dw) or (emulation.schedule == "os" and dx):
-        missing = "dW" if dw else "dX"
+    for missing in lacking(emulation.schedule, dx=dx, dw=dw):
         raise ValueError(
-            f"schedule: got {emulation.schedule!r}, and the function computes {missing} too; choose sequential, "
-            "interleaved, ws_only, os_only or auto"
+            f"schedule: got {emulation.schedule.name!r}, and the function computes {missing} too; choose "
+            f"{either(TRAINING_SCHEDULES)}"
         )

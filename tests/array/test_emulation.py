@@ -12,7 +12,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, backward, count, count_forward, emulate, forward
 from jaxgrad.array.counters import NAMES
-from jaxgrad.array.emulation import FIDELITIES, FORWARDS, SCHEDULES
+from jaxgrad.array.emulation import FIDELITIES
+from jaxgrad.array.forwards import FORWARDS
+from jaxgrad.array.schedules import SCHEDULES
 from tests.refusals import Refusal, assert_refused
 
 ARRAY = Accelerator(2, 3)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
+from jaxgrad.array import forwards
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.mapping import AXES, Mapping, Product, named, oriented
+from jaxgrad.array.mapping import AXES, RESULTS, Mapping, Product, Result, named, oriented
 from jaxgrad.array.passes.events import Events, SlotEvents
-from jaxgrad.array.schedules import DW_OS, DW_WS, DX_OS, DX_WS, FORWARD, INTERLEAVED, SEQUENTIAL
+from jaxgrad.array.schedules import DW_OS, DW_WS, DX_OS, DX_WS, INTERLEAVED, SEQUENTIAL
+from tests.refusals import Refusal, assert_refused
 
 GEMM = Gemm(batch=2, in_features=3, out_features=5)
 
@@ -25,9 +28,9 @@ ROLES: dict[str, tuple[Mapping, tuple[str, str], list[tuple[str, str]], list[tup
     "dW on ws, X stays": (DW_WS[1], ("dy", "nb"), [("x", "bk")], [("dw", "nk")]),
     "dX on os, b in rows": (DX_OS[0], ("dy", "nb"), [("w", "nk")], [("dx", "bk")]),
     "dX on os, k in rows": (DX_OS[1], ("w", "nk"), [("dy", "nb")], [("dx", "kb")]),
-    "Y on ws": (FORWARD["ws"], ("x", "bk"), [("w", "kn")], [("y", "bn")]),
-    "Y on os": (FORWARD["os"], ("x", "kb"), [("w", "kn")], [("y", "bn")]),
-    "Y on is": (FORWARD["is"], ("w", "nk"), [("x", "kb")], [("y", "nb")]),
+    "Y on ws": (forwards.find("ws").mapping, ("x", "bk"), [("w", "kn")], [("y", "bn")]),
+    "Y on os": (forwards.find("os").mapping, ("x", "kb"), [("w", "kn")], [("y", "bn")]),
+    "Y on is": (forwards.find("is").mapping, ("w", "nk"), [("x", "kb")], [("y", "nb")]),
 }
 
 
@@ -129,3 +132,43 @@ OS_MACS = {"macs": [31], "effectual_macs": [37], "acc_updates": [53]}
 def test_events_by_role_become_counters_by_name(name: str, slots: tuple[SlotEvents, ...], expected: Any) -> None:
     mapping, *_ = ROLES[name]
     assert named(Events(2, 3, 5, slots), mapping) == {"cycles": [2], **expected}
+
+
+def test_what_is_in_the_pes_together() -> None:
+    """w and dW meet where one product keeps its operand w and the other its result dW, at once."""
+    swapped = Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")
+    assert [own.updates_in_array for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS, DW_OS)] == [True, *[False] * 4]
+    assert [own.fused for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS)] == [True, False, True, False]
+    assert swapped.results == INTERLEAVED.results == ("dx", "dw")
+
+
+NO_MAPPINGS: list[tuple[Any, str, str, str]] = [
+    (lambda: Product("xs", "dx"), "dataflow", "'xs'", "choose one of ws, os"),
+    (lambda: Product("ws", "dy"), "result", "'dy'", "choose one of y, dx, dw"),
+    (lambda: Mapping((), "bnk"), "products", "()", "at least one Product"),
+    (lambda: Mapping(("ws", "dx"), "bnk"), "products", "('ws', 'dx')", "at least one Product"),
+    (lambda: Mapping((Product("ws", "dx"),), "bn"), "axes", "'bn'", "the letters b, k and n"),
+    (lambda: Mapping((Product("ws", "dx"),), "spq"), "axes", "'spq'", "the letters b, k and n"),
+    (lambda: Mapping((Product("ws", "dx"),), "bnk", "at once"), "order", "'at once'", "alternate, in turn"),
+]
+"""What is called, and as of ``Refusal`` the field, what is shown and the remedy."""
+
+
+@pytest.mark.parametrize(("call", "field", "shown", "remedy"), NO_MAPPINGS)
+def test_no_mapping_is_refused(call: Any, field: str, shown: str, remedy: str) -> None:
+    assert_refused(Refusal(call, field, shown, remedy))
+
+
+@pytest.mark.parametrize("axes", ["".join(order) for order in itertools.permutations("bkn")])
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize("result", RESULTS)
+def test_axes_along_which_a_product_does_not_add_up_are_refused(dataflow: str, result: Result, axes: str) -> None:
+    """A pass that keeps its operand adds up along the rows, one that keeps its result along the stream."""
+    summed = {"y": "k", "dx": "n", "dw": "b"}[result]
+    if axes[1 if dataflow == "ws" else 0] == summed:
+        assert Mapping((Product(dataflow, result),), axes).results == (result,)
+    else:
+        with pytest.raises(
+            ValueError, match=rf"axes: got '{axes}' for {result} by '{dataflow}'.*give '{summed}' there"
+        ):
+            Mapping((Product(dataflow, result),), axes)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxgrad.base.errors import boolean, number, one_of, positive_integer
+from jaxgrad.base.errors import boolean, either, number, one_of, positive_integer
 from tests.refusals import Refusal, assert_refused
 
 WHOLE = "whole number of at least 1"
@@ -105,3 +105,8 @@ def test_the_likeliest_choice_is_named() -> None:
     with pytest.raises(ValueError, match="got") as raised:
         one_of("schedule", "zigzag", CHOICES)
     assert "mean" not in str(raised.value)
+
+
+def test_names_in_a_sentence() -> None:
+    assert [either(names) for names in ("a", "ab", "abc")] == ["a", "a or b", "a, b or c"]
+    assert either("abc", "and") == "a, b and c"

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.array.schedules import SCHEDULES
-from jaxgrad.costs.area import PE_KIND, area, iso_area, pe_um2
+from jaxgrad.array.schedules import SCHEDULES, find
+from jaxgrad.costs.area import area, iso_area, pe_um2
 from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, load_technology
+from jaxgrad.hardware.technology import PE_KINDS
 from tests.refusals import Refusal, assert_refused
 
 # technology.md, um2: (datapath, double-buffered) -> WS, OS, interleaved
@@ -54,9 +55,12 @@ def test_published_ratios() -> None:
         assert round(pe_um2(own, "interleaved") / pe_um2(own, "ws"), 2) == ratio
 
 
-def test_every_schedule_has_a_pe() -> None:
-    assert set(PE_KIND) == set(SCHEDULES)
-    assert {PE_KIND[name] for name in ("sequential", "interleaved", "auto")} == {"interleaved"}
+def test_the_pe_that_a_schedule_needs() -> None:
+    """By what its passes keep: an operand, a result, or both."""
+    kinds = {name: find(name).pe_kind for name in SCHEDULES}
+    both = dict.fromkeys(("sequential", "interleaved", "auto"), "interleaved")
+    assert kinds == {"ws": "ws", "ws_only": "ws", "os": "os", "os_only": "os", **both}
+    assert set(kinds.values()) == set(PE_KINDS)
 
 
 def test_area_by_hand() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.array import schedules
+from jaxgrad.array import forwards, schedules
 from jaxgrad.array.mapping import Mapping
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import Nest
@@ -19,7 +19,7 @@ from tests.costs.layers import Cut, arrays, cuts
 from tests.costs.walker import array_counts, walk
 
 RUNS: dict[str, tuple[tuple[Mapping, ...], tuple[Any, ...]]] = {
-    **{f"forward {name}": ((mapping,), ("y",)) for name, mapping in schedules.FORWARD.items()},
+    **{f"forward {name}": ((forwards.find(name).mapping,), ("y",)) for name in forwards.FORWARDS},
     "ws": ((schedules.DX_WS,), ("dx",)),
     "os": ((schedules.DW_OS,), ("dw",)),
     "interleaved": ((schedules.INTERLEAVED,), ("dx", "dw")),

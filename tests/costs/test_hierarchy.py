@@ -161,7 +161,7 @@ def test_the_best_order_is_the_best_of_all(layer: Shapes, machine: Machine, sche
 
     for choice, orders in CHOICES.items():
         if schedule == "auto":
-            assert least(("auto", choice)) == least(*((name, choice) for name in schedules.AUTO))
+            assert least(("auto", choice)) == least(*((own.name, choice) for own in schedules.find("auto").among))
         else:
             able = [(schedule, order) for order in orders if can_run(schedule, order)]
             assert least((schedule, choice)) == least(*able)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.array import schedules
+from jaxgrad.array import forwards, schedules
 from jaxgrad.costs.orders import Nests, families
 from jaxgrad.costs.search import OBJECTIVES, Alternatives, Found, Unfit, block_sizes, search
 from jaxgrad.costs.transfers import Shapes, Storage
@@ -22,12 +22,12 @@ from tests.costs.walker import array_counts, held_bytes, moved_bytes, size_bytes
 from tests.refusals import Refusal, assert_refused
 
 CHOICES: dict[str, tuple[tuple[str, ...], str, tuple]] = {
-    "forward": (("y",), "separate", ((schedules.FORWARD["ws"],),)),
+    "forward": (("y",), "separate", ((forwards.find("ws").mapping,),)),
     "dw on ws": (("dw",), "separate", (schedules.DW_WS,)),
-    "interleaved": (("dx", "dw"), "k_major", schedules.alternatives("interleaved")),
-    "interleaved dx-major": (("dx", "dw"), "dx_major", schedules.alternatives("interleaved")),
-    "os_only alternating": (("dx", "dw"), "alternating", schedules.alternatives("os_only")),
-    "ws_only dw-major": (("dx", "dw"), "dw_major", schedules.alternatives("ws_only")),
+    "interleaved": (("dx", "dw"), "k_major", schedules.find("interleaved").alternatives()),
+    "interleaved dx-major": (("dx", "dw"), "dx_major", schedules.find("interleaved").alternatives()),
+    "os_only alternating": (("dx", "dw"), "alternating", schedules.find("os_only").alternatives()),
+    "ws_only dw-major": (("dx", "dw"), "dw_major", schedules.find("ws_only").alternatives()),
 }
 
 

@@ -155,10 +155,11 @@ def array_counts(steps: Iterable[Step], mappings: Sequence[Mapping], array: Acce
                 events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
                 for name, values in named(events, mapping).items():
                     total[name] += sum(values)
-                for dataflow, result in mapping.products:
-                    if result in step.again:
-                        size = math.prod(lengths[axis] for axis in HAS[result])
-                        total["dw_reads" if (dataflow, result) == ("os", "dw") else "psum_reads"] += size
+                for product in mapping.products:
+                    if product.result in step.again:
+                        size = math.prod(lengths[axis] for axis in HAS[product.result])
+                        drained = product.dataflow.keeps == "result"
+                        total["dw_reads" if drained and product.result == "dw" else "psum_reads"] += size
     return {name: count for name, count in total.items() if count}
 
 

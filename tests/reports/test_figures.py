@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from jaxgrad.array import schedules
 from jaxgrad.costs import TRAINING_SCHEDULES, accesses
 from jaxgrad.reports import figures
 from tests.reports.costs import SCHEDULES, cost
@@ -129,6 +130,6 @@ def test_the_numbers_at_the_bars_are_inside_the_frame(tmp_path: Path, drawn: lis
 
 
 def test_every_schedule_has_a_colour_of_its_own() -> None:
-    colours = [figures._SCHEDULE_COLOURS[schedule] for schedule in TRAINING_SCHEDULES]
+    colours = [schedules.find(schedule).colour for schedule in TRAINING_SCHEDULES]
     assert len(set(colours)) == len(colours)
     assert len(set(figures._KIND_COLOURS.values())) == len(figures._KIND_COLOURS) == 8

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxgrad.array import schedules
+from jaxgrad.array import forwards, schedules
 from jaxgrad.costs.nests import Nest
 from jaxgrad.costs.orders import Nests, families
 from jaxgrad.costs.problems import problem_of
@@ -48,13 +48,13 @@ def test_the_published_saving_is_about_what_keeping_operands_saves(tmp_path: Pat
     point = next(each for each in points.expand(schema.load(FILE), FILE) if each.network == "resnet50")
     machine = point.machine
     gemms = compute.demand(point.spec, Store(tmp_path)).gemms
-    apart = schedules.alternatives("sequential", dw=False), schedules.alternatives("sequential", dx=False)
-    together = schedules.alternatives("sequential")
+    apart = schedules.find("sequential").alternatives(dw=False), schedules.find("sequential").alternatives(dx=False)
+    together = schedules.find("sequential").alternatives()
     sums = dict.fromkeys(("bare", "keeping", "interleaving", "order", "partitioning"), 0.0)
     for gemm in gemms:
         problem = problem_of(gemm, machine)
         shapes = problem.shapes
-        forward = cycles(FORWARD, ((schedules.FORWARD["ws"],),), shapes, machine)
+        forward = cycles(FORWARD, ((forwards.find("ws").mapping,),), shapes, machine)
         bare = cycles(DW, apart[1], shapes, machine)
         keeping = cycles(KEEPING[1], apart[1], shapes, machine)
         own = {"bare": bare, "keeping": keeping}

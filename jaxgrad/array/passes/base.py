@@ -12,7 +12,7 @@ keeps operand   its operand, loaded before         its result, as partial sums
 keeps result    its result, drained afterwards     its operand
 ==============  =================================  ==================================
 
-A new dataflow is one new file beside ``weight_stationary.py``.
+A new dataflow is a function that makes a pass, as ``weight_stationary.py`` has one, and a ``dataflows.Dataflow`` of it.
 """
 
 from __future__ import annotations

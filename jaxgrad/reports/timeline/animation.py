@@ -12,14 +12,14 @@ import numpy as np
 from jax import Array
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import INTERLEAVED, SEQUENTIAL
+from jaxgrad.array.schedules import backward_mappings
 from jaxgrad.base.files import write_text
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.activities import activities
 from jaxgrad.reports.timeline.frames import frames
 from jaxgrad.reports.timeline.registers import record
 
-SIDES = {"interleaved": INTERLEAVED, "sequential": SEQUENTIAL}
+SIDES: tuple[str, ...] = ("interleaved", "sequential")
 _PAGE = Path(__file__).with_name("animation.html")
 _PLACE = "/* the runs */"
 _LARGEST = 3  # so that sums stay short enough to be read in a PE
@@ -35,7 +35,8 @@ def films(gemm: Gemm, array: Accelerator, seed: int = 0) -> list[dict[str, Any]]
     """
     tensors = _data(gemm, seed)
     runs = []
-    for schedule, mapping in SIDES.items():
+    for schedule in SIDES:
+        (mapping,) = backward_mappings(schedule, gemm, array)
         recording = record(mapping, tensors, array)
         runs.append(frames(schedule, recording, list(activities((mapping,), gemm, array)), array))
     return runs

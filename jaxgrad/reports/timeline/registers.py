@@ -18,7 +18,6 @@ from jax import Array
 
 from jaxgrad.array import execute
 from jaxgrad.array.counters import Counters
-from jaxgrad.array.execute import DATAFLOWS
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping, oriented
 from jaxgrad.array.passes import overlapped, serial
@@ -87,7 +86,7 @@ def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator
     """
     if mapping.order == "in turn" and not array.double_buffered:
         return _joined([record(part, tensors, array) for part in mapping.split()])
-    parts = [DATAFLOWS[product.dataflow]() for product in mapping.products]
+    parts = [product.dataflow.new_pass() for product in mapping.products]
     if array.double_buffered:
         parts = [double_buffered(part) for part in parts]
     seen: list[_Seen] = []

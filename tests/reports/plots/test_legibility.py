@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from jaxgrad.array import schedules
 from jaxgrad.hardware import Memory
 from jaxgrad.reports import plots, style
 from jaxgrad.reports.plots import canvas
@@ -124,7 +125,7 @@ def test_labels_that_are_no_schedules_have_colours_of_their_own() -> None:
     labels = ["mine", "interleaved", "yours", "ws_only", "theirs"]
     found = style.colours(labels)
     assert len(set(found.values())) == len(labels)
-    assert found["interleaved"] == style.SCHEDULE_COLOURS["interleaved"]
+    assert found["interleaved"] == schedules.find("interleaved").colour
     for looks in (style.PHASES, style.ENERGY, style.OPERANDS):
         seen = {name: (look.colour, look.hatch) for name, look in looks.items() if name != "backward"}
         assert len(set(seen.values())) == len(seen)

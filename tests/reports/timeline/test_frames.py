@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgrad import Accelerator, Gemm
+from jaxgrad.array.schedules import backward_mappings
 from jaxgrad.reports.timeline.activities import activities
 from jaxgrad.reports.timeline.animation import SIDES
 from jaxgrad.reports.timeline.frames import DRAIN, DW, DX, IDLE, LOAD, PADDING, frames
@@ -24,7 +25,7 @@ def shown(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Recording]:
     schedule, double_buffered = request.param
     array = Accelerator(*ARRAY, double_buffered)
     recording = recorded(schedule, tensors(*SIZES), array)
-    own = list(activities((SIDES[schedule],), Gemm(*SIZES), array))
+    own = list(activities(backward_mappings(schedule, Gemm(*SIZES), array), Gemm(*SIZES), array))
     return frames(schedule, recording, own, array), recording
 
 
