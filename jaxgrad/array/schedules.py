@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from jaxgrad.array import closed_form
 from jaxgrad.array.counters import ACCESSES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
-from jaxgrad.base.errors import either, shown
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
 
@@ -33,14 +33,14 @@ class Schedule:
 
     Args:
         name: what users and results call it.
-        runs: what runs, in order; of each choice of mappings the one of fewest cycles, then of fewest accesses. Where
-            one of a mapping's two products is wanted, its slot runs alone.
+        runs: what runs, in order: mappings, or choices of several, of which the one of fewest cycles is taken, then
+            of fewest accesses. Where one of a mapping's two products is wanted, its slot runs alone.
         among: schedules of which each layer takes the cheapest by its objective; of equally cheap ones the first.
         description: what it does, in a line, for the legends of tables; of a choice, what it chooses among.
         label, colour: of figures, tables and their legends; the name, and a colour that no other one has there.
 
     Raises:
-        ValueError: neither or both of the two are given; or the mappings of a choice compute different things, or two
+        InputError: neither or both of the two are given; or the mappings of a choice compute different things, or two
             choices the same; or the schedules of ``among`` give different gradients.
     """
 
@@ -54,7 +54,7 @@ class Schedule:
     def __init__(
         self,
         name: str,
-        runs: Iterable[Iterable[Mapping]] = (),
+        runs: Iterable[Mapping | Iterable[Mapping]] = (),
         *,
         among: Iterable[str | Schedule] = (),
         description: str = "",
@@ -63,7 +63,7 @@ class Schedule:
     ) -> None:
         set_field = object.__setattr__
         set_field(self, "name", name)
-        set_field(self, "runs", tuple(map(tuple, runs)))
+        set_field(self, "runs", tuple((own,) if isinstance(own, Mapping) else tuple(own) for own in runs))
         set_field(self, "among", tuple(map(find, among)))
         set_field(self, "description", description or self._choice)
         set_field(self, "label", label or name)
@@ -72,21 +72,20 @@ class Schedule:
 
     def _check(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name: got {shown(self.name)}; give the schedule a name")
+            raise InputError("name", self.name, "give the schedule a name")
         if bool(self.runs) == bool(self.among):
             got = "both" if self.runs else "neither"
-            raise ValueError(f"runs: got {got} of runs and among for schedule {self.name!r}; give one of the two")
+            problem = f"got {got} of runs and among for schedule {self.name!r}"
+            raise InputError("runs", self.runs, "give one of the two", problem=problem)
         if len({member.gives for member in self.among}) > 1:
-            raise ValueError(f"among: got schedules of different gradients for {self.name!r}; give some of the same")
+            raise InputError("among", [str(member) for member in self.among], "give some that give the same gradients")
         computed: list[Result] = []
         for choice in self.runs:
-            if len({mapping.results for mapping in choice}) != 1:
-                raise ValueError(
-                    f"runs: got mappings of different gradients as a choice for {self.name!r}; give the same"
-                )
+            if not all(isinstance(own, Mapping) for own in choice) or len({own.results for own in choice}) != 1:
+                raise InputError("runs", choice, "give choices of mappings that compute the same gradients")
             computed += choice[0].results
         if "y" in computed or len(set(computed)) < len(computed):
-            raise ValueError(f"runs: got {', '.join(computed)} for schedule {self.name!r}; give dx and dw, each once")
+            raise InputError("runs", computed, "give mappings of dx and dw, each once")
 
     def __hash__(self) -> int:
         return hash(self.name)  # jit hashes its static arguments at every call
@@ -101,7 +100,7 @@ class Schedule:
     @property
     def members(self) -> tuple[Schedule, ...]:
         """What it chooses among, itself where it does not."""
-        return tuple(inner for member in self.among for inner in member.members) or (self,)
+        return tuple(dict.fromkeys(inner for member in self.among for inner in member.members)) or (self,)
 
     @property
     def gives(self) -> tuple[Result, ...]:
@@ -173,12 +172,12 @@ INTERLEAVED = Mapping(_BOTH, "bnk")
 SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
 
 # Colours are Okabe and Ito's, which differ without colour vision.
-register(Schedule("ws", [[DX_WS]], description="dX alone, weight-stationary"))
-register(Schedule("os", [[DW_OS]], description="dW alone, output-stationary"))
+register(Schedule("ws", [DX_WS], description="dX alone, weight-stationary"))
+register(Schedule("os", [DW_OS], description="dW alone, output-stationary"))
 register(
     Schedule(
         "interleaved",
-        [[INTERLEAVED]],
+        [INTERLEAVED],
         description="both at once, in alternate clock cycles, each dY read once for the two",
         colour="#0072B2",
     )
@@ -186,13 +185,13 @@ register(
 register(
     Schedule(
         "sequential",
-        [[SEQUENTIAL]],
+        [SEQUENTIAL],
         description="first dX on weight-stationary tiles, then dW on output-stationary ones",
         colour="#E69F00",
     )
 )
-register(Schedule("ws_only", [[DX_WS], DW_WS], description="both weight-stationary", colour="#009E73"))
-register(Schedule("os_only", [DX_OS, [DW_OS]], description="both output-stationary", colour="#CC79A7"))
+register(Schedule("ws_only", [DX_WS, DW_WS], description="both weight-stationary", colour="#009E73"))
+register(Schedule("os_only", [DX_OS, DW_OS], description="both output-stationary", colour="#CC79A7"))
 register(
     Schedule(
         "auto",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar, overload
 
-from jaxgrad.base.errors import one_of
+from jaxgrad.base.errors import InputError, one_of
 
 
 class Named(Protocol):
@@ -32,17 +32,17 @@ class Registry(Mapping[str, Record]):
         """Makes a record known by its name, and returns it; registering an equal one again changes nothing.
 
         Raises:
-            ValueError: it is none of the records' type, or another one has its name.
+            InputError: it is none of the records' type, or another one has its name.
         """
         if not isinstance(record, self._kind):
-            raise ValueError(f"{self._field}: got {record!r}; register a {self._kind.__name__}")
+            raise InputError(self._field, record, f"register a {self._kind.__name__}")
         return self._records.setdefault(self.find(record).name, record)
 
     def unregister(self, name: str) -> Record:
         """Forgets the record of that name, and returns it; for a notebook's cell that is run again, and for tests.
 
         Raises:
-            ValueError: there is none.
+            InputError: there is none.
         """
         return self._records.pop(one_of(self._field, name, tuple(self)))
 
@@ -50,14 +50,16 @@ class Registry(Mapping[str, Record]):
         """The record of that name; a record, registered or not, is itself.
 
         Raises:
-            ValueError: no record has the name, or another one has that of the record.
+            InputError: no record has the name, or another one has that of the record.
         """
         if not isinstance(value, self._kind):
             return self[one_of(self._field, value, tuple(self))]
         if self.get(value.name, value) != value:
-            raise ValueError(
-                f"{self._field}: got a {self._kind.__name__} named {value.name!r}, as another one is that is "
-                "registered; give it a name of its own, or unregister that one"
+            raise InputError(
+                self._field,
+                value,
+                "give it a name of its own, or unregister that one",
+                problem=f"got a {self._kind.__name__} named {value.name!r}, as another one is that is registered",
             )
         return value
 

@@ -174,7 +174,8 @@ def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> list[st
     """The keys of a location: pydantic names members of unions there too, and these lead nowhere in the tree."""
     place, node = [], tree
     for part in location:
-        if (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        at_key = isinstance(node, Mapping) and part in node
+        if at_key or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
             node = node[part]
         else:
             continue

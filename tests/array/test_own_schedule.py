@@ -82,7 +82,7 @@ def compensated() -> Pass:
 COMPENSATED = Dataflow("compensated", compensated)
 PAIR = Mapping((Product("ws", "dw"), Product(COMPENSATED, "dx")), "nbk")
 X_STAYS = Schedule(
-    "x_stays", [[PAIR]], description="both at once, X in the PEs and dX summed there", label="X stays", colour="#D55E00"
+    "x_stays", [PAIR], description="both at once, X in the PEs and dX summed there", label="X stays", colour="#D55E00"
 )
 
 
@@ -170,7 +170,7 @@ def test_what_rounding_takes_is_added_again(double_buffered: bool) -> None:
     array = Accelerator(1, 2, double_buffered)
     x, w, dy = np.ones((2, 2), np.float32), np.ones((2, 5), np.float32), np.ones((2, 5), np.float32)
     dy[:, 0] = 2**24
-    plain = Schedule("plain", [[Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")]])
+    plain = Schedule("plain", [Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")])
     lossy, *_ = emulate(x, w, dy, array, plain, "register")
     exact, *_ = emulate(x, w, dy, array, X_STAYS, "register")
     np.testing.assert_array_equal(lossy, np.full((2, 2), 2**24))
@@ -224,7 +224,7 @@ def test_what_follows_from_the_record() -> None:
     assert X_STAYS.pe_kind == "interleaved"
     assert "x_stays" in schedules.TRAINING_SCHEDULES
     assert "x_stays" not in schedules.BASELINES
-    one = Schedule("dx_compensated", [[Mapping((Product("compensated", "dx"),), "nbk")]])
+    one = Schedule("dx_compensated", [Mapping((Product("compensated", "dx"),), "nbk")])
     assert (one.gives, one.pe_kind, one.trains) == (("dx",), "os", False)
 
 
@@ -267,7 +267,7 @@ def test_a_dataflow_that_nobody_registered_is_refused_by_name() -> None:
 
 
 def test_no_other_schedule_takes_its_name() -> None:
-    other = Schedule("x_stays", [[schedules.INTERLEAVED]])
+    other = Schedule("x_stays", [schedules.INTERLEAVED])
     for take in (schedules.register, partial(Emulation, Accelerator(1, 1))):
         with pytest.raises(ValueError, match="schedule: got a Schedule named 'x_stays', as another one"):
             take(other)

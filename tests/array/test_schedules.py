@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgrad import backward, count, count_forward, forward
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.mapping import Mapping, Product
 from jaxgrad.array.schedules import (
     DW_OS,
     DW_WS,
@@ -15,11 +22,19 @@ from jaxgrad.array.schedules import (
     INTERLEAVED,
     SCHEDULES,
     SEQUENTIAL,
+    TRAINING_SCHEDULES,
     Cost,
+    Schedule,
     backward_mappings,
+    choose,
     cost,
+    find,
+    lacking,
 )
+from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.hardware import Accelerator
+from jaxgrad.hardware.technology import PE_KINDS
+from tests.refusals import Refusal, assert_refused
 
 AUTO = ("interleaved", "sequential", "ws_only", "os_only")
 gemms = st.builds(Gemm, *[st.integers(1, 60)] * 3)
@@ -129,3 +144,104 @@ def test_auto_is_the_cheapest_by_its_objective(gemm: Gemm, array: Accelerator, w
             assert chosen == min(others)
         else:
             assert chosen[::-1] == min(other[::-1] for other in others)
+
+
+# Laws that every record keeps, whatever it is.
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@given(gemm=gemms, array=arrays, want=wanted)
+def test_what_runs_computes_what_is_wanted_and_given(
+    name: str, gemm: Gemm, array: Accelerator, want: tuple[bool, bool]
+) -> None:
+    """Each wanted gradient that it gives exactly once, nothing else; one of its members', and one's own where alone."""
+    dx, dw = want
+    schedule = find(name)
+    for objective in ("cycles", "accesses"):
+        chosen = choose(name, gemm, array, objective=objective, dx=dx, dw=dw)
+        computed = [product.result for mapping in chosen.mappings for product in mapping.products]
+        expected = [result for result, is_wanted in (("dx", dx), ("dw", dw)) if is_wanted and result in schedule.gives]
+        assert sorted(computed) == sorted(expected)
+        assert chosen.schedule in schedule.members
+        options = chosen.schedule.alternatives(dx=dx, dw=dw)
+        assert all(mapping in choice for mapping, choice in zip(chosen.mappings, options, strict=True))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_what_follows_from_a_record(name: str) -> None:
+    schedule = find(name)
+    assert all(member.gives == schedule.gives for member in schedule.members)
+    assert schedule.trains == (name in TRAINING_SCHEDULES) == (not lacking(schedule, dx=True, dw=True))
+    assert schedule.pe_kind in PE_KINDS
+    assert all(member.pe_kind in (schedule.pe_kind, "ws", "os") for member in schedule.members)
+    assert schedule.description
+    assert can_run(name, "best")
+    assert can_run(name, "separate") == any(not member.fused for member in schedule.members)
+
+
+def integers(*shape: int) -> np.ndarray:
+    """From -2 to 2, of which float32 adds up more than are here exactly."""
+    return np.random.default_rng(sum(shape)).integers(-2, 3, shape).astype(np.float32)
+
+
+small = st.builds(Gemm, *[st.integers(1, 6)] * 3)
+few = st.builds(Accelerator, st.integers(1, 4), st.integers(1, 4), st.booleans())
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@settings(max_examples=3)
+@given(gemm=small, array=few)
+def test_registers_compute_the_gradients_and_count_the_closed_form(name: str, gemm: Gemm, array: Accelerator) -> None:
+    b, k, n = gemm.sizes.values()
+    x, w, dy = integers(b, k), integers(k, n), integers(b, n)
+    dx, dw = ("dx" in find(name).gives, "dw" in find(name).gives)
+    of_x, of_w, counters = backward(x, w, dy, Emulation(array, name, "register"), dx=dx, dw=dw)
+    assert (of_x is not None, of_w is not None) == (dx, dw)
+    if of_x is not None:
+        np.testing.assert_array_equal(of_x, dy @ w.T)
+    if of_w is not None:
+        np.testing.assert_array_equal(of_w, x.T @ dy)
+    closed = count(gemm, array, name).as_dict()
+    assert counters.as_dict() | {"effectual_macs": closed["effectual_macs"]} == closed
+
+
+@pytest.mark.parametrize("name", FORWARDS)
+@settings(max_examples=3)
+@given(gemm=small, array=few)
+def test_registers_compute_y_and_count_the_closed_form(name: str, gemm: Gemm, array: Accelerator) -> None:
+    x, w = integers(gemm.batch, gemm.in_features), integers(gemm.in_features, gemm.out_features)
+    y, counters = forward(x, w, Emulation(array, fidelity="register", forward=name))
+    np.testing.assert_array_equal(y, x @ w)
+    closed = count_forward(gemm, array, name).as_dict()
+    assert counters.as_dict() | {"effectual_macs": closed["effectual_macs"]} == closed
+
+
+# Records that are none.
+
+Y = Mapping((Product("ws", "y"),), "bkn")
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "shown", "remedy"),
+    [
+        (lambda: Schedule("", [DX_WS]), "name", "''", "a name"),
+        (lambda: Schedule(3, [DX_WS]), "name", "3", "a name"),  # pyright: ignore[reportArgumentType]
+        (lambda: Schedule("mine"), "runs", "neither of runs and among", "one of the two"),
+        (lambda: Schedule("mine", [DX_WS], among=["auto"]), "runs", "both of runs and among", "one of the two"),
+        (lambda: Schedule("mine", [[DX_WS, DW_OS]]), "runs", "Mapping", "compute the same gradients"),
+        (lambda: Schedule("mine", [[]]), "runs", "()", "compute the same gradients"),
+        (lambda: Schedule("mine", ["ws"]), "runs", "('w', 's')", "compute the same gradients"),  # pyright: ignore[reportArgumentType]
+        (lambda: Schedule("mine", [DX_WS, INTERLEAVED]), "runs", "['dx', 'dx', 'dw']", "dx and dw, each once"),
+        (lambda: Schedule("mine", [Y]), "runs", "['y']", "dx and dw, each once"),
+        (lambda: Schedule("mine", among=["auto", "ws"]), "among", "['auto', 'ws']", "the same gradients"),
+        (lambda: Schedule("mine", among=["autos"]), "schedule", "'autos'", "did you mean 'auto'?"),
+    ],
+)
+def test_no_schedule_is_refused(make: Callable[[], object], field: str, shown: str, remedy: str) -> None:
+    assert_refused(Refusal(make, field, shown, remedy))
+
+
+def test_a_choice_among_choices_is_one_among_all_of_theirs() -> None:
+    nested = Schedule("nested", among=["ws_only", "auto"])
+    assert [member.name for member in nested.members] == ["ws_only", "interleaved", "sequential", "os_only"]
+    assert nested.description == "for each layer the cheapest of ws_only and auto"
