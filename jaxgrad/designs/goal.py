@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgrad.array import forwards
 from jaxgrad.array.schedules import find
 from jaxgrad.costs import area, energy
 from jaxgrad.designs import relaxed
@@ -65,7 +66,10 @@ class Goal:
         rows, cols = np.array(list(grid), np.int64).T
         arrays = Arrays(rows, cols, kind.double_buffered)
         asked = []
-        for forward, schedule, order in ((fixed.forward, "", ""), (None, kind.schedule, kind.order)):
+        for forward, schedule, order in (
+            (forwards.find(fixed.forward), "", ""),
+            (None, find(kind.schedule), kind.order),
+        ):
             question = Question(
                 forward, schedule, order, kind.double_buffered, fixed.memory_double_buffered, self._precision
             )

@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxgrad.array import forwards
 from jaxgrad.array.closed_form import Array
+from jaxgrad.array.forwards import Forward
 from jaxgrad.array.mapping import AXES, Result
 from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.arithmetic import Integer, ceil_div, lookup, together, where
@@ -74,7 +75,7 @@ class Found(NamedTuple):
     splits: Splits
 
 
-def forward(how: str) -> list[Plan]:
+def forward(how: str | Forward) -> list[Plan]:
     return [(_part(("y",), ("separate",), ((forwards.find(how).mapping,),)),)]
 
 

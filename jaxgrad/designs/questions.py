@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from jaxgrad.array.forwards import Forward
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.designs import plans
 from jaxgrad.designs.plans import Plan
 from jaxgrad.designs.problems import Group, Problems
@@ -23,18 +25,18 @@ class Arrays(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What decides the code that is compiled.
+    """What decides the code that is compiled, and is kept: so sweeps give records, not the names they have today.
 
     Args:
-        forward: a dataflow, or None for the gradients.
+        forward: how the forward pass runs, or None for the gradients.
         schedule, order: of the gradients.
         double_buffered: whether PEs have shadow registers.
         memory_double_buffered: whether transfers overlap with work.
         precision: number formats.
     """
 
-    forward: str | None
-    schedule: str
+    forward: str | Forward | None
+    schedule: str | Schedule
     order: str
     double_buffered: bool
     memory_double_buffered: bool

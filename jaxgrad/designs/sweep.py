@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from jaxgrad.array import forwards, schedules
 from jaxgrad.array.counters import ACCESSES, NAMES
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.arithmetic import exact
 from jaxgrad.base.whole import concatenate
 from jaxgrad.costs import area, energy, step_cost, summary
@@ -135,7 +138,8 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
 def _questions(chunk: Chunk, sweep: Sweep) -> list[Question]:
     """The forward pass, then the gradients by schedule and order."""
     fixed, precision = sweep.machine, Precision.of(chunk.precision)
-    asked = [(fixed.forward, "", ""), *((None, name, order) for name in chunk.schedules for order in chunk.orders)]
+    back = map(schedules.find, chunk.schedules)
+    asked = [(forwards.find(fixed.forward), "", ""), *((None, *each) for each in itertools.product(back, chunk.orders))]
     return [Question(*each, chunk.double_buffered, fixed.memory_double_buffered, precision) for each in asked]
 
 
@@ -145,7 +149,7 @@ def _listed(values: Any, chunk: Chunk) -> list[Any]:
 
 
 def _quantities(
-    phases: Counts, chunk: Chunk, sweep: Sweep, known: Technology | None, schedule: str
+    phases: Counts, chunk: Chunk, sweep: Sweep, known: Technology | None, schedule: str | Schedule
 ) -> dict[str, np.ndarray]:
     """The results from counts by phase, each an array [arrays, scratchpads, bandwidths]; the costs' own formulas."""
     zero = exact(np.zeros(chunk.shape[2:], np.int64))
@@ -198,7 +202,7 @@ def _prices(tables: Sequence[energy.Table], chunk: Chunk) -> Mapping[str, Mappin
     }
 
 
-def _areas(sweep: Sweep, chunk: Chunk, known: Technology, schedule: str) -> np.ndarray | None:
+def _areas(sweep: Sweep, chunk: Chunk, known: Technology, schedule: str | Schedule) -> np.ndarray | None:
     try:
         found = [area.area(each, schedule).total_um2 for each in machines(sweep, chunk, known)]
     except ValueError:  # no figure for this datapath: results do without

@@ -158,7 +158,7 @@ def test_registers_tiles_and_closed_form_are_one_truth(case: Case) -> None:
     ones = {name: (values != 0).astype(int) for name, values in tensors.items()}
     met = int(np.einsum("bn,kn->", ones["dy"], ones["w"]) + np.einsum("bk,bn->", ones["x"], ones["dy"]))
     for fidelity in FIDELITIES:
-        dx, dw, counters = emulate(*tensors.values(), case.array, "x_stays", fidelity)
+        dx, dw, counters = emulate(tensors["x"], tensors["w"], tensors["dy"], case.array, "x_stays", fidelity)
         np.testing.assert_array_equal(dx, tensors["dy"] @ tensors["w"].T)
         np.testing.assert_array_equal(dw, tensors["x"].T @ tensors["dy"])
         assert counters.as_dict() == dense | {"effectual_macs": met}, fidelity

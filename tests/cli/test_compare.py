@@ -98,6 +98,9 @@ def test_compare_json_needs_no_folder(elsewhere: Path, capsys: pytest.CaptureFix
     assert (gemm["batch"], gemm["in_features"], gemm["out_features"]) == (3 * 16 * 16, 5 * 5 * 2, 6)
     assert gemm["needs_dx"] is False
     assert set(result["total"]["backward"]) == set(TRAINING_SCHEDULES)
+    for layer in result["layers"].values():
+        (ran,) = layer["ran"]["auto"]
+        assert layer["backward"]["auto"] == layer["backward"][ran]
     assert list(elsewhere.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ import pytest
 from jaxgrad.array.counters import NAMES, Counters
 from jaxgrad.array.emulation import Emulation, count, count_forward
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad.array.schedules import INTERLEAVED, SCHEDULES, SEQUENTIAL, Schedule
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.costs import (
     BASELINES,
@@ -70,6 +70,47 @@ def test_a_layer_of_several_shapes_is_one_layer() -> None:
     assert [layer.path for layer in cost.layers] == ["shared"]
     assert cost.total("ws_only")["macs"] == 2 * 2 * 4 * 5 * 6 + 3 * 5 * 6
     assert cost.layers[0].needs_dx
+
+
+# On 2 x 1 PEs the first layer runs fastest interleaved, the second on weight-stationary tiles alone (test_schedules).
+FAR_APART = (LayerGemm("tall", Gemm(60, 9, 10), 2, needs_dx=True), LayerGemm("flat", Gemm(8, 16, 2), 1, needs_dx=True))
+
+
+@pytest.mark.parametrize("memory", [None, Memory(1 << 20, 1e6, 1.0)], ids=["scratchpad alone", "memory"])
+def test_auto_says_what_ran(memory: Memory | None) -> None:
+    """By layer, in the records and in JSON; and what it says ran costs what it counts."""
+    machine = Machine(Accelerator(2, 1), memory)
+    cost = step_cost(FAR_APART, Emulation(machine.array), machine=machine, order="best")
+    assert [layer.ran["auto"] for layer in cost.layers] == [("interleaved",), ("ws_only",)]
+    for layer, record in zip(cost.layers, cost.as_dict()["layers"].values(), strict=True):
+        (ran,) = layer.ran["auto"]
+        assert layer.backward["auto"] == layer.backward[ran]
+        assert record["ran"] == {schedule: [ran if schedule == "auto" else schedule] for schedule in TRAINING_SCHEDULES}
+    counters = {layer.path: LayerCounters(Counters.zero(), Counters.zero()) for layer in cost.layers}
+    assert [layer.ran for layer in measured(cost, "auto", counters, 3).layers] == [layer.ran for layer in cost.layers]
+
+
+def test_a_layer_of_several_shapes_says_all_that_ran_for_it() -> None:
+    shapes = [replace(layer, path="shared") for layer in FAR_APART]
+    forward_alone = LayerGemm("shared", Gemm(1, 1, 1), 1, needs_dx=False, needs_dw=False)
+    (layer,) = step_cost([*shapes, forward_alone], Emulation(Accelerator(2, 1))).layers
+    assert layer.ran["auto"] == ("interleaved", "ws_only")
+    assert step_cost([forward_alone], Emulation(ARRAY)).layers[0].ran["auto"] == ()
+
+
+@pytest.mark.parametrize("memory", [None, Memory(1 << 20, 8.0, 1.0)], ids=["scratchpad alone", "memory"])
+def test_a_schedule_of_one_gradient_costs_nothing_where_the_other_is_wanted(memory: Memory | None) -> None:
+    first = LayerGemm("first", Gemm(3, 4, 5), 1, needs_dx=False)
+    (layer,) = step_cost([first], Emulation(ARRAY), ["ws"], machine=Machine(ARRAY, memory)).layers
+    assert not any(layer.backward["ws"].values())
+    assert layer.ran["ws"] == ()
+
+
+def test_two_schedules_of_one_name_are_refused() -> None:
+    one, other = (Schedule("mine", [mapping]) for mapping in (INTERLEAVED, SEQUENTIAL))
+    refusal = Refusal(lambda: step_cost(LAYERS, Emulation(ARRAY), [one, other]), "schedules", "two named 'mine'", "own")
+    assert_refused(refusal)
+    assert step_cost(LAYERS, Emulation(ARRAY), [one, one, "auto"]).schedules == ("mine", "auto")
 
 
 def test_frozen_weights_and_recomputed_forwards_are_counted_as_they_are() -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jaxgrad.costs import StepCost, accesses
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.costs import StepCost, accesses, step_cost
 from jaxgrad.hardware import Accelerator
+from jaxgrad.programs import LayerGemm
 from jaxgrad.reports import schedules
 from tests.reports.costs import cost
 
@@ -49,3 +52,14 @@ def test_a_deep_network_shows_totals_on_the_screen_and_all_in_the_file(tmp_path:
     path = schedules.write_tables(tmp_path / "tables.txt", deep, "interleaved", ARRAY, measured=True)
     assert all(f"blocks.{index}.conv" in path.read_text() for index in range(20))
     assert "tables.txt" in text_of(deep)
+
+
+def test_the_legend_says_how_often_auto_chose_what() -> None:
+    gemms = [Gemm(60, 9, 10), Gemm(60, 9, 11), Gemm(8, 16, 2)]
+    layers = [LayerGemm(f"layers.{index}", gemm, 1, needs_dx=True) for index, gemm in enumerate(gemms)]
+    text = text_of(step_cost(layers, Emulation(Accelerator(2, 1))), measured=False)
+    assert (
+        "auto for each layer the cheapest of interleaved, sequential, ws_only and os_only; here interleaved for 2, "
+        "ws_only for 1 of 3 layers"
+    ) in text
+    assert "than auto" not in text  # the verdict compares with what others would do everywhere

@@ -136,3 +136,16 @@ def test_without_a_technology_the_machine_s_table_has_no_energy() -> None:
     costs = step_cost(LAYERS, Emulation(machine.array), ["ws_only"], machine=machine)
     table = tables.machine_table({"ws_only": summary(costs, "ws_only")}, "ws_only", "title")
     assert len(rows(table, "ws_only")[0]) == 4
+
+
+def test_the_row_of_auto_says_what_ran() -> None:
+    """Beside it, in the layers' column, where it costs no width; and not beside the sums over layers that ran different
+    ones."""
+    layers = [LayerGemm("tall", Gemm(60, 9, 10), 1, needs_dx=True), LayerGemm("flat", Gemm(8, 16, 2), 1, needs_dx=True)]
+    costs = step_cost(layers, Emulation(Accelerator(2, 1)))
+    for table in (tables.summary_table, tables.accesses_table):
+        lines = [line.split() for line in text_of(table(costs, "interleaved", "title")).splitlines()]
+        found = [line[:3] for line in lines if "auto" in (line or [""])[0] or line[:1] == ["auto"]]
+        assert [line[:2] for line in found[:2]] == [["auto:", "interleaved"], ["auto:", "ws_only"]]
+        assert [line[2] for line in found[:2]] == ["auto", "auto"]
+        assert found[2][0] == "auto"

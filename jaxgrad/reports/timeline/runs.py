@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jaxgrad.array.emulation import count
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import backward_mappings
+from jaxgrad.array.schedules import Schedule, backward_mappings, find
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.activities import Activity, activities, tile_count
 
@@ -41,7 +41,7 @@ class Shown(NamedTuple):
         return f"{self.schedule}: {self.cycles:,} cycles{cut}"
 
 
-def first_tiles(schedule: str, gemm: Gemm, array: Accelerator, tiles: int) -> Shown:
+def first_tiles(schedule: str | Schedule, gemm: Gemm, array: Accelerator, tiles: int) -> Shown:
     """A schedule's run, of at most its first ``tiles`` tiles.
 
     Raises:
@@ -52,4 +52,4 @@ def first_tiles(schedule: str, gemm: Gemm, array: Accelerator, tiles: int) -> Sh
     tiles_in_all = tile_count(mappings, gemm, array)
     # A tile's activities come in its turn, so that those of the first tiles end where another tile's begin.
     shown = takewhile(lambda one: one.tile.number < tiles, activities(mappings, gemm, array))
-    return Shown(schedule, cycles, tiles_in_all, min(tiles, tiles_in_all), shown)
+    return Shown(find(schedule).name, cycles, tiles_in_all, min(tiles, tiles_in_all), shown)
