@@ -9,7 +9,7 @@ from functools import cached_property
 from jaxgrad.array.passes.base import Keeps, Pass
 from jaxgrad.array.passes.output_stationary import output_stationary
 from jaxgrad.array.passes.weight_stationary import weight_stationary
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError, shown
 from jaxgrad.base.registry import Names, Registry
 
 
@@ -33,7 +33,8 @@ class Dataflow:
         if not isinstance(made, Pass) or len(made.keeps) != 1:
             given = shown(made) if callable(self.new_pass) else f"a {type(self.new_pass).__name__}"
             what = f"a pass of {len(made.keeps)} slots" if isinstance(made, Pass) else given
-            raise ValueError(f"new_pass: got {what}; give a function without arguments that makes a Pass of one slot")
+            remedy = "give a function without arguments that makes a Pass of one slot"
+            raise InputError("new_pass", made, remedy, problem=f"got {what}")
 
     @cached_property
     def keeps(self) -> Keeps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jaxgrad.array.mapping import Mapping, Product
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError, shown
 from jaxgrad.base.registry import Names, Registry
 
 
@@ -22,7 +22,12 @@ class Forward:
 
     def __post_init__(self) -> None:
         if not isinstance(self.mapping, Mapping) or self.mapping.results != ("y",):
-            raise ValueError(f"mapping: got {shown(self.mapping)} for forward {self.name!r}; give one of y alone")
+            raise InputError(
+                "mapping",
+                self.mapping,
+                "give one of y alone",
+                problem=f"got {shown(self.mapping)} for forward {self.name!r}",
+            )
 
     def __hash__(self) -> int:
         return hash(self.name)  # jit hashes its static arguments at every call

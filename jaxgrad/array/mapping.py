@@ -25,7 +25,7 @@ from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Count, Events
 from jaxgrad.array.passes.timeline import Order
-from jaxgrad.base.errors import one_of, shown
+from jaxgrad.base.errors import InputError, one_of
 
 Result = Literal["y", "dx", "dw"]
 RESULTS: tuple[Result, ...] = get_args(Result)
@@ -100,16 +100,18 @@ class Mapping:
     def __post_init__(self) -> None:
         one_of("order", self.order, get_args(Order))
         if not self.products or not all(isinstance(product, Product) for product in self.products):
-            raise ValueError(f"products: got {shown(self.products)}; give a tuple of at least one Product")
+            raise InputError("products", self.products, "give a tuple of at least one Product")
         if not isinstance(self.axes, str) or sorted(self.axes) != ["b", "k", "n"]:
-            raise ValueError(f"axes: got {shown(self.axes)}; give the letters b, k and n, such as 'bnk'")
+            raise InputError("axes", self.axes, "give the letters b, k and n, such as 'bnk'")
         for product in self.products:
             place, where = (1, "rows'") if product.keeps == "operand" else (0, "streamed")
             if self.axes[place] != product.summed:
-                raise ValueError(
-                    f"axes: got {self.axes!r} for {product.result} by {product.dataflow.name!r}, which keeps its "
-                    f"{product.keeps} and so adds up along the {where} axis, the {('first', 'second')[place]} letter: "
-                    f"give {product.summed!r} there"
+                raise InputError(
+                    "axes",
+                    self.axes,
+                    f"it keeps its {product.keeps} and so adds up along the {where} axis, the "
+                    f"{('first', 'second')[place]} letter: give {product.summed!r} there",
+                    problem=f"got {self.axes!r} for {product.result} by {product.dataflow.name!r}",
                 )
 
     @property

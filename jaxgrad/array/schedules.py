@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from jaxgrad.array import closed_form
 from jaxgrad.array.counters import ACCESSES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
-from jaxgrad.base.errors import either, shown
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
 
@@ -72,21 +72,39 @@ class Schedule:
 
     def _check(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name: got {shown(self.name)}; give the schedule a name")
+            raise InputError("name", self.name, "give the schedule a name")
         if bool(self.runs) == bool(self.among):
             got = "both" if self.runs else "neither"
-            raise ValueError(f"runs: got {got} of runs and among for schedule {self.name!r}; give one of the two")
+            raise InputError(
+                "runs",
+                self.runs,
+                "give one of the two",
+                problem=f"got {got} of runs and among for schedule {self.name!r}",
+            )
         if len({member.gives for member in self.among}) > 1:
-            raise ValueError(f"among: got schedules of different gradients for {self.name!r}; give some of the same")
+            raise InputError(
+                "among",
+                self.among,
+                "give some of the same",
+                problem=f"got schedules of different gradients for {self.name!r}",
+            )
         computed: list[Result] = []
         for choice in self.runs:
             if len({mapping.results for mapping in choice}) != 1:
-                raise ValueError(
-                    f"runs: got mappings of different gradients as a choice for {self.name!r}; give the same"
+                raise InputError(
+                    "runs",
+                    self.name,
+                    "give the same",
+                    problem=f"got mappings of different gradients as a choice for {self.name!r}",
                 )
             computed += choice[0].results
         if "y" in computed or len(set(computed)) < len(computed):
-            raise ValueError(f"runs: got {', '.join(computed)} for schedule {self.name!r}; give dx and dw, each once")
+            raise InputError(
+                "runs",
+                computed,
+                "give dx and dw, each once",
+                problem=f"got {', '.join(computed)} for schedule {self.name!r}",
+            )
 
     def __hash__(self) -> int:
         return hash(self.name)  # jit hashes its static arguments at every call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar, overload
 
-from jaxgrad.base.errors import one_of
+from jaxgrad.base.errors import InputError, one_of
 
 
 class Named(Protocol):
@@ -35,7 +35,7 @@ class Registry(Mapping[str, Record]):
             ValueError: it is none of the records' type, or another one has its name.
         """
         if not isinstance(record, self._kind):
-            raise ValueError(f"{self._field}: got {record!r}; register a {self._kind.__name__}")
+            raise InputError(self._field, record, f"register a {self._kind.__name__}")
         return self._records.setdefault(self.find(record).name, record)
 
     def unregister(self, name: str) -> Record:
@@ -55,9 +55,11 @@ class Registry(Mapping[str, Record]):
         if not isinstance(value, self._kind):
             return self[one_of(self._field, value, tuple(self))]
         if self.get(value.name, value) != value:
-            raise ValueError(
-                f"{self._field}: got a {self._kind.__name__} named {value.name!r}, as another one is that is "
-                "registered; give it a name of its own, or unregister that one"
+            raise InputError(
+                self._field,
+                value,
+                "give it a name of its own, or unregister that one",
+                problem=f"got a {self._kind.__name__} named {value.name!r}, as another one is that is registered",
             )
         return value
 

@@ -174,7 +174,9 @@ def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> list[st
     """The keys of a location: pydantic names members of unions there too, and these lead nowhere in the tree."""
     place, node = [], tree
     for part in location:
-        if (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        if (isinstance(node, Mapping) and part in node) or (
+            isinstance(node, list) and isinstance(part, int) and part < len(node)
+        ):
             node = node[part]
         else:
             continue

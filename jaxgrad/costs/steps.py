@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from jaxgrad.array import layers
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, Schedule, find
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import vector
 from jaxgrad.costs.problems import Answer, Problem, from_scratchpad, problem_of, through_memory
 from jaxgrad.costs.records import Counts, LayerCost, StepCost, VectorCost, add, times
@@ -85,7 +86,7 @@ def _records(schedules: Iterable[str | Schedule]) -> list[Schedule]:
     names = [record.name for record in records]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"schedules: got two named {name!r}; give each a name of its own")
+            raise InputError("schedules", name, "give each a name of its own", problem=f"got two named {name!r}")
     return records
 
 
