@@ -47,7 +47,7 @@ def test_help_tells_the_defaults_and_choices_there_are(
     text = capsys.readouterr().out
     defaults = Config()
     stated = {
-        flag: re.search(rf"--{flag}\b.*\(default: ([\w.]+)", text)
+        flag: re.search(rf"--{flag}\b.*\[default: ([\w.]+)", text)
         for flag in ("model", "data", "batch-size", "rows", "cols", "schedule", "fidelity", "forward", "optimizer",
                      "weight-update", "objective", "decay", "epochs", "seed", "checkpoint-every")
     }  # fmt: skip
