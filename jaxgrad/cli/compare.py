@@ -128,7 +128,7 @@ def compare(
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
-    emulation = Emulation(array, _CHOSEN, **choices)
+    emulation = Emulation(array, _CHOSEN, forward=forward, weight_update=weight_update, objective=objective)
     folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
     with terminal.status("tracing the model"):

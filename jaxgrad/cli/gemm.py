@@ -84,7 +84,12 @@ def gemm(
 
     cache.turn_on()
     sizes, array = Gemm(batch, in_features, out_features), Accelerator(rows, cols, double_buffered)
-    choices = {"schedule": schedule, "fidelity": fidelity, "weight_update": weight_update, "objective": objective}
+    choices: dict[str, Any] = {
+        "schedule": schedule,
+        "fidelity": fidelity,
+        "weight_update": weight_update,
+        "objective": objective,
+    }
     Emulation(array, **choices)
     _check_memory(sizes, array, fidelity)
     x, w, dy = _data(sizes, seed)

@@ -172,7 +172,7 @@ def schedules() -> Sequence[str]:
 
 
 def _forwards() -> Sequence[str]:
-    from jaxgrad.array.schedules import FORWARDS
+    from jaxgrad.array.forwards import FORWARDS
 
     return FORWARDS
 

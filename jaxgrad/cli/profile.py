@@ -157,7 +157,7 @@ def profile(
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
-    emulation = Emulation(array, _CHOSEN, **choices)
+    emulation = Emulation(array, _CHOSEN, forward=forward, weight_update=weight_update, objective=objective)
     is_onnx = target.endswith(".onnx")
     names = {"trips": "--trips", "dims": "--dim", "function": target, "model": target}
     try:

@@ -79,7 +79,7 @@ def _data() -> Sequence[str]:
 
 
 def _schedules() -> Sequence[str]:
-    from jaxgrad.costs import TRAINING_SCHEDULES
+    from jaxgrad.array.schedules import TRAINING_SCHEDULES
 
     return TRAINING_SCHEDULES
 
