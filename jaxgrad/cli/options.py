@@ -98,11 +98,10 @@ def _from_text(kind: Callable[[str], Any], rule: Rule) -> Rule:
 
     def checked(name: str, value: Any) -> Any:
         try:
-            return rule(name, kind(value) if isinstance(value, str) else value)
-        except InputError:
-            raise
+            number = kind(value)
         except ValueError:
-            return rule(name, value)
+            number = value
+        return rule(name, number)
 
     return checked
 

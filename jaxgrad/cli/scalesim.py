@@ -9,9 +9,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import typer
+
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.compare import classes_of, models
-from jaxgrad.cli.options import JSON, MODEL, RESULTS, SIZE, Choice, Shape, file, option, path
+from jaxgrad.cli.options import JSON, MODEL, RESULTS, SIZE, Choice, Shape, file, given, option, path
 
 if TYPE_CHECKING:
     from jaxgrad.interop.scalesim.cfg import Config
@@ -45,6 +47,7 @@ def _phases() -> Sequence[str]:
 
 
 def scalesim(
+    context: typer.Context,
     config: Annotated[
         Path | None, option("-c --config", "CFG", "The machine, a SCALE-Sim .cfg.", _OWN, rule=file)
     ] = None,
@@ -108,7 +111,7 @@ def scalesim(
             default="all three",
         ),
     ] = None,
-    batch: Annotated[int | None, option("--batch", "N", "Images a step.", MODEL, rule=SIZE, default="1")] = None,
+    batch: Annotated[int, option("--batch", "N", "Images a step.", MODEL, rule=SIZE)] = 1,
     input_shape: Annotated[
         Shape | None,
         option(
@@ -135,23 +138,22 @@ def scalesim(
         if config is None:
             raise InputError("config", None, "give a SCALE-Sim .cfg", problem="got none")
         machine = _machine(config, calc)
-        with_model = {"phase": phase, "batch": batch, "input_shape": input_shape, "classes": classes}
-        _refuse(with_model, "it goes with --model")
+        _refuse(context, ("phase", "batch", "input_shape", "classes"), "it goes with --model")
         notes = ["-s Y: no traces are written"] if save_trace == "Y" else []
         if layout is not None:
             notes.append(f"-l: {layout} is left unread, no figure of CALC mode depends on it")
         return _from_files(topology, kind, machine, place, notes, as_json)
     machine = None if config is None else _machine(config, calc)
-    _refuse({"layout": layout, "save_trace": save_trace}, "it goes without --model")
+    _refuse(context, ("layout", "save_trace"), "it goes without --model")
     assert model is not None  # one of the two is given
-    traced = _traced(model, input_shape, classes, batch or 1)
+    traced = _traced(model, input_shape, classes, batch)
     return _from_model(model, traced, phase, machine, place, as_json)
 
 
-def _refuse(options: dict[str, Any], remedy: str) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise InputError(name, value, remedy)
+def _refuse(context: typer.Context, names: Sequence[str], remedy: str) -> None:
+    for name in names:
+        if name in given(context):
+            raise InputError(name, context.params[name], remedy)
 
 
 def _machine(file: Path, calc: bool) -> Config:
