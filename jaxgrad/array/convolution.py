@@ -19,7 +19,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.base.errors import one_of, positive_integer
+from jaxgrad.base.errors import InputError, one_of, positive_integer
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,19 @@ class Convolution:
         for field in ("image", "kernel", "strides", "padding", "dilation"):
             values = getattr(self, field)
             if len(values) != len(self.image):
-                raise ValueError(f"{field}: got {values}; give one entry for each of the {len(self.image)} image axes")
+                raise InputError(field, values, f"give one entry for each of the {len(self.image)} image axes")
             if field != "padding":
                 for value in values:
                     positive_integer(field, value)
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
-                raise ValueError(f"groups: got {self.groups}; give a divisor of {field}, {getattr(self, field)}")
+                raise InputError("groups", self.groups, f"give a divisor of {field}, {getattr(self, field)}")
         if min(self.output, default=1) < 1:
-            raise ValueError(
-                f"kernel: got {self.kernel}, dilated by {self.dilation}; give one that fits the image {self.image} "
-                f"padded by {self.padding}"
+            raise InputError(
+                "kernel",
+                self.kernel,
+                f"give one that fits the image {self.image} padded by {self.padding}",
+                problem=f"got {self.kernel}, dilated by {self.dilation}",
             )
 
     @property
@@ -154,21 +156,25 @@ def geometry(
     """
     rank = len(lhs_shape) - 2
     if rank < 0 or len(rhs_shape) != rank + 2:
-        raise ValueError(
-            f"rhs: got shape {tuple(rhs_shape)}; give as many axes as lhs has, {len(lhs_shape)}, and 2 or more"
+        raise InputError(
+            "rhs",
+            tuple(rhs_shape),
+            f"give as many axes as lhs has, {len(lhs_shape)}, and 2 or more",
+            problem=f"got shape {tuple(rhs_shape)}",
         )
     if lhs_dilation is not None and any(step != 1 for step in lhs_dilation):
-        raise ValueError(
-            f"lhs_dilation: got {tuple(lhs_dilation)}; transposed convolutions are not emulated, give ones"
-        )
+        raise InputError("lhs_dilation", tuple(lhs_dilation), "transposed convolutions are not emulated, give ones")
     if batch_group_count != 1:
-        raise ValueError(f"batch_group_count: got {batch_group_count}; batch groups are not emulated, give 1")
+        raise InputError("batch_group_count", batch_group_count, "batch groups are not emulated, give 1")
     layout = Layout.of(lhs_shape, rhs_shape, dimension_numbers)
     batch, *image, in_channels = (lhs_shape[axis] for axis in layout.lhs)
     *kernel, group_channels, out_channels = (rhs_shape[axis] for axis in layout.rhs)
     if group_channels * feature_group_count != in_channels:
-        raise ValueError(
-            f"rhs: got {group_channels} input channels in {feature_group_count} groups; lhs has {in_channels} channels"
+        raise InputError(
+            "rhs",
+            tuple(rhs_shape),
+            f"lhs has {in_channels} channels",
+            problem=f"got {group_channels} input channels in {feature_group_count} groups",
         )
     dilation = (1,) * rank if rhs_dilation is None else tuple(rhs_dilation)
     if isinstance(padding, str):

@@ -16,7 +16,7 @@ from jaxtyping import Float32, UInt32
 
 from jaxgrad.array import wide
 from jaxgrad.array.wide import Wide
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 
 NAMES: tuple[str, ...] = (
     "cycles",
@@ -45,7 +45,7 @@ _CAPACITY = 1 << 63
 def check_count(name: str, count: Any) -> None:
     """Refuses what no counter holds."""
     if not _is_within(count, _CAPACITY):
-        raise ValueError(f"{name}: got {shown(count)}; a counter holds 0 to 2**63 - 1")
+        raise InputError(name, count, "a counter holds 0 to 2**63 - 1")
 
 
 def _is_within(count: Any, limit: int) -> bool:
@@ -90,7 +90,7 @@ class Counters:
         """The inverse of ``as_dict``."""
         for name, count in counts.items():
             if name not in NAMES:
-                raise ValueError(f"counter: got {name!r}; choose among {', '.join(NAMES)}")
+                raise InputError("counter", name, f"choose among {', '.join(NAMES)}")
             check_count(name, count)
         values = [operator.index(counts.get(name, 0)) for name in NAMES]
         return cls(
@@ -124,7 +124,7 @@ class Counters:
     def times(self, repeats: int) -> Counters:
         """The counts of ``repeats`` such runs."""
         if not _is_within(repeats, 1 << 32):
-            raise ValueError(f"repeats: got {shown(repeats)}; give a whole number below 2**32")
+            raise InputError("repeats", repeats, "give a whole number below 2**32")
         factor = jnp.uint32(repeats)
         product = wide.multiply(self.low, factor)
         high = wide.add(wide.multiply(self.high, factor), _word(product.high))
@@ -175,15 +175,20 @@ class Counters:
         counts = self._read()
         for name, count in counts.items():
             if count is None:
-                raise ValueError(
-                    f"{name}: got more than 2**63 - 1, which no counter holds; add up fewer runs at a time"
+                raise InputError(
+                    name, None, "add up fewer runs at a time", problem="got more than 2**63 - 1, which no counter holds"
                 )
         return {name: count for name, count in counts.items() if count is not None}
 
     def _read(self) -> dict[str, int | None]:
         """The counts; None for one that passed what a counter holds."""
         if self.low.ndim != 1:
-            raise ValueError(f"counters: got leading axes {self.low.shape[:-1]}; call sum() before as_dict()")
+            raise InputError(
+                "counters",
+                self.low.shape[:-1],
+                "call sum() before as_dict()",
+                problem=f"got leading axes {self.low.shape[:-1]}",
+            )
         high, low = np.asarray(self.high).tolist(), np.asarray(self.low).tolist()
         values = [(upper << 32) | lower for upper, lower in zip(high, low, strict=True)]
         return {name: value if value < _CAPACITY else None for name, value in zip(NAMES, values, strict=True)}

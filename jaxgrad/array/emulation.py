@@ -26,7 +26,7 @@ from jaxgrad.array.schedules import (
     WEIGHT_UPDATES,
     Schedule,
 )
-from jaxgrad.base.errors import either, one_of, shown
+from jaxgrad.base.errors import InputError, either, one_of
 from jaxgrad.hardware import Accelerator, Precision
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -83,16 +83,19 @@ class Emulation:
 
     def _check(self) -> None:
         if not isinstance(self.array, Accelerator):
-            raise ValueError(f"array: got {self.array!r}; give an Accelerator(rows, cols)")
+            raise InputError("array", self.array, "give an Accelerator(rows, cols)")
         one_of("fidelity", self.fidelity, FIDELITIES)
         one_of("weight_update", self.weight_update, WEIGHT_UPDATES)
         one_of("objective", self.objective, OBJECTIVES)
         if self.precision is not None:
             check_computes(self.precision)
         if self.weight_update == "in_array" and not self.schedule.updates_in_array:
-            raise ValueError(
-                f"weight_update: got 'in_array' with schedule {self.schedule.name!r}; w and dW meet in the array only "
-                f"when interleaved, so choose schedule {either(map(repr, IN_ARRAY))}, or weight_update 'separate'"
+            raise InputError(
+                "weight_update",
+                "in_array",
+                "w and dW meet in the array only when interleaved, so choose schedule "
+                f"{either(map(repr, IN_ARRAY))}, or weight_update 'separate'",
+                problem=f"got 'in_array' with schedule {self.schedule.name!r}",
             )
 
 
@@ -283,11 +286,19 @@ def _matrix(field: str, values: Any) -> Array:
     try:
         matrix = jnp.asarray(values)
     except (TypeError, ValueError):
-        raise ValueError(f"{field}: got {type(values).__name__}; give a matrix of floats") from None
+        problem = f"got {type(values).__name__}"
+        raise InputError(field, values, "give a matrix of floats", problem=problem) from None
     if matrix.dtype.name not in _DTYPES:
-        raise ValueError(f"{field}: got dtype {matrix.dtype}; give floats (cast with .astype('float32'))")
+        raise InputError(
+            field, matrix.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {matrix.dtype}"
+        )
     if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"{field}: got shape {matrix.shape}; give a matrix with at least one row and one column")
+        raise InputError(
+            field,
+            matrix.shape,
+            "give a matrix with at least one row and one column",
+            problem=f"got shape {matrix.shape}",
+        )
     return matrix
 
 
@@ -298,23 +309,25 @@ def _check(x: Array, w: Array) -> None:
 
 def _same(field: str, what: str, got: Any, other: str, others: str, wanted: Any) -> None:
     if got != wanted:
-        raise ValueError(f"{field}: got {what} {got}; give {wanted}, as {other} has {others} {wanted}")
+        raise InputError(field, got, f"give {wanted}, as {other} has {others} {wanted}", problem=f"got {what} {got}")
 
 
 def _check_gemm(gemm: Any) -> None:
     if not isinstance(gemm, Gemm):
-        raise ValueError(f"gemm: got {gemm!r}; give a Gemm(batch, in_features, out_features)")
+        raise InputError("gemm", gemm, "give a Gemm(batch, in_features, out_features)")
 
 
 def _check_emulation(emulation: Any) -> None:
     if not isinstance(emulation, Emulation):
-        raise ValueError(f"emulation: got {shown(emulation)}; give an Emulation(array=Accelerator(rows, cols))")
+        raise InputError("emulation", emulation, "give an Emulation(array=Accelerator(rows, cols))")
 
 
 def _can_compute(schedule: Schedule, *, dx: bool, dw: bool) -> None:
     for missing in schedules.lacking(schedule, dx=dx, dw=dw):
         alone = TITLES[schedule.gives[0]]
-        raise ValueError(
-            f"schedule: got {schedule.name!r}, which computes {alone} alone; for {missing} too choose "
-            f"{either(TRAINING_SCHEDULES)}"
+        raise InputError(
+            "schedule",
+            schedule.name,
+            f"for {missing} too choose {either(TRAINING_SCHEDULES)}",
+            problem=f"got {schedule.name!r}, which computes {alone} alone",
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from jax import Array, lax
 
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Precision
 
 # Bits of exponent and mantissa of the formats that can be computed in.
@@ -26,12 +26,15 @@ def rounded(tensor: str, values: Array, precision: Precision | None) -> Array:
 def check_computes(precision: Any) -> None:
     """Refuses formats that are for costs alone."""
     if not isinstance(precision, Precision):
-        raise ValueError(f"precision: got {shown(precision)}; give a Precision, such as Precision.of('bf16')")
+        raise InputError("precision", precision, "give a Precision, such as Precision.of('bf16')")
     for field in ("x", "w", "dy", "dw"):
         name = getattr(precision, field)
         if name not in _BITS:
-            raise ValueError(
-                f"precision.{field}: got {name!r}, which is for costs alone; emulation computes in {', '.join(_BITS)}"
+            raise InputError(
+                f"precision.{field}",
+                name,
+                f"emulation computes in {', '.join(_BITS)}",
+                problem=f"got {name!r}, which is for costs alone",
             )
     if precision.accumulator != "fp32":
-        raise ValueError(f"precision.accumulator: got {precision.accumulator!r}; emulation sums in fp32")
+        raise InputError("precision.accumulator", precision.accumulator, "emulation sums in fp32")

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt32
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
+from jaxgrad.base.errors import InputError
 
 
 class Chunks(NamedTuple):
@@ -100,6 +101,10 @@ def check_operands(lhs: Array, rhs: Array) -> None:
     """Refuses operands the array has no multiplier for, and empty ones."""
     for name, operand in (("lhs", lhs), ("rhs", rhs)):
         if not jnp.issubdtype(operand.dtype, jnp.floating):
-            raise ValueError(f"{name}: got dtype {operand.dtype}; give floats (cast with .astype('float32'))")
+            raise InputError(
+                name, operand.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {operand.dtype}"
+            )
         if 0 in operand.shape:
-            raise ValueError(f"{name}: got shape {operand.shape}; give at least one element along every axis")
+            raise InputError(
+                name, operand.shape, "give at least one element along every axis", problem=f"got shape {operand.shape}"
+            )

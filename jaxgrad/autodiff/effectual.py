@@ -18,6 +18,7 @@ from jaxgrad.array import wide
 from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
+from jaxgrad.base.errors import InputError
 
 _WORD = 1 << 32
 _SHORT = 32
@@ -76,7 +77,12 @@ def _live_and_weighted(
     """
     features = values.shape[-1]
     if features * bound >= _WORD:
-        raise ValueError(f"weights: got {features} x {bound} of them in one GEMM; effectual MACs are exact below 2**32")
+        raise InputError(
+            "weights",
+            features,
+            "effectual MACs are exact below 2**32",
+            problem=f"got {features} x {bound} of them in one GEMM",
+        )
     alive = wide.nonzero(values)
     bits = features.bit_length()
     if (features * bound) << bits < _WORD:

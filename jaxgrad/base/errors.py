@@ -90,16 +90,17 @@ def shown(value: Any) -> str:
 
 
 def whole_number(field: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
-    """``value`` as a Python int from ``least`` up; a bool or a float is none."""
-    bounds = f"of at least {least}" if most is None else f"from {least} to {shown(most)}"
+    """``value`` as a Python int from ``least`` to ``most``; a bool or a float is none."""
     try:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise InputError(field, value, f"give a whole number {bounds}") from None
-    if number < least or (most is not None and number > most):
-        raise InputError(field, number, f"give a whole number {bounds}")
+        raise InputError(field, value, f"give a whole number of at least {least}") from None
+    if number < least:
+        raise InputError(field, number, f"give a whole number of at least {least}")
+    if most is not None and number > most:
+        raise InputError(field, number, f"give a whole number of at most {most}")
     return number
 
 

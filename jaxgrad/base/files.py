@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jaxgrad.base.errors import InputError
+
 
 def check_folder(field: str, path: str | Path) -> Path:
     """``path`` as that of a folder to write into, there or to be made; asked before any work is done.
@@ -22,19 +24,20 @@ def check_folder(field: str, path: str | Path) -> Path:
         ValueError: it is no folder, or can't be made or written to.
     """
     if not str(path):
-        raise ValueError(f"{field}: got ''; give the path of a folder")
+        raise InputError(field, "", "give the path of a folder")
     folder = Path(path)
     if folder.is_symlink() and not folder.exists():
-        raise ValueError(f"{field}: got {str(folder)!r}, a link to nothing; give another path")
+        raise InputError(field, folder, "give another path", problem=f"got {str(folder)!r}, a link to nothing")
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
-        what = ", which is not a folder; give" if there == folder else f"; {there} is not a folder: give"
-        raise ValueError(f"{field}: got {str(folder)!r}{what} another path")
+        if there != folder:
+            raise InputError(field, folder, f"{there} is not a folder: give another path")
+        raise InputError(field, folder, "give another path", problem=f"got {str(folder)!r}, which is not a folder")
     try:
         with tempfile.TemporaryFile(dir=there):  # permissions alone do not tell
             pass
     except OSError:
-        raise ValueError(f"{field}: got {str(folder)!r}; {there} can't be written to: give another folder") from None
+        raise InputError(field, folder, f"{there} can't be written to: give another folder") from None
     return folder
 
 

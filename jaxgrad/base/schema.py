@@ -174,13 +174,16 @@ def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> list[st
     """The keys of a location: pydantic names members of unions there too, and these lead nowhere in the tree."""
     place, node = [], tree
     for part in location:
-        at_key = isinstance(node, Mapping) and part in node
-        if at_key or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        if _has(node, part):
             node = node[part]
-        else:
-            continue
-        place.append(str(part))
+            place.append(str(part))
     return [*place, str(location[-1])] if missing else place
+
+
+def _has(node: Any, part: str | int) -> bool:
+    if isinstance(node, list):
+        return isinstance(part, int) and part < len(node)
+    return isinstance(node, Mapping) and part in node
 
 
 def _names(root: type[BaseModel], place: Sequence[str]) -> list[str]:

@@ -6,8 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+import typer
+
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli import interrupts
 from jaxgrad.cli.app import COMMANDS, app
-from jaxgrad.cli.errors import report, usage
+from jaxgrad.cli.errors import BadInput, UsageError, check_command, report, usage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,19 +20,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: those after the program's name; the process's own by default.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    typed = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    interrupts.begin()
+    if arguments is None:
+        interrupts.end_soon()
+    group = typer.main.get_command(app)
     try:
-        code = app(_bare_resume(given), prog_name="jaxgrad", standalone_mode=False) or 0
+        check_command(typed, COMMANDS)
+        code = group.main(_bare_resume(typed), prog_name="jaxgrad", standalone_mode=False) or 0
         sys.stdout.flush()
         return code
     except BrokenPipeError:
         # The reader (`| head`, say) has gone: no more output, and no complaint from the interpreter at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # not the parser's: a bug, which should show its trace
-            raise
-        return report(usage(error, given, COMMANDS))
+    except InputError as error:
+        return report(error)
+    except BadInput as error:
+        return report(error.error)
+    except UsageError as error:
+        return report(usage(error, typed, group))
 
 
 def _bare_resume(arguments: list[str]) -> list[str]:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import jaxgrad
-from jaxgrad.cli.commands.compare import compare
-from jaxgrad.cli.commands.gemm import gemm
-from jaxgrad.cli.commands.profile import profile
-from jaxgrad.cli.commands.run import run
-from jaxgrad.cli.commands.scalesim import scalesim
-from jaxgrad.cli.commands.search import search
-from jaxgrad.cli.commands.sweep import sweep
-from jaxgrad.cli.commands.trace import trace
-from jaxgrad.cli.commands.train import train
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli.compare import compare
+from jaxgrad.cli.errors import BadInput, command
+from jaxgrad.cli.gemm import gemm
+from jaxgrad.cli.profile import profile
+from jaxgrad.cli.run import run
+from jaxgrad.cli.scalesim import scalesim
+from jaxgrad.cli.search import search
+from jaxgrad.cli.sweep import sweep
+from jaxgrad.cli.trace import trace
+from jaxgrad.cli.train import train
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Systolic arrays for training, emulated in JAX: train a network on one and read what it cost.",
 )
+
+
+class Command(TyperCommand):
+    """A command that names the arguments it has no use for."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            remedy = f"leave it out, {self.name} takes no more: see jaxgrad {self.name} --help"
+            raise BadInput(InputError("argument", " ".join(rest), remedy))
+        return rest
 
 
 def _version(wanted: bool) -> None:
@@ -44,4 +59,4 @@ def _root(
 _FUNCTIONS = (train, gemm, compare, run, sweep, search, trace, scalesim, profile)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
-    app.command()(_function)
+    app.command(cls=Command)(command(_function))

@@ -3,63 +3,144 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import jax
-import jax.numpy as jnp
-import optax
-from flax import nnx
+import typer
 
 import jaxgrad_models
-from jaxgrad import costs as evaluate
-from jaxgrad.array.emulation import Emulation
-from jaxgrad.base.errors import number, one_of, positive_integer
-from jaxgrad.base.files import write_text
-from jaxgrad.base.literals import parse_text
-from jaxgrad.cli import cache, screen
-from jaxgrad.cli.errors import bad_input, flag
+from jaxgrad.base.errors import InputError
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.costs import StepCost
-from jaxgrad.flax import step_gemms, step_work, weight_words
-from jaxgrad.hardware import Machine
-from jaxgrad.interop import astrasim
-from jaxgrad.reports import schedules
-from jaxgrad.training import data, runs
+from jaxgrad.cli.options import (
+    COLS,
+    DOUBLE_BUFFERED,
+    FORWARD,
+    INPUT_SHAPE,
+    JSON,
+    MACHINE,
+    MODEL,
+    OBJECTIVE,
+    OUTPUT,
+    RATE,
+    ROWS,
+    SIZE,
+    WEIGHT_UPDATE,
+    Choice,
+    Shape,
+    given,
+    option,
+    path,
+)
+from jaxgrad.training import defaults
+
+if TYPE_CHECKING:
+    import jax
+    from flax import nnx
+
+    from jaxgrad.array.emulation import Emulation
+    from jaxgrad.costs import StepCost
+    from jaxgrad.hardware import Machine
 
 _CHOSEN = "interleaved"
 _IMAGENET_FROM = 128  # pixels
-_SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+_SHAPES = {"digits": Shape(8, 8, 1), "mnist": Shape(28, 28, 1), "cifar10": Shape(32, 32, 3)}
 
 
-def run(*, as_json: bool, out: str | None, **options: Any) -> int:
-    """Prints the table and draws the figures; with ``as_json`` it draws only if ``out`` says where to."""
+def models() -> Sequence[str]:
+    return (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
+
+
+def compare(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        option(
+            "--model",
+            "NAME",
+            "As in train, or a paper's: resnet50, vgg16, densenet264, ...",
+            MODEL,
+            rule=Choice(models),
+        ),
+    ] = defaults.MODEL,
+    data: Annotated[
+        str | None,
+        option(
+            "--data",
+            "NAME",
+            "Images of digits, mnist or cifar10.",
+            MODEL,
+            rule=Choice(lambda: tuple(_SHAPES)),
+            default="digits; for a paper's, its own",
+        ),
+    ] = None,
+    input_shape: Annotated[Shape | None, INPUT_SHAPE] = None,
+    classes: Annotated[
+        int | None,
+        option("--classes", "N", "Outputs of the network.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"),
+    ] = None,
+    batch: Annotated[int, option("--batch", "N", "Images a step.", MODEL, rule=SIZE)] = defaults.BATCH_SIZE,
+    rows: Annotated[int, ROWS] = defaults.ROWS,
+    cols: Annotated[int, COLS] = defaults.COLS,
+    double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
+    machine: Annotated[Path | None, MACHINE] = None,
+    forward: Annotated[str, FORWARD] = defaults.FORWARD,
+    weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
+    objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    clock_ghz: Annotated[
+        float,
+        option(
+            "--clock-ghz",
+            "GHZ",
+            "The array's clock, for the times in the ASTRA-sim files, in ns. For Chakra's converter, which takes them "
+            "for microseconds, give it times 1000.",
+            OUTPUT,
+            rule=RATE,
+        ),
+    ] = 1.0,
+    out: Annotated[
+        Path | None,
+        option(
+            "--out",
+            "DIR",
+            "Where the figures and the ASTRA-sim workloads go, new or empty.",
+            OUTPUT,
+            rule=path,
+            default="runs/compare-MODEL-NUMBER",
+        ),
+    ] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Put the schedules side by side for one training step of a model, from shapes alone."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxgrad.array.emulation import Emulation
+    from jaxgrad.cli import cache, screen
+    from jaxgrad.flax import weight_words
+    from jaxgrad.reports import schedules
+    from jaxgrad.training import runs
+
     cache.turn_on()
-    with bad_input({name: flag(name) for name in options}):
-        name = one_of("model", options["model"], (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS))
-        shape, images = _images(name, options["data"], options["input_shape"])
-        wanted = _classes(shape) if options["classes"] is None else options["classes"]
-        classes = positive_integer("classes", parse_text(wanted, int))
-        batch = positive_integer("batch", parse_text(options["batch"], int))
-        machine = machine_of(options)
-        array = machine.array
-        choices = {choice: options[choice] for choice in ("forward", "weight_update", "objective")}
-        emulation = Emulation(array, _CHOSEN, **choices)
-        folder = runs.check_vacant(out) if out is not None else None
-        with screen.console().status("tracing the model"):
-            model = jaxgrad_models.abstract(name, input_shape=shape, classes=classes)
-            cost = _cost(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, machine)
-        clock_ghz = number("clock_ghz", parse_text(options["clock_ghz"], float), above=True)
-        if folder is None and not as_json:
-            folder = runs.vacant(Path("runs"), f"compare-{name}")
-        if folder:
-            runs.create_folder(folder)
-    title = f"{name}, {batch} {images}, {array.rows}x{array.cols} array"
+    shape, images = _images(model, data, input_shape)
+    outputs = classes or classes_of(shape)
+    hardware = machine_of(machine, rows, cols, double_buffered, given(context))
+    array = hardware.array
+    choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
+    emulation = Emulation(array, _CHOSEN, forward=forward, weight_update=weight_update, objective=objective)
+    folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
+    with terminal.status("tracing the model"):
+        network = jaxgrad_models.abstract(model, input_shape=shape, classes=outputs)
+        cost = _cost(network, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware)
+    if folder is None and not as_json:
+        folder = runs.vacant(Path("runs"), f"compare-{model}")
+    if folder:
+        runs.create_folder(folder)
+    title = f"{model}, {batch} {images}, {array.rows}x{array.cols} array"
     if as_json:
-        config = {"model": name, "input_shape": shape, "classes": classes, "batch": batch, **asdict(array), **choices}
+        config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
         print(json.dumps({"config": config, **cost.as_dict()}))
     else:
         terminal.print(f"{title}: one training step, from shapes alone")
@@ -67,44 +148,49 @@ def run(*, as_json: bool, out: str | None, **options: Any) -> int:
     if folder:
         schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
         schedules.draw(folder, cost, title)
-        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weight_words(model))
+        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weight_words(network))
         if not as_json:
-            terminal.print(f"\nIn {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+            terminal.print(f"\nIn {folder}: {', '.join(sorted(each.name for each in folder.iterdir()))}")
     return 0
 
 
 def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation, machine: Machine) -> StepCost:
     """One training step; with a vector unit the work beside the array too, the optimizer's (momentum) included."""
+    import optax
+
+    from jaxgrad.costs import step_cost
+    from jaxgrad.flax import step_gemms, step_work
+
     if machine.vector_unit is None:
-        return evaluate.step_cost(step_gemms(model, images), emulation, machine=machine)
+        return step_cost(step_gemms(model, images), emulation, machine=machine)
     work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
-    return evaluate.step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector)
+    return step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector)
 
 
 def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, weights: Mapping[str, int]) -> None:
     """A workload file for each schedule."""
+    from jaxgrad.base.files import write_text
+    from jaxgrad.interop import astrasim
+
     for schedule in cost.schedules:
         text = astrasim.workload(cost, schedule, clock_ghz=clock_ghz, weight_words=weights)
         write_text(folder / f"{schedule}.txt", text)
 
 
-def _images(model: str, name: str | None, text: str | None) -> tuple[tuple[int, int, int], str]:
+def _images(model: str, data: str | None, shape: Shape | None) -> tuple[tuple[int, int, int], str]:
     """The size of an image, and what such images are called."""
-    if text is None:
-        if name is None and model in jaxgrad_models.PAPERS:
-            shape = jaxgrad_models.INPUT_SHAPES[model]
-            return shape, f"images of {'x'.join(map(str, shape))}"
-        name = one_of("data", name or "digits", tuple(_SHAPES))
-        return _SHAPES[name], f"images of {name}"
-    if name is not None:
-        raise ValueError(f"input_shape: got {text!r} and --data {name}; give one of the two")
-    sizes = [parse_text(part, int) for part in text.lower().split("x")]
-    if len(sizes) != 3 or not all(isinstance(size, int) and size >= 1 for size in sizes):
-        raise ValueError(f"input_shape: got {text!r}; give height, width and channels, such as 32x32x3")
-    height, width, channels = sizes
-    return (height, width, channels), f"images of {text}"
+    if shape is not None:
+        if data is not None:
+            problem = f"got {str(shape)!r} and --data {data}"
+            raise InputError("input_shape", shape, "give one of the two", problem=problem)
+        return shape, f"images of {shape}"
+    if data is None and model in jaxgrad_models.PAPERS:
+        own = jaxgrad_models.INPUT_SHAPES[model]
+        return own, f"images of {'x'.join(map(str, own))}"
+    name = data or defaults.DATA
+    return _SHAPES[name], f"images of {name}"
 
 
-def _classes(shape: tuple[int, int, int]) -> str:
+def classes_of(shape: Sequence[int]) -> int:
     """As many as the data sets of such images have: ImageNet's, or the ten of the small ones."""
-    return "1000" if min(shape[:2]) >= _IMAGENET_FROM else str(data.CLASSES)
+    return 1000 if min(shape[:2]) >= _IMAGENET_FROM else 10

@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table as Screen
 from rich.text import Text
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, whole, write_text
 from jaxgrad.designs.sweep import Table
 from jaxgrad.reports.numbers import short
@@ -40,10 +41,10 @@ def writer(path: Path) -> Callable[[Path, Table], None]:
     """What writes a table to a file of that name.
 
     Raises:
-        ValueError: neither CSV nor Parquet, or what Parquet needs is not installed, or its folder can't be written to.
+        InputError: neither CSV nor Parquet, or what Parquet needs is not installed, or its folder can't be written to.
     """
     if path.is_dir():
-        raise ValueError(f"--out: got {str(path)!r}; give a file, there is a folder of that name")
+        raise InputError("--out", path, "give a file, there is a folder of that name")
     check_folder("--out", path.parent)
     if path.suffix == ".csv":
 
@@ -52,12 +53,12 @@ def writer(path: Path) -> Callable[[Path, Table], None]:
 
         return write_csv
     if path.suffix != ".parquet":
-        raise ValueError(f"--out: got {str(path)!r}; give a file that ends in .csv or .parquet")
+        raise InputError("--out", path, "give a file that ends in .csv or .parquet")
     try:
         import pyarrow
         from pyarrow import parquet
     except ModuleNotFoundError:
-        raise ValueError(f"--out: got {str(path)!r}; give .csv, or pip install 'jaxgrad[parquet]' first") from None
+        raise InputError("--out", path, "give .csv, or pip install 'jaxgrad[parquet]' first") from None
 
     def write_parquet(path: Path, table: Table) -> None:
         with whole(path) as partial:

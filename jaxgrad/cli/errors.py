@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-import re
+import importlib
+import inspect
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import typer
+
+from jaxgrad.base.errors import InputError, one_of
+from jaxgrad.cli.interrupts import Interrupted, say
+from jaxgrad_models.errors import BuildError
 
 CHECK_FAILED = 1
 BAD_INPUT = 2
-INTERRUPTED = 130
+
+# The parser's exceptions are click's, or those of typer's own copy of click.
+_PARSER: Any = importlib.import_module(typer.BadParameter.__module__)
+UsageError: type[Exception] = _PARSER.UsageError
 
 
 class BadInput(Exception):
-    """What the user gave won't do; the message is the line to show."""
+    """An option's text is not what the option takes. No ValueError: the parser would make its own text of one."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
-@contextmanager
-def bad_input(names: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Within it, a ValueError or OSError is the user's input at fault, not a bug.
-
-    Args:
-        names: the user's name for each field that a message may begin with.
-    """
-    try:
-        yield
-    except ValueError as error:
-        field, colon, rest = str(error).partition(": ")
-        raise BadInput((names or {}).get(field, field) + colon + rest) from error
-    except OSError as error:
-        raise BadInput(
-            f"{error.filename or 'file'}: got {error.strerror or error}; give a path that can be used"
-        ) from error
+def report(error: InputError) -> int:
+    """Writes the one line and returns the exit code of bad input."""
+    print(f"error: {error}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def flag(name: str) -> str:
@@ -44,39 +44,63 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def typed(command: str, argument: str, **options: str | None) -> str:
+def typed(command: str, argument: object, **options: object) -> str:
     """A command as the user would type it, with those of the options that have a value."""
-    given = [part for name, value in options.items() if value is not None for part in (flag(name), value)]
-    return shlex.join(["jaxgrad", command, argument, *given])
-
-
-def report(message: str) -> int:
-    """Writes the one line and returns the exit code of bad input."""
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    return BAD_INPUT
+    given = [part for name, value in options.items() if value is not None for part in (flag(name), str(value))]
+    return shlex.join(["jaxgrad", command, str(argument), *given])
 
 
 def command(function: Callable[..., int]) -> Callable[..., int]:
     """A command whose bad input and interruption end in one line and an exit code."""
+    signature = inspect.signature(function, eval_str=True)
+    flags = _flags(signature)
 
     @functools.wraps(function)
     def guarded(*args: Any, **options: Any) -> int:
         usual, warnings.formatwarning = warnings.formatwarning, _warning
         try:
             return function(*args, **options)
-        except BadInput as error:
-            return report(str(error))
+        except InputError as error:
+            return report(_by_option(error, flags))
+        except BuildError as error:
+            return report(_by_option(InputError(error.field, error.value, error.remedy), flags))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            problem = f"got {error.strerror or error}"
+            remedy = "give a path that can be used"
+            return report(InputError(str(error.filename or "file"), error, remedy, problem=problem))
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # as JAX puts it
+            # JAX has no class of its own for it.
+            if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
                 raise
-            return report("sizes: got more than this machine's memory holds; give smaller ones")
-        except KeyboardInterrupt as interrupt:
-            print("; ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
-            return INTERRUPTED
+            problem = "got more than this machine's memory holds"
+            return report(InputError("sizes", None, "give smaller ones", problem=problem))
+        except Interrupted as interrupt:
+            return say(interrupt.hint)
+        except KeyboardInterrupt:
+            return say()
         finally:
             warnings.formatwarning = usual
 
+    # Evaluated once: the parser asks for them again and again.
+    guarded.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    vars(guarded)["__signature__"] = signature
     return guarded
+
+
+def _flags(signature: inspect.Signature) -> dict[str, str]:
+    """What the user types for each parameter that is an option; the first of its names."""
+    declared = {name: getattr(each.annotation, "__metadata__", ()) for name, each in signature.parameters.items()}
+    first = {name: infos[0].default for name, infos in declared.items() if infos}
+    return {name: default.partition("/")[0] for name, default in first.items() if isinstance(default, str)}
+
+
+def _by_option(error: InputError, flags: Mapping[str, str]) -> InputError:
+    """The error by the name of the option that set the field; of what is in a file the field's own name tells."""
+    if error.origin is not None or error.context or error.field not in flags:
+        return error
+    return error.renamed(flags[error.field])
 
 
 def _warning(message: Warning | str, *_: Any) -> str:
@@ -84,29 +108,33 @@ def _warning(message: Warning | str, *_: Any) -> str:
     return f"warning: {' '.join(str(message).split())}\n"
 
 
-def usage(error: Any, arguments: Sequence[str], commands: Sequence[str]) -> str:
-    """The parser's own error (an unknown option, say) in our one line.
+def check_command(arguments: Sequence[str], commands: Sequence[str]) -> None:
+    """Refuses a command that is none.
+
+    Raises:
+        InputError: the first argument is neither an option nor a command.
+    """
+    if not arguments[0].startswith("-"):
+        one_of("command", arguments[0], commands)
+
+
+def usage(error: Any, arguments: Sequence[str], group: Any) -> InputError:
+    """The parser's own error (an unknown option, say) as ours.
 
     Args:
-        error: an exception of typer's parser.
+        error: a ``UsageError``.
         arguments: what the user typed.
-        commands: the commands there are.
+        group: the parser's commands.
     """
-    said = error.format_message()
-    named = arguments[0] if arguments and arguments[0] in commands else ""
-    help_line = f"see jaxgrad {named} --help" if named else "see jaxgrad --help"
-    if re.search(r"no such option", said, re.IGNORECASE):
-        near = ", ".join(getattr(error, "possibilities", None) or ())
-        return f"option: got {error.option_name!r}; {f'did you mean {near}? ' if near else ''}{help_line}"
-    if re.search(r"no such command", said, re.IGNORECASE):
-        near = difflib.get_close_matches(arguments[0], commands, n=1)
-        return f"command: got {arguments[0]!r}; choose one of {', '.join(commands)}" + (
-            f" (did you mean {near[0]!r}?)" if near else ""
-        )
-    if hasattr(error, "option_name"):
-        lacks = "requires" in said
-        return f"{error.option_name}: got {'no value' if lacks else 'a value'}; {said.rstrip('.')}, {help_line}"
-    extra = re.search(r"unexpected extra arguments?(?:\(s\))? \((.*)\)", said)
-    if extra:
-        return f"argument: got {extra[1]!r}; leave it out, {named} takes no more: {help_line}"
-    return f"arguments: got {' '.join(arguments)!r}; {said.rstrip('.')}, {help_line}"
+    own = group.commands.get(arguments[0])
+    see = f"see jaxgrad {own.name} --help" if own else "see jaxgrad --help"
+    if isinstance(error, _PARSER.NoSuchOption):
+        near = ", ".join(error.possibilities or ())
+        return InputError("option", error.option_name, f"{f'did you mean {near}? ' if near else ''}{see}")
+    if isinstance(error, _PARSER.BadOptionUsage):
+        takes_none = any(error.option_name in param.opts and param.is_flag for param in (own or group).params)
+        problem, remedy = ("got a value", "it takes none") if takes_none else ("got no value", "give one")
+        return InputError(error.option_name, None, f"{remedy}, {see}", problem=problem)
+    if isinstance(error, _PARSER.MissingParameter) and error.param is not None:
+        return InputError(error.param.metavar or error.param.name, None, f"give one, {see}", problem="got none")
+    return InputError("arguments", " ".join(arguments), f"{error.format_message().rstrip('.')}, {see}")

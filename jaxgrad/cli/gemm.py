@@ -6,19 +6,33 @@ import json
 import os
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-from jaxtyping import Float32
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli.errors import CHECK_FAILED
+from jaxgrad.cli.options import (
+    ARRAY,
+    COLS,
+    DOUBLE_BUFFERED,
+    FIDELITY,
+    JSON,
+    NATURAL,
+    OBJECTIVE,
+    ROWS,
+    SIZE,
+    WEIGHT_UPDATE,
+    Choice,
+    option,
+    schedules,
+)
+from jaxgrad.training import defaults
 
-from jaxgrad.array.emulation import Emulation, emulate
-from jaxgrad.array.gemm import Gemm
-from jaxgrad.base.literals import parse_text
-from jaxgrad.cli import cache, screen
-from jaxgrad.cli.errors import CHECK_FAILED, bad_input, flag
-from jaxgrad.hardware import Accelerator
-from jaxgrad.reports import tables
-from jaxgrad.reports.numbers import short
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float32
+
+    from jaxgrad.array.gemm import Gemm
+    from jaxgrad.hardware import Accelerator
 
 
 @dataclass(frozen=True)
@@ -36,21 +50,49 @@ class _Check:
     passed: bool
 
 
-def run(*, as_json: bool, **options: Any) -> int:
-    """Runs it and prints the counters; returns 1 if a gradient is wrong."""
+def gemm(
+    batch: Annotated[int, option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)] = 32,
+    in_features: Annotated[int, option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)] = 64,
+    out_features: Annotated[int, option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)] = 48,
+    seed: Annotated[int, option("--seed", "N", "Of the data.", "GEMM", rule=NATURAL)] = 0,
+    rows: Annotated[int, ROWS] = defaults.ROWS,
+    cols: Annotated[int, COLS] = defaults.COLS,
+    double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
+    schedule: Annotated[
+        str,
+        option(
+            "--schedule",
+            "NAME",
+            "interleaved, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
+            ARRAY,
+            rule=Choice(schedules),
+        ),
+    ] = defaults.SCHEDULE,
+    fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
+    weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
+    objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Run the backward pass of one GEMM on the array: its counters, and its gradients against a plain matmul."""
+    import numpy as np
+
+    from jaxgrad.array.emulation import Emulation, emulate
+    from jaxgrad.array.gemm import Gemm
+    from jaxgrad.cli import cache, screen
+    from jaxgrad.hardware import Accelerator
+    from jaxgrad.reports import tables
+
     cache.turn_on()
-    with bad_input({name: flag(name) for name in options}):
-        gemm = Gemm(*(parse_text(options[name], int) for name in ("batch", "in_features", "out_features")))
-        seed = parse_text(options["seed"], int)
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed: got {seed!r}; give a whole number of at least 0")
-        array = Accelerator(
-            parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
-        )
-        choices = {name: options[name] for name in ("schedule", "fidelity", "weight_update", "objective")}
-        Emulation(array, **choices)
-        _check_memory(gemm, array, options["fidelity"])
-    x, w, dy = _data(gemm, seed)
+    sizes, array = Gemm(batch, in_features, out_features), Accelerator(rows, cols, double_buffered)
+    choices: dict[str, Any] = {
+        "schedule": schedule,
+        "fidelity": fidelity,
+        "weight_update": weight_update,
+        "objective": objective,
+    }
+    Emulation(array, **choices)
+    _check_memory(sizes, array, fidelity)
+    x, w, dy = _data(sizes, seed)
     out = screen.console()
     with out.status("running") if not as_json else nullcontext():
         dx, dw, counters = emulate(x, w, dy, array, **choices)
@@ -60,7 +102,7 @@ def run(*, as_json: bool, **options: Any) -> int:
             if got is not None
         }
     passed = all(check.passed for check in checks.values())
-    config = {**asdict(gemm), **asdict(array), **choices, "seed": seed}
+    config = {**asdict(sizes), **asdict(array), **choices, "seed": seed}
     if as_json:
         results = {name: asdict(check) for name, check in checks.items()}
         print(json.dumps({"config": config, "counters": counters.as_dict(), "check": {"passed": passed, **results}}))
@@ -97,18 +139,20 @@ def _check_memory(gemm: Gemm, array: Accelerator, fidelity: str) -> None:
     needed = 32 * (b * k + k * n + b * n + array.pes)  # with results, references in float64 and temporaries
     if fidelity == "register":  # the skewed edges: what enters each row and column in each cycle
         needed += 8 * (2 * max(b, k, n) + 2 * array.rows + array.cols) * (array.rows + array.cols)
+    from jaxgrad.reports.numbers import short
+
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there:
         sizes = f"{gemm.batch}x{gemm.in_features}x{gemm.out_features} on {array.rows}x{array.cols}"
-        raise ValueError(
-            f"sizes: got {sizes}; give smaller ones, these need {short(needed)}B of memory and there are "
-            f"{short(there)}B"
-        )
+        remedy = f"give smaller ones, these need {short(needed)}B of memory and there are {short(there)}B"
+        raise InputError("sizes", needed, remedy, problem=f"got {sizes}")
 
 
 def _data(
     gemm: Gemm, seed: int
 ) -> tuple[Float32[np.ndarray, "b k"], Float32[np.ndarray, "k n"], Float32[np.ndarray, "b n"]]:
+    import numpy as np
+
     generator = np.random.default_rng(seed)
 
     def normal(rows: int, columns: int) -> Float32[np.ndarray, "rows columns"]:
@@ -121,6 +165,8 @@ def _data(
 
 
 def _check(got: Any, first: Any, second: Any) -> _Check:
+    import numpy as np
+
     first, second = first.astype(np.float64), second.astype(np.float64)
     error = np.abs(got - first @ second)
     # Higham's bound for a sum of n products in any order: n eps sum |a b|, to first order; two more for good measure.

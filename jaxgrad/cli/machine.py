@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from jaxgrad.base.literals import parse_text
-from jaxgrad.hardware import Accelerator, Machine
-from jaxgrad.hardware.files import load_machine
+from jaxgrad.base.errors import InputError
 
-_SIZE = "16"
-_ARRAY = ("rows", "cols", "double_buffered")
+if TYPE_CHECKING:
+    from jaxgrad.hardware import Machine
 
 
-def machine_of(options: Mapping[str, Any]) -> Machine:
-    """From ``machine``, a TOML file, or from ``rows``, ``cols`` and ``double_buffered``: an array and nothing else.
+def machine_of(file: Path | None, rows: int, cols: int, double_buffered: bool, typed: Container[str]) -> Machine:
+    """From a TOML file or, without one, an array and nothing else.
+
+    Args:
+        file: what ``--machine`` names.
+        rows, cols, double_buffered: of the array.
+        typed: the parameters that the user typed.
 
     Raises:
-        ValueError: both are given, or one will not do.
+        InputError: both are given, or one will not do.
     """
-    if options["machine"] is None:
-        rows, cols = (parse_text(options[name] or _SIZE, int) for name in ("rows", "cols"))
-        return Machine(Accelerator(rows, cols, bool(options["double_buffered"])))
-    for name in _ARRAY:
-        if options[name] is not None:
-            raise ValueError(f"{name}: got {options[name]!r} and --machine; the file has it: leave one of the two out")
-    return load_machine(Path(options["machine"]), "--machine")
+    from jaxgrad.hardware import Accelerator, Machine
+    from jaxgrad.hardware.files import load_machine
+
+    if file is None:
+        return Machine(Accelerator(rows, cols, double_buffered))
+    for name, value in (("rows", rows), ("cols", cols), ("double_buffered", double_buffered)):
+        if name in typed:
+            problem = f"got {value!r} and --machine"
+            raise InputError(name, value, "the file has it: leave one of the two out", problem=problem)
+    return load_machine(file, "--machine")

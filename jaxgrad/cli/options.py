@@ -1,73 +1,236 @@
-"""Options that several commands share. Values stay text here, to be checked where the rules for them are."""
+"""How options are declared: what each takes, as values, and those that several commands share."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import typer
 
-Text = str | None
+from jaxgrad.base.errors import (
+    InputError,
+    fraction,
+    number,
+    one_of,
+    positive_integer,
+    positive_number,
+    seed,
+    whole_number,
+)
+from jaxgrad.cli.errors import BadInput
+
+RESULTS = Path("results")
+KEPT = RESULTS / "store"
+
 MODEL, ARRAY, LEARNING, RUN, OUTPUT = "Model and data", "Array", "Learning", "Run", "Output"
 
+Rule = Callable[[str, Any], Any]
+"""From an option's name and what it got, its text or its default, to the value; an InputError if that won't do."""
 
-def option(flags: str, metavar: str | None, text: str, panel: str = "Options") -> Any:
-    return typer.Option(flags, metavar=metavar, help=text, rich_help_panel=panel, show_default=False)
+Names = Callable[[], Sequence[str]]
+"""The names that an option takes, from the room that has them, imported when it is asked."""
 
 
-Model = Annotated[Text, option("--model", "NAME", "mlp, lenet or resnet20 (default: lenet).", MODEL)]
-Data = Annotated[Text, option("--data", "NAME", "digits, mnist or cifar10 (default: digits).", MODEL)]
-Rows = Annotated[Text, option("--rows", "N", "Height of the array, in PEs (default: 16).", ARRAY)]
-Cols = Annotated[Text, option("--cols", "N", "Width of the array, in PEs (default: 16).", ARRAY)]
-Buffered = Annotated[
-    bool | None,
-    option(
-        "--double-buffered/--single-buffered",
-        None,
-        "Whether PEs have shadow registers, to load and drain meanwhile (default: single-buffered).",
-        ARRAY,
-    ),
-]
-MachineFile = Annotated[
-    Text,
-    option(
-        "--machine",
-        "FILE",
-        "Instead: a TOML file with a section [machine] as experiments have it (memory, precision, technology, ...); "
-        "then DRAM traffic, stalls and energy are costed too.",
-        ARRAY,
-    ),
-]
-Fidelity = Annotated[
-    Text,
-    option(
-        "--fidelity",
-        "NAME",
-        "native (XLA's matmul, counts in closed form), tile (the array's order of sums) or "
-        "register (every clock cycle; small sizes only) (default: native).",
-        ARRAY,
-    ),
-]
-Forward = Annotated[Text, option("--forward", "NAME", "Forward dataflow: ws, os or is (default: ws).", ARRAY)]
-WeightUpdate = Annotated[
-    Text,
-    option(
-        "--weight-update",
-        "NAME",
-        "Count the update of the weights: none, separate, or in_array (interleaved "
-        "with plain sgd alone) (default: none).",
-        ARRAY,
-    ),
-]
-Objective = Annotated[
-    Text, option("--objective", "NAME", "What auto minimises: cycles or accesses (default: cycles).", ARRAY)
-]
-PrecisionOption = Annotated[
-    Text,
-    option(
-        "--precision",
-        "NAME",
-        "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16 (default: own).",
-        ARRAY,
-    ),
-]
-Json = Annotated[bool, option("--json", None, "Print one JSON object and nothing else.", OUTPUT)]
+def option(
+    flags: str,
+    metavar: str | None,
+    text: str,
+    panel: str = "Options",
+    *,
+    rule: Rule | None = None,
+    default: str | None = None,
+) -> Any:
+    """A declared option.
+
+    Args:
+        flags: its name, as ``--rows``, or two of a switch, as ``--on/--off``; several with spaces between.
+        metavar: what the help calls its value; None for a switch.
+        text: what the help says of it; the default is told beside.
+        panel: of the help.
+        rule: by which its text becomes a value.
+        default: what the help says of the default where that is no value.
+    """
+    names = flags.split(" ")
+    return typer.Option(
+        *names,
+        metavar=metavar,
+        help=_plain(text),
+        rich_help_panel=panel,
+        show_default=True if default is None else default,
+        parser=None if rule is None else _parser(names[0], rule),
+        autocompletion=rule.complete if isinstance(rule, Choice) else None,
+    )
+
+
+def _plain(text: str) -> str:
+    """Text in which brackets are no markup."""
+    return text.replace("[", r"\[")
+
+
+def _parser(name: str, rule: Rule) -> Callable[[Any], Any]:
+    """From what the parser has of an option, its text or its default, to its value."""
+
+    def parse(value: Any) -> Any:
+        try:
+            return rule(name, value)
+        except InputError as error:
+            raise BadInput(error) from None
+
+    return parse
+
+
+class Choice(NamedTuple):
+    """A rule: one of some names."""
+
+    names: Names
+
+    def __call__(self, name: str, value: Any) -> str:
+        return one_of(name, value, tuple(self.names()))
+
+    def complete(self, incomplete: str) -> list[str]:
+        return [name for name in self.names() if name.startswith(incomplete)]
+
+
+def _from_text(kind: Callable[[str], Any], rule: Rule) -> Rule:
+    """A rule for numbers, which come as text; what is no number stays text, for the rule to refuse."""
+
+    def checked(name: str, value: Any) -> Any:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = value
+        return rule(name, number)
+
+    return checked
+
+
+SIZE = _from_text(int, positive_integer)
+NATURAL = _from_text(int, partial(whole_number, least=0))
+SEED = _from_text(int, seed)
+RATE = _from_text(float, positive_number)
+DECAY = _from_text(float, number)
+FRACTION = _from_text(float, fraction)
+
+
+def path(name: str, value: Any) -> Path:
+    """A rule: the path of a file or a folder, there or not."""
+    if not str(value):
+        raise InputError(name, "", "give the path of a folder")
+    return Path(value)
+
+
+def file(name: str, value: Any) -> Path:
+    """A rule: the path of a file, there or not."""
+    if not str(value):
+        raise InputError(name, "", "give the path of a file")
+    return Path(value)
+
+
+class Shape(NamedTuple):
+    """The size of an image."""
+
+    height: int
+    width: int
+    channels: int
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self))
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Shape:
+        """A rule: ``32x32x3``."""
+        if isinstance(value, cls):
+            return value
+        try:
+            height, width, channels = (positive_integer(name, int(size)) for size in value.lower().split("x"))
+        except ValueError:
+            raise InputError(name, value, "give height, width and channels, such as 32x32x3") from None
+        return cls(height, width, channels)
+
+
+def config_file(text: str) -> Any:
+    """The argument that is a command's own file."""
+    return typer.Argument(metavar="CONFIG", help=_plain(text), parser=_parser("CONFIG", file), show_default=False)
+
+
+def given(context: typer.Context) -> set[str]:
+    """The parameters that the user typed; the others have their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+
+
+# The rooms' own lists, which want JAX: imported when a value is checked or completed.
+
+
+def schedules() -> Sequence[str]:
+    from jaxgrad.array.schedules import SCHEDULES
+
+    return SCHEDULES
+
+
+def _forwards() -> Sequence[str]:
+    from jaxgrad.array.forwards import FORWARDS
+
+    return FORWARDS
+
+
+def _weight_updates() -> Sequence[str]:
+    from jaxgrad.array.schedules import WEIGHT_UPDATES
+
+    return WEIGHT_UPDATES
+
+
+def _objectives() -> Sequence[str]:
+    from jaxgrad.array.schedules import OBJECTIVES
+
+    return OBJECTIVES
+
+
+def _fidelities() -> Sequence[str]:
+    from jaxgrad.array.emulation import FIDELITIES
+
+    return FIDELITIES
+
+
+# Shared options, by the name of their parameter.
+ROWS = option("--rows", "N", "Height of the array, in PEs.", ARRAY, rule=SIZE)
+COLS = option("--cols", "N", "Width of the array, in PEs.", ARRAY, rule=SIZE)
+DOUBLE_BUFFERED = option(
+    "--double-buffered/--single-buffered",
+    None,
+    "Whether PEs have shadow registers, to load and drain meanwhile.",
+    ARRAY,
+)
+MACHINE = option(
+    "--machine",
+    "FILE",
+    "Instead: a TOML file with a section [machine] as experiments have it (memory, precision, technology, ...); "
+    "then DRAM traffic, stalls and energy are costed too.",
+    ARRAY,
+    rule=file,
+)
+FIDELITY = option(
+    "--fidelity",
+    "NAME",
+    "native (XLA's matmul, counts in closed form), tile (the array's order of sums) or "
+    "register (every clock cycle; small sizes only).",
+    ARRAY,
+    rule=Choice(_fidelities),
+)
+FORWARD = option("--forward", "NAME", "Forward dataflow: ws, os or is.", ARRAY, rule=Choice(_forwards))
+WEIGHT_UPDATE = option(
+    "--weight-update",
+    "NAME",
+    "Count the update of the weights: none, separate, or in_array (interleaved with plain sgd alone).",
+    ARRAY,
+    rule=Choice(_weight_updates),
+)
+OBJECTIVE = option("--objective", "NAME", "What auto minimises: cycles or accesses.", ARRAY, rule=Choice(_objectives))
+INPUT_SHAPE = option(
+    "--input-shape", "HxWxC", "Instead of --data: the size of an image, as 32x32x3.", MODEL, rule=Shape.of
+)
+STORE = option("--store", "DIR", "Where what is done is kept.", OUTPUT, rule=path)
+CHECK = option("--check", None, "Check CONFIG and say what it would run; run nothing.")
+JSON = option("--json", None, "Print one JSON object and nothing else.", OUTPUT)

@@ -1,73 +1,63 @@
-"""How training goes: a progress bar on a terminal, and a line an epoch everywhere."""
+"""How far a command is: one bar for everything that takes a while, on a terminal only."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from jaxgrad.reports.numbers import short
-from jaxgrad.training.loop import Progress as Trained
-
-_REFRESH_S = 0.2  # reading the state waits for the device, so not after every step
+Item = TypeVar("Item")
 
 
-def follow(training: Iterable[Trained], out: Console, *, done: int, steps: int, epochs: int) -> Iterator[Trained]:
-    """Passes ``training`` on and shows how it goes: a bar if ``out`` is a terminal, and a line an epoch.
+def follow(
+    items: Iterable[Item],
+    out: Console,
+    *,
+    total: int,
+    label: Callable[[Item], str],
+    done: int = 0,
+    size: Callable[[Item], int] | None = None,
+    place: Callable[[Item], int] | None = None,
+    note: Callable[[Item], str] | None = None,
+    start: str = "",
+    every_s: float = 0.0,
+) -> Iterator[Item]:
+    """Passes ``items`` on and shows, if ``out`` is a terminal, how far they are.
 
     Args:
-        done: steps done before.
-        steps: steps there will be in all.
-        epochs: epochs there will be in all.
+        total: how much there is in all.
+        label: what an item is, shown as it is passed on.
+        done: how much was done before.
+        size: how much an item is, done when the next one is asked for; 1 each by default.
+        place: how much is done when an item comes, in place of ``size``.
+        note: what else to say of an item.
+        start: the label until the first item comes.
+        every_s: seconds between two looks at an item, where ``label``, ``place`` or ``note`` take their time.
     """
-    lines = _lines(training, out, epochs)
-    return _bar(lines, out, done=done, steps=steps, epochs=epochs) if out.is_terminal else lines
+    if not out.is_terminal:
+        yield from items
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-
-def _lines(training: Iterable[Trained], out: Console, epochs: int) -> Iterator[Trained]:
-    for now in training:
-        if now.record:
-            out.print(_line(now.record, epochs), soft_wrap=True)
-        yield now
-
-
-def _bar(training: Iterable[Trained], out: Console, *, done: int, steps: int, epochs: int) -> Iterator[Trained]:
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=out, transient=True) as bar:
-        task = bar.add_task("compiling", total=steps, completed=done, numbers="")
-        shown = 0.0
-        for now in training:
-            if time.monotonic() - shown > _REFRESH_S:
-                epoch = min(epochs, 1 + now.step * epochs // steps)
-                bar.update(task, completed=now.step, description=f"epoch {epoch}/{epochs}", numbers=_numbers(now))
-                shown = time.monotonic()
-            yield now
-
-
-def _numbers(now: Trained) -> str:
-    if now.record:  # the sums of its epoch are gone
-        loss, accuracy = now.record["train_loss"], now.record["train_accuracy"]
-    else:
-        loss, accuracy = now.state.sums.means()
-    return f"loss {_loss(loss)}  accuracy {accuracy:.1%}  {short(now.state.cycles())} cycles"
-
-
-def _loss(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.3f}"
-
-
-def _line(record: dict[str, Any], epochs: int) -> str:
-    return (
-        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  loss {_loss(record['train_loss']):>6}  accuracy "
-        f"{record['train_accuracy']:6.1%}  test: {_loss(record['test_loss']):>6} {record['test_accuracy']:6.1%}  "
-        f"{short(record['cycles'])} cycles"
-    )
+        task = bar.add_task(start, total=total, completed=done, note="")
+        looked = -every_s
+        for item in items:
+            if time.monotonic() - looked >= every_s:
+                if place is not None:
+                    done = place(item)
+                bar.update(task, completed=done, description=label(item), note=note(item) if note else "")
+                looked = time.monotonic()
+            yield item
+            if place is None:
+                done += 1 if size is None else size(item)

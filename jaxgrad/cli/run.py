@@ -4,67 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from jaxgrad.cli.errors import typed
+from jaxgrad.cli.interrupts import resumable
+from jaxgrad.cli.options import CHECK, KEPT, OUTPUT, RESULTS, STORE, config_file, option, path
 
-from jaxgrad.base.files import check_folder
-from jaxgrad.cli import cache, screen
-from jaxgrad.cli.errors import bad_input, typed
-from jaxgrad.costs import Summary
-from jaxgrad.studies import compare, points, report, runner, schema, tables
-from jaxgrad.studies.store import Store
-
-_RESULTS = Path("results")
+if TYPE_CHECKING:
+    from jaxgrad.costs import Summary
+    from jaxgrad.studies.points import Point
+    from jaxgrad.studies.store import Store
 
 
-def run(config: str, *, out: str | None, store: str | None, check: bool) -> int:
-    """Computes what is not known yet, prints the tables and writes the report."""
+def run(
+    config: Annotated[Path, config_file("A TOML file, such as experiments/intergrad.toml.")],
+    out: Annotated[
+        Path | None,
+        option("--out", "DIR", "Where tables, figures and the report go.", OUTPUT, rule=path, default="results/NAME"),
+    ] = None,
+    store: Annotated[Path, STORE] = KEPT,
+    check: Annotated[bool, CHECK] = False,
+) -> int:
+    """Run an experiment: its points, a table beside the published figures, plots, CSV, JSON and an HTML report."""
+    from jaxgrad.base.files import check_folder
+    from jaxgrad.cli import cache, screen
+    from jaxgrad.studies import compare, points, report, schema, tables
+    from jaxgrad.studies.store import Store
+
     cache.turn_on()
-    file = Path(config)
-    with bad_input():
-        experiment = schema.load(file)
-        wanted = points.expand(experiment, file)
-        folder = check_folder("--out", out if out is not None else _RESULTS / file.stem)
-        kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
+    experiment = schema.load(config)
+    wanted = points.expand(experiment, config)
+    folder = check_folder("--out", RESULTS / config.stem if out is None else out)
+    kept = Store(check_folder("--store", store))
     terminal = screen.console()
     if check:
         done = sum(kept.has("points", point.spec) for point in wanted)
-        terminal.print(f"{file}: {experiment.title}. {len(wanted)} points, {done} of them done before", soft_wrap=True)
+        terminal.print(
+            f"{config}: {experiment.title}. {len(wanted)} points, {done} of them done before", soft_wrap=True
+        )
         return 0
-    try:
-        found = _compute(wanted, kept)
-        rows = compare.rows(experiment, found)
+    again = typed("run", config, out=out, store=None if store == KEPT else store)
+    with resumable(f"what is done is kept; go on with: {again}"):
+        rows = compare.rows(experiment, _compute(wanted, kept))
         comparisons = compare.published(experiment, rows)
         terminal.print(tables.screen(experiment, rows, comparisons))
-        with bad_input(), terminal.status("drawing"):
+        with terminal.status("drawing"):
             files = report.write(folder, experiment, rows, comparisons)
-    except KeyboardInterrupt:
-        again = typed("run", config, out=out, store=store)
-        raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
     terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
     return 0
 
 
 def _listed(folder: Path, files: Sequence[Path]) -> str:
     """The report first, then tables; of figures and Accelergy's tables how many."""
-    own = [path for path in files if path.parent == folder]
-    figures = sum(path.suffix == ".png" for path in own)
-    names = [path.name for path in reversed(own) if path.suffix not in (".png", ".svg")]
+    own = [file for file in files if file.parent == folder]
+    figures = sum(file.suffix == ".png" for file in own)
+    names = [file.name for file in reversed(own) if file.suffix not in (".png", ".svg")]
     inner = len(files) - len(own)
     return ", ".join(names) + f"; {figures} figures as PNG and SVG" + (f"; accelergy/: {inner} tables" if inner else "")
 
 
-def _compute(wanted: list[points.Point], store: Store) -> list[tuple[points.Point, Summary]]:
-    """Every point's summary, with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    found: list[tuple[points.Point, Summary]] = []
-    with Progress(*columns, console=screen.console(), transient=True) as bar:
-        task = bar.add_task("points", total=len(wanted))
-        running = runner.run(wanted, store)
-        for point in wanted:
-            bar.update(task, description=f"{point.network}, {point.variant}")
-            with bad_input({"store": "--store"}):
-                _, summary, _ = next(running)
-            found.append((point, summary))
-            bar.advance(task)
-    return found
+def _compute(wanted: Sequence[Point], store: Store) -> list[tuple[Point, Summary]]:
+    """Every point's summary."""
+    from jaxgrad.cli import progress, screen
+    from jaxgrad.studies import runner
+
+    running = runner.run(wanted, store)
+    followed = progress.follow(
+        wanted, screen.console(), total=len(wanted), label=lambda point: f"{point.network}, {point.variant}"
+    )
+    return [(point, next(running)[1]) for point in followed]

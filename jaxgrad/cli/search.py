@@ -5,26 +5,83 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from jaxgrad.base.files import check_folder
-from jaxgrad.cli import cache, designs, screen
-from jaxgrad.cli.errors import bad_input, typed
+from jaxgrad.cli.errors import typed
+from jaxgrad.cli.interrupts import resumable
+from jaxgrad.cli.options import CHECK, KEPT, OUTPUT, RESULTS, STORE, config_file, file, option
 from jaxgrad.cli.sweep import compute
-from jaxgrad.designs import schema
-from jaxgrad.designs.schema import COLUMNS, Sweep
-from jaxgrad.designs.sweep import Table
-from jaxgrad.reports import plots
-from jaxgrad.studies import design_search, design_sweep
-from jaxgrad.studies.design_search import Outcome, Task, Truth
-from jaxgrad.studies.store import Store
 
-_RESULTS = Path("results")
+if TYPE_CHECKING:
+    from jaxgrad.designs.schema import Sweep
+    from jaxgrad.designs.sweep import Table
+    from jaxgrad.studies import design_search
+    from jaxgrad.studies.design_search import Outcome, Task, Truth
+
 _NAMES = {"cycles": "cycles", "energy": "energy", "area": "area", "edp": "energy-delay product"}
 _UNITS = {"cycles": ("cycles", 1.0), "energy": ("energy [uJ]", 1e-6), "area": ("area [mm2]", 1e-6),
           "edp": ("EDP [nJ s]", 1e9)}  # fmt: skip
+
+
+def search(
+    config: Annotated[Path, config_file("A TOML file, as in experiments/sweeps.")],
+    out: Annotated[
+        Path | None,
+        option(
+            "--out",
+            "FILE",
+            "The table of all designs looked at, .csv or .parquet.",
+            OUTPUT,
+            rule=file,
+            default="results/NAME_search.csv",
+        ),
+    ] = None,
+    store: Annotated[Path, STORE] = KEPT,
+    exhaustive: Annotated[
+        bool, option("--exhaustive", None, "Also cost every design of the space, and say what the search missed.")
+    ] = False,
+    check: Annotated[bool, CHECK] = False,
+) -> int:
+    """Search a design space by gradients: descents on a relaxed cost, rounded and costed exactly."""
+    from jaxgrad.base.files import check_folder
+    from jaxgrad.cli import cache, designs, screen
+    from jaxgrad.designs import schema
+    from jaxgrad.studies import design_search, design_sweep
+    from jaxgrad.studies.store import Store
+
+    cache.turn_on()
+    terminal = screen.console()
+    space = schema.load(config)
+    table_file = RESULTS / f"{config.stem}_search.csv" if out is None else out
+    write = designs.writer(table_file)
+    kept = Store(check_folder("--store", store))
+    tasks = design_search.tasks(space)
+    if check:
+        terminal.print(f"{config}: {space.title}. {_planned(len(tasks), space)}", soft_wrap=True)
+        return 0
+    with terminal.status("tracing the networks"):
+        work = design_search.Work(space, config, kept)
+        whole = design_sweep.Work(space, config, kept) if exhaustive else None
+    again = typed("search", config, out=out, store=None if store == KEPT else store)
+    with resumable(f"what is done is kept; go on with: {again}{' --exhaustive' if exhaustive else ''}"):
+        outcomes = _searched(work)
+        table = design_sweep.merged(compute(whole, whole.chunks)) if whole else None
+    rows = [
+        _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
+        for task, outcome in zip(tasks, outcomes, strict=True)
+    ]
+    terminal.print(f"[bold]{space.title}[/bold]: {_planned(len(tasks), space)}")
+    files = [table_file]
+    with terminal.status("writing"):
+        write(table_file, _all(rows, space))
+        for name in dict.fromkeys(row.workload for row in rows):
+            own = [row for row in rows if row.workload == name]
+            terminal.print(_best(name, own, space))
+            drawn = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
+            files += _draw(drawn, name, own, space)
+    _tell(rows, space)
+    terminal.print(f"\nIn {table_file.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
+    return 0
 
 
 class _Row(NamedTuple):
@@ -51,46 +108,6 @@ class _Row(NamedTuple):
         return self.outcome.designs[column][self.outcome.best] / self.truth.best[column] - 1
 
 
-def run(config: str, *, out: str | None, store: str | None, exhaustive: bool, check: bool) -> int:
-    """Searches for each network and batch, and prints the best design of each kind."""
-    cache.turn_on()
-    file, terminal = Path(config), screen.console()
-    with bad_input({"store": "--store"}):
-        sweep = schema.load(file)
-        path = Path(out) if out is not None else _RESULTS / f"{file.stem}_search.csv"
-        write = designs.writer(path)
-        kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
-        tasks = design_search.tasks(sweep)
-        if check:
-            terminal.print(f"{file}: {sweep.title}. {_planned(len(tasks), sweep)}", soft_wrap=True)
-            return 0
-        with terminal.status("tracing the networks"):
-            work = design_search.Work(sweep, file, kept)
-            whole = design_sweep.Work(sweep, file, kept) if exhaustive else None
-    try:
-        outcomes = _searched(work)
-        table = design_sweep.merged(compute(whole, whole.chunks)) if whole else None
-    except KeyboardInterrupt:
-        again = typed("search", config, out=out, store=store) + (" --exhaustive" if exhaustive else "")
-        raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
-    rows = [
-        _Row(task, outcome, design_search.truth(table, task, sweep, work.technology) if table else None)
-        for task, outcome in zip(tasks, outcomes, strict=True)
-    ]
-    terminal.print(f"[bold]{sweep.title}[/bold]: {_planned(len(tasks), sweep)}")
-    files = [path]
-    with bad_input(), terminal.status("writing"):
-        write(path, _all(rows, sweep))
-        for name in dict.fromkeys(row.workload for row in rows):
-            own = [row for row in rows if row.workload == name]
-            terminal.print(_best(name, own, sweep))
-            drawn = path.with_name(f"{path.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
-            files += _draw(drawn, name, own, sweep)
-    _tell(rows, sweep)
-    terminal.print(f"\nIn {path.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
-    return 0
-
-
 def _planned(count: int, sweep: Sweep) -> str:
     return f"least {_sought(sweep)}; {count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
 
@@ -106,20 +123,21 @@ def _sought(sweep: Sweep) -> str:
 
 
 def _searched(work: design_search.Work) -> list[Outcome]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    outcomes = []
-    with Progress(*columns, console=screen.console(), transient=True) as bar:
-        own = bar.add_task("searches", total=len(work.tasks))
-        for task in work.tasks:
-            bar.update(own, description=f"{task.network}, batch {task.batch}, {task.kind.schedule}")
-            with bad_input({"store": "--store"}):
-                outcomes.append(work.compute(task))
-            bar.advance(own)
-    return outcomes
+    from jaxgrad.cli import progress, screen
+
+    followed = progress.follow(
+        work.tasks,
+        screen.console(),
+        total=len(work.tasks),
+        label=lambda task: f"{task.network}, batch {task.batch}, {task.kind.schedule}",
+    )
+    return [work.compute(task) for task in followed]
 
 
 def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:
     """Every design that was costed exactly."""
+    from jaxgrad.designs.schema import COLUMNS
+
     table: Table = {}
     for row in rows:
         count = len(row.outcome.designs["rows"])
@@ -133,6 +151,9 @@ def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:
 
 def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     """The best design of each kind, the best of all first."""
+    from jaxgrad.cli import designs
+    from jaxgrad.designs.schema import COLUMNS
+
     column, shown = COLUMNS[sweep.descent.objective], []
     axes = [axis for axis, values in sweep.axes.items() if len(values) > 1]
     for row in rows:
@@ -153,6 +174,9 @@ def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
 
 def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
     """How far the relaxed cost is from the exact one, and how often the search found the best."""
+    from jaxgrad.cli import screen
+    from jaxgrad.designs.schema import COLUMNS
+
     terminal, column = screen.console(), COLUMNS[sweep.descent.objective]
     known = [row for row in rows if row.truth is not None]
     said = ["at it: descents that ended at this design, or within 1 % of it", "costed: designs costed exactly"]
@@ -181,6 +205,9 @@ def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
 
 
 def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Path]:
+    from jaxgrad.designs.schema import COLUMNS
+    from jaxgrad.reports import plots
+
     label, scale = _UNITS[sweep.descent.objective]
     column = COLUMNS[sweep.descent.objective]
     descents, found, best = {}, {}, {}

@@ -4,89 +4,135 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table as Screen
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli.errors import typed
+from jaxgrad.cli.interrupts import resumable
+from jaxgrad.cli.options import CHECK, KEPT, OUTPUT, RESULTS, STORE, config_file, file, option
 
-from jaxgrad.base.files import check_folder, write_text
-from jaxgrad.cli import cache, designs, screen
-from jaxgrad.cli.errors import bad_input, typed
-from jaxgrad.designs import schema
-from jaxgrad.designs.sweep import RESULTS, Table
-from jaxgrad.reports import plots
-from jaxgrad.studies import design_sweep
-from jaxgrad.studies.store import Store
+if TYPE_CHECKING:
+    from rich.table import Table as Screen
 
-_RESULTS = Path("results")
+    from jaxgrad.designs.sweep import Table
+    from jaxgrad.studies import design_sweep
+
 _SHOWN = 12  # designs of a front on the screen
 _DRAWN = 3000  # points of a figure, besides the front
 
 
-def run(config: str, *, out: str | None, store: str | None, shard: str | None, check: bool) -> int:
-    """Costs what is not known yet; without ``shard``, merges all chunks into one table and prints the fronts."""
+class Shard(NamedTuple):
+    """A part of a sweep: every ``of``-th chunk from the ``number``-th on, counted from 1."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parsed(cls, name: str, value: Any) -> Shard:
+        """A rule: ``2/3``."""
+        try:
+            number, of = (int(part) for part in value.split("/"))
+        except ValueError:
+            number, of = 0, 0
+        if not 1 <= number <= of:
+            raise InputError(name, value, "give I/N with I from 1 to N, such as 2/3")
+        return cls(number, of)
+
+
+def sweep(
+    config: Annotated[Path, config_file("A TOML file, as in experiments/sweeps.")],
+    out: Annotated[
+        Path | None,
+        option(
+            "--out",
+            "FILE",
+            "The table of all points, .csv or .parquet; the front goes beside it.",
+            OUTPUT,
+            rule=file,
+            default="results/NAME.csv",
+        ),
+    ] = None,
+    store: Annotated[Path, STORE] = KEPT,
+    shard: Annotated[
+        Shard | None,
+        option(
+            "--shard",
+            "I/N",
+            "Compute every N-th chunk from the I-th on, and no table; without it, merge.",
+            OUTPUT,
+            rule=Shard.parsed,
+        ),
+    ] = None,
+    check: Annotated[bool, CHECK] = False,
+) -> int:
+    """Cost a whole design space, exactly: every array, memory, schedule and precision, and the Pareto front."""
+    from jaxgrad.base.files import check_folder, write_text
+    from jaxgrad.cli import cache, designs, screen
+    from jaxgrad.designs import schema
+    from jaxgrad.studies import design_sweep
+    from jaxgrad.studies.store import Store
+
     cache.turn_on()
-    file = Path(config)
-    with bad_input({"store": "--store"}):
-        sweep = schema.load(file)
-        path = Path(out) if out is not None else _RESULTS / f"{file.stem}.csv"
-        write = designs.writer(path)
-        kept = Store(check_folder("--store", store if store is not None else _RESULTS / "store"))
-        if check:
-            own = design_sweep.chunks(sweep)
-        else:
-            with screen.console().status("tracing the networks"):
-                work = design_sweep.Work(sweep, file, kept)
-            own = work.chunks
-        numbers = design_sweep.shard(len(own), shard)
+    space = schema.load(config)
+    table_file = RESULTS / f"{config.stem}.csv" if out is None else out
+    write = designs.writer(table_file)
+    kept = Store(check_folder("--store", store))
     terminal = screen.console()
     if check:
-        terminal.print(f"{file}: {sweep.title}. {sweep.points:,} points in {len(own)} chunks", soft_wrap=True)
+        count = len(design_sweep.chunks(space))
+        terminal.print(f"{config}: {space.title}. {space.points:,} points in {count} chunks", soft_wrap=True)
         return 0
-    try:
-        tables = compute(work, [own[number] for number in numbers])
-    except KeyboardInterrupt:
-        again = typed("sweep", config, out=out, store=store, shard=shard)
-        raise KeyboardInterrupt(f"what is done is kept; go on with: {again}") from None
+    with terminal.status("tracing the networks"):
+        work = design_sweep.Work(space, config, kept)
+    numbers = range(len(work.chunks)) if shard is None else range(shard.number - 1, len(work.chunks), shard.of)
+    options = {"out": out, "store": None if store == KEPT else store}
+    with resumable(f"what is done is kept; go on with: {typed('sweep', config, **options, shard=shard)}"):
+        tables = compute(work, [work.chunks[number] for number in numbers])
     if shard is not None:
-        left = sum(not work.is_done(chunk) for chunk in own)
-        merging = typed("sweep", config, out=out, store=store)
-        rest = f"{left} of {len(own)} are left" if left else f"none is left: {merging} merges them"
+        left = sum(not work.is_done(chunk) for chunk in work.chunks)
+        merging = typed("sweep", config, **options)
+        rest = f"{left} of {len(work.chunks)} are left" if left else f"none is left: {merging} merges them"
         terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
         return 0
     table = design_sweep.merged(tables)
-    terminal.print(f"[bold]{sweep.title}[/bold]: {sweep.points:,} points")
-    files = [path]
-    with bad_input(), terminal.status("writing"):
-        write(path, table)
-        for network, batch, rows in design_sweep.fronts(table, sweep.pareto.objectives):
-            name = f"{path.stem}_{network}_batch{batch}"
-            own_front = path.with_name(f"{name}_front.csv")
+    terminal.print(f"[bold]{space.title}[/bold]: {space.points:,} points")
+    files = [table_file]
+    with terminal.status("writing"):
+        write(table_file, table)
+        for network, batch, rows in design_sweep.fronts(table, space.pareto.objectives):
+            name = f"{table_file.stem}_{network}_batch{batch}"
+            own_front = table_file.with_name(f"{name}_front.csv")
             write_text(own_front, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
             files += [own_front, *_draw(own_front.with_suffix(""), table, rows, network, batch)]
-            terminal.print(_front(table, rows, network, batch, sweep.pareto.objectives))
+            terminal.print(_front(table, rows, network, batch, space.pareto.objectives))
             if len(rows) > _SHOWN:
                 terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")
-    terminal.print(f"\nIn {path.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
+    terminal.print(f"\nIn {table_file.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
     return 0
 
 
 def compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
-    """The chunks' tables, with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tables = []
-    with Progress(*columns, console=screen.console(), transient=True) as bar:
-        task = bar.add_task("points", total=sum(chunk.points for chunk in chunks))
-        for chunk in chunks:
-            bar.update(task, description=f"{chunk.network}, batch {chunk.batch}, {chunk.precision}")
-            with bad_input({"store": "--store"}):
-                tables.append(work.compute(chunk))
-            bar.advance(task, chunk.points)
-    return tables
+    """The chunks' tables."""
+    from jaxgrad.cli import progress, screen
+
+    followed = progress.follow(
+        chunks,
+        screen.console(),
+        total=sum(chunk.points for chunk in chunks),
+        label=lambda chunk: f"{chunk.network}, batch {chunk.batch}, {chunk.precision}",
+        size=lambda chunk: chunk.points,
+    )
+    return [work.compute(chunk) for chunk in followed]
 
 
 def _front(table: Table, rows: Sequence[int], network: str, batch: int, objectives: Sequence[str]) -> Screen:
     """The first designs of a front, or as many evenly spread over it."""
+    from jaxgrad.cli import designs
+    from jaxgrad.designs.sweep import RESULTS
+
     shown = rows if len(rows) <= _SHOWN else [rows[index * (len(rows) - 1) // (_SHOWN - 1)] for index in range(_SHOWN)]
     fixed = (*RESULTS, "network", "batch")
     names = [name for name in table if name not in fixed and len(set(table[name])) > 1]
@@ -96,6 +142,8 @@ def _front(table: Table, rows: Sequence[int], network: str, batch: int, objectiv
 
 def _draw(path: Path, table: Table, rows: Sequence[int], network: str, batch: int) -> list[Path]:
     """Area against cycles: the front, and as many other points as a figure can show."""
+    from jaxgrad.reports import plots
+
     if "area_um2" not in table:
         return []
     own = [i for i in range(len(table["network"])) if (table["network"][i], table["batch"][i]) == (network, batch)]

@@ -2,52 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from jaxgrad.base.errors import InputError, one_of
+from jaxgrad.cli.options import ARRAY, DOUBLE_BUFFERED, OUTPUT, SIZE, option, path, schedules
 
-from jaxgrad.array.emulation import count
-from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import SCHEDULES
-from jaxgrad.base.errors import one_of, positive_integer
-from jaxgrad.base.literals import parse_text
-from jaxgrad.cli import cache, screen
-from jaxgrad.cli.errors import bad_input, flag
-from jaxgrad.hardware import Accelerator
-from jaxgrad.reports.timeline import perfetto
-from jaxgrad.reports.timeline.activities import Activity
-from jaxgrad.reports.timeline.animation import SIDES, films, write
-from jaxgrad.reports.timeline.gantt import TILES, gantt
-from jaxgrad.reports.timeline.registers import check_small
-from jaxgrad.reports.timeline.runs import Shown, first_tiles
-from jaxgrad.training import runs
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jaxgrad.array.gemm import Gemm
+    from jaxgrad.hardware import Accelerator
+    from jaxgrad.reports.timeline.runs import Shown
 
 
-def run(*, out: str | None, animation: bool | None, **options: Any) -> int:
-    """Writes ``trace.json``, ``gantt.png``, ``gantt.svg`` and, of a small array, ``animation.html``."""
+class Names(tuple[str, ...]):
+    """Schedules, each once."""
+
+    def __str__(self) -> str:
+        return ",".join(self)
+
+    @classmethod
+    def parsed(cls, name: str, value: Any) -> Names:
+        """A rule: names with commas between."""
+        if isinstance(value, cls):
+            return value
+        return cls(dict.fromkeys(one_of(name, each.strip(), tuple(schedules())) for each in value.split(",")))
+
+
+_PAIR = Names(("interleaved", "sequential"))
+
+
+def trace(
+    batch: Annotated[int, option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)] = 4,
+    in_features: Annotated[int, option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)] = 6,
+    out_features: Annotated[int, option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)] = 6,
+    rows: Annotated[int, option("--rows", "N", "Height of the array, in PEs.", ARRAY, rule=SIZE)] = 3,
+    cols: Annotated[int, option("--cols", "N", "Width of the array, in PEs.", ARRAY, rule=SIZE)] = 3,
+    double_buffered: Annotated[bool, DOUBLE_BUFFERED] = False,
+    schedule: Annotated[
+        Names,
+        option(
+            "--schedule",
+            "NAMES",
+            "One, or several with commas: interleaved, sequential, ws_only, os_only, auto, ws (dX alone), os (dW "
+            "alone).",
+            ARRAY,
+            rule=Names.parsed,
+        ),
+    ] = _PAIR,
+    max_tiles: Annotated[
+        int, option("--max-tiles", "N", "Tiles a schedule in the trace, the first ones.", OUTPUT, rule=SIZE)
+    ] = 10_000,
+    animation: Annotated[
+        bool | None,
+        option(
+            "--animation/--no-animation",
+            None,
+            "Whether to record the registers of interleaved and sequential.",
+            OUTPUT,
+            default="if the array is 8x8 at most and the runs are short",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        option("--out", "DIR", "Where the files go, new or empty.", OUTPUT, rule=path, default="runs/trace-NUMBER"),
+    ] = None,
+) -> int:
+    """Write what tiles do on the array: a Perfetto trace, a Gantt chart, and an animation of the registers."""
+    from jaxgrad.array.gemm import Gemm
+    from jaxgrad.cli import cache, screen
+    from jaxgrad.hardware import Accelerator
+    from jaxgrad.reports.timeline import perfetto
+    from jaxgrad.reports.timeline.gantt import TILES, gantt
+    from jaxgrad.reports.timeline.runs import first_tiles
+    from jaxgrad.training import runs
+
     cache.turn_on()
     terminal = screen.console()
-    with bad_input({name: flag(name) for name in options} | {"animation": "--animation"}):
-        gemm = Gemm(*(parse_text(options[name], int) for name in ("batch", "in_features", "out_features")))
-        array = Accelerator(
-            parse_text(options["rows"], int), parse_text(options["cols"], int), options["double_buffered"]
-        )
-        schedules = _schedules(options["schedule"])
-        max_tiles = positive_integer("max_tiles", parse_text(options["max_tiles"], int))
-        shown = [first_tiles(schedule, gemm, array, max_tiles) for schedule in schedules]
-        left_out = _why_not_animated(gemm, array, asked=animation)
-        folder = runs.check_vacant(out) if out is not None else runs.vacant(Path("runs"), "trace")
-        runs.create_folder(folder)
+    gemm, array = Gemm(batch, in_features, out_features), Accelerator(rows, cols, double_buffered)
+    shown = [first_tiles(name, gemm, array, max_tiles) for name in schedule]
+    left_out = _why_not_animated(gemm, array, asked=animation)
+    folder = runs.vacant(Path("runs"), "trace") if out is None else runs.check_vacant(out)
+    runs.create_folder(folder)
     title = _title(gemm, array)
-    with _bar(terminal) as bar:
-        about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
-        perfetto.write((_followed(one, bar) for one in shown), folder / "trace.json", about)
+    about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
+    perfetto.write((_followed(one, terminal) for one in shown), folder / "trace.json", about)
     with terminal.status("drawing"):
-        first = [first_tiles(schedule, gemm, array, TILES) for schedule in schedules]
+        first = [first_tiles(name, gemm, array, TILES) for name in schedule]
         gantt(first, [folder / "gantt.png", folder / "gantt.svg"], title)
     if left_out is None:
         _animate(gemm, array, folder / "animation.html", title, terminal)
@@ -56,27 +99,29 @@ def run(*, out: str | None, animation: bool | None, **options: Any) -> int:
         terminal.print(f"  {one.note}", soft_wrap=True)
     if left_out:
         terminal.print(f"no animation: {left_out}", soft_wrap=True)
-    terminal.print(f"In {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}", soft_wrap=True)
+    terminal.print(f"In {folder}: {', '.join(sorted(each.name for each in folder.iterdir()))}", soft_wrap=True)
     terminal.print("Open trace.json in ui.perfetto.dev or chrome://tracing; 1 us there is 1 clock cycle.")
     return 0
 
 
-def _schedules(text: str) -> list[str]:
-    names = [one_of("schedule", name.strip(), SCHEDULES) for name in text.split(",")]
-    return list(dict.fromkeys(names))
-
-
 def _why_not_animated(gemm: Gemm, array: Accelerator, *, asked: bool | None) -> str | None:
     """Why there is no animation; None where there is one. Asked for in vain, it is bad input."""
+    from jaxgrad.array.emulation import count
+    from jaxgrad.reports.timeline.animation import SIDES
+    from jaxgrad.reports.timeline.registers import check_small
+
     if asked is False:
         return "--no-animation"
     try:
         for schedule in SIDES:
             check_small(gemm, array, count(gemm, array, schedule).as_dict()["cycles"])
-    except ValueError as error:
-        if asked:
+    except InputError as error:
+        if error.field != "animation":
             raise
-        return str(error).removeprefix("animation: ").partition(", or leave it out")[0]
+        if asked:
+            remedy = f"{error.remedy}, or leave it out with --no-animation"
+            raise InputError(error.field, error.value, remedy, problem=error.problem) from None
+        return f"{error.problem}; {error.remedy}"
     return None
 
 
@@ -86,24 +131,23 @@ def _title(gemm: Gemm, array: Accelerator) -> str:
     return f"Gradients of Y[{b},{n}] = X[{b},{k}] W[{k},{n}] on a {array.rows}x{array.cols} array, {buffered}"
 
 
-def _animate(gemm: Gemm, array: Accelerator, path: Path, title: str, terminal: Console) -> None:
+def _animate(gemm: Gemm, array: Accelerator, file: Path, title: str, terminal: Console) -> None:
+    from jaxgrad.reports.timeline.animation import films, write
+
     with terminal.status("recording the registers"):
-        write(films(gemm, array), path, title)
+        write(films(gemm, array), file, title)
 
 
-def _bar(terminal: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal)
-
-
-def _followed(shown: Shown, bar: Progress) -> Shown:
+def _followed(shown: Shown, terminal: Console) -> Shown:
     """The run, with a bar that counts its tiles as they are gone through."""
+    from jaxgrad.cli import progress
 
-    def follow(own: Iterable[Activity]) -> Iterator[Activity]:
-        task = bar.add_task(shown.schedule, total=shown.shown_tiles)
-        for one in own:
-            bar.update(task, completed=one.tile.number)
-            yield one
-        bar.update(task, completed=shown.shown_tiles)
-
-    return shown._replace(activities=follow(shown.activities))
+    followed = progress.follow(
+        shown.activities,
+        terminal,
+        total=shown.shown_tiles,
+        label=lambda _: shown.schedule,
+        place=lambda activity: activity.tile.number,
+        every_s=0.1,
+    )
+    return shown._replace(activities=followed)

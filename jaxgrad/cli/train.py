@@ -2,105 +2,304 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from jaxgrad import costs as evaluate
-from jaxgrad.cli import cache, progress, screen
-from jaxgrad.cli.errors import bad_input
-from jaxgrad.reports import figures, schedules
-from jaxgrad.training import loop, runs
-from jaxgrad.training.checkpoints import Checkpoints
-from jaxgrad.training.config import Config, Override, differences, resolve
-from jaxgrad.training.job import Job, prepare
-from jaxgrad.training.step import State
+import typer
 
+import jaxgrad_models
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli.errors import flag
+from jaxgrad.cli.interrupts import resumable
+from jaxgrad.cli.options import (
+    ARRAY,
+    COLS,
+    DECAY,
+    DOUBLE_BUFFERED,
+    FIDELITY,
+    FORWARD,
+    FRACTION,
+    LEARNING,
+    MODEL,
+    OBJECTIVE,
+    RATE,
+    ROWS,
+    RUN,
+    SEED,
+    SIZE,
+    WEIGHT_UPDATE,
+    Choice,
+    file,
+    given,
+    option,
+    path,
+)
+from jaxgrad.training import defaults
+
+if TYPE_CHECKING:
+    from jaxgrad.training import runs
+    from jaxgrad.training.config import Config, Override
+    from jaxgrad.training.job import Job
+    from jaxgrad.training.step import State
+
+# The parameters that set a key of the configuration.
+_KEYS = {
+    "model": "model.name",
+    "data": "data.name",
+    "folder": "data.folder",
+    "batch_size": "data.batch_size",
+    "rows": "array.rows",
+    "cols": "array.cols",
+    "double_buffered": "array.double_buffered",
+    "schedule": "emulation.schedule",
+    "fidelity": "emulation.fidelity",
+    "forward": "emulation.forward",
+    "weight_update": "emulation.weight_update",
+    "objective": "emulation.objective",
+    "precision": "emulation.precision",
+    "optimizer": "optimizer.name",
+    "learning_rate": "optimizer.learning_rate",
+    "momentum": "optimizer.momentum",
+    "weight_decay": "optimizer.weight_decay",
+    "decay": "optimizer.decay",
+    "epochs": "train.epochs",
+    "seed": "train.seed",
+    "checkpoint_every": "train.checkpoint_every",
+}
 # Fields that only the data and the model can judge: what these call them, the key, the option.
 _JUDGED_LATER = (("data folder", "data.folder", "--folder"), ("batch_size", "data.batch_size", "--batch-size"))
 
 
-def run(
-    flags: Sequence[tuple[str, str, str]],
-    *,
-    sets: Sequence[str],
-    file: str | None,
-    out: str | None,
-    resume: str | None,
-) -> int:
-    """Trains, or goes on training.
+def _data() -> Sequence[str]:
+    from jaxgrad.training.data import NAMES
 
-    Args:
-        flags: (key of the configuration, option, text) of each option given.
-        sets: the texts given to ``--set``.
-        file: a TOML file.
-        out: the run directory.
-        resume: the directory of the run to go on with; empty for the one in ``out``.
-    """
+    return NAMES
+
+
+def _schedules() -> Sequence[str]:
+    from jaxgrad.array.schedules import TRAINING_SCHEDULES
+
+    return TRAINING_SCHEDULES
+
+
+def _precisions() -> Sequence[str]:
+    from jaxgrad.training.config import PRECISIONS
+
+    return PRECISIONS
+
+
+def _optimizers() -> Sequence[str]:
+    from jaxgrad.training.optimizers import NAMES
+
+    return NAMES
+
+
+def _decays() -> Sequence[str]:
+    from jaxgrad.training.optimizers import DECAYS
+
+    return DECAYS
+
+
+def train(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(lambda: tuple(jaxgrad_models.MODELS))),
+    ] = defaults.MODEL,
+    data: Annotated[
+        str, option("--data", "NAME", "digits, mnist or cifar10.", MODEL, rule=Choice(_data))
+    ] = defaults.DATA,
+    folder: Annotated[
+        Path | None, option("--folder", "DIR", "Where the files of mnist or cifar10 are.", MODEL, rule=path)
+    ] = None,
+    batch_size: Annotated[int, option("--batch-size", "N", "Images a step.", MODEL, rule=SIZE)] = defaults.BATCH_SIZE,
+    rows: Annotated[int, ROWS] = defaults.ROWS,
+    cols: Annotated[int, COLS] = defaults.COLS,
+    double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
+    schedule: Annotated[
+        str,
+        option(
+            "--schedule",
+            "NAME",
+            "Backward pass: interleaved, sequential, ws_only, os_only or auto.",
+            ARRAY,
+            rule=Choice(_schedules),
+        ),
+    ] = defaults.SCHEDULE,
+    fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
+    forward: Annotated[str, FORWARD] = defaults.FORWARD,
+    weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
+    objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    precision: Annotated[
+        str,
+        option(
+            "--precision",
+            "NAME",
+            "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16.",
+            ARRAY,
+            rule=Choice(_precisions),
+        ),
+    ] = defaults.PRECISION,
+    optimizer: Annotated[
+        str,
+        option(
+            "--optimizer", "NAME", "sgd, momentum, adam, adamw or rmsprop (optax).", LEARNING, rule=Choice(_optimizers)
+        ),
+    ] = defaults.OPTIMIZER,
+    learning_rate: Annotated[
+        float | None,
+        option(
+            "--learning-rate",
+            "RATE",
+            "Of the first step.",
+            LEARNING,
+            rule=RATE,
+            default="the optimizer's own, 0.003 for adam",
+        ),
+    ] = None,
+    momentum: Annotated[
+        float | None, option("--momentum", "FRACTION", "Of momentum.", LEARNING, rule=FRACTION, default="0.9")
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        option(
+            "--weight-decay",
+            "RATE",
+            "Of sgd, momentum and adamw.",
+            LEARNING,
+            rule=DECAY,
+            default="the optimizer's",
+        ),
+    ] = None,
+    decay: Annotated[
+        str,
+        option("--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(_decays)),
+    ] = defaults.DECAY,
+    epochs: Annotated[
+        int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
+    ] = defaults.EPOCHS,
+    seed: Annotated[
+        int, option("--seed", "N", "Of weights and of the order of images.", LEARNING, rule=SEED)
+    ] = defaults.SEED,
+    out: Annotated[
+        Path | None,
+        option(
+            "--out",
+            "DIR",
+            "The run directory, new or empty.",
+            RUN,
+            rule=path,
+            default="runs/MODEL-DATA-SCHEDULE-NUMBER",
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None, option("--resume", "DIR", "Go on with the run in DIR, killed at whatever moment.", RUN)
+    ] = None,
+    config: Annotated[
+        Path | None, option("--config", "FILE", "A TOML file, such as a run's config.toml.", RUN, rule=file)
+    ] = None,
+    set_: Annotated[
+        list[str] | None, option("--set", "KEY=VALUE", "Set a key of it, such as array.rows=8; repeatable.", RUN)
+    ] = None,
+    checkpoint_every: Annotated[
+        int, option("--checkpoint-every", "N", "Steps between checkpoints.", RUN, rule=SIZE)
+    ] = defaults.CHECKPOINT_EVERY,
+) -> int:
+    """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
+    from jaxgrad.cli import cache, screen
+    from jaxgrad.training import runs
+    from jaxgrad.training.config import resolve
+    from jaxgrad.training.job import prepare
+
     cache.turn_on()
-    with bad_input():
-        overrides = [*map(_set, sets), *(Override.of_text(key, text, flag) for key, flag, text in flags)]
-        path = Path(file) if file is not None else None
-        existing = _existing(out, resume) if resume is not None else None
-        if existing is None:
-            config = resolve(path, overrides)
-            folder = _vacant(out, config)
-        else:
-            config = resolve(existing.folder / runs.CONFIG)
-            _refuse_changes(config, path, overrides, existing)
-            folder = existing.folder
-    sources = {override.key: override.source for override in overrides}
-    with bad_input({field: sources.get(key, key if path else flag) for field, key, flag in _JUDGED_LATER}):
-        with screen.console().status("loading the data and tracing the model"):
-            job = prepare(config)
-        run = existing or runs.create(folder, config.to_toml())
+    overrides = [*map(_set, set_ or ()), *_overrides(context.params, given(context))]
+    existing = None if resume is None else _existing(out, resume)
+    if existing is None:
+        wanted = resolve(config, overrides)
+        place = _vacant(wanted) if out is None else runs.check_vacant(out)
+    else:
+        wanted, place = resolve(existing.folder / runs.CONFIG), existing.folder
+        _refuse_changes(wanted, config, overrides, existing)
     try:
+        with screen.console().status("loading the data and tracing the model"):
+            job = prepare(wanted)
+    except InputError as error:
+        sources = {override.key: override.source for override in overrides}
+        names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
+        raise error.renamed(names[error.field]) if error.field in names else error from None
+    run = existing or runs.create(place, wanted.to_toml())
+    with resumable(f"go on with: jaxgrad train --resume {run.folder}"):
         state = _train(job, run)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with: jaxgrad train --resume {run.folder}") from None
     _report(job, run, state)
     return 0
 
 
+def _overrides(params: Mapping[str, Any], typed: Collection[str]) -> list[Override]:
+    """What the options that were typed set."""
+    from jaxgrad.training.config import Override
+
+    return [
+        Override(key, str(value) if isinstance(value, Path) else value, _flag(name, value))
+        for name, key in _KEYS.items()
+        if name in typed and (value := params[name]) is not None
+    ]
+
+
+def _flag(name: str, value: Any) -> str:
+    """The option as the user typed it."""
+    return "--single-buffered" if value is False else flag(name)
+
+
 def _set(text: str) -> Override:
+    from jaxgrad.training.config import Override
+
     key, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--set: got {text!r}; give KEY=VALUE, such as array.rows=8")
+        raise InputError("--set", text, "give KEY=VALUE, such as array.rows=8")
     return Override.of_text(key.strip(), value.strip(), f"--set {key.strip()}")
 
 
-def _vacant(out: str | None, config: Config) -> Path:
-    if out is None:
-        return runs.vacant(Path("runs"), f"{config.model.name}-{config.data.name}-{config.emulation.schedule}")
-    return runs.check_vacant(out)
+def _vacant(config: Config) -> Path:
+    from jaxgrad.training import runs
+
+    return runs.vacant(Path("runs"), f"{config.model.name}-{config.data.name}-{config.emulation.schedule}")
 
 
-def _existing(out: str | None, resume: str) -> runs.Run:
-    folder = resume or out
+def _existing(out: Path | None, resume: str) -> runs.Run:
+    """The run to go on with: that in ``resume`` or, where it is empty, in ``out``."""
+    from jaxgrad.training import runs
+
+    folder = Path(resume) if resume else out
     if folder is None:
-        raise ValueError("--resume: got no folder; give the run directory to go on with")
-    if resume and out is not None and Path(resume).resolve() != Path(out).resolve():
-        raise ValueError(f"--out: got {out!r}; a run goes on where it is, in {resume!r}: leave --out away")
-    return runs.reopen(Path(folder))
+        raise InputError("--resume", None, "give the run directory to go on with", problem="got no folder")
+    if resume and out is not None and folder.resolve() != out.resolve():
+        raise InputError("--out", out, f"a run goes on where it is, in {resume!r}: leave --out away")
+    return runs.reopen(folder)
 
 
 def _refuse_changes(config: Config, file: Path | None, overrides: Sequence[Override], run: runs.Run) -> None:
     """A run goes on as it began; options that say so again are welcome."""
+    from jaxgrad.training.config import differences, resolve
+
     wanted = resolve(file, overrides, base=config if file is None else None)
     for key, now, then in differences(wanted, config):
         source = next((override.source for override in reversed(overrides) if override.key == key), key)
-        raise ValueError(
-            f"{source}: got {now!r}; the run in {run.folder} began with {key} = {then!r}: leave it so, or "
-            f"start a new run with --out"
-        )
+        remedy = f"the run in {run.folder} began with {key} = {then!r}: leave it so, or start a new run with --out"
+        raise InputError(source, now, remedy)
 
 
 def _train(job: Job, run: runs.Run) -> State:
+    from jaxgrad.cli import screen
+    from jaxgrad.cli.training import follow
+    from jaxgrad.training import loop
+    from jaxgrad.training.checkpoints import Checkpoints
+
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
     with Checkpoints(run.checkpoints) as checkpoints:
-        with bad_input():
-            state = loop.resume(job.trainer, run, checkpoints)
+        state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
         start = f", from step {done:,} on" if done else ""
         out.print(
@@ -110,18 +309,23 @@ def _train(job: Job, run: runs.Run) -> State:
         )
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
         training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints)
-        for now in progress.follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
+        for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state
 
 
 def _report(job: Job, run: runs.Run, state: State) -> None:
     """Writes what the run cost into its directory, and prints it."""
+    from jaxgrad import costs
+    from jaxgrad.cli import screen
+    from jaxgrad.reports import figures, schedules
+    from jaxgrad.training import runs
+
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
-    compared = (schedule, *(name for name in evaluate.BASELINES if name != schedule))
-    one_step = evaluate.step_cost(job.layers, job.emulation, compared)
-    cost = evaluate.measured(one_step, schedule, state.counters, int(state.step))
+    compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
+    one_step = costs.step_cost(job.layers, job.emulation, compared)
+    cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     records = run.metrics()
     with out.status("drawing"):
         run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **cost.as_dict()})
@@ -130,7 +334,7 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
         figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
-    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
+    files = sorted(each.name for each in run.folder.iterdir() if each.is_file())
     accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
     out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from jaxgrad.array.schedules import Schedule, find
+from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Accelerator, Machine, Technology
 
 _ASPECT = 1.1  # how much longer than the wanted shape an array of equal area may be
@@ -62,7 +63,7 @@ def covered(pe_um2: float, technology: Technology, *, pes: Any, sram_bytes: Any)
 def pe_um2(machine: Machine, schedule: str | Schedule) -> float:
     """Area of one PE that can run ``schedule``."""
     if machine.technology is None:
-        raise ValueError("technology: got none; area needs one")
+        raise InputError("technology", None, "area needs one", problem="got none")
     return machine.technology.pe_area_um2(
         machine.precision.multiplier,
         double_buffered=machine.array.double_buffered,
@@ -85,7 +86,8 @@ def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedul
     most = math.floor(budget / each * (1 + 1e-9))  # a quotient that is whole may come out a little less
     if most < 1:
         size = f"{machine.array.rows}x{machine.array.cols}"
-        raise ValueError(f"array: got {size}; not one {baseline} PE takes as little area: give a larger one")
+        remedy = f"not one {baseline} PE takes as little area: give a larger one"
+        raise InputError("array", machine.array, remedy, problem=f"got {size}")
 
     def widest(rows: int) -> tuple[int, int]:
         """The widest array of so many rows that fits, and is no wider than the shape allows."""

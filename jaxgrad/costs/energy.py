@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxgrad.base.arithmetic import Integer
+from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Machine, Precision, Technology
 from jaxgrad.hardware.energy_table import ACTIONS, Table
 from jaxgrad.hardware.precision import TENSORS
@@ -59,7 +60,7 @@ def table(machine: Machine) -> Table:
     if machine.energies is not None:
         return machine.energies
     if machine.technology is None or machine.memory is None:
-        raise ValueError("technology: got none; energy needs one, and a memory")
+        raise InputError("technology", None, "energy needs one, and a memory", problem="got none")
     memory, pes = machine.memory, machine.array.pes * machine.cores
     sizes = {name: memory.part_bytes(name) for name in TENSORS}
     all_bytes = memory.total_bytes * machine.cores
@@ -81,8 +82,8 @@ def priced(
     """
     macs = dict(technology.mac_pj)
     if precision.multiplier not in macs:
-        raise ValueError(
-            f"precision: got {precision.multiplier!r}; technology {technology.name!r} has MACs of {', '.join(macs)}"
+        raise InputError(
+            "precision", precision.multiplier, f"technology {technology.name!r} has MACs of {', '.join(macs)}"
         )
     bits = {name: precision.format(name).bits_per_word for name in TENSORS}
     sram, dram = technology.sram_access_pj_per_bit, technology.dram_pj_per_bit

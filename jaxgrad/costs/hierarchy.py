@@ -10,7 +10,7 @@ from jaxgrad.array.forwards import Forward
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.mapping import Result
 from jaxgrad.array.schedules import Choice, Schedule, find
-from jaxgrad.base.errors import one_of
+from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.costs import blocks
 from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED, families, rule
 from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, search
@@ -89,9 +89,13 @@ class Planner:
         schedule = find(schedule)
         one_of("order", order, ORDERS)
         if not can_run(schedule, order):
-            raise ValueError(
-                f"order: got {order!r} with schedule {schedule.name!r}, which computes both gradients of a block at "
-                f"once; choose one of {', '.join((*FUSED, *CHOICES))}"
+            raise InputError(
+                "order",
+                order,
+                f"choose one of {', '.join((*FUSED, *CHOICES))}",
+                problem=(
+                    f"got {order!r} with schedule {schedule.name!r}, which computes both gradients of a block at once"
+                ),
             )
         return self.best(
             _named(self._gradients(member, order if can_run(member, order) else "best", dx=dx, dw=dw), member.name)

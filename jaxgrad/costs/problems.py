@@ -12,6 +12,7 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import Schedule, choose
 from jaxgrad.base.arithmetic import exact
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import DRAM_NAMES
@@ -112,14 +113,16 @@ def through_memory(
     return forward, answers
 
 
-def _too_small(unfit: Unfit, path: str, machine: Machine) -> ValueError:
+def _too_small(unfit: Unfit, path: str, machine: Machine) -> InputError:
     memory = machine.memory
     assert memory is not None
     lacking = unfit.lacking_bytes * (2 if memory.double_buffered else 1)
     divided = "" if isinstance(memory.sram_bytes, int) else ", in its smallest part,"
-    return ValueError(
-        f"sram_bytes: got {memory.total_bytes}; layer {path!r} needs {lacking} more{divided} for one tile of each "
-        f"tensor on a {machine.array.rows}x{machine.array.cols} array: give more, or a smaller array"
+    return InputError(
+        "sram_bytes",
+        memory.total_bytes,
+        f"layer {path!r} needs {lacking} more{divided} for one tile of each tensor on a "
+        f"{machine.array.rows}x{machine.array.cols} array: give more, or a smaller array",
     )
 
 

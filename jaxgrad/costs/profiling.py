@@ -15,7 +15,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jaxgrad import costs as evaluate
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import Schedule
-from jaxgrad.base.errors import positive_integer
+from jaxgrad.base.errors import InputError, positive_integer
 from jaxgrad.costs import StepCost
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm, VectorWork, collector, jaxprs, vector_work
@@ -90,7 +90,7 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxp
         ValueError: the function can't be traced.
     """
     if not callable(function):
-        raise ValueError(f"function: got {type(function).__name__}; give something to call")
+        raise InputError("function", function, "give something to call", problem=f"got {type(function).__name__}")
     leaves, tree = jax.tree.flatten((args, kwargs))
     traced = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
 
@@ -107,9 +107,11 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxp
     except Exception as error:
         said = next(iter(str(error).splitlines()), "")
         name = getattr(function, "__name__", type(function).__name__)
-        raise ValueError(
-            f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
-            "give one that jax.jit would take"
+        raise InputError(
+            "function",
+            function,
+            "give one that jax.jit would take",
+            problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
         ) from error
 
 
@@ -140,7 +142,7 @@ def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
             if name not in loops.values():
                 there = ", ".join(dict.fromkeys(loops.values()))
                 remedy = f"give one of {there}" if there else "leave it out, the function has no while loop"
-                raise ValueError(f"trips: got {name!r}; {remedy}")
+                raise InputError("trips", name, remedy)
     elif trips is not None:
         positive_integer("trips", trips)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from jaxgrad.array.counters import ACCESSES, NAMES
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.cores import Partition
 from jaxgrad.hardware import Machine
@@ -107,7 +108,7 @@ class StepCost:
         machine = self.machine
         prices = energy.table(machine) if machine else {}
         if machine is None:
-            raise ValueError("machine: got none; energy needs one with a memory and a technology")
+            raise InputError("machine", None, "energy needs one with a memory and a technology", problem="got none")
         return {
             phase: energy.energy_pj(counts, prices, zero_gating=machine.zero_gating)
             for phase, counts in self.phases(schedule).items()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area
 from jaxgrad.costs.hierarchy import phase_dram_bytes
@@ -124,7 +125,7 @@ def summary(cost: StepCost, schedule: str) -> Summary:
     """The numbers of one schedule of a step that was costed on a machine."""
     machine = cost.machine
     if machine is None:
-        raise ValueError("cost: got one without a machine; give one from step_cost")
+        raise InputError("cost", None, "give one from step_cost", problem="got one without a machine")
     prices = energy.table(machine) if machine.technology or machine.energies else None
 
     def phase(name: str, counts: Counts) -> PhaseSummary:
@@ -155,7 +156,7 @@ def _layer(layer: LayerCost, phases: Iterable[PhaseSummary]) -> LayerSummary:
 def _areas(machine: Machine, schedule: str) -> dict[str, float]:
     try:
         found = area(machine, schedule)
-    except ValueError:  # no figure for this datapath: costs do without
+    except InputError:  # no figure for this datapath: costs do without
         return {}
     return {"pes": found.pes_um2, "sram": found.sram_um2}
 

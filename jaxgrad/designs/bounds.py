@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.designs import direct, plans
 from jaxgrad.designs.intervals import Interval, Watch
@@ -59,9 +60,11 @@ def check(question: Question, group: Group, rows: Any, cols: Any, rates: Sequenc
     if _holds(*asked, *widened) or _holds(*asked, *exactly):
         return
     batch = max(int(b) for b in group.shapes.b)
-    raise ValueError(
-        f"batch: got {batch} rows in {name}'s largest product; counts could pass 64 bits: give a smaller batch or "
-        "array, or rates with fewer digits"
+    raise InputError(
+        "batch",
+        batch,
+        "counts could pass 64 bits: give a smaller batch or array, or rates with fewer digits",
+        problem=f"got {batch} rows in {name}'s largest product",
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgrad.base.arithmetic import exact
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.programs import LayerGemm
 
@@ -69,7 +70,9 @@ def problems(gemms: Sequence[LayerGemm], *, patches_in_dram: bool) -> Problems:
         b, k, n = gemm.gemm.batch, gemm.gemm.in_features, gemm.gemm.out_features
         x_words = b * k if patches_in_dram else gemm.input_words
         if max(b * k, x_words, gemm.times) >= 1 << 62:
-            raise ValueError(f"batch: got {b} rows in layer {gemm.path!r}; counts could pass 64 bits: give less")
+            raise InputError(
+                "batch", b, "counts could pass 64 bits: give less", problem=f"got {b} rows in layer {gemm.path!r}"
+            )
         total = often.setdefault((b, k, n, x_words, gemm.needs_dx, gemm.needs_dw), [0, 0])
         total[0] += gemm.times
         total[1] += gemm.times + gemm.recomputed

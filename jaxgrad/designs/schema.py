@@ -17,6 +17,7 @@ from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checke
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.designs import plans
 from jaxgrad.hardware import FORMATS
+from jaxgrad.hardware.files import Kib
 from jaxgrad.hardware.memory import IM2COL
 
 NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
@@ -90,7 +91,7 @@ class SpaceSection(Section):
     precision: Annotated[list[Annotated[str, among(tuple(FORMATS))]], Field(min_length=1)] = Field(
         default_factory=lambda: ["bf16"]
     )
-    sram_kib: Sizes | None = None
+    sram_kib: Annotated[list[Kib], Field(min_length=1), _Listed] | None = None
     dram_gb_per_s: Rates | None = None
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology, load_technology
 
@@ -112,8 +113,11 @@ def chunks(sweep: Sweep) -> list[Chunk]:
         ValueError: there are too many.
     """
     if sweep.points > _MOST:
-        raise ValueError(
-            f"space: got {sweep.points} points; give at most {_MOST}, in several files if need be, or jaxgrad search it"
+        raise InputError(
+            "space",
+            sweep.points,
+            f"give at most {_MOST}, in several files if need be, or jaxgrad search it",
+            problem=f"got {sweep.points} points",
         )
     space = sweep.space
     orders = _orders(sweep)

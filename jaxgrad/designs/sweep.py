@@ -14,6 +14,7 @@ from jaxgrad.array.counters import ACCESSES, NAMES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.arithmetic import exact
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.whole import concatenate
 from jaxgrad.costs import area, energy, step_cost, summary
 from jaxgrad.costs.hierarchy import phase_dram_bytes
@@ -205,7 +206,7 @@ def _prices(tables: Sequence[energy.Table], chunk: Chunk) -> Mapping[str, Mappin
 def _areas(sweep: Sweep, chunk: Chunk, known: Technology, schedule: str | Schedule) -> np.ndarray | None:
     try:
         found = [area.area(each, schedule).total_um2 for each in machines(sweep, chunk, known)]
-    except ValueError:  # no figure for this datapath: results do without
+    except InputError:  # no figure for this datapath: results do without
         return None
     return np.array(found).reshape(len(chunk.arrays), len(chunk.sram_kib), 1)
 
@@ -233,8 +234,8 @@ def one(
     emulation = Emulation(hardware.array, forward=sweep.machine.forward, schedule=schedule)
     try:
         cost = step_cost(gemms, emulation, [schedule], machine=hardware, order=point["order"])
-    except ValueError as error:
-        if not str(error).startswith("sram_bytes: "):
+    except InputError as error:
+        if error.field != "sram_bytes":
             raise
         return dict.fromkeys(names)
     whole = summary(cost, schedule)

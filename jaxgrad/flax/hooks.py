@@ -19,6 +19,7 @@ from jaxgrad.autodiff.dot_general import DimensionNumbers, DotGeneral
 from jaxgrad.autodiff.einsum import as_dot_general
 from jaxgrad.autodiff.rule import contract
 from jaxgrad.autodiff.task import Task
+from jaxgrad.base.errors import InputError
 
 
 class Tap(nnx.Variable):
@@ -43,7 +44,12 @@ class Hook(nnx.Module):
     def contract(self, contraction: Contraction, lhs: Array, rhs: Array, out_sharding: Any) -> Array:
         """``contraction`` on the array, or, while a trace is taken under the name ``reading``, marked with it."""
         if out_sharding is not None:
-            raise ValueError(f"out_sharding: got {out_sharding}; meshes with explicit axes are not emulated, give None")
+            raise InputError(
+                "out_sharding",
+                out_sharding,
+                "meshes with explicit axes are not emulated, give None",
+                problem=f"got {out_sharding}",
+            )
         if self.reading is not None:
             return marks.contract(marks.Site(contraction, self.reading), lhs, rhs)
         tap = self.tap[...]

@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
-from jaxgrad.base.errors import either
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.flax.hooks import ConvHook, DotGeneralHook, EinsumHook, Hook
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -53,11 +53,18 @@ def put_on_array(model: Model, emulation: Emulation) -> Model:
         ValueError: the model is no ``nnx.Module``, or the emulation's schedule does not give both gradients.
     """
     if not isinstance(model, nnx.Module):
-        raise ValueError(f"model: got {type(model).__name__}; give an nnx.Module (for Linen: jaxgrad.flax.linen)")
+        raise InputError(
+            "model",
+            model,
+            "give an nnx.Module (for Linen: jaxgrad.flax.linen)",
+            problem=f"got {type(model).__name__}",
+        )
     if not emulation.schedule.trains:
-        raise ValueError(
-            f"schedule: got {emulation.schedule.name!r}, which computes one gradient alone; to train choose "
-            f"{either(TRAINING_SCHEDULES)}"
+        raise InputError(
+            "schedule",
+            emulation.schedule.name,
+            f"to train choose {either(TRAINING_SCHEDULES)}",
+            problem=f"got {emulation.schedule.name!r}, which computes one gradient alone",
         )
     hook_layers(model, emulation)
     others = layers_not_emulated(model)

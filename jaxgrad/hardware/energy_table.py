@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from jaxgrad.base.errors import number, shown
+from jaxgrad.base.errors import InputError, number, shown
 from jaxgrad.hardware.precision import TENSORS
 
 Table = Mapping[str, Mapping[str, Any]]
@@ -52,25 +52,25 @@ def read_ert(text: str, origin: str) -> Table:
         origin: the name of the file, for messages.
 
     Raises:
-        ValueError: it is no such table; a component or an action of ``ACTIONS`` is missing or there twice; an
+        InputError: it is no such table; a component or an action of ``ACTIONS`` is missing or there twice; an
             energy is not a number of at least 0.
     """
     try:
         return _read(text)
-    except ValueError as error:
-        raise ValueError(f"{origin}: {error}") from None
+    except InputError as error:
+        raise error.within(origin) from None
 
 
 def load_ert(path: Path) -> Table:
     """``read_ert`` of a file.
 
     Raises:
-        ValueError: it cannot be read, or its table will not do.
+        InputError: it cannot be read, or its table will not do.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ValueError(f"table: got {shown(str(path))}; give the path of a YAML file that can be read") from None
+        raise InputError("table", path, "give the path of a YAML file that can be read") from None
     return read_ert(text, str(path))
 
 
@@ -79,21 +79,24 @@ def _read(text: str) -> Table:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
-        raise ValueError(f"table: got something that is no YAML; mend it: {problem}") from None
+        raise InputError("table", None, f"mend it: {problem}", problem="got something that is no YAML") from None
     tables = tree.get("ERT") if isinstance(tree, dict) else None
     tables = tables.get("tables") if isinstance(tables, dict) else None
     if not isinstance(tables, dict | list):
-        raise ValueError(f"ERT.tables: got {shown(tables)}; give a list of tables, each with a name and actions")
+        raise InputError("ERT.tables", tables, "give a list of tables, each with a name and actions")
     found: dict[str, dict[str, float]] = {}
     for component, name, actions in _components(tables):
         if component in found:
-            raise ValueError(f"{component}: got a second table, {shown(name)}; give one")
+            raise InputError(component, name, "give one", problem=f"got a second table, {shown(name)}")
         found[component] = _energies(component, actions)
     for component in ACTIONS:
         if component not in found:
-            raise ValueError(
-                f"{component}: got no table; give one, named {component!r} or with a path that ends in it (jaxgrad run "
-                "writes whole tables of its machines, in accelergy/)"
+            raise InputError(
+                component,
+                None,
+                f"give one, named {component!r} or with a path that ends in it (jaxgrad run writes whole "
+                "tables of its machines, in accelergy/)",
+                problem="got no table",
             )
     return {component: found[component] for component in ACTIONS}
 
@@ -109,7 +112,7 @@ def _components(tables: dict[Any, Any] | list[Any]) -> Iterator[tuple[str, str, 
 
 def _named(table: Any) -> tuple[Any, Any]:
     if not isinstance(table, dict) or "name" not in table:
-        raise ValueError(f"ERT.tables: got {shown(table)}; give a name and actions")
+        raise InputError("ERT.tables", table, "give a name and actions")
     return table["name"], table.get("actions")
 
 
@@ -122,7 +125,7 @@ def _energies(component: str, actions: Any) -> dict[str, float]:
     elif isinstance(actions, list):
         entries = [(entry.get("name") if isinstance(entry, dict) else None, entry) for entry in actions]
     else:
-        raise ValueError(f"{component}: got {shown(actions)}; give a list of actions, each with a name and an energy")
+        raise InputError(component, actions, "give a list of actions, each with a name and an energy")
     found: dict[str, float] = {}
     names = [name for name, _ in entries]
     for action in ACTIONS[component]:
@@ -137,5 +140,10 @@ def _energy(component: str, action: str, entries: list[tuple[Any, Any]]) -> floa
     own = [entry for name, entry in entries if name == action]
     field = f"{component}.{action}"
     if len(own) != 1:
-        raise ValueError(f"{field}: got {len(own) or 'no'} energies; give one, whatever the action's arguments")
+        raise InputError(
+            field,
+            own,
+            "give one, whatever the action's arguments",
+            problem=f"got {len(own) or 'no'} energies",
+        )
     return number(field, own[0].get("energy") if isinstance(own[0], dict) else own[0])

@@ -9,18 +9,25 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import Rate, Section, Size, Switch, among, read_toml, validated
+from jaxgrad.base.errors import InputError, whole_number
+from jaxgrad.base.schema import Rate, Section, Size, Switch, among, checked, read_toml, validated
 from jaxgrad.hardware import FORMATS, Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
 from jaxgrad.hardware.energy_table import load_ert
 from jaxgrad.hardware.machine import PARTITIONS
-from jaxgrad.hardware.memory import IM2COL
+from jaxgrad.hardware.memory import IM2COL, MOST_BYTES
+
+
+def _kib(field: str, value: Any) -> int:
+    return whole_number(field, value, most=MOST_BYTES // 1024)
+
+
+Kib = Annotated[int, checked(_kib)]
 
 
 class MemorySection(Section):
     """The scratchpad, in KiB, whole or by tensor, and DRAM."""
 
-    sram_kib: Size | dict[str, Size]
+    sram_kib: Kib | dict[str, Kib]
     dram_gb_per_s: Rate
     clock_ghz: Rate = 1.0
     double_buffered: Switch = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jaxgrad.base.errors import boolean, one_of, positive_integer
+from jaxgrad.base.errors import InputError, boolean, one_of, positive_integer
 from jaxgrad.hardware.accelerator import Accelerator
 from jaxgrad.hardware.memory import Memory
 from jaxgrad.hardware.precision import Precision
@@ -49,10 +49,16 @@ class Machine:
         one_of("partition", self.partition, PARTITIONS)
         object.__setattr__(self, "cores", positive_integer("cores", self.cores))
         if (self.technology or self.energies) and not self.memory:
-            raise ValueError(
-                "technology: got one without a memory; an access costs by the size of the SRAM, so give both"
+            raise InputError(
+                "technology",
+                None,
+                "an access costs by the size of the SRAM, so give both",
+                problem="got one without a memory",
             )
         if self.cores > 1 and not self.memory:
-            raise ValueError(
-                f"cores: got {self.cores} without a memory; cores share a layer by its blocks, so give both"
+            raise InputError(
+                "cores",
+                self.cores,
+                "cores share a layer by its blocks, so give both",
+                problem=f"got {self.cores} without a memory",
             )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
-from jaxgrad.base.errors import boolean, number, one_of, positive_integer, shown
+from jaxgrad.base.errors import InputError, boolean, number, one_of, whole_number
 
 IM2COL: tuple[str, ...] = ("on_chip", "dram")
+MOST_BYTES = 1 << 50
+"""Of an SRAM: well beyond any, and its counts stay far from 64 bits."""
+
+_MOST_RATE = 1e9  # GB/s or GHz
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class PerOperand:
     """Sizes in bytes of the parts of a divided scratchpad; y is held in ``dx``, the part of the other row of sums.
 
     Raises:
-        ValueError: a size is not a whole number of at least 1.
+        InputError: a size is not a whole number from 1 to ``MOST_BYTES``.
     """
 
     x: int
@@ -26,7 +30,7 @@ class PerOperand:
 
     def __post_init__(self) -> None:
         for part in fields(self):
-            size = positive_integer(f"sram_bytes.{part.name}", getattr(self, part.name))
+            size = whole_number(f"sram_bytes.{part.name}", getattr(self, part.name), most=MOST_BYTES)
             object.__setattr__(self, part.name, size)
 
     def of(self, tensor: str) -> int:
@@ -58,11 +62,13 @@ class Memory:
 
     def __post_init__(self) -> None:
         if not isinstance(self.sram_bytes, PerOperand):
-            object.__setattr__(self, "sram_bytes", positive_integer("sram_bytes", self.sram_bytes))
+            object.__setattr__(self, "sram_bytes", whole_number("sram_bytes", self.sram_bytes, most=MOST_BYTES))
         for name, unit in (("dram_gb_per_s", "MB/s"), ("clock_ghz", "MHz")):
             value = number(name, getattr(self, name), above=True)
+            if value > _MOST_RATE:
+                raise InputError(name, value, f"give a number of at most {_MOST_RATE:g}")
             if round(value * 1000) < 1 or abs(value * 1000 - round(value * 1000)) > 1e-6:
-                raise ValueError(f"{name}: got {shown(value)}; give a whole number of {unit}, as in {value:.3f}")
+                raise InputError(name, value, f"give a whole number of {unit}, as in {value:.3f}")
             object.__setattr__(self, name, value)
         boolean("double_buffered", self.double_buffered)
         one_of("im2col", self.im2col, IM2COL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxgrad.base.arithmetic import where
-from jaxgrad.base.errors import boolean, number, one_of, positive_integer, shown
+from jaxgrad.base.errors import InputError, boolean, number, one_of, positive_integer
+from jaxgrad.base.schema import parse_toml
 from jaxgrad.hardware.precision import FORMATS
 
 PRESETS: tuple[str, ...] = ("horowitz-45nm", "eyeriss-65nm", "sasiml")
@@ -95,9 +95,11 @@ class Technology:
         key = (datapath, double_buffered, kind)
         if key not in areas:
             known = sorted({name for name, _, _ in areas})
-            raise ValueError(
-                f"precision: got {datapath!r}; technology {self.name!r} has PE areas for {', '.join(known) or 'none'}: "
-                "choose one of these, or add [[area.pe]] to a technology file"
+            raise InputError(
+                "precision",
+                datapath,
+                f"technology {self.name!r} has PE areas for {', '.join(known) or 'none'}: choose one of "
+                "these, or add [[area.pe]] to a technology file",
             )
         return areas[key]
 
@@ -120,8 +122,8 @@ def load_technology(name: str, folder: Path | None = None) -> Technology:
     try:
         return parse(path.read_text(encoding="utf-8"), str(name))
     except (OSError, UnicodeDecodeError):
-        raise ValueError(
-            f"technology: got {name!r}; give the path of a TOML file that can be read, or one of {', '.join(PRESETS)}"
+        raise InputError(
+            "technology", Path(name), f"give the path of a TOML file that can be read, or one of {', '.join(PRESETS)}"
         ) from None
 
 
@@ -135,14 +137,11 @@ def parse(text: str, origin: str) -> Technology:
     Raises:
         ValueError: a key is missing, unknown, or not what it should be.
     """
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"technology: got {origin!r}; mend its TOML: {error}") from None
+    tree = parse_toml(text, "technology", origin)
     try:
         return _read(tree)
-    except ValueError as error:
-        raise ValueError(f"{origin}: {error}") from None
+    except InputError as error:
+        raise error.within(origin) from None
 
 
 def _read(tree: Mapping[str, Any]) -> Technology:
@@ -156,15 +155,15 @@ def _read(tree: Mapping[str, Any]) -> Technology:
     for name in macs:
         one_of("mac.pj", name, tuple(FORMATS))
     if not macs:
-        raise ValueError("mac.pj: got none; give the energy of a MAC for at least one format")
+        raise InputError("mac.pj", None, "give the energy of a MAC for at least one format", problem="got none")
     sram, area = _table(tree, "sram"), _table(tree, "area")
     sizes, energies = (_listed(sram, key) for key in ("bytes", "pj_per_bit"))
     sizes = [positive_integer("sram.bytes", size) for size in sizes]
     if len(sizes) != len(energies) or not sizes or sorted(set(sizes)) != sizes:
-        raise ValueError(f"sram.bytes: got {shown(sizes)}; give growing sizes, as many as sram.pj_per_bit has energies")
+        raise InputError("sram.bytes", sizes, "give growing sizes, as many as sram.pj_per_bit has energies")
     assumptions = tree.get("assumptions", [])
     if not isinstance(assumptions, list):
-        raise ValueError(f"assumptions: got {shown(assumptions)}; give a list of texts")
+        raise InputError("assumptions", assumptions, "give a list of texts")
     return Technology(
         name=str(tree.get("name", "unnamed")),
         source=str(tree.get("source", "")),
@@ -187,13 +186,13 @@ def _read(tree: Mapping[str, Any]) -> Technology:
 def _entries(area: Mapping[str, Any]) -> list[Any]:
     entries = area.get("pe", [])
     if not isinstance(entries, list):
-        raise ValueError(f"area.pe: got {shown(entries)}; give tables, [[area.pe]]")
+        raise InputError("area.pe", entries, "give tables, [[area.pe]]")
     return entries
 
 
 def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
     if not isinstance(entry, dict):
-        raise ValueError(f"area.pe: got {shown(entry)}; give a table, [[area.pe]]")
+        raise InputError("area.pe", entry, "give a table, [[area.pe]]")
     for key in entry:
         one_of("area.pe key", key, _PE_KEYS)
     datapath = one_of("area.pe.datapath", entry.get("datapath"), tuple(FORMATS))
@@ -207,7 +206,7 @@ def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
 def _table(tree: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:
     table = tree.get(name)
     if not isinstance(table, dict):
-        raise ValueError(f"{within}{name}: got {shown(table)}; give a table, [{within}{name}]")
+        raise InputError(f"{within}{name}", table, f"give a table, [{within}{name}]")
     return table
 
 
@@ -218,5 +217,5 @@ def _figure(tree: Mapping[str, Any], section: str, key: str) -> float:
 def _listed(table: Mapping[str, Any], key: str) -> list[Any]:
     value = table.get(key)
     if not isinstance(value, list):
-        raise ValueError(f"sram.{key}: got {shown(value)}; give a list of numbers")
+        raise InputError(f"sram.{key}", value, "give a list of numbers")
     return value

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from jaxgrad.base.errors import number, one_of, positive_integer
+from jaxgrad.base.errors import InputError, number, one_of, positive_integer
 from jaxgrad.costs import Counts, LayerCost, StepCost, time_cycles
 
 _NO_EXCHANGE = ("NONE", 0)
@@ -51,7 +51,7 @@ def workload(
     positive_integer("word_bytes", word_bytes)
     positive_integer("update_words_per_cycle", update_words_per_cycle)
     if cost.steps != 1:
-        raise ValueError(f"cost: got the cost of {cost.steps} steps; give that of one")
+        raise InputError("cost", cost.steps, "give that of one", problem=f"got the cost of {cost.steps} steps")
 
     def ns(cycles: float) -> int:
         return math.ceil(cycles / clock_ghz)

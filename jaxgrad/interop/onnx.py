@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.base.errors import one_of, positive_integer
+from jaxgrad.base.errors import InputError, one_of, positive_integer
 from jaxgrad.programs import LayerGemm
 
 # Multiply-accumulates that are not read: a count without them would be wrong, so they are refused by name.
@@ -50,16 +50,23 @@ def read(path: Path | str, dims: Mapping[str, int] | None = None) -> list[LayerG
     try:
         onnx: Any = importlib.import_module("onnx")
     except ImportError:
-        raise ValueError("onnx: got no such package; install jaxgrad[onnx]") from None
+        raise InputError("onnx", None, "install jaxgrad[onnx]", problem="got no such package") from None
     Path(path).open("rb").close()  # its own error for a file that is not there
     try:
         model = onnx.load(str(path), load_external_data=False)
         graph = model.graph
         graph.name  # noqa: B018  # a message that was decoded has one
     except Exception as error:
-        raise ValueError(f"model: got {str(path)!r}, which is no ONNX model ({_said(error)})") from error
+        raise InputError(
+            "model", Path(path), "give one", problem=f"got {str(path)!r}, which is no ONNX model ({_said(error)})"
+        ) from error
     if not graph.node:
-        raise ValueError(f"model: got {str(path)!r}, which is no ONNX model, or one without nodes; give one with some")
+        raise InputError(
+            "model",
+            Path(path),
+            "give one with some",
+            problem=f"got {str(path)!r}, which is no ONNX model, or one without nodes",
+        )
     _set_dims(graph, dims or {})
     own = {(function.domain, function.name) for function in model.functions}
 
@@ -71,7 +78,7 @@ def read(path: Path | str, dims: Mapping[str, int] | None = None) -> list[LayerG
     try:
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     except Exception as error:
-        raise ValueError(f"model: got {str(path)!r}; its shapes don't fit together ({_said(error)})") from error
+        raise InputError("model", Path(path), f"its shapes don't fit together ({_said(error)})") from error
     return _gemms(inferred, onnx.helper.get_attribute_value)
 
 
@@ -91,11 +98,13 @@ def _set_dims(graph: Any, dims: Mapping[str, int]) -> None:
                 dim.dim_value = positive_integer(f"dims[{name}]", dims[name])
             elif value.name not in constants and dim.dim_value < 1:
                 known = f", by {name}" if name else "; it has no name: give the model a size there"
-                raise ValueError(f"dims: got no size for axis {axis} of input {value.name!r}; give one{known}")
+                raise InputError(
+                    "dims", axis, f"give one{known}", problem=f"got no size for axis {axis} of input {value.name!r}"
+                )
     for name in dims:
         if name not in seen:
             there = ", ".join(sorted(filter(None, seen))) or "none"
-            raise ValueError(f"dims: got {name!r}; the open axes of the model's inputs are {there}")
+            raise InputError("dims", name, f"the open axes of the model's inputs are {there}")
 
 
 def _refuse(nodes: Sequence[Any], is_onnx_s: Callable[[Any], bool]) -> None:
@@ -105,9 +114,11 @@ def _refuse(nodes: Sequence[Any], is_onnx_s: Callable[[Any], bool]) -> None:
         if node.op_type in UNSUPPORTED or node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not is_onnx_s(node)
     }
     if wrong:
-        raise ValueError(
-            f"model: got {', '.join(sorted(wrong))}, whose multiply-accumulates are not read; give one that has "
-            "them in Conv, Gemm and MatMul alone"
+        raise InputError(
+            "model",
+            sorted(wrong),
+            "give one that has them in Conv, Gemm and MatMul alone",
+            problem=f"got {', '.join(sorted(wrong))}, whose multiply-accumulates are not read",
         )
 
 
@@ -155,7 +166,7 @@ def _attributes(node: Any, value_of: Callable[[Any], Any]) -> dict[str, Any]:
         right = all(isinstance(size, int) for size in value) if isinstance(value, list) else True
         if wanted and not (isinstance(value, wanted) and right):
             given = f"{_printable(own.name)} {value!r} for {node.op_type} ({_name(node)})"
-            raise ValueError(f"model: got {given}; give it the type that ONNX has for it")
+            raise InputError("model", given, "give it the type that ONNX has for it", problem=f"got {given}")
         values[own.name] = value
     return values
 
@@ -167,7 +178,12 @@ def _record(
     x, w = node.input[:2]
     for operand in (x, w):
         if min(shapes.get(operand, (0,)), default=0) < 1:
-            raise ValueError(f"model: got no shape for {operand!r} of {node.op_type} ({name}); give it one in the file")
+            raise InputError(
+                "model",
+                operand,
+                "give it one in the file",
+                problem=f"got no shape for {operand!r} of {node.op_type} ({name})",
+            )
     left, right = shapes[x], shapes[w]
     times, x_words = 1, 0
     if node.op_type == "Conv":
@@ -213,12 +229,17 @@ def _check_convolution(name: str, attributes: Mapping[str, Any], x: tuple[int, .
     """What ONNX's shape inference lets pass."""
     groups = attributes.get("group", 1)
     if x[1] != w[1] * groups or w[0] % groups:
-        raise ValueError(
-            f"model: got {x[1]} channels in {groups} groups for Conv ({name}), whose weights are {w}; give what fits"
+        raise InputError(
+            "model",
+            x,
+            "give what fits",
+            problem=f"got {x[1]} channels in {groups} groups for Conv ({name}), whose weights are {w}",
         )
     taps = tuple(attributes.get("kernel_shape", w[2:]))
     if taps != w[2:]:
-        raise ValueError(f"model: got kernel_shape {taps} for Conv ({name}), whose weights are {w}; give {w[2:]}")
+        raise InputError(
+            "model", taps, f"give {w[2:]}", problem=f"got kernel_shape {taps} for Conv ({name}), whose weights are {w}"
+        )
     one_of(f"model, auto_pad of Conv ({name})", _auto_pad(attributes), _AUTO_PADS)
 
 

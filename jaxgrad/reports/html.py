@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import write_text
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -37,8 +37,11 @@ class Table:
     def __post_init__(self) -> None:
         for number, row in enumerate(self.rows, 1):
             if len(row) != len(self.headers):
-                raise ValueError(
-                    f"rows: got {len(row)} cells in row {number}; give {len(self.headers)}, one for each header"
+                raise InputError(
+                    "rows",
+                    len(row),
+                    f"give {len(self.headers)}, one for each header",
+                    problem=f"got {len(row)} cells in row {number}",
                 )
 
     @property
@@ -114,9 +117,9 @@ def _inlined(path: Path) -> str:
     """An image as a data URL: within it, the names in one SVG do not meet those in another."""
     kind = _MEDIA.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"figures: got {shown(str(path))}; give a file in {', '.join(_MEDIA)}")
+        raise InputError("figures", path, f"give a file in {', '.join(_MEDIA)}")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"figures: got {shown(str(path))}; give a file that can be read ({error.strerror})") from None
+        raise InputError("figures", path, f"give a file that can be read ({error.strerror})") from None
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -60,20 +60,6 @@ class Work:
         }
 
 
-def shard(count: int, text: str | None) -> range:
-    """The numbers of the chunks that a part of a sweep has: ``2/3`` is every third one from the second on.
-
-    Raises:
-        ValueError: it is not like that.
-    """
-    if text is None:
-        return range(count)
-    number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise ValueError(f"--shard: got {text!r}; give I/N with I from 1 to N, such as 2/3")
-    return range(int(number) - 1, count, int(of))
-
-
 def merged(tables: Sequence[Table]) -> Table:
     """Tables one under the other."""
     return {name: [value for table in tables for value in table[name]] for name in tables[0]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import Summary
 from jaxgrad.studies.compute import compute
 from jaxgrad.studies.points import Point
@@ -16,7 +17,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[tuple[Point, Summary,
     A point that is done is on the disk before the next one begins: an interrupted run goes on where it was.
 
     Raises:
-        ValueError: a point can't be computed; the message says which.
+        InputError: a point can't be computed; the message says which.
     """
     for point in points:
         kept = store.get("points", point.spec)
@@ -24,7 +25,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[tuple[Point, Summary,
         if kept is None:
             try:
                 kept = compute(point, store).as_dict()
-            except ValueError as error:
-                raise ValueError(f"{point.network}, {point.variant}: {error}") from None
+            except InputError as error:
+                raise error.within(f"{point.network}, {point.variant}") from None
             store.put("points", point.spec, kept)
         yield point, Summary.from_dict(kept), fresh

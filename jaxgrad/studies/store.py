@@ -14,6 +14,7 @@ from typing import Any
 
 import jaxgrad
 import jaxgrad_models
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import whole
 
 _FORMAT = 1
@@ -56,9 +57,11 @@ class Store:
             with whole(path) as partial:
                 partial.write_bytes(_seal(path, body) + body)
         except OSError as error:
-            raise ValueError(
-                f"store: got {error.strerror or error} for {path}; what was done before is kept: free some space, or "
-                "give another folder"
+            raise InputError(
+                "store",
+                path,
+                "what was done before is kept: free some space, or give another folder",
+                problem=f"got {error.strerror or error} for {path}",
             ) from error
 
     def cached(self, kind: str, spec: Mapping[str, Any], compute: Callable[[], Any]) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from jaxgrad.base.errors import InputError
+
 KEPT = 2
 
 
@@ -68,9 +70,7 @@ class Checkpoints:
             leaves = [found["state"][path] for path in _by_path(like)]
             return jax.tree.unflatten(jax.tree.structure(like), leaves), found["log"]
         if broken:
-            raise ValueError(
-                f"--resume: got {str(self._folder)!r}; none of its checkpoints can be read by this version"
-            )
+            raise InputError("--resume", self._folder, "none of its checkpoints can be read by this version")
         return None
 
 

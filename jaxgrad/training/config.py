@@ -31,59 +31,59 @@ from jaxgrad.base.schema import (
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
-from jaxgrad.training import data, optimizers
+from jaxgrad.training import data, defaults, optimizers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
 PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
 
 
 class ArraySection(Section):
-    rows: Size = 16
-    cols: Size = 16
-    double_buffered: Switch = False
+    rows: Size = defaults.ROWS
+    cols: Size = defaults.COLS
+    double_buffered: Switch = defaults.DOUBLE_BUFFERED
 
 
 class EmulationSection(Section):
-    schedule: Annotated[str, among(TRAINING_SCHEDULES)] = "interleaved"
-    fidelity: Annotated[str, among(FIDELITIES)] = "native"
-    forward: Annotated[str, among(FORWARDS)] = "ws"
-    weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
-    objective: Annotated[str, among(OBJECTIVES)] = "cycles"
-    precision: Annotated[str, among(PRECISIONS)] = "own"
+    schedule: Annotated[str, among(TRAINING_SCHEDULES)] = defaults.SCHEDULE
+    fidelity: Annotated[str, among(FIDELITIES)] = defaults.FIDELITY
+    forward: Annotated[str, among(FORWARDS)] = defaults.FORWARD
+    weight_update: Annotated[str, among(WEIGHT_UPDATES)] = defaults.WEIGHT_UPDATE
+    objective: Annotated[str, among(OBJECTIVES)] = defaults.OBJECTIVE
+    precision: Annotated[str, among(PRECISIONS)] = defaults.PRECISION
 
 
 class ModelSection(Section):
-    name: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = "lenet"
+    name: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = defaults.MODEL
 
 
 class DataSection(Section):
-    name: Annotated[str, among(data.NAMES)] = "digits"
+    name: Annotated[str, among(data.NAMES)] = defaults.DATA
     folder: Folder | None = None
-    batch_size: Size = 32
+    batch_size: Size = defaults.BATCH_SIZE
 
 
 class OptimizerSection(Section):
     """What an optimizer leaves to its default is filled in by name, so that the record of a run says all."""
 
-    name: Annotated[str, among(optimizers.NAMES)] = "adam"
+    name: Annotated[str, among(optimizers.NAMES)] = defaults.OPTIMIZER
     learning_rate: Rate
     momentum: Fraction | None = None
     weight_decay: Decay | None = None
-    decay: Annotated[str, among(optimizers.DECAYS)] = "cosine"
+    decay: Annotated[str, among(optimizers.DECAYS)] = defaults.DECAY
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        name = values.get("name", "adam")
+        name = values.get("name", defaults.OPTIMIZER)
         return {**optimizers.DEFAULTS[name], **values} if name in optimizers.NAMES else {"learning_rate": 1.0, **values}
 
 
 class TrainSection(Section):
-    epochs: Size = 20
-    seed: Seed = 0
-    checkpoint_every: Size = 200
+    epochs: Size = defaults.EPOCHS
+    seed: Seed = defaults.SEED
+    checkpoint_every: Size = defaults.CHECKPOINT_EVERY
 
 
 class Config(Section):

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, UInt8
 
-from jaxgrad.base.errors import one_of, positive_integer
+from jaxgrad.base.errors import InputError, one_of, positive_integer
 
 NAMES: tuple[str, ...] = ("digits", "mnist", "cifar10")
 CLASSES = 10  # of each of the three
@@ -73,13 +73,18 @@ def load(name: str, folder: str | Path | None = None) -> Dataset:
     one_of("data", name, NAMES)
     if name == "digits":
         if folder is not None:
-            raise ValueError(f"data folder: got {str(folder)!r}; digits comes with scikit-learn, leave the folder out")
+            raise InputError("data folder", Path(folder), "digits comes with scikit-learn, leave the folder out")
         return _digits()
     if folder is None:
-        raise ValueError(f"data folder: got None; name the folder that holds the {name} files")
+        raise InputError("data folder", None, f"name the folder that holds the {name} files")
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"data folder: got {str(folder)!r}, which is no folder; name the one with the {name} files")
+        raise InputError(
+            "data folder",
+            folder,
+            f"name the one with the {name} files",
+            problem=f"got {str(folder)!r}, which is no folder",
+        )
     return _mnist(folder) if name == "mnist" else _cifar10(folder)
 
 
@@ -110,7 +115,7 @@ def batches(
     count = len(dataset.train_labels)
     size = positive_integer("batch_size", batch_size)
     if size > count:
-        raise ValueError(f"batch_size: got {size}; {dataset.name} has {count} training images, give at most that")
+        raise InputError("batch_size", size, f"{dataset.name} has {count} training images, give at most that")
     permutation = order(count, seed, epoch)
     stop = count - count % size if drop_last else count
     chosen = (permutation[start : start + size] for start in range(0, stop, size))
@@ -120,7 +125,7 @@ def batches(
 def _natural(field: str, value: int) -> int:
     number = operator.index(value)
     if number < 0:
-        raise ValueError(f"{field}: got {number}; give a whole number of at least 0")
+        raise InputError(field, number, "give a whole number of at least 0")
     return number
 
 
@@ -148,8 +153,11 @@ def _read_mnist_split(folder: Path, split: str) -> tuple[UInt8[np.ndarray, "n 28
     images = _read_idx(images_path, _IMAGES_MAGIC, (28, 28))
     labels = _read_idx(labels_path, _LABELS_MAGIC, ())
     if len(images) != len(labels):
-        raise ValueError(
-            f"{labels_path}: expected {len(images)} labels, one for each image, found {len(labels)}; {MNIST_HOME}"
+        raise InputError(
+            str(labels_path),
+            len(labels),
+            MNIST_HOME,
+            problem=f"expected {len(images)} labels, one for each image, found {len(labels)}",
         )
     _check_labels(labels_path, labels, MNIST_HOME)
     return images[..., np.newaxis], labels.astype(np.int32)
@@ -161,7 +169,7 @@ def _find_idx(path: Path) -> Path:
     for candidate in (path, zipped):
         if candidate.is_file():
             return candidate
-    raise ValueError(f"{path}: missing, and so is {zipped.name}; {MNIST_HOME}")
+    raise InputError(str(path), None, MNIST_HOME, problem=f"missing, and so is {zipped.name}")
 
 
 def _read_idx(path: Path, magic: int, item: tuple[int, ...]) -> UInt8[np.ndarray, "n ..."]:
@@ -171,24 +179,35 @@ def _read_idx(path: Path, magic: int, item: tuple[int, ...]) -> UInt8[np.ndarray
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             head = _take(stream, header.size)
             if len(head) < header.size:
-                raise ValueError(
-                    f"{path}: expected a header of {header.size} bytes, found a file of {len(head)}; {MNIST_HOME}"
+                raise InputError(
+                    str(path),
+                    len(head),
+                    MNIST_HOME,
+                    problem=f"expected a header of {header.size} bytes, found a file of {len(head)}",
                 )
             found, count, *found_item = header.unpack(head)
             if found != magic:
-                raise ValueError(f"{path}: expected magic number {magic}, found {found}; {MNIST_HOME}")
+                raise InputError(str(path), found, MNIST_HOME, problem=f"expected magic number {magic}, found {found}")
             if tuple(found_item) != item:
-                raise ValueError(f"{path}: expected images of {item}, found {tuple(found_item)}; {MNIST_HOME}")
+                raise InputError(
+                    str(path),
+                    tuple(found_item),
+                    MNIST_HOME,
+                    problem=f"expected images of {item}, found {tuple(found_item)}",
+                )
             if count == 0:
-                raise ValueError(f"{path}: expected at least one item, found none; {MNIST_HOME}")
+                raise InputError(str(path), count, MNIST_HOME, problem="expected at least one item, found none")
             size = count * int(np.prod(item, dtype=int))
             body = _take(stream, size + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: can't be read: {error}; {MNIST_HOME}") from None
+        raise InputError(str(path), error, MNIST_HOME, problem=f"can't be read: {error}") from None
     if len(body) != size:
         found_size = len(body) if len(body) < size else "more"
-        raise ValueError(
-            f"{path}: expected {size} bytes after the header ({count} items), found {found_size}; {MNIST_HOME}"
+        raise InputError(
+            str(path),
+            len(body),
+            MNIST_HOME,
+            problem=f"expected {size} bytes after the header ({count} items), found {found_size}",
         )
     return np.frombuffer(body, dtype=np.uint8).reshape(count, *item)
 
@@ -216,15 +235,20 @@ def _cifar10(folder: Path) -> Dataset:
 
 def _read_cifar10(path: Path) -> tuple[UInt8[np.ndarray, "n 32 32 3"], Int32[np.ndarray, " n"]]:
     if not path.is_file():
-        raise ValueError(f"{path}: missing; {CIFAR10_HOME}")
+        raise InputError(str(path), None, CIFAR10_HOME, problem="missing")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: can't be read: {error}; {CIFAR10_HOME}") from None
+        raise InputError(str(path), error, CIFAR10_HOME, problem=f"can't be read: {error}") from None
     if not content or len(content) % _CIFAR10_RECORD:
-        raise ValueError(
-            f"{path}: expected records of {_CIFAR10_RECORD} bytes (the published file: 10000 of them, 30730000 bytes), "
-            f"found {len(content)} bytes; {CIFAR10_HOME}"
+        raise InputError(
+            str(path),
+            len(content),
+            CIFAR10_HOME,
+            problem=(
+                f"expected records of {_CIFAR10_RECORD} bytes (the published file: 10000 of them, "
+                f"30730000 bytes), found {len(content)} bytes"
+            ),
         )
     records = np.frombuffer(content, dtype=np.uint8).reshape(-1, _CIFAR10_RECORD)
     labels = records[:, 0]
@@ -236,8 +260,11 @@ def _read_cifar10(path: Path) -> tuple[UInt8[np.ndarray, "n 32 32 3"], Int32[np.
 def _check_labels(path: Path, labels: UInt8[np.ndarray, " n"], home: str) -> None:
     wrong = np.flatnonzero(labels >= CLASSES)
     if wrong.size:
-        raise ValueError(
-            f"{path}: expected labels from 0 to {CLASSES - 1}, found {labels[wrong[0]]} at item {wrong[0]}; {home}"
+        raise InputError(
+            str(path),
+            labels[wrong[0]],
+            home,
+            problem=f"expected labels from 0 to {CLASSES - 1}, found {labels[wrong[0]]} at item {wrong[0]}",
         )
 
 

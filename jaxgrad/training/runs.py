@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, clear_partial, write_text
 
 CONFIG = "config.toml"
@@ -59,7 +60,9 @@ class Run:
         log = self.folder / METRICS
         size = self.metrics_length()
         if size < length:
-            raise ValueError(f"{log}: got {size} bytes; the checkpoint was taken at {length}: restore the file")
+            raise InputError(
+                str(log), size, f"the checkpoint was taken at {length}: restore the file", problem=f"got {size} bytes"
+            )
         if size > length:
             os.truncate(log, length)
 
@@ -77,7 +80,9 @@ def check_vacant(path: str | Path) -> Path:
     folder = check_folder("--out", path)
     if folder.is_dir() and any(folder.iterdir()):
         resume = f", or --resume {folder} to go on with the run in it" if (folder / CONFIG).is_file() else ""
-        raise ValueError(f"--out: got {str(folder)!r}, which is not empty; give another folder{resume}")
+        raise InputError(
+            "--out", folder, f"give another folder{resume}", problem=f"got {str(folder)!r}, which is not empty"
+        )
     return folder
 
 
@@ -130,12 +135,10 @@ def reopen(folder: Path) -> Run:
         ValueError: there is none.
     """
     if not (folder / CONFIG).is_file():
-        raise ValueError(
-            f"--resume: got {str(folder)!r}; there is no run in it: give the folder of one ({CONFIG} would be in it)"
-        )
+        raise InputError("--resume", folder, f"there is no run in it: give the folder of one ({CONFIG} would be in it)")
     clear_partial(folder)
     return Run(folder)
 
 
-def _not_made(folder: Path, error: OSError) -> ValueError:
-    return ValueError(f"--out: got {str(folder)!r}; give a folder that can be made ({error.strerror})")
+def _not_made(folder: Path, error: OSError) -> InputError:
+    return InputError("--out", folder, f"give a folder that can be made ({error.strerror})")

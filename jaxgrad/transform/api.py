@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import new_tap
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 from jaxgrad.programs import collector
 from jaxgrad.transform.derivative import differentiable
 from jaxgrad.transform.plan import plan
@@ -78,9 +78,9 @@ def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
             traced, it has products in a primitive that is not known, or the schedule leaves out a gradient it computes.
     """
     if not callable(function):
-        raise ValueError(f"function: got {shown(function)}; give something to call")
+        raise InputError("function", function, "give something to call")
     if not isinstance(emulation, Emulation):
-        raise ValueError(f"emulation: got {shown(emulation)}; give an Emulation(array=Accelerator(rows, cols))")
+        raise InputError("emulation", emulation, "give an Emulation(array=Accelerator(rows, cols))")
     return Emulated(function, emulation)
 
 
@@ -125,9 +125,11 @@ def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     except Exception as error:
         said = next(iter(str(error).splitlines()), "")
         name = getattr(function, "__name__", type(function).__name__)
-        raise ValueError(
-            f"function: got {name}, which can't be traced with these arguments ({type(error).__name__}: {said}); "
-            "give one that jax.jit would take"
+        raise InputError(
+            "function",
+            function,
+            "give one that jax.jit would take",
+            problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
         ) from error
     return _Traced(jaxpr, operands, *results)
 

@@ -15,7 +15,7 @@ from jaxgrad.array.rounding import rounded
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, lacking
 from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.task import Task
-from jaxgrad.base.errors import either
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
 from jaxgrad.transform.equations import bind
 from jaxgrad.transform.plan import Backward, Forward
@@ -93,7 +93,9 @@ def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) 
 
 def _check_computes(emulation: Emulation, *, dx: bool, dw: bool) -> None:
     for missing in lacking(emulation.schedule, dx=dx, dw=dw):
-        raise ValueError(
-            f"schedule: got {emulation.schedule.name!r}, and the function computes {missing} too; choose "
-            f"{either(TRAINING_SCHEDULES)}"
+        raise InputError(
+            "schedule",
+            emulation.schedule.name,
+            f"choose {either(TRAINING_SCHEDULES)}",
+            problem=f"got {emulation.schedule.name!r}, and the function computes {missing} too",
         )

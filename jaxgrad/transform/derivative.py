@@ -22,6 +22,7 @@ from jaxgrad.array.counters import Counters, total
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import varied, vary_alike, zeros_of
 from jaxgrad.autodiff.taps import tap_cotangent
+from jaxgrad.base.errors import InputError
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.interpreter import Interpreter
 from jaxgrad.transform.plan import Plan, plan
@@ -156,8 +157,11 @@ def _once(gradient: Array) -> Array:
 
 @_once.defjvp
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    raise ValueError(
-        "emulated: got a second derivative of one emulated function; put the first one inside, emulated(jax.grad(...))"
+    raise InputError(
+        "emulated",
+        None,
+        "put the first one inside, emulated(jax.grad(...))",
+        problem="got a second derivative of one emulated function",
     )
 
 

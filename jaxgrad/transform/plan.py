@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.numbering import Site, walk
 from jaxgrad.programs.products import KINDS, Product, products, where
@@ -113,14 +114,16 @@ def _walk(
             raise unknown(equation, caller)
 
 
-def unknown(equation: JaxprEqn, caller: JaxprEqn | None = None) -> ValueError:
+def unknown(equation: JaxprEqn, caller: JaxprEqn | None = None) -> InputError:
     """The error for products in a primitive that calls jaxprs in a way of its own."""
     name, line = equation.primitive.name, where(equation)
     if line == name and caller is not None:  # within JAX's own code: the program's line is that of the call
         line = where(caller)
-    return ValueError(
-        f"function: got {name} at {line}, which calls products in a way that is not known; keep them out of it, or "
-        "emulate the parts around it"
+    return InputError(
+        "function",
+        name,
+        "keep them out of it, or emulate the parts around it",
+        problem=f"got {name} at {line}, which calls products in a way that is not known",
     )
 
 
@@ -228,7 +231,7 @@ def refusal(equation: JaxprEqn) -> str | None:
     if equation.primitive.name == "conv_general_dilated":
         try:
             matrices.convolution(equation)
-        except ValueError as error:
+        except InputError as error:
             return str(error)
     return None
 

@@ -13,6 +13,8 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jaxgrad_models.errors import BuildError
+
 if TYPE_CHECKING:
     from flax import nnx
 
@@ -69,15 +71,15 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
         rngs: where the initial weights come from.
 
     Raises:
-        ValueError: an unknown name, or sizes that the model can't take.
+        BuildError: an unknown name, or sizes that the model can't take.
     """
     known = MODELS | PAPERS
     if name not in known:
-        raise ValueError(f"model: got {name!r}; choose one of {', '.join(known)}")
+        raise BuildError("model", name, f"choose one of {', '.join(known)}")
     if len(input_shape) != 3 or not all(_is_size(size) for size in input_shape):
-        raise ValueError(f"input_shape: got {tuple(input_shape)}; give (height, width, channels), each at least 1")
+        raise BuildError("input_shape", tuple(input_shape), "give (height, width, channels), each at least 1")
     if not _is_size(classes):
-        raise ValueError(f"classes: got {classes!r}; give a whole number of at least 1")
+        raise BuildError("classes", classes, "give a whole number of at least 1")
     module, constructor = known[name].split(":")
     return getattr(importlib.import_module(module), constructor)(tuple(input_shape), classes, rngs=rngs)
 
@@ -93,10 +95,10 @@ def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: in
         classes: as of ``build``; the paper's, or 10, if left out.
 
     Raises:
-        ValueError: as ``build``, or no input shape where no paper has one.
+        BuildError: as ``build``, or no input shape where no paper has one.
     """
     if input_shape is None and name in MODELS | PAPERS and name not in INPUT_SHAPES:
-        raise ValueError(f"input_shape: got None; {name} has no paper's, give (height, width, channels)")
+        raise BuildError("input_shape", None, f"{name} has no paper's, give (height, width, channels)")
     shape = INPUT_SHAPES.get(name, ()) if input_shape is None else input_shape
     shapes = importlib.import_module("jaxgrad_models.shapes")
     outputs = CLASSES.get(name, 10) if classes is None else classes

@@ -8,6 +8,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError
 from jaxgrad_models.layers import conv, local_response_norm
 
 SMALLEST = 63  # what leaves one pixel after the stride of 4 and three unpadded poolings
@@ -29,14 +30,14 @@ class AlexNet(nnx.Module):
         rngs: where the initial weights come from (He normal), and what dropout draws from.
 
     Raises:
-        ValueError: the image is too small for the strides.
+        BuildError: the image is too small for the strides.
     """
 
     def __init__(self, input_shape: Sequence[int], classes: int, *, hidden: int = 4096, rngs: nnx.Rngs) -> None:
         height, width, channels = input_shape
         if min(height, width) < SMALLEST:
-            raise ValueError(
-                f"input_shape: got {tuple(input_shape)}; alexnet needs height and width of at least {SMALLEST}"
+            raise BuildError(
+                "input_shape", tuple(input_shape), f"alexnet needs height and width of at least {SMALLEST}"
             )
         self.conv1 = conv(channels, 96, (11, 11), stride=4, padding=2, bias=True, rngs=rngs)
         self.conv2 = conv(96, 256, (5, 5), padding=2, groups=2, bias=True, rngs=rngs)

@@ -11,6 +11,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError
 from jaxgrad_models.layers import conv, norm
 
 SMALLEST = 29  # the stem leaves 8 pixels of them, which three transitions halve to 1
@@ -71,7 +72,7 @@ class DenseNet(nnx.Module):
         rngs: where the initial weights come from (He normal, as in the paper).
 
     Raises:
-        ValueError: the image is too small to be halved five times.
+        BuildError: the image is too small to be halved five times.
     """
 
     def __init__(
@@ -85,8 +86,8 @@ class DenseNet(nnx.Module):
     ) -> None:
         height, width, channels = input_shape
         if min(height, width) < SMALLEST:
-            raise ValueError(
-                f"input_shape: got {tuple(input_shape)}; densenet needs height and width of at least {SMALLEST}"
+            raise BuildError(
+                "input_shape", tuple(input_shape), f"densenet needs height and width of at least {SMALLEST}"
             )
         n = 2 * growth
         self.stem = conv(channels, n, (7, 7), stride=2, padding=3, rngs=rngs)

@@ -12,6 +12,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError
 from jaxgrad_models.layers import ConvNorm
 
 SMALLEST = 75  # what leaves one pixel after the stem's and the reductions' unpadded convolutions
@@ -143,7 +144,7 @@ class InceptionV4(nnx.Module):
         rngs: where the initial weights come from, and what dropout draws from.
 
     Raises:
-        ValueError: the image is too small for the unpadded convolutions.
+        BuildError: the image is too small for the unpadded convolutions.
     """
 
     def __init__(
@@ -151,8 +152,8 @@ class InceptionV4(nnx.Module):
     ) -> None:
         height, width, channels = input_shape
         if min(height, width) < SMALLEST:
-            raise ValueError(
-                f"input_shape: got {tuple(input_shape)}; inception-v4 needs height and width of at least {SMALLEST}"
+            raise BuildError(
+                "input_shape", tuple(input_shape), f"inception-v4 needs height and width of at least {SMALLEST}"
             )
         a, b, c = blocks
         self.stem = Stem(channels, rngs=rngs)

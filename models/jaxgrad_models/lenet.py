@@ -9,6 +9,8 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError
+
 
 class LeNet(nnx.Module):
     """LeNet-5's layers (5x5 convolutions of 6 and 16 maps, then dense layers of 120 and 84) for images of any size.
@@ -22,13 +24,13 @@ class LeNet(nnx.Module):
         rngs: where the initial weights come from (He normal: ReLU halves the variance).
 
     Raises:
-        ValueError: the image is too small to be halved twice.
+        BuildError: the image is too small to be halved twice.
     """
 
     def __init__(self, input_shape: Sequence[int], classes: int, *, rngs: nnx.Rngs) -> None:
         height, width, channels = input_shape
         if min(height, width) < 4:
-            raise ValueError(f"input_shape: got {tuple(input_shape)}; lenet needs height and width of at least 4")
+            raise BuildError("input_shape", tuple(input_shape), "lenet needs height and width of at least 4")
         he = nnx.initializers.he_normal()
         self.conv1 = nnx.Conv(channels, 6, (5, 5), kernel_init=he, rngs=rngs)
         self.conv2 = nnx.Conv(6, 16, (5, 5), kernel_init=he, rngs=rngs)

@@ -10,6 +10,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError
 from jaxgrad_models.layers import conv
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -33,7 +34,7 @@ class VGG(nnx.Module):
         rngs: where the initial weights come from (He normal), and what dropout draws from.
 
     Raises:
-        ValueError: the image is too small to be halved five times.
+        BuildError: the image is too small to be halved five times.
     """
 
     def __init__(
@@ -47,9 +48,7 @@ class VGG(nnx.Module):
     ) -> None:
         height, width, n = input_shape
         if min(height, width) < SMALLEST:
-            raise ValueError(
-                f"input_shape: got {tuple(input_shape)}; vgg needs height and width of at least {SMALLEST}"
-            )
+            raise BuildError("input_shape", tuple(input_shape), f"vgg needs height and width of at least {SMALLEST}")
         self.convs = nnx.List([])
         for n_out, count in zip(WIDTHS, convs, strict=True):
             stage = nnx.List([])

@@ -12,6 +12,8 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError
+
 
 class Block(nnx.Module):
     """Self-attention, then two dense layers with GELU between them; each after layer normalisation and added to what
@@ -54,7 +56,7 @@ class ViT(nnx.Module):
         rngs: where the initial weights come from.
 
     Raises:
-        ValueError: the image isn't a whole number of patches.
+        BuildError: the image isn't a whole number of patches.
     """
 
     def __init__(
@@ -70,8 +72,8 @@ class ViT(nnx.Module):
     ) -> None:
         image_height, image_width, channels = input_shape
         if image_height % patch or image_width % patch:
-            raise ValueError(
-                f"input_shape: got {tuple(input_shape)}; vit needs height and width that are multiples of {patch}"
+            raise BuildError(
+                "input_shape", tuple(input_shape), f"vit needs height and width that are multiples of {patch}"
             )
         tokens = (image_height // patch) * (image_width // patch) + 1
         small = nnx.initializers.normal(0.02)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import jaxgrad
+import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.cli import main
-from jaxgrad.cli.app import COMMANDS
+from jaxgrad.cli.app import COMMANDS, app
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data, optimizers
 from jaxgrad.training.config import Config
@@ -47,7 +52,7 @@ def test_help_tells_the_defaults_and_choices_there_are(
     text = capsys.readouterr().out
     defaults = Config()
     stated = {
-        flag: re.search(rf"--{flag}\b.*\(default: ([\w.]+)", text)
+        flag: re.search(rf"--{flag}\b.*\[default: ([\w.]+)", text)
         for flag in ("model", "data", "batch-size", "rows", "cols", "schedule", "fidelity", "forward", "optimizer",
                      "weight-update", "objective", "decay", "epochs", "seed", "checkpoint-every")
     }  # fmt: skip
@@ -71,6 +76,63 @@ def test_help_tells_the_defaults_and_choices_there_are(
     assert f"{defaults.optimizer.learning_rate} for adam" in text
     for choice in (*TRAINING_SCHEDULES, *FIDELITIES, *optimizers.NAMES, *optimizers.DECAYS, *data.NAMES):
         assert choice in text
+
+
+def options(command: str) -> dict[str, Any]:
+    """The declared options of a command, by parameter."""
+    callbacks = [each.callback for each in app.registered_commands if each.callback is not None]
+    function = next(each for each in callbacks if each.__name__ == command)
+    declared = {name: each.annotation for name, each in inspect.signature(function).parameters.items()}
+    return {name: each.__metadata__[0] for name, each in declared.items() if hasattr(each, "__metadata__")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_every_choice_there_is(command: str) -> None:
+    """The texts are written by hand, since help does not wait for the rooms that have the lists."""
+    for name, info in options(command).items():
+        if info.autocompletion is not None and "..." not in info.help:
+            lacking = [
+                each for each in info.autocompletion("") if not re.search(rf"\b{each}\b", info.help + info.metavar)
+            ]
+            assert (lacking, info.autocompletion("") != []) == ([], True), name
+
+
+def test_help_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    for command, shown in (("compare", "a section [machine] as"), ("profile", "f32[32,784], i32[32], bf16[8,16]")):
+        main([command, "--help"])
+        assert shown in capsys.readouterr().out
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxgrad", "--version"], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert (done.returncode, done.stdout) == (0, f"jaxgrad {jaxgrad.__version__}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxgrad", "gemm", "--rows", "x"], capture_output=True, env=ENVIRONMENT
+    )
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("jaxgrad tr", {"train", "trace"}),
+        ("jaxgrad train --optimizer ad", {"adam", "adamw"}),
+        ("jaxgrad gemm --fid", {"--fidelity"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(typed: str, offered: set[str]) -> None:
+    words = typed.split()
+    shell = {"_JAXGRAD_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run(COMMAND, capture_output=True, text=True, env=ENVIRONMENT | shell)
+    assert set(done.stdout.split()) == offered
+
+
+def test_the_packages_are_typed() -> None:
+    for package in (jaxgrad, jaxgrad_models):
+        assert (Path(package.__file__ or "").parent / "py.typed").is_file()
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

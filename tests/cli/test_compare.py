@@ -69,7 +69,7 @@ def test_compare_on_a_machine_of_a_file_tells_energy_too(elsewhere: Path, capsys
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("--machine machine.toml --rows 3", "--rows: got '3' and --machine"),
+        ("--machine machine.toml --rows 3", "--rows: got 3 and --machine"),
         ("--machine nowhere.toml", "--machine: got 'nowhere.toml'; there is no such file"),
         ("--machine bad.toml", "machine.memory.dram_gb_per_s in bad.toml: got -4.0; give a number above 0"),
         ("--machine empty.toml", "machine in empty.toml: got none"),

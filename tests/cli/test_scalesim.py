@@ -164,7 +164,7 @@ BAD_INPUT = {
     "-c a.cfg -t conv.csv -i gemm": "conv.csv, line 1: got the header of convolutions; give -i conv, ",
     "-c a.cfg -t conv.csv -i cnn": "-i: got 'cnn'; choose one of conv, gemm",
     "-c a.cfg -t conv.csv -s yes": "-s: got 'yes'; choose one of Y, N",
-    "-c a.cfg -t conv.csv --batch 3": "--batch: got '3'; it goes with --model",
+    "-c a.cfg -t conv.csv --batch 3": "--batch: got 3; it goes with --model",
     "-c a.cfg -t conv.csv -p taken": "taken/mine: got Not a directory; give a path that can be used",
     "-c a.cfg -t huge.csv -i gemm": "layer 'all' on line 2: got a product of 1000000000 x 1000000000 x 9, too much ",
     "-c none.cfg -t conv.csv": "none.cfg: got No such file or directory; give a path that can be used",

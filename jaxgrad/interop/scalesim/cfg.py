@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxgrad.base.errors import one_of, shown
+from jaxgrad.base.errors import InputError, one_of, shown
 from jaxgrad.interop.scalesim.folds import DATAFLOWS, Dataflow
 from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
 
@@ -74,7 +74,7 @@ def read_cfg(path: str | Path) -> Config:
     one_of(_where(path, settings, "interfacebandwidth", "InterfaceBandwidth"), mode, ("CALC", "USER"))
     if settings.get("sparsitysupport", (0, "false"))[1].lower() == "true":
         where = _where(path, settings, "sparsitysupport", "SparsitySupport")
-        raise ValueError(f"{where}: got true; sparse arrays are not covered, give false")
+        raise InputError(where, True, "sparse arrays are not covered, give false", problem="got true")
     return Config(
         run_name=_run_name(path, settings),
         rows=sizes["ArrayHeight"],
@@ -99,17 +99,24 @@ def _values(path: Path) -> dict[str, tuple[int, str]]:
         where = f"{path}, line {number}"
         depth = len(line) - len(line.lstrip())
         if indent is not None and depth > indent:
-            raise ValueError(f"{where}: got {shown(text)}, indented, which goes on the value above; unindent it")
+            raise InputError(
+                where, text, "unindent it", problem=f"got {shown(text)}, indented, which goes on the value above"
+            )
         if text[0] == "[":
             if not text.endswith("]"):
-                raise ValueError(f"{where}: got {shown(text)}; close the section's name with ]")
+                raise InputError(where, text, "close the section's name with ]")
             indent = None
             continue
         key, value = _pair(where, text)
         indent = depth
         if key in _KEYS:
             if key in settings:
-                raise ValueError(f"{where}: got {_KEYS[key]} again, as on line {settings[key][0]}; keep one of the two")
+                raise InputError(
+                    where,
+                    _KEYS[key],
+                    "keep one of the two",
+                    problem=f"got {_KEYS[key]} again, as on line {settings[key][0]}",
+                )
             settings[key] = number, value
     return settings
 
@@ -117,13 +124,13 @@ def _values(path: Path) -> dict[str, tuple[int, str]]:
 def _pair(where: str, text: str) -> tuple[str, str]:
     cut = min((place for place in (text.find("="), text.find(":")) if place > 0), default=0)
     if not cut:
-        raise ValueError(f"{where}: got {shown(text)}; give [section], or key : value")
+        raise InputError(where, text, "give [section], or key : value")
     return text[:cut].strip().lower(), text[cut + 1 :].strip()
 
 
 def _where(path: str | Path, settings: dict[str, tuple[int, str]], key: str, name: str) -> str:
     if key not in settings and key != "interfacebandwidth":
-        raise ValueError(f"{path}, {name}: got none; give a line {name} : VALUE")
+        raise InputError(f"{path}, {name}", None, f"give a line {name} : VALUE", problem="got none")
     return f"{path}, line {settings[key][0]}, {name}" if key in settings else f"{path}, {name}"
 
 
@@ -131,7 +138,7 @@ def _size(path: str | Path, settings: dict[str, tuple[int, str]], key: str, name
     where = _where(path, settings, key, name)
     size = whole_number(where, settings[key][1])
     if name.startswith("Array") and size > _MOST_COLUMNS:
-        raise ValueError(f"{where}: got {size}; give at most {_MOST_COLUMNS}")
+        raise InputError(where, size, f"give at most {_MOST_COLUMNS}")
     return size
 
 
@@ -142,5 +149,5 @@ def _run_name(path: str | Path, settings: dict[str, tuple[int, str]]) -> str:
     name = settings["run_name"][1]
     if name in ("", ".", "..") or any(letter in "/\\%" or not letter.isprintable() for letter in name):
         where = _where(path, settings, "run_name", "run_name")
-        raise ValueError(f"{where}: got {shown(name)}; give the plain name of a folder")
+        raise InputError(where, name, "give the plain name of a folder")
     return name

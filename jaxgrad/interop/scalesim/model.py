@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.interop.scalesim import read_buffer, write_buffer
 from jaxgrad.interop.scalesim.cfg import Config
 from jaxgrad.interop.scalesim.folds import Folds
@@ -85,33 +86,38 @@ def figures(layer: Layer, config: Config) -> Figures:
     """SCALE-Sim's figures for the layer.
 
     Raises:
-        ValueError: SCALE-Sim divides by zero on this layer, and so has no figures.
+        InputError: SCALE-Sim divides by zero on this layer, and so has no figures.
     """
     shape = (layer.ifmap_height, layer.ifmap_width, layer.filter_height, layer.filter_width)
     anonymous = Layer("", *shape, layer.channels, layer.filters, layer.stride)  # many layers of a network are alike
     sizes = (config.ifmap_kb, config.filter_kb, config.ofmap_kb)
     found = _figures(anonymous, Folds(layer.product, config.rows, config.cols, config.dataflow), sizes)
-    if isinstance(found, str):
-        raise ValueError(f"layer {layer.name!r} on line {layer.line}: got {found}")
+    if isinstance(found, InputError):
+        raise found.renamed(f"layer {layer.name!r} on line {layer.line}")
     return found
 
 
 @lru_cache(maxsize=4096)
-def _figures(layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int]) -> Figures | str:
+def _figures(layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int]) -> Figures | InputError:
     cycles = folds.cycles - 1
     if not cycles:
-        return "a product of one cycle, which SCALE-Sim takes for none and divides by; leave the layer out"
+        problem = "got a product of one cycle, which SCALE-Sim takes for none and divides by"
+        return InputError("product", folds.product, "leave the layer out", problem=problem)
     ifmap_kb, filter_kb, ofmap_kb = sizes_kb
     if _countless(layer, folds, ofmap_kb):
         m, n, k = folds.product
-        return f"a product of {m} x {n} x {k}, too much to count on this machine; give larger SRAMs, or a larger array"
+        problem = f"got a product of {m} x {n} x {k}, too much to count on this machine"
+        return InputError("product", folds.product, "give larger SRAMs, or a larger array", problem=problem)
     ifmap, first_ifmap = _ifmap_fillings(layer, folds, read_buffer.capacity(ifmap_kb))
     filters, first_filter = _filter_fillings(folds, read_buffer.capacity(filter_kb))
     for name, size_kb, fillings in (("IfmapSramSzkB", ifmap_kb, ifmap), ("FilterSramSzkB", filter_kb, filters)):
         if fillings.clash:
-            return (
-                f"{name} of {size_kb}, which the array fills twice in one cycle, so that SCALE-Sim divides by zero; "
-                "give a larger SRAM or a smaller array"
+            return InputError(
+                name,
+                size_kb,
+                "give a larger SRAM or a smaller array",
+                problem=f"got {name} of {size_kb}, which the array fills twice in one cycle, so that SCALE-Sim divides "
+                "by zero",
             )
     mapping, compute = _averages(folds)
     return Figures(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 
 MOST = 1_000_000_000  # of any number in a file: well beyond what SCALE-Sim runs
 _DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
@@ -24,12 +24,12 @@ def decoded_lines(path: Path) -> Iterator[tuple[int, str]]:
         try:
             yield number, line.decode()
         except UnicodeDecodeError:
-            raise ValueError(f"{path}, line {number}: got {shown(line[:40])}; give UTF-8 text") from None
+            raise InputError(f"{path}, line {number}", line[:40], "give UTF-8 text") from None
 
 
 def whole_number(where: str, text: str, least: int = 1) -> int:
     """``text`` as an int from ``least`` up."""
     number = int(text) if _DIGITS.fullmatch(text) else None
     if number is None or not least <= number <= MOST:
-        raise ValueError(f"{where}: got {shown(text)}; give a whole number from {least} to {MOST}")
+        raise InputError(where, text, f"give a whole number from {least} to {MOST}")
     return number

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 from jaxgrad.interop.scalesim.layers import Layer, Product, gemm_layer
 from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
 
@@ -77,9 +77,11 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
             continue
         if len(cells) < len(columns):
             other = "; for a GEMM topology give -i gemm" if kind == "conv" and len(cells) >= 4 else ""
-            raise ValueError(f"{where}: got {len(cells)} columns; give {', '.join(columns)}{other}")
+            raise InputError(
+                where, len(cells), f"give {', '.join(columns)}{other}", problem=f"got {len(cells)} columns"
+            )
         if not cells[0].isprintable():
-            raise ValueError(f"{where}, {columns[0]}: got {shown(cells[0])}; give a name of printable letters")
+            raise InputError(f"{where}, {columns[0]}", cells[0], "give a name of printable letters")
         named = zip(columns[1:], cells[1 : len(columns)], strict=True)
         sizes = [whole_number(f"{where}, {column}", cell) for column, cell in named]
         extra, rest = _extra(where, header, cells, len(columns))
@@ -93,9 +95,11 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
             if "DP" in cells[0]:
                 notes.append(f"{where}: DP in the name {cells[0]!r} makes it a layer a channel, {len(made)} of them")
         if len(layers) > _MOST_LAYERS:
-            raise ValueError(f"{where}: got more than {_MOST_LAYERS} layers; give fewer")
+            raise InputError(where, _MOST_LAYERS, "give fewer", problem=f"got more than {_MOST_LAYERS} layers")
     if not layers:
-        raise ValueError(f"{path}: got no layers; give a header line, then a line a layer: {', '.join(columns)},")
+        raise InputError(
+            str(path), None, f"give a header line, then a line a layer: {', '.join(columns)},", problem="got no layers"
+        )
     if passed_over:
         more = f" and {len(passed_over) - 1} more" if len(passed_over) > 1 else ""
         notes.append(f"{path}, line {passed_over[0]}{more}: columns beyond {columns[-1]} are passed over")
@@ -120,15 +124,19 @@ def _cells(line: str) -> list[str]:
 def _check_header(where: str, header: Sequence[str], kind: Kind) -> None:
     if kind == "gemm":
         if any("filter" in cell or "ifmap" in cell for cell in header):
-            raise ValueError(f"{where}: got the header of convolutions; give -i conv, or a GEMM topology")
+            raise InputError(where, None, "give -i conv, or a GEMM topology", problem="got the header of convolutions")
         named = sorted(_LEAST.keys() & set(header))
         if named:
-            raise ValueError(f"{where}: got a column {named[0]!r}; leave it out, convolutions alone have it")
+            raise InputError(
+                where, named[0], "leave it out, convolutions alone have it", problem=f"got a column {named[0]!r}"
+            )
     for name in _LEAST:
         if header.count(name) > 1:
-            raise ValueError(f"{where}: got two columns {name!r}; keep one")
+            raise InputError(where, name, "keep one", problem=f"got two columns {name!r}")
         if name in header[: len(_COLUMNS[kind])]:
-            raise ValueError(f"{where}: got {name!r} as column {header.index(name) + 1}; put it after Strides")
+            raise InputError(
+                where, name, "put it after Strides", problem=f"got {name!r} as column {header.index(name) + 1}"
+            )
 
 
 def _extra(where: str, header: Sequence[str], cells: Sequence[str], known: int) -> tuple[dict[str, int], list[str]]:
@@ -141,7 +149,7 @@ def _extra(where: str, header: Sequence[str], cells: Sequence[str], known: int) 
         if title in _LEAST:
             extra[title] = whole_number(f"{where}, {title}", cell, least=_LEAST[title])
         elif "stride" in title and cell != cells[known - 1]:
-            raise ValueError(f"{where}, {title}: got {shown(cell)}; SCALE-Sim has one stride, give the same in both")
+            raise InputError(f"{where}, {title}", cell, "SCALE-Sim has one stride, give the same in both")
         elif not _SPARSITY.search(title):  # has no effect as long as SparsitySupport is off
             rest.append(cell)
     return extra, rest
@@ -152,14 +160,21 @@ def _convolutions(where: str, layer: Layer) -> list[Layer]:
     for side in ("height", "width"):
         size, limit = getattr(layer, f"filter_{side}"), getattr(layer, f"ifmap_{side}")
         if size > limit:
-            raise ValueError(f"{where}, Filter {side.title()}: got {size}; give at most IFMAP {side.title()}, {limit}")
+            raise InputError(f"{where}, Filter {side.title()}", size, f"give at most IFMAP {side.title()}, {limit}")
     for name, count in (("Channels", layer.channels), ("Num Filter", layer.filters)):
         if count % layer.groups:
-            raise ValueError(f"{where}, groups: got {layer.groups}; give a divisor of {name}, {count}")
+            raise InputError(f"{where}, groups", layer.groups, f"give a divisor of {name}, {count}")
     if "DP" not in layer.name:
         return [layer]
     if layer.groups > 1:
-        raise ValueError(f"{where}, groups: got {layer.groups} with DP in the name; give one of the two")
+        raise InputError(
+            f"{where}, groups", layer.groups, "give one of the two", problem=f"got {layer.groups} with DP in the name"
+        )
     if layer.channels > _MOST_LAYERS:
-        raise ValueError(f"{where}, Channels: got {layer.channels} with DP in the name; give at most {_MOST_LAYERS}")
+        raise InputError(
+            f"{where}, Channels",
+            layer.channels,
+            f"give at most {_MOST_LAYERS}",
+            problem=f"got {layer.channels} with DP in the name",
+        )
     return [replace(layer, name=f"{layer.name}Channel_{number}", channels=1) for number in range(layer.channels)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas, stacks
@@ -35,7 +36,9 @@ def accesses_by_operand(
     levels = {level: _stack(parts, prefix) for level, prefix in _LEVELS.items()}
     levels = {level: stack for level, stack in levels.items() if stack.parts}
     if not levels:
-        raise ValueError("summaries: got some without an access; give costs of a network with a layer on the array")
+        raise InputError(
+            "summaries", None, "give costs of a network with a layer on the array", problem="got some without an access"
+        )
     height = stacks.height_inches(next(iter(levels.values())))
     figure = canvas.page(1.3 + len(levels) * (0.6 + height))
     panels = figure.subplots(len(levels), 1, squeeze=False)[:, 0]

@@ -13,6 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import whole
 from jaxgrad.reports.style import DPI
 
@@ -32,7 +33,7 @@ def page(height_inches: float) -> Figure:
 def some(field: str, given: Iterable[Any]) -> None:
     """Refuses to draw nothing."""
     if not list(given):
-        raise ValueError(f"{field}: got none; give at least one to draw")
+        raise InputError(field, None, "give at least one to draw", problem="got none")
 
 
 def written(value: float, _: int = 0) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError, shown
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas, stacks
@@ -43,14 +43,14 @@ def normalised_cycles(
     for group, summaries in groups.items():
         if baseline not in summaries:
             has = ", ".join(summaries) or "no summary"
-            raise ValueError(
-                f"baseline: got {shown(baseline)}; {group or 'the group'} has {has}: name one of all groups"
-            )
+            raise InputError("baseline", baseline, f"{group or 'the group'} has {has}: name one of all groups")
         parts = chosen(summaries, phases)
         totals = {label: sum(part.time_cycles for part in own) for label, own in parts.items()}
         reference = totals[baseline]
         if not reference:
-            raise ValueError(f"baseline: got {shown(baseline)} of 0 cycles; give one that takes some")
+            raise InputError(
+                "baseline", baseline, "give one that takes some", problem=f"got {shown(baseline)} of 0 cycles"
+            )
         rows[group] = {label: _row(own, reference) for label, own in parts.items()}
         cycles += totals.values()
     looks: dict[str, Look] = {}

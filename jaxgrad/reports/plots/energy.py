@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
@@ -61,7 +62,9 @@ def _draw(
             for name, value_pj in shares(part).items():
                 row[name] = row.get(name, 0.0) + value_pj
         if not any(row.values()):
-            raise ValueError(f"summaries: got {label!r} without energy; cost it on a machine with a technology")
+            raise InputError(
+                "summaries", label, "cost it on a machine with a technology", problem=f"got {label!r} without energy"
+            )
     name, size = unit(max(sum(row.values()) for row in rows.values()))
     scaled = {label: {part: value / size for part, value in row.items()} for label, row in rows.items()}
     stack = stacks.Stack({"": scaled}, looks)

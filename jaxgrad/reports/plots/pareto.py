@@ -11,7 +11,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgrad.base.errors import one_of
+from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.reports.numbers import short
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.plots.energy import unit
@@ -112,7 +112,9 @@ def _cost(point: Point, against: str) -> float:
     if one_of("against", against, AGAINST) == "cycles":
         return float(point.cycles)
     if point.energy_uj is None:
-        raise ValueError(f"points: got {point.label!r} without an energy; give it, or draw against cycles")
+        raise InputError(
+            "points", point.label, "give it, or draw against cycles", problem=f"got {point.label!r} without an energy"
+        )
     return point.energy_uj
 
 

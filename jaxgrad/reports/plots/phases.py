@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.style import PHASES, phase_of
 
@@ -24,10 +24,10 @@ def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[st
         ValueError: no summary, an unknown phase, or a summary without any of these.
     """
     if not summaries:
-        raise ValueError("summaries: got none; give at least one to draw")
+        raise InputError("summaries", None, "give at least one to draw", problem="got none")
     for phase in phases:
         if phase not in (*PHASES, "step"):
-            raise ValueError(f"phases: got {shown(phase)}; choose some of {', '.join((*PHASES, 'step'))}")
+            raise InputError("phases", phase, f"choose some of {', '.join((*PHASES, 'step'))}")
     chosen_parts = {
         label: [part for part in summary.phases if _is_among(phase_of(part.phase), phases)]
         for label, summary in summaries.items()
@@ -35,7 +35,8 @@ def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[st
     for label, parts in chosen_parts.items():
         if not parts:
             has = ", ".join(part.phase for part in summaries[label].phases) or "none"
-            raise ValueError(f"phases: got {', '.join(phases) or 'none'}; {label} has {has}: name some of these")
+            problem = f"got {', '.join(phases) or 'none'}"
+            raise InputError("phases", phases, f"{label} has {has}: name some of these", problem=problem)
     return chosen_parts
 
 

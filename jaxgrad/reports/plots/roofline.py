@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import Summary
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASE_MARKERS, PHASES
@@ -66,7 +67,9 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
     ridges = []
     for label, summary in summaries.items():
         if summary.dram_bytes_per_cycle is None:
-            raise ValueError(f"summaries: got {label!r} without a memory; cost it on a machine with one")
+            raise InputError(
+                "summaries", label, "cost it on a machine with one", problem=f"got {label!r} without a memory"
+            )
         ridges.append(summary.pes / summary.dram_bytes_per_cycle)
     points = {label: positions(summary) for label, summary in summaries.items()}
     everything = [point for own in points.values() for point in own]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import MARKERS, colours
 
@@ -45,7 +46,9 @@ def sweep(
     canvas.some("lines", lines)
     for label, samples in lines.items():
         if not any(y == y for _, y in samples):
-            raise ValueError(f"lines: got {label!r} without a value; give at least one point, or leave it out")
+            raise InputError(
+                "lines", label, "give at least one point, or leave it out", problem=f"got {label!r} without a value"
+            )
     published = published or {}
     colour = colours(lines)
     figure = canvas.page(3.9 + 0.2 * ((len(lines) + len(published) - 1) // 4))

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASES
@@ -78,7 +79,12 @@ def _names(summaries: Mapping[str, Summary]) -> list[str]:
     canvas.some("layers", names)
     for label, other in others:
         if [layer.path for layer in other.layers] != names:
-            raise ValueError(f"summaries: got {label!r} with other layers than {first!r}; give those of one network")
+            raise InputError(
+                "summaries",
+                label,
+                "give those of one network",
+                problem=f"got {label!r} with other layers than {first!r}",
+            )
     return names
 
 

@@ -23,6 +23,7 @@ from jaxgrad.array.mapping import Mapping, oriented
 from jaxgrad.array.passes import overlapped, serial
 from jaxgrad.array.passes.base import Pass, Registers, Step, Wave
 from jaxgrad.array.passes.combinators import DoubleBuffered, double_buffered, interleave
+from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Accelerator
 
 MAX_LANES = 8  # PEs a side
@@ -61,18 +62,22 @@ def check_small(gemm: Gemm, array: Accelerator, cycles: int) -> None:
     """Refuses what no one could watch.
 
     Raises:
-        ValueError: the array is larger than 8x8, or the run longer than 1000 cycles.
+        InputError: the array is larger than 8x8, or the run longer than 1000 cycles.
     """
     if max(array.rows, array.cols) > MAX_LANES:
-        raise ValueError(
-            f"animation: got a {array.rows}x{array.cols} array; give --rows and --cols of at most {MAX_LANES}, "
-            "or leave it out with --no-animation"
+        raise InputError(
+            "animation",
+            array,
+            f"give --rows and --cols of at most {MAX_LANES}",
+            problem=f"got a {array.rows}x{array.cols} array",
         )
     if cycles > MAX_CYCLES:
         sizes = "x".join(map(str, gemm.sizes.values()))
-        raise ValueError(
-            f"animation: got {cycles:,} cycles of the GEMM {sizes}; give sizes that take at most {MAX_CYCLES:,}, "
-            "or leave it out with --no-animation"
+        raise InputError(
+            "animation",
+            cycles,
+            f"give sizes that take at most {MAX_CYCLES:,}",
+            problem=f"got {cycles:,} cycles of the GEMM {sizes}",
         )
 
 

@@ -50,8 +50,8 @@ def test_the_weights_stand_in_their_registers_when_the_stream_begins() -> None:
 
 
 @pytest.mark.parametrize("refusal", [
-    Refusal(lambda: check_small(Gemm(1, 1, 1), Accelerator(9, 2), 10), "animation", "9x2", "--no-animation"),
-    Refusal(lambda: check_small(Gemm(500, 6, 6), Accelerator(2, 2), 2000), "animation", "2,000", "--no-animation"),
+    Refusal(lambda: check_small(Gemm(1, 1, 1), Accelerator(9, 2), 10), "animation", "9x2", "of at most 8"),
+    Refusal(lambda: check_small(Gemm(500, 6, 6), Accelerator(2, 2), 2000), "animation", "2,000", "at most 1,000"),
 ])  # fmt: skip
 def test_what_no_one_could_watch_is_refused(refusal: Refusal) -> None:
     assert_refused(refusal)

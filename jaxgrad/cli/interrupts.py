@@ -1,0 +1,72 @@
+"""Ctrl-C ends a command within two seconds and says how to go on, whatever the command is at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+INTERRUPTED = 130
+_PATIENCE_S = 1.5
+_hints: list[str] = []  # of what is being done, the innermost last
+_said = threading.Event()
+
+
+class Interrupted(Exception):
+    """Ctrl-C, where what was done is kept; ``hint`` says how to go on."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(hint)
+        self.hint = hint
+
+
+@contextmanager
+def resumable(hint: str) -> Iterator[None]:
+    """Work that can be gone on with after Ctrl-C; ``hint`` says how."""
+    _hints.append(hint)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(hint) from None
+    finally:
+        _hints.pop()
+
+
+def say(hint: str = "") -> int:
+    """Writes, once, that the command was interrupted, and returns the exit code of that."""
+    if not _said.is_set():
+        _said.set()
+        print("; ".join(filter(None, ("interrupted", hint))), file=sys.stderr, flush=True)
+    return INTERRUPTED
+
+
+def begin() -> None:
+    """A command begins: nothing is said of it yet."""
+    _said.clear()
+
+
+def end_soon() -> None:
+    """Has Ctrl-C end this process soon.
+
+    Python sees a signal between two of its own instructions, and a compilation is one of them; threads at work are
+    waited for besides. Files are written whole or not at all, so the process may go at any moment.
+    """
+    if threading.current_thread() is not threading.main_thread() or os.name == "nt":
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+
+
+def _watch(reader: int) -> None:
+    while os.read(reader, 1)[0] != signal.SIGINT:
+        pass
+    hint = _hints[-1] if _hints else ""
+    time.sleep(_PATIENCE_S)
+    say(hint)
+    os._exit(INTERRUPTED)

@@ -1,0 +1,62 @@
+"""How training goes, as the one bar and a line an epoch show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+
+from jaxgrad.cli import progress
+from jaxgrad.reports.numbers import short
+from jaxgrad.training.loop import Progress
+
+_REFRESH_S = 0.2  # reading the state waits for the device, so not after every step
+
+
+def follow(training: Iterable[Progress], out: Console, *, done: int, steps: int, epochs: int) -> Iterator[Progress]:
+    """Passes ``training`` on and shows how it goes: a bar if ``out`` is a terminal, and a line an epoch.
+
+    Args:
+        done: steps done before.
+        steps: steps there will be in all.
+        epochs: epochs there will be in all.
+    """
+    return progress.follow(
+        _lines(training, out, epochs),
+        out,
+        total=steps,
+        done=done,
+        start="compiling",
+        label=lambda now: f"epoch {min(epochs, 1 + now.step * epochs // steps)}/{epochs}",
+        place=lambda now: now.step,
+        note=_numbers,
+        every_s=_REFRESH_S,
+    )
+
+
+def _lines(training: Iterable[Progress], out: Console, epochs: int) -> Iterator[Progress]:
+    for now in training:
+        if now.record:
+            out.print(_line(now.record, epochs), soft_wrap=True)
+        yield now
+
+
+def _numbers(now: Progress) -> str:
+    if now.record:  # the sums of its epoch are gone
+        loss, accuracy = now.record["train_loss"], now.record["train_accuracy"]
+    else:
+        loss, accuracy = now.state.sums.means()
+    return f"loss {_loss(loss)}  accuracy {accuracy:.1%}  {short(now.state.cycles())} cycles"
+
+
+def _loss(value: float | None) -> str:
+    return "nan" if value is None else f"{value:.3f}"
+
+
+def _line(record: dict[str, Any], epochs: int) -> str:
+    return (
+        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  loss {_loss(record['train_loss']):>6}  accuracy "
+        f"{record['train_accuracy']:6.1%}  test: {_loss(record['test_loss']):>6} {record['test_accuracy']:6.1%}  "
+        f"{short(record['cycles'])} cycles"
+    )

@@ -1,0 +1,86 @@
+"""Ctrl-C: one line that says how to go on, exit code 130, within two seconds whatever the command is at."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.cli import interrupts
+from jaxgrad.cli.errors import command
+from jaxgrad.cli.interrupts import Interrupted, resumable
+from tests.command import ENVIRONMENT
+
+
+def interrupt() -> int:
+    raise KeyboardInterrupt
+
+
+def test_how_to_go_on_is_a_value() -> None:
+    with pytest.raises(Interrupted) as raised, resumable("go on with: this"):
+        interrupt()
+    assert raised.value.hint == "go on with: this"
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"), [("go on with: this", "interrupted; go on with: this\n"), (None, "interrupted\n")]
+)
+def test_an_interrupted_command_ends_in_one_line(
+    hint: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @command
+    def work() -> int:
+        if hint is None:
+            return interrupt()
+        with resumable(hint):
+            return interrupt()
+
+    interrupts.begin()
+    assert work() == 130
+    assert capsys.readouterr().err == said
+
+
+# What Python can't interrupt: a long call that is not its own, and threads that it waits for at its end.
+BUSY = {
+    "a call": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)",
+    "a thread": "import concurrent.futures as f, hashlib\n"
+    "with f.ThreadPoolExecutor() as pool: pool.submit(hashlib.pbkdf2_hmac, 'sha256', b'', b'', 2_000_000_000).result()",
+}
+
+
+@pytest.mark.parametrize("work", BUSY.values(), ids=list(BUSY))
+def test_whatever_it_is_at_a_process_ends_in_two_seconds(work: str, tmp_path: Path) -> None:
+    body = "\n        ".join(work.splitlines())
+    code = f"""
+import pathlib, signal, sys
+from jaxgrad.cli import errors, interrupts
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.end_soon()
+
+@errors.command
+def busy() -> int:
+    with interrupts.resumable("go on with: this"):
+        pathlib.Path("begun").touch()
+        {body}
+    return 0
+
+sys.exit(busy())
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    took = time.monotonic() - sent
+    assert (process.returncode, said) == (130, "interrupted; go on with: this\n")
+    assert took < 2.5  # 2 s, and a slow machine's half
