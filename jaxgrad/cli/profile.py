@@ -66,7 +66,8 @@ def run(
     if as_json:
         config = {"function": target, **asdict(array), **choices}
         vector = [asdict(work) for work in own.vector]
-        print(json.dumps({"config": config, "notes": own.notes, **cost.as_dict(), "vector": vector}))
+        edges = own.graph.as_dict()
+        print(json.dumps({"config": config, "notes": own.notes, **cost.as_dict(), "vector": vector, "edges": edges}))
         return 0
     terminal = screen.console()
     terminal.print(f"{target}: {_summary(own)}; {array.rows}x{array.cols} array", soft_wrap=True)
@@ -99,8 +100,9 @@ def _onnx(target: str, arg: Sequence[str] | None, trips: Sequence[str] | None, d
         if not equals:
             raise ValueError(f"--dim: got {text!r}; give NAME=N, such as batch=32")
         sizes[name] = positive_integer("dims", parse_text(size, int))
-    gemms = onnx.read(target, sizes)
-    return Profile(gemms, [], ["onnx: weights are taken to be trained; work beside the array is not read"])
+    graph = onnx.read_graph(target, sizes)
+    notes = ["onnx: weights are taken to be trained; work beside the array is not read"]
+    return Profile([node.gemm for node in graph.nodes], [], notes, graph)
 
 
 def _summary(own: Profile) -> str:
