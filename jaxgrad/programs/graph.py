@@ -65,6 +65,22 @@ class Graph:
         nodes: together they are the step's GEMMs.
         edges: of the forward pass, by target.
         tied: names of nodes whose W is the same tensor, a group a tensor.
+
+    Two layers around a ReLU, on four rows:
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxgrad import profile
+    >>> def loss(params, x):
+    ...     return jnp.sum(jax.nn.relu(x @ params["up"]) @ params["down"])
+    >>> params = {"up": jnp.ones((8, 16)), "down": jnp.ones((16, 2))}
+    >>> graph = profile(jax.value_and_grad(loss), params, jnp.ones((4, 8))).graph
+    >>> [edge.words for edge in graph.edges]
+    [32, 64, 1]
+    >>> first, second = (node.name for node in graph.nodes)
+    >>> graph.crossing([first], [second])
+    64
+    >>> [edge.words for edge in graph.backward()]
+    [1, 64]
     """
 
     nodes: tuple[Node, ...]
