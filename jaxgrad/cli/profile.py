@@ -171,7 +171,8 @@ def profile(
     if as_json:
         config = {"function": target, **asdict(array), **choices}
         vector = [asdict(work) for work in own.vector]
-        print(json.dumps({"config": config, "notes": own.notes, **cost.as_dict(), "vector": vector}))
+        edges = own.graph.as_dict()
+        print(json.dumps({"config": config, "notes": own.notes, **cost.as_dict(), "vector": vector, "edges": edges}))
         return 0
     terminal = screen.console()
     terminal.print(f"{target}: {_summary(own)}; {array.rows}x{array.cols} array", soft_wrap=True)
@@ -211,8 +212,9 @@ def _onnx(
         if values:
             problem = f"got one with {target}"
             raise InputError(name, list(values), "an ONNX model takes --dim alone", problem=problem)
-    gemms = onnx.read(target, dict(dim or ()))
-    return Profile(gemms, [], ["onnx: weights are taken to be trained; work beside the array is not read"])
+    graph = onnx.read_graph(target, dict(dim or ()))
+    notes = ["onnx: weights are taken to be trained; work beside the array is not read"]
+    return Profile([node.gemm for node in graph.nodes], [], notes, graph)
 
 
 def _summary(own: Profile) -> str:

@@ -18,8 +18,10 @@ from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError, positive_integer
 from jaxgrad.costs import StepCost
 from jaxgrad.hardware import Machine
-from jaxgrad.programs import LayerGemm, VectorWork, collector, jaxprs, vector_work
+from jaxgrad.programs import Edge, Graph, LayerGemm, VectorWork, collector, jaxprs, vector_work
+from jaxgrad.programs.edges import Call, graph
 from jaxgrad.programs.kinds import labelled
+from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import KINDS, Product, products, tangents, where
 from jaxgrad.programs.whole import record
@@ -36,11 +38,18 @@ class Profile:
         gemms: of the array; a forward product together with the gradients that were recognised as its own.
         vector: of the vector unit.
         notes: what could not be known, or was taken for what it may not be; a line each.
+        graph: which of the GEMMs feeds which, and what crosses.
     """
 
     gemms: list[LayerGemm]
     vector: list[VectorWork]
     notes: list[str]
+    graph: Graph
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """What goes from one GEMM to the next; see ``programs.Edge``."""
+        return self.graph.edges
 
     def cost(
         self,
@@ -77,10 +86,14 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
 def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     notes: list[str] = []
     inner = _with_trips(jaxpr.jaxpr, trips, notes)
-    found = products(walk(inner))
+    walked = walk(inner)
+    found = products(walked)
     notes += _remarks(inner, found)
     read = labelled(jaxpr.replace(jaxpr=inner))
-    return Profile(_records(found), vector_work(read), notes)
+    calls = _calls(found)
+    gradients = [product.site for product in found if product.of is not None]
+    gemms = [call.gemm for call in calls]
+    return Profile(gemms, vector_work(read), notes, graph(inner, walked, calls, gradients))
 
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxpr:
@@ -164,17 +177,7 @@ def _loop_names(jaxpr: Jaxpr) -> dict[int, str]:
     """While loops by identity, named by their lines."""
     loops = [equation for equation in _equations(jaxpr) if equation.primitive.name == "while"]
     lines = [f"while@{where(equation)}" for equation in loops]
-    return dict(zip(map(id, loops), _told_apart(lines), strict=True))
-
-
-def _told_apart(names: list[str]) -> list[str]:
-    """The names, those that are not the only one of their kind numbered."""
-    total, seen = Counter(names), Counter()
-    apart = []
-    for name in names:
-        seen[name] += 1
-        apart.append(f"{name}#{seen[name]}" if total[name] > 1 else name)
-    return apart
+    return dict(zip(map(id, loops), told_apart(lines), strict=True))
 
 
 def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
@@ -233,7 +236,10 @@ def _unseen(name: str) -> str:
     return "what they compute is not in the trace and not counted"
 
 
-def _records(found: list[Product]) -> list[LayerGemm]:
-    own = [product for product in found if product.of is None]
-    lines = iter(_told_apart([product.where for product in own if not product.site.place.path]))
-    return [record(product, product.site.place.path or next(lines)) for product in own]
+def _calls(found: list[Product]) -> list[Call]:
+    forward = [product for product in found if product.of is None]
+    lines = iter(told_apart([product.where for product in forward if not product.site.place.path]))
+    return [
+        Call(product.site, record(product, product.site.place.path or next(lines)), product.swapped)
+        for product in forward
+    ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -11,14 +12,14 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import Array
-from jax.extend.core import jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaxgrad import programs as workload
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.flax import tracing
 from jaxgrad.flax.layers import hook_layers, hooks
 from jaxgrad.hardware import Accelerator
-from jaxgrad.programs import LayerGemm, VectorWork, collector, kinds
+from jaxgrad.programs import Edge, Graph, LayerGemm, VectorWork, collector, kinds
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,23 @@ class StepWork:
     Args:
         gemms: of the array, in the order in which the model computes them; see ``step_gemms``.
         vector: of the vector unit, a record a kind, module and phase.
+        trace: of the step.
     """
 
     gemms: list[LayerGemm]
     vector: list[VectorWork]
+    trace: ClosedJaxpr = field(repr=False, compare=False)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Which of the GEMMs feeds which, a node a call of a layer; read off the trace when it is first asked for."""
+        with collector.at_rest():
+            return workload.step_graph(self.trace)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """What goes from one GEMM to the next; see ``programs.Edge``."""
+        return self.graph.edges
 
 
 def cross_entropy(logits: Any) -> Array:
@@ -99,4 +113,4 @@ def _read(
     leaves = jax.tree.leaves(params)
     state = None if optimizer is None else jax.eval_shape(optimizer.init, leaves)
     jaxpr = jax.make_jaxpr(step)(leaves, given, state)
-    return StepWork(workload.step_gemms(jaxpr), workload.vector_work(jaxpr))
+    return StepWork(workload.step_gemms(jaxpr), workload.vector_work(jaxpr), jaxpr)

@@ -1,7 +1,8 @@
 """ONNX models: their convolutions and matrix products, with the gradients that training them would need.
 
-An ONNX file holds a forward pass. Its weights, which are the constants among its operands, are taken to be trained, and
-an input's gradient to be wanted where something trained made it. Needs the extra ``jaxgrad[onnx]``.
+An ONNX file holds a forward pass. Its weights are taken to be trained, and an input's gradient to be wanted where
+something trained made it. Weights are the constants among its operands, and the inputs of the graph that are no data
+(``onnx_graph.Roles``). Needs the extra ``jaxgrad[onnx]``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.errors import InputError, one_of, positive_integer
-from jaxgrad.programs import LayerGemm
+from jaxgrad.interop.onnx_graph import PRODUCTS, Roles, graph_of
+from jaxgrad.programs import Graph, LayerGemm
 
 # Multiply-accumulates that are not read: a count without them would be wrong, so they are refused by name.
 UNSUPPORTED = frozenset({
@@ -36,7 +38,12 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def read(path: Path | str, dims: Mapping[str, int] | None = None) -> list[LayerGemm]:
-    """What a training step of the model in a file asks of the array, in the order of its nodes.
+    """What a training step of the model in a file asks of the array, in the order of its nodes; see ``read_graph``."""
+    return [node.gemm for node in read_graph(path, dims).nodes]
+
+
+def read_graph(path: Path | str, dims: Mapping[str, int] | None = None) -> Graph:
+    """The same with what goes from one product to the next.
 
     Args:
         path: the ``.onnx`` file; weights beside it are not read.
@@ -79,7 +86,7 @@ def read(path: Path | str, dims: Mapping[str, int] | None = None) -> list[LayerG
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     except Exception as error:
         raise InputError("model", Path(path), f"its shapes don't fit together ({_said(error)})") from error
-    return _gemms(inferred, onnx.helper.get_attribute_value)
+    return _graph(inferred, onnx.helper.get_attribute_value)
 
 
 def _said(error: Exception) -> str:
@@ -131,27 +138,27 @@ def _printable(text: Any) -> str:
     return text if isinstance(text, str) and text.isprintable() else repr(text)
 
 
-def _gemms(graph: Any, value_of: Callable[[Any], Any]) -> list[LayerGemm]:
+def _graph(graph: Any, value_of: Callable[[Any], Any]) -> Graph:
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         dims = value.type.tensor_type.shape.dim
         shapes[value.name] = tuple(dim.dim_value for dim in dims)
     constants = {tensor.name for tensor in graph.initializer}
+    roles = Roles(graph.node, constants, {value.name for value in graph.input} - constants)
     trained: set[str] = set()  # values that depend on weights
-    records = []
-    for node in graph.node:
+    layers: dict[int, tuple[LayerGemm, bool]] = {}
+    for index, node in enumerate(graph.node):
         inputs = [name for name in node.input if name]
-        if all(name in constants for name in inputs):
-            constants.update(node.output)
+        if all(name in roles.constants for name in inputs):
             continue
-        if node.op_type in ("Conv", "Gemm", "MatMul"):
+        if node.op_type in PRODUCTS:
             attributes = _attributes(node, value_of)
-            records.append(_record(node, attributes, shapes, constants, trained))
-        holds = node.op_type in ("Conv", "Gemm", "MatMul", *_OTHER_TRAINED) and not constants.isdisjoint(inputs)
-        holds |= node.op_type == "Gather" and inputs[0] in constants  # an embedding
+            layers[index] = _record(node, attributes, shapes, roles, trained)
+        holds = node.op_type in (*PRODUCTS, *_OTHER_TRAINED) and any(map(roles.weights, inputs))
+        holds |= node.op_type == "Gather" and inputs[0] in roles.constants  # an embedding
         if holds or not trained.isdisjoint(inputs):
             trained.update(node.output)
-    return records
+    return graph_of(graph, shapes, roles, layers)
 
 
 def _attributes(node: Any, value_of: Callable[[Any], Any]) -> dict[str, Any]:
@@ -172,8 +179,9 @@ def _attributes(node: Any, value_of: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def _record(
-    node: Any, attributes: Mapping[str, Any], shapes: Shapes, constants: set[str], trained: set[str]
-) -> LayerGemm:
+    node: Any, attributes: Mapping[str, Any], shapes: Shapes, roles: Roles, trained: set[str]
+) -> tuple[LayerGemm, bool]:
+    """A product's record, and whether its left operand is W."""
     name = _name(node)
     x, w = node.input[:2]
     for operand in (x, w):
@@ -186,6 +194,7 @@ def _record(
             )
     left, right = shapes[x], shapes[w]
     times, x_words = 1, 0
+    swapped = node.op_type != "Conv" and roles.weights(x) and not roles.weights(w)
     if node.op_type == "Conv":
         _check_convolution(name, attributes, left, right)
         conv = _convolution(attributes, left, right)
@@ -195,18 +204,20 @@ def _record(
         if node.op_type == "Gemm":
             left = left[::-1] if attributes.get("transA") else left
             right = right[::-1] if attributes.get("transB") else right
-        if x in constants and w not in constants:  # weights on the left: Y^T = X^T W^T
+        if swapped:  # weights on the left: Y^T = X^T W^T
             x, w, left, right = w, x, _swapped(right), _swapped(left)
         gemm, times = _matrix_product(left, right)
-    return LayerGemm(
+    record = LayerGemm(
         path=name,
         gemm=gemm,
         times=times,
         needs_dx=x in trained,
-        needs_dw=w in constants or w in trained,
+        needs_dw=roles.weights(w) or w in trained,
         kind="conv_general_dilated" if node.op_type == "Conv" else "dot_general",
         x_words=x_words,
+        weights=roles.weights(w),
     )
+    return record, swapped
 
 
 def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,14 +1,34 @@
 """What a training step asks of the hardware, read off a trace of it: no data, no arithmetic.
 
-``gemms`` reads what the array multiplies, ``vector`` all else.
+``gemms`` reads what the array multiplies, ``vector`` all else, ``graph`` what goes from one product to the next.
 """
 
 from jaxgrad.programs.gemms import LayerGemm as LayerGemm
 from jaxgrad.programs.gemms import Mark as Mark
 from jaxgrad.programs.gemms import Phase as Phase
 from jaxgrad.programs.gemms import layer_gemms as layer_gemms
+from jaxgrad.programs.graph import INPUT as INPUT
+from jaxgrad.programs.graph import OUTPUT as OUTPUT
+from jaxgrad.programs.graph import Edge as Edge
+from jaxgrad.programs.graph import Graph as Graph
+from jaxgrad.programs.graph import Node as Node
 from jaxgrad.programs.vector import VectorWork as VectorWork
 from jaxgrad.programs.vector import vector_work as vector_work
 from jaxgrad.programs.whole import step_gemms as step_gemms
+from jaxgrad.programs.whole import step_graph as step_graph
 
-__all__ = ["LayerGemm", "Mark", "Phase", "VectorWork", "layer_gemms", "step_gemms", "vector_work"]
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "Edge",
+    "Graph",
+    "LayerGemm",
+    "Mark",
+    "Node",
+    "Phase",
+    "VectorWork",
+    "layer_gemms",
+    "step_gemms",
+    "step_graph",
+    "vector_work",
+]

@@ -11,8 +11,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.gemms import LayerGemm, by_mark, is_marked, mark_of
-from jaxgrad.programs.numbering import walk
+from jaxgrad.programs.edges import Call, graph
+from jaxgrad.programs.gemms import LayerGemm, Mark, by_mark, is_marked, mark_of
+from jaxgrad.programs.graph import Graph
+from jaxgrad.programs.numbering import Site, walk
+from jaxgrad.programs.operations import elements
 from jaxgrad.programs.products import KINDS, Product, products
 from jaxgrad.programs.shapes import gemm_of
 
@@ -37,6 +40,38 @@ def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
         elif id(site) in own:
             found.append(record(own[id(site)], site.place.path or "model"))
     return found + list(layers.values())
+
+
+def step_graph(jaxpr: ClosedJaxpr) -> Graph:
+    """The same GEMMs call by call, and what goes from one to the next."""
+    trace = walk(jaxpr.jaxpr, marks_whole=True)
+    layers = by_mark(jaxpr)
+    found = {id(product.site): product for product in products(trace)}
+    calls: dict[int, Call] = {}  # by the number of the result
+    last: dict[Mark, int] = {}
+    gradients: list[Site] = []
+    for site in trace.sites:
+        product = found.get(id(site))
+        if product is not None and product.of is None:
+            gemm = record(product, site.place.path or "model")
+            calls[site.outs[0].number] = Call(site, gemm, product.swapped)
+        elif product is not None:
+            gradients.append(site)
+        elif is_marked(site.equation):
+            mark, phase, size = mark_of(site.equation)
+            if phase != "forward":
+                gradients.append(site)
+                continue
+            times = site.runs * elements(site.equation.outvars[0]) // size * mark.groups
+            number = site.outs[0].number
+            first = number if number in calls else last.get(mark) if site.place.backward else None
+            if first is None:
+                calls[number] = Call(site, replace(layers[mark], times=times, recomputed=0))
+                last[mark] = number
+            else:
+                gemm = calls[first].gemm
+                calls[first] = calls[first]._replace(gemm=replace(gemm, recomputed=gemm.recomputed + times))
+    return graph(jaxpr.jaxpr, trace, list(calls.values()), gradients)
 
 
 def record(product: Product, path: str) -> LayerGemm:

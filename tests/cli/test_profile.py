@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -66,6 +67,12 @@ def test_json_by_module_and_by_arguments(name: str, mine: Path, capsys: pytest.C
         (4, 5, 3, True),
     ]
     assert {work["phase"] for work in result["vector"]} == {"forward", "backward"}
+    assert [(edge["words"], edge["operand"], edge["carried"]) for edge in result["edges"]][:2] == [
+        (4 * 8, "x", False),
+        (4 * 5, "x", False),
+    ]
+    ends = [(edge["source"], edge["target"]) for edge in result["edges"]]
+    assert ends == list(itertools.pairwise(["input", *result["layers"], "output"]))
 
 
 def test_a_while_loop_is_noted_until_its_trips_are_given(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,6 +141,8 @@ def test_an_onnx_model(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> N
     result = json.loads(capsys.readouterr().out)
     (gemm,) = result["layers"]["dense"]["gemms_per_step"]
     assert (gemm["batch"], gemm["in_features"], gemm["out_features"]) == (4, 8, 5)
+    fields = {"tensor": 0, "words": 32, "operand": "x", "carried": False, "part": 0}
+    assert result["edges"][0] == {"source": "input", "target": "dense"} | fields
     assert main(["profile", "model.onnx"]) == 2
     assert "--dim: got no size for axis 0 of input 'x'" in capsys.readouterr().err
     assert main(["profile", "model.onnx", "--dim", "batch"]) == 2

@@ -76,7 +76,7 @@ def test_matrix_products_as_in_attention(tmp_path: Path) -> None:
     assert read(file) == [
         LayerGemm("q", Gemm(15, 8, 4), 1, needs_dx=False),
         LayerGemm("k", Gemm(15, 8, 4), 1, needs_dx=False),
-        LayerGemm("scores", Gemm(5, 4, 5), 3, needs_dx=True),
+        LayerGemm("scores", Gemm(5, 4, 5), 3, needs_dx=True, weights=False),
         LayerGemm("left", Gemm(15, 5, 7), 1, needs_dx=True),
     ]
 

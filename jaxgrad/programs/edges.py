@@ -1,0 +1,160 @@
+"""The graph of a traced program: its layers, and what goes from one to the next."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax.extend.core import Jaxpr
+
+from jaxgrad.programs.flow import Carry, Joins, Operation, Read, edges
+from jaxgrad.programs.gemms import LayerGemm
+from jaxgrad.programs.graph import Graph, Node
+from jaxgrad.programs.names import told_apart
+from jaxgrad.programs.numbering import Site, Trace, Value
+from jaxgrad.programs.operations import CUTS, MADE, RANDOM, VIEWS, elements
+
+
+class Call(NamedTuple):
+    """A forward product.
+
+    Args:
+        site: where it is.
+        gemm: its record.
+        swapped: whether its left operand is W.
+    """
+
+    site: Site
+    gemm: LayerGemm
+    swapped: bool = False
+
+
+def graph(jaxpr: Jaxpr, trace: Trace, calls: Sequence[Call], gradients: Iterable[Site]) -> Graph:
+    """The graph of a program.
+
+    Args:
+        jaxpr: the program.
+        trace: its walk.
+        calls: its forward products, in the order in which they run.
+        gradients: the products that are gradients of these.
+    """
+    names = told_apart([call.gemm.path for call in calls])
+    layers = {id(call.site): (name, call) for name, call in zip(names, calls, strict=True)}
+    backward = {id(site) for site in gradients}
+    late = _late(trace, backward)
+    operands = [operand for call in calls for operand in call.site.operands[:2]]
+    results = _results(jaxpr, trace, late, training=bool(backward))
+    reads = {*(value.origin for value in operands), *(read.value for read in results)}
+    indices, operations = _operations(trace, layers, _needed(trace, reads, late))
+    found = edges(operations, _joins(trace, late, indices), trace.given, results)
+    nodes = tuple(Node(name, call.gemm) for name, call in zip(names, calls, strict=True))
+    return Graph(nodes, found, _tied(trace, layers.values()))
+
+
+def _late(trace: Trace, gradients: Collection[int]) -> set[int]:
+    """Values of the backward pass and of what comes after it."""
+    late: set[int] = set()
+    seen: set[int] = set()
+    for site in trace.sites:
+        outs = {out.origin for out in site.outs}
+        after = site.place.backward or id(site) in gradients
+        if not outs <= seen and (after or any(own.origin in late for own in site.operands)):
+            late |= outs - seen  # what is computed anew for the backward pass is of the forward one
+        seen |= outs
+    return late
+
+
+def _results(jaxpr: Jaxpr, trace: Trace, late: set[int], *, training: bool) -> list[Read]:
+    """What the forward pass is for: all results; in training the numbers among them, the loss and not the batch
+    statistics."""
+    reads = []
+    for variable, value in zip(jaxpr.outvars, trace.results, strict=True):
+        aval: Any = variable.aval
+        number = elements(variable) == 1 and jnp.issubdtype(aval.dtype, jnp.floating)
+        if value.origin not in late and (number or not training):
+            reads.append(Read(value.origin, elements(variable)))
+    return reads
+
+
+def _needed(trace: Trace, results: Iterable[int], late: set[int]) -> set[int]:
+    """The values that lead up to some, but for what the backward pass hands to a loop's next round."""
+    above: dict[int, list[int]] = {}
+    for site in trace.sites:
+        for out in site.outs:
+            above.setdefault(out.origin, [operand.origin for operand in site.operands])
+    for origin, join in trace.joins.items():
+        above[origin] = [source.origin for source in join.sources if not _turns(join.loops, source, late)]
+    found: set[int] = set()
+    todo = list(results)
+    while todo:
+        origin = todo.pop()
+        if origin not in found:
+            found.add(origin)
+            todo += above.get(origin, ())
+    return found
+
+
+def _turns(loops: bool, source: Value, late: set[int]) -> bool:
+    return loops and source.origin in late
+
+
+def _operations(
+    trace: Trace, layers: dict[int, tuple[str, Call]], needed: set[int]
+) -> tuple[list[int], list[Operation]]:
+    """The needed sites, their indices, and what each does; what is computed anew is there once."""
+    indices: list[int] = []
+    operations: list[Operation] = []
+    seen: set[int] = set()
+    for index, site in enumerate(trace.sites):
+        outs = {out.origin for out in site.outs}
+        if id(site) in layers or (outs & needed and not outs <= seen):
+            indices.append(index)
+            operations.append(_operation(site, layers.get(id(site))))
+        seen |= outs
+    return indices, operations
+
+
+def _operation(site: Site, layer: tuple[str, Call] | None) -> Operation:
+    equation, runs = site.equation, site.runs
+    reads = tuple(
+        Read(value.origin, elements(variable) * runs)
+        for variable, value in zip(equation.invars, site.operands, strict=True)
+    )
+    makes = tuple(
+        Read(value.origin, elements(variable) * runs)
+        for variable, value in zip(equation.outvars, site.outs, strict=True)
+    )
+    if layer is not None:
+        name, call = layer
+        x, w = reads[1::-1] if call.swapped else reads[:2]
+        data = call.gemm.needs_dw and not call.gemm.needs_dx
+        return Operation("layer", (x, w._replace(operand="w")), makes, name, data, call.gemm.weights)
+    name = equation.primitive.name
+    if name in MADE | RANDOM:
+        return Operation("constant", (), makes)
+    return Operation("slice" if name in CUTS else "view" if name in VIEWS else "work", reads, makes)
+
+
+def _joins(trace: Trace, late: set[int], indices: Sequence[int]) -> Joins:
+    joins: dict[int, Carry | tuple[int, ...]] = {}
+    for origin, join in trace.joins.items():
+        sources = [None if _turns(join.loops, source, late) else source.origin for source in join.sources]
+        if not join.loops:
+            joins[origin] = tuple(source for source in sources if source is not None)
+        elif sources[0] is not None:
+            joins[origin] = Carry(sources[0], sources[1], bisect_left(indices, join.entry), join.trips)
+    return joins
+
+
+def _tied(trace: Trace, calls: Iterable[tuple[str, Call]]) -> tuple[tuple[str, ...], ...]:
+    """The names of the layers that share their weights."""
+    made = trace.made - trace.carried
+    sharing: dict[int, list[str]] = defaultdict(list)
+    for name, call in calls:
+        weights = call.site.operands[0 if call.swapped else 1].origin
+        if weights not in made:
+            sharing[weights].append(name)
+    return tuple(tuple(names) for names in sharing.values() if len(names) > 1)
