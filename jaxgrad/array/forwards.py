@@ -9,7 +9,7 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.base.registry import Names, Registry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forward:
     """A name for a mapping that computes y.
 
@@ -29,6 +29,9 @@ class Forward:
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"Forward({self.name!r})"
 
 
 _REGISTRY: Registry[Forward] = Registry("forward", Forward)

@@ -24,7 +24,7 @@ PeKind = Literal["ws", "os", "interleaved"]
 """What a PE must be able to keep: an operand, a result, or both; one of ``hardware.technology.PE_KINDS``."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Schedule:
     """How a layer's gradients are computed: either what ``runs``, or a choice ``among`` other schedules.
 
@@ -92,6 +92,9 @@ class Schedule:
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"Schedule({self.name!r})"
 
     @property
     def _choice(self) -> str:

@@ -234,6 +234,7 @@ def test_a_record_is_taken_wherever_a_name_is() -> None:
     assert by_name == by_record
     assert hash(by_name) == hash(by_record)
     assert by_name.schedule is X_STAYS
+    assert "schedule=Schedule('x_stays')" in repr(by_name)
     assert pickle.loads(pickle.dumps(by_name)) == by_record
     traced = jax.jit(
         lambda x, w, dy, emulation: emulate(x, w, dy, emulation.array, emulation.schedule), static_argnums=3

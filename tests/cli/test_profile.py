@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxgrad.array import schedules
 from jaxgrad.cli import main
 
 SOURCE = """
@@ -53,6 +54,30 @@ def test_the_table_the_forward_pass_and_the_vector_unit(mine: Path, capsys: pyte
     assert "Forward pass: " in text
     assert "Vector unit, backward: " in text
     assert "mine_to_profile.py:5#1" in text
+
+
+def test_a_schedule_that_the_user_s_file_registers_is_compared(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = """
+from jaxgrad.array import schedules
+from jaxgrad.array.mapping import Mapping, Product
+
+pair = Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")
+schedules.register(schedules.Schedule("x_stays", [pair], description="X in the PEs"))
+"""
+    mine.write_text(SOURCE + own)
+    try:
+        assert main(["profile", f"{mine}:step"]) == 0
+        text = capsys.readouterr().out
+        assert main(["profile", f"{mine}:step", "--json"]) == 0
+        result = json.loads(capsys.readouterr().out)
+    finally:
+        schedules.unregister("x_stays")
+    assert "x_stays" in text
+    assert "X in the PEs" in text
+    assert result["total"]["backward"]["x_stays"]["macs"] == result["total"]["backward"]["interleaved"]["macs"]
+    for layer in result["layers"].values():
+        (ran,) = layer["ran"]["auto"]
+        assert layer["backward"]["auto"] == layer["backward"][ran]
 
 
 @pytest.mark.parametrize("name", ["step", "Names.step"])
