@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import ArrayLike, Float
 
-from jaxgrad.array import execute, forwards, layers, schedules
+from jaxgrad.array import execute, forwards, layers, operands, schedules
 from jaxgrad.array.counters import Counters, check_count
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.array.forwards import Forward
@@ -28,8 +28,6 @@ from jaxgrad.array.schedules import (
 )
 from jaxgrad.base.errors import InputError, either, one_of
 from jaxgrad.hardware import Accelerator, Precision
-
-_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 @dataclass(frozen=True, init=False)
@@ -143,8 +141,8 @@ def forward(
         ValueError: a shape or a dtype will not do.
     """
     _check_emulation(emulation)
-    x, w = _matrix("x", x), _matrix("w", w)
-    _check(x, w)
+    x, w = operands.matrix("x", x), operands.matrix("w", w)
+    operands.check_product(x, w)
     _check_countable(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))
     return _forward(x, w, emulation)
 
@@ -164,11 +162,9 @@ def backward(
         ValueError: a shape or a dtype will not do, or the schedule does not compute what is wanted.
     """
     _check_emulation(emulation)
-    x, w, dy = _matrix("x", x), _matrix("w", w), _matrix("dy", dy)
-    _check(x, w)
-    _same("dy", "rows", dy.shape[0], "x", "rows", x.shape[0])
-    _same("dy", "columns", dy.shape[1], "w", "columns", w.shape[1])
-    _same("dy", "dtype", dy.dtype, "x", "dtype", x.dtype)
+    x, w, dy = operands.matrix("x", x), operands.matrix("w", w), operands.matrix("dy", dy)
+    operands.check_product(x, w)
+    operands.check_cotangent(x, w, dy)
     _can_compute(emulation.schedule, dx=dx, dw=dw)
     gemm = Gemm(x.shape[0], *w.shape)
     _check_countable(gemm, emulation.array, _backward_mappings(gemm, emulation, dx=dx, dw=dw))
@@ -231,8 +227,8 @@ def _backward(
 ) -> tuple[Array | None, Array | None, Counters]:
     gemm = Gemm(x.shape[0], *w.shape)
     dtype = _accumulator(x.dtype)
-    operands = {"x": x, "w": w, "dy": dy}
-    tensors = {name: rounded(name, values, emulation.precision).astype(dtype) for name, values in operands.items()}
+    inputs = {"x": x, "w": w, "dy": dy}
+    tensors = {name: rounded(name, values, emulation.precision).astype(dtype) for name, values in inputs.items()}
     outputs: dict[str, Array] = {}
     mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
     counts = Counters.zero()
@@ -280,36 +276,6 @@ def _updated(counts: Counters, update: dict[str, int]) -> Counters:
 def _accumulator(dtype: Any) -> Any:
     """Sums are kept in float32 at least."""
     return jnp.promote_types(dtype, jnp.float32)
-
-
-def _matrix(field: str, values: Any) -> Array:
-    try:
-        matrix = jnp.asarray(values)
-    except (TypeError, ValueError):
-        problem = f"got {type(values).__name__}"
-        raise InputError(field, values, "give a matrix of floats", problem=problem) from None
-    if matrix.dtype.name not in _DTYPES:
-        raise InputError(
-            field, matrix.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {matrix.dtype}"
-        )
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise InputError(
-            field,
-            matrix.shape,
-            "give a matrix with at least one row and one column",
-            problem=f"got shape {matrix.shape}",
-        )
-    return matrix
-
-
-def _check(x: Array, w: Array) -> None:
-    _same("w", "rows", w.shape[0], "x", "columns", x.shape[1])
-    _same("w", "dtype", w.dtype, "x", "dtype", x.dtype)
-
-
-def _same(field: str, what: str, got: Any, other: str, others: str, wanted: Any) -> None:
-    if got != wanted:
-        raise InputError(field, got, f"give {wanted}, as {other} has {others} {wanted}", problem=f"got {what} {got}")
 
 
 def _check_gemm(gemm: Any) -> None:

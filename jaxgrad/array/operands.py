@@ -1,0 +1,55 @@
+"""What the array's products take: matrices of floats that go together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgrad.base.errors import InputError
+
+_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+def matrix(field: str, values: Any) -> Array:
+    """``values`` as a matrix of floats that has elements.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        given = jnp.asarray(values)
+    except (TypeError, ValueError):
+        problem = f"got {type(values).__name__}"
+        raise InputError(field, values, "give a matrix of floats", problem=problem) from None
+    if given.dtype.name not in _DTYPES:
+        raise InputError(
+            field, given.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {given.dtype}"
+        )
+    if given.ndim != 2 or 0 in given.shape:
+        raise InputError(
+            field,
+            given.shape,
+            "give a matrix with at least one row and one column",
+            problem=f"got shape {given.shape}",
+        )
+    return given
+
+
+def check_product(x: Array, w: Array) -> None:
+    """Refuses matrices that ``y = x w`` can't be computed from."""
+    _same("w", "rows", w.shape[0], "x", "columns", x.shape[1])
+    _same("w", "dtype", w.dtype, "x", "dtype", x.dtype)
+
+
+def check_cotangent(x: Array, w: Array, dy: Array) -> None:
+    """Refuses what is no cotangent of ``y = x w``."""
+    _same("dy", "rows", dy.shape[0], "x", "rows", x.shape[0])
+    _same("dy", "columns", dy.shape[1], "w", "columns", w.shape[1])
+    _same("dy", "dtype", dy.dtype, "x", "dtype", x.dtype)
+
+
+def _same(field: str, what: str, got: Any, other: str, others: str, wanted: Any) -> None:
+    if got != wanted:
+        raise InputError(field, got, f"give {wanted}, as {other} has {others} {wanted}", problem=f"got {what} {got}")
