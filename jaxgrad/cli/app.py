@@ -22,6 +22,7 @@ from jaxgrad.cli.train import train
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Systolic arrays for training, emulated in JAX: train a network on one and read what it cost.",
 )

@@ -292,7 +292,7 @@ def _refuse_changes(config: Config, file: Path | None, overrides: Sequence[Overr
 
 def _train(job: Job, run: runs.Run) -> State:
     from jaxgrad.cli import screen
-    from jaxgrad.cli.training import follow
+    from jaxgrad.cli.epochs import follow
     from jaxgrad.training import loop
     from jaxgrad.training.checkpoints import Checkpoints
 

@@ -80,6 +80,9 @@ def _read(text: str) -> Table:
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError("table", None, f"mend it: {problem}", problem="got something that is no YAML") from None
+    except (ValueError, RecursionError):  # Python's own limits
+        problem = "got a number of thousands of digits, or nesting as deep"
+        raise InputError("table", None, "give pJ by component and action", problem=problem) from None
     tables = tree.get("ERT") if isinstance(tree, dict) else None
     tables = tables.get("tables") if isinstance(tables, dict) else None
     if not isinstance(tables, dict | list):

@@ -109,6 +109,7 @@ def test_full_plans_are_those_of_step_cost() -> None:
         ({"rows": [4, 4]}, "space.rows"),
         ({"schedule": ["interleavd"]}, "space.schedule.0 in F: got 'interleavd'; choose one of"),
         ({"sram_kib": [4]}, "space.sram_kib in F: got"),
+        ({"sram_kib": [1 << 62], "dram_gb_per_s": [1.0]}, "space.sram_kib.0 in F: got 4611686018427387904; give a who"),
         ({"dram_gb_per_s": [-1.0], "sram_kib": [4]}, "space.dram_gb_per_s.0 in F: got -1.0"),
     ],
 )

@@ -49,6 +49,7 @@ def test_numpy_s_integers_become_python_s() -> None:
 
 
 NO_SIZES: list[Any] = [0, -1, 1.5, "1 MB", None, True]
+TOO_LARGE: list[Any] = [(1 << 50) + 1, 1 << 72, 10**4000]
 NO_RATES: list[Any] = [0, 0.0, -22.0, float("nan"), float("inf"), "22", None, True]
 NO_BOOLEANS: list[Any] = [1, 0, None, "no"]
 NO_PLACES: list[Any] = ["sram", "", None, 1]
@@ -66,6 +67,10 @@ REFUSALS = [
         for name in ("x", "w", "dy", "dx", "dw")
         for v in NO_SIZES
     ],
+    *[Refusal(lambda v=v: Memory(v, 1.0), "sram_bytes", str(v)[:50], "at most 1125899906842624") for v in TOO_LARGE],
+    *[Refusal(lambda v=v: parts(x=v), "sram_bytes.x", str(v)[:50], "at most 1125899906842624") for v in TOO_LARGE],
+    *[Refusal(lambda v=v: Memory(1, v), "dram_gb_per_s", repr(v), "at most 1e+09") for v in (1.1e9, 1e308)],
+    *[Refusal(lambda v=v: Memory(1, 1.0, v), "clock_ghz", repr(v), "at most 1e+09") for v in (1.1e9, 1e308)],
     *[Refusal(lambda v=v: Memory(1, v), "dram_gb_per_s", repr(v), "a number above 0") for v in NO_RATES],
     *[Refusal(lambda v=v: Memory(1, 1.0, v), "clock_ghz", repr(v), "a number above 0") for v in NO_RATES],
     *[Refusal(lambda v=v: Memory(1, v), "dram_gb_per_s", repr(v), "whole number of MB/s") for v in UNEVEN],

@@ -253,6 +253,11 @@ def test_text_that_is_no_yaml_is_refused_in_one_line(text: str) -> None:
     assert_refused(Refusal(lambda: read_ert(text, "own"), "own: table", "no YAML", "mend it"))
 
 
+@pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, "x: " + "9" * 5000], ids=["deep", "long"])
+def test_yaml_beyond_python_s_limits_is_refused_in_one_line(text: str) -> None:
+    assert_refused(Refusal(lambda: read_ert(text, "own"), "own: table", "digits, or nesting", "pJ by component"))
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     for name in ("missing.yaml", "binary.yaml", "."):

@@ -38,6 +38,7 @@ def test_there_are_those_that_the_papers_want() -> None:
         ({"machine__memory__dram_gb_per_s": -3.0}, "machine.memory.dram_gb_per_s in F: got -3.0; give a number above"),
         ({"machine__memory__sram_kib": None}, "machine.memory.sram_kib in F: got none"),
         ({"machine__memory__sram_kib": {"x": 1}}, "machine.memory.sram_kib in F: got"),
+        ({"machine__memory__sram_kib": 1 << 62}, "machine.memory.sram_kib in F: got 4611686018427387904; give a whole"),
         ({"machine__precision": {"y": "bf16"}}, "machine.precision in F: got"),
         ({"variant__2__order": "rule"}, "variant.2.order in F: got 'rule' with schedule"),
         ({"machine__memory__sram": 4}, "machine.memory.sram in F: got 4; there is no such key; choose one of sram_kib"),

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from jaxgrad.array.counters import Counters
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.cli.training import follow
+from jaxgrad.cli.epochs import follow
 from jaxgrad.training.loop import Progress
 from jaxgrad.training.step import State, Sums
 
