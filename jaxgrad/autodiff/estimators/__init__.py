@@ -8,5 +8,18 @@ from jaxgrad.autodiff.estimators.exact import EXACT as EXACT
 from jaxgrad.autodiff.estimators.exact import Exact as Exact
 from jaxgrad.autodiff.estimators.rounded import Rounded as Rounded
 from jaxgrad.autodiff.estimators.rounded import rounded as rounded
+from jaxgrad.autodiff.estimators.stored import StoredWords as StoredWords
+from jaxgrad.autodiff.estimators.stored import stored_words as stored_words
 
-__all__ = ["EXACT", "Description", "Estimator", "Exact", "Rounded", "Saved", "describe", "rounded"]
+__all__ = [
+    "EXACT",
+    "Description",
+    "Estimator",
+    "Exact",
+    "Rounded",
+    "Saved",
+    "StoredWords",
+    "describe",
+    "rounded",
+    "stored_words",
+]
