@@ -55,6 +55,12 @@ class Contraction(Hashable, Protocol):
         """Elements of the input that one group's GEMM is made of, where they are not ``batch * in_features``; or 0."""
         ...
 
+    @property
+    def lhs_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def rhs_shape(self) -> tuple[int, ...]: ...
+
     @abstractmethod
     def plain(self, lhs: Array, rhs: Array) -> Array:
         """The operation as XLA does it."""

@@ -75,6 +75,17 @@ class ConvGeneralDilated:
         geometry = self.convolution
         return geometry.batch * math.prod(geometry.image) * (geometry.in_channels // geometry.groups)
 
+    @property
+    def lhs_shape(self) -> tuple[int, ...]:
+        geometry = self.convolution
+        return _placed((geometry.batch, *geometry.image, geometry.in_channels), self.layout.lhs)
+
+    @property
+    def rhs_shape(self) -> tuple[int, ...]:
+        geometry = self.convolution
+        channels = geometry.in_channels // geometry.groups
+        return _placed((*geometry.kernel, channels, geometry.out_channels), self.layout.rhs)
+
     def plain(self, lhs: Array, rhs: Array) -> Array:
         return lax.conv_general_dilated(
             lhs,
@@ -121,3 +132,8 @@ class ConvGeneralDilated:
         return effectual.convolution_backward(
             live, self.layout.weights(rhs), self.layout.output(cotangent), self.convolution
         )
+
+
+def _placed(sizes: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape whose ``axes`` have these sizes."""
+    return tuple(size for _, size in sorted(zip(axes, sizes, strict=True)))

@@ -1,13 +1,13 @@
 """A contraction as GEMMs on the array: what runs at register and tile fidelity.
 
-The rule has rounded the operands and will round the results: in between, parts of a sum stay as they are.
+The emulation has no ``precision``: it is the estimator that rounds operands and results, and parts of a sum stay as
+they are.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -53,7 +53,7 @@ def backward(
 
 
 def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:
-    dtype, emulation = _accumulator(lhs, rhs), replace(emulation, precision=None)
+    dtype = _accumulator(lhs, rhs)
     operands = (contraction.x(lhs.astype(dtype)), contraction.w(rhs.astype(dtype)))
     rows, counters = _each_group(functools.partial(core.forward, emulation=emulation), *operands)
     return contraction.out(rows), counters if emulation.fidelity == "register" else None
@@ -62,7 +62,7 @@ def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulat
 def _backward(
     contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, emulation: Emulation, *, dx: bool, dw: bool
 ) -> tuple[Array | None, Array | None, Counters | None]:
-    dtype, emulation = _accumulator(lhs, rhs, cotangent), replace(emulation, precision=None)
+    dtype = _accumulator(lhs, rhs, cotangent)
 
     def run(x: Array, w: Array, dy: Array) -> tuple[tuple[Array | None, Array | None], Counters]:
         own_dx, own_dw, counters = core.backward(x, w, dy, emulation, dx=dx, dw=dw)

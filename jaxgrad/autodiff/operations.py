@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DimensionNumbers, DotGeneral
+from jaxgrad.autodiff.estimators import EXACT, Estimator
 from jaxgrad.autodiff.rule import contract
 from jaxgrad.autodiff.task import Task
 
@@ -26,6 +27,8 @@ def dot_general(
     precision: Any = None,
     preferred_element_type: DTypeLike | None = None,
     runs: int = 1,
+    estimator: Estimator = EXACT,
+    key: Array | None = None,
 ) -> Float[Array, "..."]:
     """``lax.dot_general(lhs, rhs, dimension_numbers)``, it and its gradients on the array.
 
@@ -38,12 +41,14 @@ def dot_general(
         precision: XLA's, for native fidelity.
         preferred_element_type: type of the output.
         runs: how often the forward product runs for each backward pass: 2 where ``jax.checkpoint`` runs it again.
+        estimator: how the product and its gradients are computed.
+        key: for an estimator that is random.
 
     Raises:
-        ValueError: an operand is not of floats, or its shape has an empty axis.
+        ValueError: an operand is not of floats, its shape has an empty axis, or the estimator lacks its key.
     """
     contraction = DotGeneral.of(lhs, rhs, dimension_numbers, precision, preferred_element_type)
-    return contract(Task(contraction, emulation, runs=runs), lhs, rhs, tap)
+    return contract(Task(contraction, emulation, runs=runs, estimator=estimator), lhs, rhs, tap, key)
 
 
 def conv_general_dilated(
@@ -62,6 +67,8 @@ def conv_general_dilated(
     precision: Any = None,
     preferred_element_type: DTypeLike | None = None,
     runs: int = 1,
+    estimator: Estimator = EXACT,
+    key: Array | None = None,
 ) -> Float[Array, "..."]:
     """``lax.conv_general_dilated``, it and its gradients on the array.
 
@@ -72,11 +79,13 @@ def conv_general_dilated(
         emulation: the array, the schedule and the fidelity.
         precision: XLA's, for native fidelity.
         runs: how often the forward product runs for each backward pass: 2 where ``jax.checkpoint`` runs it again.
+        estimator: how the product and its gradients are computed.
+        key: for an estimator that is random.
         The others are as of ``lax.conv_general_dilated``.
 
     Raises:
-        ValueError: ``lhs_dilation`` or ``batch_group_count`` is not 1 (not emulated), an operand is not of floats, or
-            the shapes do not fit together.
+        ValueError: ``lhs_dilation`` or ``batch_group_count`` is not 1 (not emulated), an operand is not of floats,
+            the shapes do not fit together, or the estimator lacks its key.
     """
     contraction = ConvGeneralDilated.of(
         lhs,
@@ -91,4 +100,4 @@ def conv_general_dilated(
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return contract(Task(contraction, emulation, runs=runs), lhs, rhs, tap)
+    return contract(Task(contraction, emulation, runs=runs, estimator=estimator), lhs, rhs, tap, key)

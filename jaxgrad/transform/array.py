@@ -14,6 +14,7 @@ from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.rounding import rounded
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, lacking
 from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.autodiff.task import Task
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
@@ -38,9 +39,10 @@ def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array, emulation
 
 
 def _product(task: Task, x: Array, w: Array) -> tuple[Array, Counters]:
-    x, w = (task.rounded(name, values) for name, values in zip("xw", vary_alike(x, w), strict=True))
-    out, counters = task.product(x, w)
-    return out, task.count_product(x, w)[0] if counters is None else counters
+    x, w = vary_alike(x, w)
+    out, _, spent = task.product(x, w, None, Wanted.of(x, w, counts=True))
+    assert spent is not None  # it is asked for
+    return out, spent
 
 
 def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) -> tuple[dict[Var, Any], Counters]:
@@ -68,27 +70,27 @@ def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) 
     w = None if dx is None else operand("w", dx.equation.invars[dx.operand])
     dots = step.forward.primitive.name == "dot_general"
     layer = matrices.dots(dx, dw, x, w, dy) if dots else matrices.convolutions(step.forward, x, w, dy)
-    task, operands = Task(layer.contraction, emulation), vary_alike(layer.x, layer.w, layer.dy)
+    operands = vary_alike(layer.x, layer.w, layer.dy)
+    run = Layer(layer.contraction, emulation, Wanted.of(*operands[:2], **wanted, counts=True))
     results: dict[Var, Any] = {}
     if emulation.fidelity == "native":
-        spent = None
+        run.count_gradients(layer.contraction, *operands, **wanted)
         for name, each, other in (("dx", dx, w), ("dw", dw, x)):
             if each is not None:
                 equation = each.equation
                 given = {equation.invars[each.cotangent]: dy, equation.invars[each.operand]: other}
-                results[equation.outvars[0]] = task.rounded(name, bind(equation, given)[0])
+                results[equation.outvars[0]] = rounded(name, bind(equation, given)[0], emulation.precision)
     else:
-        of_x, of_w, spent = task.gradients(*operands, **wanted)
-        for each, other, result in ((dx, dw, of_x), (dw, dx, of_w)):
+        of_x, of_w = run.gradients(layer.contraction, *operands, **wanted)
+        for name, each, other, result in (("dx", dx, dw, of_x), ("dw", dw, dx, of_w)):
             if each is not None and result is not None:
+                result = rounded(name, result, emulation.precision)
                 if dots:
                     result = matrices.dot_result(each, other, result, dw=each is dw)
                 aval: Any = each.equation.outvars[0].aval
                 results[each.equation.outvars[0]] = result.astype(aval.dtype)
-    if spent is None:
-        live = layer.contraction.effectual_forward(layer.x, layer.w)[1]
-        spent = task.count_gradients(live, layer.w, layer.dy, **wanted)
-    return results, spent
+    assert run.spent is not None  # it is asked for
+    return results, run.spent
 
 
 def _check_computes(emulation: Emulation, *, dx: bool, dw: bool) -> None:

@@ -1,0 +1,25 @@
+"""Estimators: how a layer's product and its gradients are computed, what is kept between them, and what that takes."""
+
+from jaxgrad.autodiff.estimators.base import Estimator as Estimator
+from jaxgrad.autodiff.estimators.base import Saved as Saved
+from jaxgrad.autodiff.estimators.description import Description as Description
+from jaxgrad.autodiff.estimators.description import describe as describe
+from jaxgrad.autodiff.estimators.exact import EXACT as EXACT
+from jaxgrad.autodiff.estimators.exact import Exact as Exact
+from jaxgrad.autodiff.estimators.rounded import Rounded as Rounded
+from jaxgrad.autodiff.estimators.rounded import rounded as rounded
+from jaxgrad.autodiff.estimators.stored import StoredWords as StoredWords
+from jaxgrad.autodiff.estimators.stored import stored_words as stored_words
+
+__all__ = [
+    "EXACT",
+    "Description",
+    "Estimator",
+    "Exact",
+    "Rounded",
+    "Saved",
+    "StoredWords",
+    "describe",
+    "rounded",
+    "stored_words",
+]

@@ -1,0 +1,209 @@
+"""A layer's contraction on the array: what an estimator may run there, recorded and counted as it runs.
+
+At native and tile fidelity the counts are the closed form's, which tile by tile counting equals, and the effectual MACs
+are read off the operands as they are: im2col's copies of them are several times as large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import UInt32
+
+from jaxgrad.array import emulation as core
+from jaxgrad.array.counters import Counters, total
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.layers import update
+from jaxgrad.array.manual_axes import vary_alike
+from jaxgrad.array.wide import Wide, add
+from jaxgrad.autodiff import lowered
+from jaxgrad.autodiff.contraction import Contraction
+
+Results: TypeAlias = tuple[Literal["y", "dx", "dw"], ...]
+Live: TypeAlias = UInt32[Array, "..."]
+"""The non-zeros in each row of an x."""
+Operand: TypeAlias = Array | jax.ShapeDtypeStruct
+
+
+class GemmRun(NamedTuple):
+    """GEMMs of one size that run on the array together.
+
+    Args:
+        gemm: that of one group.
+        groups: how many.
+        results: ``("y",)``, or the gradients: ``("dx",)``, ``("dw",)``, or both, by the emulation's schedule.
+        updates: whether its dW is that of the layer's weights, whose update is counted with it.
+    """
+
+    gemm: Gemm
+    groups: int
+    results: Results
+    updates: bool = False
+
+    def count(self, emulation: Emulation) -> Counters:
+        """What it takes in closed form, as for operands without zeros."""
+        if self.results == ("y",):
+            return core.count_forward(self.gemm, emulation.array, emulation.forward).times(self.groups)
+        return core.count(
+            self.gemm,
+            emulation.array,
+            emulation.schedule,
+            weight_update=emulation.weight_update if self.updates else "none",
+            objective=emulation.objective,
+            dx="dx" in self.results,
+            dw="dw" in self.results,
+        ).times(self.groups)
+
+
+def update_apart(runs: Sequence[GemmRun], contraction: Contraction, emulation: Emulation, *, dw: bool) -> Counters:
+    """What the update of a layer's weights takes where no run has given their whole dW: it is put together beside the
+    array, so the update is as ``separate`` has it."""
+    if not dw or emulation.weight_update == "none" or any(run.updates for run in runs):
+        return Counters.zero()
+    return Counters.of(**update("separate", contraction.gemm.sizes, in_array=False)).times(contraction.groups)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Wanted:
+    """Facts that the forward pass learns and the backward pass needs.
+
+    Args:
+        lhs, rhs: the operands' shapes and types.
+        dx, dw: which gradients are wanted.
+        counts: whether anyone asks what they take.
+    """
+
+    lhs: jax.ShapeDtypeStruct
+    rhs: jax.ShapeDtypeStruct
+    dx: bool = False
+    dw: bool = False
+    counts: bool = False
+
+    @classmethod
+    def of(cls, lhs: Array, rhs: Array, *, dx: bool = False, dw: bool = False, counts: bool = False) -> Wanted:
+        shapes = (jax.ShapeDtypeStruct(operand.shape, operand.dtype) for operand in (lhs, rhs))
+        return cls(*shapes, dx=dx, dw=dw, counts=counts)
+
+
+class Layer:
+    """The array, as one pass of one layer has it. Its methods are for the rule's own trace: not for a scan or a vmap
+    that an estimator makes.
+
+    Args:
+        contraction: the layer's own.
+        emulation: on what, and how; operands and results stay as they are, whatever its ``precision``.
+        wanted: of this layer; whether to count.
+
+    Attributes:
+        contraction: the layer's own.
+        lhs, rhs: shapes and types of the layer's operands.
+        dx, dw: which gradients are wanted.
+        runs: what has run, in order.
+    """
+
+    def __init__(self, contraction: Contraction, emulation: Emulation, wanted: Wanted) -> None:
+        self.contraction = contraction
+        self.lhs, self.rhs, self.dx, self.dw, self._counts = wanted.lhs, wanted.rhs, wanted.dx, wanted.dw, wanted.counts
+        self.runs: list[GemmRun] = []
+        self._emulation = replace(emulation, precision=None)
+        self._spent: list[Counters] = []
+
+    def product(self, contraction: Contraction, lhs: Array, rhs: Array) -> tuple[Array, Live | None]:
+        """A product of the layer's contraction or another, and the non-zeros in each row of its x, for ``gradients``
+        of that x; None where they are not known."""
+        lhs, rhs = vary_alike(lhs, rhs)
+        run, spent, live = GemmRun(contraction.gemm, contraction.groups, ("y",)), None, None
+        if self._emulation.fidelity == "native":
+            out = contraction.plain(lhs, rhs)
+        else:
+            out, spent = lowered.forward(contraction, lhs, rhs, self._emulation)
+            out = out.astype(jax.eval_shape(contraction.plain, lhs, rhs).dtype)
+        if self._counts and spent is None:
+            effectual, live = contraction.effectual_forward(lhs, rhs)
+            spent = run.count(self._emulation).with_effectual(effectual)
+        self._add(run, spent)
+        return out, live
+
+    def gradients(
+        self,
+        contraction: Contraction,
+        lhs: Operand,
+        rhs: Operand,
+        cotangent: Array,
+        *,
+        dx: bool,
+        dw: bool,
+        live: Live | None = None,
+    ) -> tuple[Array | None, Array | None]:
+        """The gradients that are asked for of a product, by the emulation's schedule, in the operands' types or that
+        of the array's sums; None for the others.
+
+        Args:
+            contraction: the layer's, or another.
+            lhs, rhs: the operands. Of one that no gradient asked for is made of, x for dX and w for dW, shape and type
+                will do.
+            cotangent: the product's.
+            dx, dw: which ones.
+            live: what ``product`` said of this lhs; it is read off it where not given.
+        """
+        if not (dx or dw):
+            return None, None
+        run = self._gradients(contraction, dx=dx, dw=dw)
+        emulation = replace(self._emulation, weight_update=self._emulation.weight_update if run.updates else "none")
+        lhs, rhs, cotangent = _arrays(lhs, rhs, cotangent)
+        dlhs = drhs = spent = None
+        if emulation.fidelity == "native":
+            if dx:
+                (dlhs,) = jax.linear_transpose(lambda lhs: contraction.plain(lhs, rhs), lhs)(cotangent)
+            if dw:
+                (drhs,) = jax.linear_transpose(lambda rhs: contraction.plain(lhs, rhs), rhs)(cotangent)
+        else:
+            dlhs, drhs, spent = lowered.backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
+        if self._counts and spent is None:
+            spent = self._counted(run, contraction, lhs, rhs, cotangent, live)
+        self._add(run, spent)
+        return dlhs, drhs
+
+    def count_gradients(
+        self, contraction: Contraction, lhs: Operand, rhs: Operand, cotangent: Array, *, dx: bool, dw: bool
+    ) -> None:
+        """Counts ``gradients`` that are computed elsewhere, as XLA does it."""
+        run = self._gradients(contraction, dx=dx, dw=dw)
+        lhs, rhs, cotangent = _arrays(lhs, rhs, cotangent)
+        self._add(run, self._counted(run, contraction, lhs, rhs, cotangent, None))
+
+    @property
+    def spent(self) -> Counters | None:
+        """What all that has run took together; None where no one asks for counts."""
+        return total(self._spent) if self._counts else None
+
+    def _gradients(self, contraction: Contraction, *, dx: bool, dw: bool) -> GemmRun:
+        results: Results = ("dx", "dw") if dx and dw else ("dx",) if dx else ("dw",)
+        updates = dw and contraction == self.contraction and not any(run.updates for run in self.runs)
+        return GemmRun(contraction.gemm, contraction.groups, results, updates)
+
+    def _counted(
+        self, run: GemmRun, contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, live: Live | None
+    ) -> Counters:
+        if live is None:
+            live = contraction.effectual_forward(lhs, rhs)[1]
+        of_dx, of_dw = contraction.effectual_backward(live, rhs, cotangent)
+        effectual: dict[Results, Wide] = {("dx",): of_dx, ("dw",): of_dw}
+        return run.count(self._emulation).with_effectual(effectual.get(run.results, add(of_dx, of_dw)))
+
+    def _add(self, run: GemmRun, spent: Counters | None) -> None:
+        self.runs.append(run)
+        if self._counts and spent is not None:
+            self._spent.append(spent)
+
+
+def _arrays(*operands: Operand) -> tuple[Array, ...]:
+    """The operands, zeros for those whose shape alone is known."""
+    return vary_alike(*(jnp.zeros(o.shape, o.dtype) if isinstance(o, jax.ShapeDtypeStruct) else o for o in operands))
