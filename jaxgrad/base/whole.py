@@ -64,7 +64,7 @@ class Whole:
         """The sum along an axis, or of all elements as a Python int."""
         terms = self.values.size if axis is None else self.values.shape[axis]
         low, high = terms * min(self.low, 0), terms * max(self.high, 0)
-        within = _LEAST <= low and high <= _MOST
+        within = low >= _LEAST and high <= _MOST
         total = (self.values if within else self.values.astype(object)).sum(axis)
         return int(total) if axis is None else Whole(total, low, high) if within else exact(total)
 
@@ -92,19 +92,19 @@ class Whole:
     def __truediv__(self, other: Any) -> Any:
         return self.values.astype(float) / other
 
-    # What follows is on the way of every cost: where the bounds tell at once that 64 bits will do, nothing else is asked.
+    # These are on the way of every cost: where the bounds tell at once that 64 bits will do, nothing else is asked.
 
     def __add__(self, other: Any) -> Any:
         if self._is_word:
             if type(other) is Whole:
                 low, high = self.low + other.low, self.high + other.high
-                if other._is_word and _LEAST <= low and high <= _MOST:
+                if other._is_word and low >= _LEAST and high <= _MOST:
                     return Whole(self.values + other.values, low, high)
             elif type(other) is int:
                 if other == 0:  # as sums begin
                     return self
                 low, high = self.low + other, self.high + other
-                if _LEAST <= min(low, other) and max(high, other) <= _MOST:
+                if min(low, other) >= _LEAST and max(high, other) <= _MOST:
                     return Whole(self.values + other, low, high)
         return _done(operator.add, _added, self, other)
 
@@ -112,11 +112,11 @@ class Whole:
         if self._is_word:
             if type(other) is Whole:
                 low, high = self.low - other.high, self.high - other.low
-                if other._is_word and _LEAST <= low and high <= _MOST:
+                if other._is_word and low >= _LEAST and high <= _MOST:
                     return Whole(self.values - other.values, low, high)
             elif type(other) is int:
                 low, high = self.low - other, self.high - other
-                if _LEAST <= min(low, other) and max(high, other) <= _MOST:
+                if min(low, other) >= _LEAST and max(high, other) <= _MOST:
                     return Whole(self.values - other, low, high)
         return _done(operator.sub, _subtracted, self, other)
 
@@ -195,7 +195,7 @@ def exact(values: Any) -> Whole:
     if values.size == 0:
         return Whole(values.astype(np.int64), 0, 0)
     low, high = int(values.min()), int(values.max())
-    if _LEAST <= low and high <= _MOST:
+    if low >= _LEAST and high <= _MOST:
         return Whole(values.astype(np.int64, copy=False), low, high)
     return Whole(values.astype(object), low, high)
 
@@ -255,12 +255,12 @@ def _done(operation: Callable[[Any, Any], Any], bounds: Callable[[Whole, Whole],
         if bounds is _divided or bounds is _rest:
             _refuse_zero(other)
         low, high = bounds(one, other)
-        if _LEAST <= low and high <= _MOST:
+        if low >= _LEAST and high <= _MOST:
             return Whole(operation(one.values, other.values), low, high)
         one.tighten()
         other.tighten()
         low, high = bounds(one, other)
-        if _LEAST <= low and high <= _MOST:
+        if low >= _LEAST and high <= _MOST:
             return Whole(operation(one.values, other.values), low, high)
         if operation is operator.mul and _small_product(one.values, other.values):
             return exact(np.asarray(one.values * other.values))

@@ -11,7 +11,6 @@ from jaxgrad.array import schedules as known
 from jaxgrad.array.counters import NAMES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
-from jaxgrad.base.arithmetic import exact
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import DRAM_NAMES
@@ -78,7 +77,7 @@ def through_memory(
     answers: dict[str, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
     for dx, dw, weights in dict.fromkeys(problem[4:] for problem in unique):
         group = [problem for problem in unique if problem[4:] == (dx, dw, weights)]
-        stacked = Shapes(*(exact(column) for column in zip(*(problem[:4] for problem in group), strict=True)))
+        stacked = Shapes.of(problem[:4] for problem in group)
         planner = CoresPlanner(machine, stacked, plan_for)
 
         def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:

@@ -67,10 +67,10 @@ def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technol
     ]
     if sweep.search.plans == "coarse":
         layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
-        sizes = [np.array(lengths) for lengths in zip(*chunk.arrays, strict=True)]
+        arrays = _arrays(chunk)
         for question in _questions(chunk, sweep):
             for group in question.groups(layers):
-                bounds.check(question, group, *sizes, rates, chunk.network)
+                bounds.check(question, group, arrays.rows, arrays.cols, rates, chunk.network)
     if known:
         priced = machine(sweep, chunk, known, rows, cols, 1, chunk.dram_gb_per_s[0])
         energy.table(priced)
@@ -136,7 +136,10 @@ def _questions(chunk: Chunk, sweep: Sweep) -> list[Question]:
     """The forward pass, then the gradients by schedule and order."""
     fixed, precision = sweep.machine, Precision.of(chunk.precision)
     asked = [(fixed.forward, "", ""), *((None, name, order) for name in chunk.schedules for order in chunk.orders)]
-    return [Question(*each, chunk.double_buffered, fixed.memory_double_buffered, precision) for each in asked]
+    return [
+        Question(forward, schedule, order, chunk.double_buffered, fixed.memory_double_buffered, precision)
+        for forward, schedule, order in asked
+    ]
 
 
 def _listed(values: Any, chunk: Chunk) -> list[Any]:
