@@ -92,7 +92,7 @@ class Whole:
     def __truediv__(self, other: Any) -> Any:
         return self.values.astype(float) / other
 
-    # What follows is on the way of every cost: where the bounds tell at once that 64 bits will do, nothing else is asked.
+    # These are on the way of every cost: where the bounds tell at once that 64 bits will do, nothing else is asked.
 
     def __add__(self, other: Any) -> Any:
         if self._is_word:

@@ -97,7 +97,7 @@ class CoresPlanner:
         parts, remainders = _cut(self._shapes, axis, self._machine.cores)
         left = np.flatnonzero(remainders.sizes[axis] > 0)
         if axis not in self._planners:
-            both = Shapes(*(concatenate([a, b[left]]) for a, b in zip(parts[:4], remainders[:4], strict=True)))
+            both = _joined(parts, remainders.each(lambda values: values[left]))
             self._planners[axis] = Planner(self._machine, both, self._objective)
         count = len(self._shapes.b)
         plans = plan(self._planners[axis])
@@ -179,6 +179,11 @@ def _cut(shapes: Shapes, axis: str, cores: int) -> tuple[Shapes, Shapes]:
         return Shapes(sizes["b"], sizes["k"], sizes["n"], x_words)
 
     return cut(part), cut(rest)
+
+
+def _joined(one: Shapes, other: Shapes) -> Shapes:
+    b, k, n, x_words = (concatenate(pair) for pair in zip(one[:4], other[:4], strict=True))
+    return Shapes(b, k, n, x_words)
 
 
 def _one(shapes: Shapes, layer: int) -> Shapes:

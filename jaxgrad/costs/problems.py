@@ -11,7 +11,6 @@ from jaxgrad.array.counters import NAMES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import Schedule, choose
-from jaxgrad.base.arithmetic import exact
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
@@ -86,7 +85,7 @@ def through_memory(
     answers: dict[Schedule, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
     for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
         group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
-        stacked = Shapes(*(exact(column) for column in zip(*(problem.shapes[:4] for problem in group), strict=True)))
+        stacked = Shapes.of(problem[:4] for problem in group)
         planner = CoresPlanner(machine, stacked, plan_for)
 
         def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -31,9 +31,14 @@ class Shapes(NamedTuple):
 
     def each(self, function: Callable[[Integer], Integer]) -> Shapes:
         """What ``function`` makes of every number."""
-        own = self[:4]
         share = self.x_share and (function(self.x_share[0]), function(self.x_share[1]))
-        return Shapes(*map(function, own), share)
+        return Shapes(function(self.b), function(self.k), function(self.n), function(self.x_words), share)
+
+    @classmethod
+    def of(cls, layers: Iterable[Sequence[int]]) -> Shapes:
+        """Many layers, (b, k, n, x_words) of each, as arrays that cannot overflow (``arithmetic.exact``)."""
+        b, k, n, x_words = (exact(column) for column in zip(*layers, strict=True))
+        return cls(b, k, n, x_words)
 
     def reduced(self) -> Shapes:
         """The same, of arrays, their ``x_share`` in lowest terms."""

@@ -24,7 +24,7 @@ from jaxgrad.designs.splits import Splits, all_splits, block
 NONE = (1 << 62) - 1
 """Stands for what does not exist, and is more than anything that does."""
 
-_MOST_CASES = 1 << 21  # beyond these a proof is given up
+_MOST_CASES = 1 << 17  # beyond these a proof is given up
 _TOGETHER = 1 << 14
 
 Rates = tuple[tuple[int, int], ...]
@@ -55,8 +55,10 @@ def check(question: Question, group: Group, rows: Any, cols: Any, rates: Sequenc
     layers = _Layers(tuple(zip(*(np.asarray(column).tolist() for column in columns), strict=True)))
     asked = question, group.dx, group.dw, layers, tuple(dict.fromkeys(rates))
     exactly = [(int(np.min(sizes)), int(np.max(sizes))) for sizes in (rows, cols)]
-    # Ranges of powers of two serve for many chunks of designs.
-    widened = [(1 << (low.bit_length() - 1), 1 << (high - 1).bit_length()) for low, high in exactly]
+    # Ranges between powers of 16 serve for many chunks of designs.
+    widened = [
+        (1 << (low.bit_length() - 1) // 4 * 4, 1 << -(-(high - 1).bit_length() // 4) * 4) for low, high in exactly
+    ]
     if _holds(*asked, *widened) or _holds(*asked, *exactly):
         return
     batch = max(int(b) for b in group.shapes.b)
@@ -81,28 +83,31 @@ def _holds(question: Question, dx: bool, dw: bool, layers: _Layers, rates: Rates
         ],
         np.int64,
     ).reshape(-1, 14)  # fmt: skip
+
+    def failing(cases: np.ndarray, rates: Any) -> np.ndarray:
+        some = [cases[start : start + _TOGETHER] for start in range(0, len(cases), _TOGETHER)]
+        return np.concatenate([own[_over(own, question, dx, dw, parts, len(layers.numbers), rates)] for own in some])
+
+    each_rate = [tuple((end, end) for end in rate) for rate in rates]
     seen = 0
     while len(pending):
         seen += len(pending)
         if seen > _MOST_CASES:
             return False
-        over = np.concatenate(
-            [
-                _over(pending[start : start + _TOGETHER], question, dx, dw, parts, len(layers.numbers), rates)
-                for start in range(0, len(pending), _TOGETHER)
-            ]
-        )
-        failed = pending[over]
-        if np.any((failed[:, 10] == failed[:, 11]) & (failed[:, 12] == failed[:, 13])):
+        # All bandwidths at once, and one by one where that does not tell.
+        failed = failing(pending, [tuple((min(ends), max(ends)) for ends in zip(*rates, strict=True))] if rates else [])
+        if len(failed) and len(rates) > 1:
+            failed = failing(failed, each_rate)
+        if len(failed) and len(failing(_corners(failed), each_rate)):
             return False
         pending = _halved(_halved(failed, 10), 12)
     return True
 
 
 def _over(
-    cases: np.ndarray, question: Question, dx: bool, dw: bool, parts: Sequence[Part], layers: int, rates: Rates
+    cases: np.ndarray, question: Question, dx: bool, dw: bool, parts: Sequence[Part], layers: int, rates: Any
 ) -> np.ndarray:
-    """Which cases could pass the limit."""
+    """Which cases could pass the limit; ``rates`` are ranges of cycles and bytes."""
     watch = Watch(len(cases), NONE)
     b, k, n, x_words, some, of, times, *split, rows, to_rows, cols, to_cols = (
         watch.interval(column, column) for column in cases.T[:, :, None]
@@ -113,9 +118,10 @@ def _over(
     often = times * layers
     if not parts:
         for value in direct.counted(question, shapes.sizes, array, dx, dw).values():
-            often * value
+            _tried(often * value)
         return watch.over
-    storage = Storage(0, *(watch.interval(ends, ends) for ends in zip(*rates, strict=True)), question[4])
+    cycles, of_bytes = (watch.interval(*zip(*ends, strict=True)) for ends in zip(*rates, strict=True))
+    storage = Storage(0, cycles, of_bytes, question.memory_double_buffered)
     for part in parts:
         _evaluate(part, shapes, array, storage, question, Splits(*split), often)
     return watch.over
@@ -129,11 +135,15 @@ def _evaluate(
     offer = plans.candidate(part, shapes, own, array, question.precision)
     plans.packed(part, offer)
     exposed = plans.exposed_cycles(part, shapes, own, storage, question.precision)
-    2 * plans.time(offer.compute, exposed, offer.moved_bytes, storage)  # a plan has two parts at most
+    _tried(2 * plans.time(offer.compute, exposed, offer.moved_bytes, storage))  # a plan has two parts at most
     nest = often.watch.interval(0, len(part.nests) - 1)
     found = Found(0, 0, nest, splits)
     for value in plans.counts(part, found, shapes, array, storage, question.precision).values():
-        often * value
+        _tried(often * value)
+
+
+def _tried(_: Interval) -> None:
+    """What the engines compute and the watch has seen."""
 
 
 def _between(low: Interval, high: Interval) -> Interval:
@@ -143,6 +153,14 @@ def _between(low: Interval, high: Interval) -> Interval:
 def _splits(layer: tuple[int, ...], rows: Range, cols: Range) -> list[Splits]:
     b, k, n, *_ = layer
     return list(all_splits({"b": b, "k": -(-k // cols[0]), "n": -(-n // rows[0])}))
+
+
+def _corners(cases: np.ndarray) -> np.ndarray:
+    """The smallest and the largest array of each."""
+    small, large = cases.copy(), cases.copy()
+    small[:, [11, 13]] = cases[:, [10, 12]]
+    large[:, [10, 12]] = cases[:, [11, 13]]
+    return np.concatenate([small, large])
 
 
 def _halved(cases: np.ndarray, at: int) -> np.ndarray:

@@ -39,7 +39,7 @@ class Memories(NamedTuple):
 
 
 def with_memory(
-    question: Question, problems: Problems, arrays: Arrays, memories: Memories, name: str
+    question: Question, problems: Problems, arrays: Arrays, memories: Memories, name: str = "network"
 ) -> tuple[Counts, Any]:
     """Counts of all layers together, and whether all of them fit.
 

@@ -43,6 +43,9 @@ class Watch:
 class Undecided:
     """A comparison of intervals: either way."""
 
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
     def __array_namespace__(self) -> ModuleType:
         return sys.modules[__name__]
 
@@ -117,7 +120,7 @@ class Interval:
         return self * (1 << bits)
 
     def __lt__(self, other: Any) -> Undecided:
-        return Undecided()
+        return Undecided(self.watch)
 
     __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __lt__  # pyright: ignore[reportAssignmentType]
 
@@ -134,9 +137,8 @@ def where(condition: Any, chosen: Any, other: Any) -> Any:
     """What either of the two can be, unless the condition is known."""
     if isinstance(condition, bool):
         return chosen if condition else other
-    if not isinstance(chosen, Interval) and not isinstance(other, Interval):
-        return max(chosen, other)  # of numbers without a watch; both are counts, of which the larger bounds
-    return _hull([*_ends(chosen), *_ends(other)], _watch(chosen, other))
+    (low, high), (other_low, other_high) = _ends(chosen), _ends(other)
+    return Interval(np.minimum(low, other_low), np.maximum(high, other_high), _watch(condition, chosen, other))
 
 
 def atleast_1d(value: Any) -> Any:
@@ -155,6 +157,10 @@ def stack(values: Sequence[Interval]) -> Interval:
     )
 
 
+def asarray(table: Sequence[int]) -> Sequence[int]:
+    return table
+
+
 def take(table: Sequence[int], index: Interval) -> Interval:
     """An entry of a table, whichever it is."""
     return index.watch.interval(min(table), max(table))
@@ -168,7 +174,7 @@ def _ends(value: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _watch(*values: Any) -> Watch:
-    return next(value.watch for value in values if isinstance(value, Interval))
+    return next(value.watch for value in values if isinstance(value, Interval | Undecided))
 
 
 def _hull(ends: Sequence[np.ndarray], watch: Watch) -> Interval:

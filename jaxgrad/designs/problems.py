@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgrad.base.arithmetic import exact
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.programs import LayerGemm
@@ -69,14 +68,14 @@ def problems(gemms: Sequence[LayerGemm], *, patches_in_dram: bool) -> Problems:
     for gemm in gemms:
         b, k, n = gemm.gemm.batch, gemm.gemm.in_features, gemm.gemm.out_features
         x_words = b * k if patches_in_dram else gemm.input_words
-        if max(b * k, x_words, gemm.times) >= 1 << 62:
+        if max(b * k, n, x_words, 2 * (gemm.times + gemm.recomputed) * len(gemms)) >= 1 << 62:
             raise InputError(
                 "batch", b, "counts could pass 64 bits: give less", problem=f"got {b} rows in layer {gemm.path!r}"
             )
         total = often.setdefault((b, k, n, x_words, gemm.needs_dx, gemm.needs_dw), [0, 0])
         total[0] += gemm.times
         total[1] += gemm.times + gemm.recomputed
-    b, k, n, x_words, dx, dw = (np.array(column) for column in zip(*often, strict=True))
+    dx, dw = (np.array(column) for column in zip(*(key[4:] for key in often), strict=True))
     times, forward = (np.array(column, np.int64) for column in zip(*often.values(), strict=True))
-    shapes = Shapes(*(exact(column) for column in (b, k, n, x_words))).reduced()
+    shapes = Shapes.of(key[:4] for key in often).reduced()
     return Problems(shapes.each(lambda values: values.values), times, forward, dx, dw)

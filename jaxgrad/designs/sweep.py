@@ -71,10 +71,10 @@ def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technol
     ]
     if sweep.search.plans == "coarse":
         layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
-        sizes = [np.array(lengths) for lengths in zip(*chunk.arrays, strict=True)]
+        arrays = _arrays(chunk)
         for question in _questions(chunk, sweep):
             for group in question.groups(layers):
-                bounds.check(question, group, *sizes, rates, chunk.network)
+                bounds.check(question, group, arrays.rows, arrays.cols, rates, chunk.network)
     if known:
         priced = machine(sweep, chunk, known, rows, cols, 1, chunk.dram_gb_per_s[0])
         energy.table(priced)

@@ -1,0 +1,128 @@
+"""jaxgrad.designs.bounds and intervals: what passes is exact under jit, what could wrap is refused."""
+
+from __future__ import annotations
+
+import operator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jaxgrad_models
+from jaxgrad.array import layers, schedules
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.base.arithmetic import ceil_div, last_block, maximum, minimum, where
+from jaxgrad.costs.transfers import Shapes, Storage
+from jaxgrad.designs import bounds, direct, engine, intervals, plans
+from jaxgrad.designs.engine import Memories
+from jaxgrad.designs.problems import problems
+from jaxgrad.designs.questions import Arrays, Question
+from jaxgrad.flax import step_gemms
+from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.programs import LayerGemm
+from tests.refusals import Refusal, assert_refused
+
+RANGES = st.tuples(st.integers(-(2**60), 2**60), st.integers(0, 2**60)).map(lambda ends: (ends[0], sum(ends)))
+POSITIVE = st.tuples(st.integers(1, 2**60), st.integers(0, 2**60)).map(lambda ends: (ends[0], sum(ends)))
+
+
+@given(RANGES, POSITIVE, st.data())
+def test_intervals_hold_all_results(one: tuple[int, int], other: tuple[int, int], data: st.DataObject) -> None:
+    watch = intervals.Watch(1, 2.0**300)
+    a, b = (data.draw(st.integers(*ends)) for ends in (one, other))
+    x, y = (watch.interval(*ends) for ends in (one, other))
+    for operation in (operator.add, operator.sub, operator.mul, operator.floordiv, ceil_div, maximum, minimum):
+        found = operation(x, y)
+        assert int(found.low) <= operation(a, b) <= int(found.high), operation
+        found = operation(a, y)
+        assert int(found.low) <= operation(a, b) <= int(found.high), operation
+    found = where(x < y, x, y)
+    assert int(found.low) <= min(a, b) <= int(found.high)
+    length = data.draw(st.integers(b, 2**62))
+    last = last_block(length, y, ceil_div(length, y))
+    assert int(last.low) <= last_block(length, b, ceil_div(length, b)) <= int(last.high)
+
+
+def test_a_watch_sees_each_case() -> None:
+    watch = intervals.Watch(3, 100)
+    column = watch.interval([[5], [10], [99]], [[5], [11], [99]])
+    assert not watch.over.any()
+    assert (column * column).high.tolist() == [[25], [121], [9801]]
+    assert watch.over.tolist() == [False, True, True]
+
+
+@given(
+    b=st.integers(1, 10**10),
+    k=st.integers(1, 10**5),
+    n=st.integers(1, 10**5),
+    rows=st.integers(1, 256),
+    cols=st.integers(1, 256),
+    schedule=st.sampled_from(["interleaved", "sequential"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_without_a_memory_counts_are_exact_or_refused(
+    b: int, k: int, n: int, rows: int, cols: int, schedule: str
+) -> None:
+    own = problems([LayerGemm("large", Gemm(b, k, n), 3, needs_dx=True)], patches_in_dram=True)
+    question = Question(None, schedule, "", False, True, Precision.of("bf16"))
+    (mapping,) = schedules.alternatives(schedule)[0]
+    expected = {
+        name: 3 * count
+        for name, count in layers.counts([mapping], {"b": b, "k": k, "n": n}, Accelerator(rows, cols)).items()
+    }
+    arrays = Arrays(np.array([rows]), np.array([cols]), False)
+    if max(expected.values()) >= bounds.NONE:  # no one is refused in vain
+        call = partial(direct.without_memory, question, own, arrays, "large")
+        assert_refused(Refusal(call, "batch", str(b), "counts could pass 64 bits: give a smaller"))
+        return
+    found = direct.without_memory(question, own, arrays, "large")
+    assert {name: values[0] for name, values in found.items() if values[0]} == {
+        name: count for name, count in expected.items() if count
+    }
+
+
+QUESTION = Question(None, "interleaved", "k_major", False, True, Precision.of("bf16"))
+ARRAYS = Arrays(np.array([16, 256]), np.array([256, 16]), False)
+MEMORIES = Memories(np.array([1 << 18, 1 << 25]), np.array([1, 1000]), np.array([25, 33333]), True)
+
+
+@pytest.mark.parametrize("batch", [1, 10**4, 10**5])
+def test_with_a_memory_counts_are_exact(batch: int) -> None:
+    """Those of the plan that was chosen, again in Python ints."""
+    b, k, n = batch * 56 * 56, 1152, 256
+    own = problems([LayerGemm("large", Gemm(b, k, n), 1, needs_dx=True, x_words=b * 128)], patches_in_dram=False)
+    found, fits = engine.with_memory(QUESTION, own, ARRAYS, MEMORIES, "large")
+    assert fits.all()
+    (part,), at = QUESTION.plans(True, True)[0], (1, 1, 0)
+    usable, rate = int(MEMORIES.usable_bytes[at[1]]), (int(MEMORIES.cycles[at[2]]), int(MEMORIES.of_bytes[at[2]]))
+    counts = {name: values.values[at] for name, values in found[part.phase].items()}
+    assert counts["macs"] == 2 * b * k * n
+    array = Accelerator(int(ARRAYS.rows[at[0]]), int(ARRAYS.cols[at[0]]))
+    storage, precision = Storage(usable, *rate), QUESTION.precision
+    tried = [
+        plans.counts(part, plans.Found(0, 0, nest, splits), Shapes(b, k, n, b * 128), array, storage, precision)
+        for nest in range(len(part.nests))
+        for splits in bounds.all_splits({"b": b, "k": -(-k // array.cols), "n": -(-n // array.rows)})
+    ]  # fmt: skip
+    assert {name: int(value) for name, value in counts.items() if value} in [
+        {name: value for name, value in each.items() if value} for each in tried
+    ]
+
+
+def test_what_could_wrap_is_refused() -> None:
+    own = problems([LayerGemm("large", Gemm(10**14, 1152, 256), 1, needs_dx=True)], patches_in_dram=False)
+    assert_refused(
+        Refusal(lambda: engine.with_memory(QUESTION, own, ARRAYS, MEMORIES, "large"), "batch", str(10**14), "smaller")
+    )
+
+
+def test_a_large_batch_of_a_network_is_not_refused() -> None:
+    """ResNet-50 at batch 4096, of which the largest number is far below 2^62."""
+    images = jax.ShapeDtypeStruct((4096, *jaxgrad_models.INPUT_SHAPES["resnet50"]), jnp.float32)
+    own = problems(step_gemms(jaxgrad_models.abstract("resnet50"), images), patches_in_dram=False)
+    sides, rates = np.arange(16, 257, 16), [(1, 25), (1, 2400)]
+    bounds.check(QUESTION, own.whole, sides, sides, rates, "resnet50")
