@@ -97,7 +97,7 @@ class CoresPlanner:
         parts, remainders = _cut(self._shapes, axis, self._machine.cores)
         left = np.flatnonzero(remainders.sizes[axis] > 0)
         if axis not in self._planners:
-            both = Shapes(*(concatenate([a, b[left]]) for a, b in zip(parts[:4], remainders[:4], strict=True)))
+            both = Shapes(*(concatenate([a, b[left]]) for a, b in zip(parts.numbers, remainders.numbers, strict=True)))
             self._planners[axis] = Planner(self._machine, both, self._objective)
         count = len(self._shapes.b)
         plans = plan(self._planners[axis])

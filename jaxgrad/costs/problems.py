@@ -86,7 +86,9 @@ def through_memory(
     answers: dict[Schedule, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
     for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
         group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
-        stacked = Shapes(*(exact(column) for column in zip(*(problem.shapes[:4] for problem in group), strict=True)))
+        stacked = Shapes(
+            *(exact(column) for column in zip(*(problem.shapes.numbers for problem in group), strict=True))
+        )
         planner = CoresPlanner(machine, stacked, plan_for)
 
         def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:

@@ -29,11 +29,15 @@ class Shapes(NamedTuple):
     x_words: Integer
     x_share: tuple[Integer, Integer] | None = None
 
+    @property
+    def numbers(self) -> tuple[Integer, Integer, Integer, Integer]:
+        """All but ``x_share``, which follows from them."""
+        return self.b, self.k, self.n, self.x_words
+
     def each(self, function: Callable[[Integer], Integer]) -> Shapes:
         """What ``function`` makes of every number."""
-        own = self[:4]
         share = self.x_share and (function(self.x_share[0]), function(self.x_share[1]))
-        return Shapes(*map(function, own), share)
+        return Shapes(*map(function, self.numbers), share)
 
     def reduced(self) -> Shapes:
         """The same, of arrays, their ``x_share`` in lowest terms."""
