@@ -59,12 +59,12 @@ def search(
         terminal.print(f"{config}: {space.title}. {_planned(len(tasks), space)}", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
-        work = design_search.Work(space, config, kept)
-        whole = design_sweep.Work(space, config, kept) if exhaustive else None
+        work = design_search.SearchWork(space, config, kept)
+        whole = design_sweep.SweepWork(space, config, kept) if exhaustive else None
     again = typed("search", config, out=out, store=None if store == KEPT else store)
     with resumable(f"what is done is kept; go on with: {again}{' --exhaustive' if exhaustive else ''}"):
         outcomes = _searched(work)
-        table = design_sweep.merged(compute(whole, whole.chunks)) if whole else None
+        table = design_sweep.merged(compute(whole, whole.parts)) if whole else None
     rows = [
         _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
         for task, outcome in zip(tasks, outcomes, strict=True)
@@ -121,13 +121,13 @@ def _sought(sweep: Sweep) -> str:
     return _NAMES[wanted.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
 
 
-def _searched(work: design_search.Work) -> list[Outcome]:
+def _searched(work: design_search.SearchWork) -> list[Outcome]:
     from jaxgrad.cli import progress, screen
 
     followed = progress.follow(
-        work.tasks,
+        work.parts,
         screen.console(),
-        total=len(work.tasks),
+        total=len(work.parts),
         label=lambda task: f"{task.network}, batch {task.batch}, {task.kind.schedule}",
     )
     return [work.compute(task) for task in followed]

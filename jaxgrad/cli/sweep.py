@@ -86,15 +86,15 @@ def sweep(
         terminal.print(f"{config}: {space.title}. {space.points:,} points in {count} chunks", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
-        work = design_sweep.Work(space, config, kept)
-    numbers = range(len(work.chunks)) if shard is None else range(shard.number - 1, len(work.chunks), shard.of)
+        work = design_sweep.SweepWork(space, config, kept)
+    numbers = range(len(work.parts)) if shard is None else range(shard.number - 1, len(work.parts), shard.of)
     options = {"out": out, "store": None if store == KEPT else store}
     with resumable(f"what is done is kept; go on with: {typed('sweep', config, **options, shard=shard)}"):
-        tables = compute(work, [work.chunks[number] for number in numbers])
+        tables = compute(work, [work.parts[number] for number in numbers])
     if shard is not None:
-        left = sum(not work.is_done(chunk) for chunk in work.chunks)
+        left = sum(not work.is_done(chunk) for chunk in work.parts)
         merging = typed("sweep", config, **options)
-        rest = f"{left} of {len(work.chunks)} are left" if left else f"none is left: {merging} merges them"
+        rest = f"{left} of {len(work.parts)} are left" if left else f"none is left: {merging} merges them"
         terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
         return 0
     table = design_sweep.merged(tables)
@@ -115,7 +115,7 @@ def sweep(
     return 0
 
 
-def compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
+def compute(work: design_sweep.SweepWork, chunks: Sequence[Any]) -> list[Table]:
     """The chunks' tables."""
     from jaxgrad.cli import progress, screen
 
