@@ -1,9 +1,9 @@
 """Arithmetic that costs are written in: one formula for Python ints, arrays of integers, and real numbers.
 
 Python ints know no overflow, and neither do arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
-``jax.enable_x64``; bounds on them come of the same formulas, given intervals (``designs.intervals``). Of real numbers
-(a float, or arrays of them) a quotient is rounded up smoothly, so that a formula becomes its own relaxation:
-continuous, and to be differentiated (``designs.relaxed``).
+``jax.enable_x64``; bounds on them come of the same formulas, evaluated on intervals (``designs.intervals``). Of real
+numbers (a float, or arrays of them) a quotient is rounded up by a differentiable ceiling, so that a formula becomes its
+own relaxation: continuous, and to be differentiated (``designs.relaxed``).
 """
 
 from __future__ import annotations

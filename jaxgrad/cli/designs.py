@@ -8,24 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table as Screen
-from rich.text import Text
-
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, whole, write_text
 from jaxgrad.designs.sweep import Table
-from jaxgrad.reports.numbers import short
+from jaxgrad.reports.quantities import of_column
+from jaxgrad.reports.screen import PlainTable
 
-_RESULTS = {
-    "cycles": "cycles",
-    "dram_bytes": "DRAM\n[bytes]",
-    "energy_pj": "energy\n[uJ]",
-    "area_um2": "area\n[mm2]",
-    "edp_js": "EDP\n[nJ s]",
-}
+_RESULTS = ("cycles", "dram_bytes", "energy_pj", "area_um2", "edp_js")
 _DESIGNS = {"double_buffered": "double\nbuffered", "sram_kib": "SRAM\n[KiB]", "dram_gb_per_s": "DRAM\n[GB/s]"}
-_SCALES = {"energy_pj": 1e6, "area_um2": 1e6, "edp_js": 1e-9}
 
 
 def as_csv(table: Table) -> str:
@@ -68,8 +58,8 @@ def writer(path: Path) -> Callable[[Path, Table], None]:
 
 
 def on_screen(
-    title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], results: Sequence[str] = tuple(_RESULTS)
-) -> Screen:
+    title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], results: Sequence[str] = _RESULTS
+) -> PlainTable:
     """Designs, a line each.
 
     Args:
@@ -78,27 +68,15 @@ def on_screen(
         rows: the designs, by name: these and their results.
         results: the results to show, where the designs have them.
     """
-    table = Screen(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    table = PlainTable(title)
     results = [name for name in results if rows and name in rows[0]]
     for name in names:
-        table.add_column(Text(_DESIGNS.get(name, name)), justify="right", no_wrap=True)
-    for name in results:
-        table.add_column(Text(_RESULTS[name]), justify="right", no_wrap=True)
+        table.add_column(_DESIGNS.get(name, name), justify="right", no_wrap=True)
+    shown = {name: of_column(name, [row[name] for row in rows]) for name in results}
+    for quantity in shown.values():
+        table.add_column(quantity.label.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for row in rows:
-        cells = [str(row[name]) for name in names]
-        table.add_row(*cells, *(_written(name, row[name]) for name in results))
+        table.add_row(
+            *(str(row[name]) for name in names), *(quantity.written(row[name]) for name, quantity in shown.items())
+        )
     return table
-
-
-def _written(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    scaled = value / _SCALES.get(name, 1)
-    return short(round(scaled)) if scaled >= 1000 else f"{scaled:.3g}"

@@ -181,9 +181,9 @@ def profile(
         terminal.print(
             schedules.report(cost, _CHOSEN, array, measured=False, of=called, layers_in="the output of --json")
         )
-    terminal.print("\n".join(_totals(own, cost)), highlight=False)
+    terminal.print("\n".join(_totals(own, cost)))
     for note in own.notes:
-        terminal.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
+        terminal.print(f"note: {note}", soft_wrap=True)
     return 0
 
 

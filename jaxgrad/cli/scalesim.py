@@ -217,9 +217,9 @@ def _from_model(
         _show(title, result, [], [])
     terminal = screen.console()
     for note in record["notes"]:
-        terminal.print(f"note: {note}", markup=False)
+        terminal.print(f"note: {note}")
     for each in files:
-        terminal.print(str(each), markup=False, soft_wrap=True)
+        terminal.print(str(each), soft_wrap=True)
     return 0
 
 
@@ -299,7 +299,7 @@ def _show(title: str, result: Result, notes: list[str], files: list[Path]) -> No
     for line in tables.meanings(result.corrections):
         terminal.print(line, soft_wrap=False)
     for note in notes:
-        terminal.print(f"note: {note}", markup=False)
+        terminal.print(f"note: {note}")
     if files:
         names = ", ".join(path.name for path in files)
-        terminal.print(f"\nIn {files[0].parent}: {names}", markup=False, soft_wrap=True)
+        terminal.print(f"\nIn {files[0].parent}: {names}", soft_wrap=True)

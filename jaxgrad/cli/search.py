@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from jaxgrad.studies.design_search import Outcome, Task, Truth
 
 _NAMES = {"cycles": "cycles", "energy": "energy", "area": "area", "edp": "energy-delay product"}
-_UNITS = {"cycles": ("cycles", 1.0), "energy": ("energy [uJ]", 1e-6), "area": ("area [mm2]", 1e-6),
-          "edp": ("EDP [nJ s]", 1e9)}  # fmt: skip
 
 
 def search(
@@ -46,6 +44,7 @@ def search(
     from jaxgrad.base.files import check_folder
     from jaxgrad.cli import cache, designs, screen
     from jaxgrad.designs import schema
+    from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
     from jaxgrad.studies.store import Store
 
@@ -60,17 +59,17 @@ def search(
         terminal.print(f"{config}: {space.title}. {_planned(len(tasks), space)}", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
-        work = design_search.Work(space, config, kept)
-        whole = design_sweep.Work(space, config, kept) if exhaustive else None
+        work = design_search.SearchWork(space, config, kept)
+        whole = design_sweep.SweepWork(space, config, kept) if exhaustive else None
     again = typed("search", config, out=out, store=None if store == KEPT else store)
     with resumable(f"what is done is kept; go on with: {again}{' --exhaustive' if exhaustive else ''}"):
         outcomes = _searched(work)
-        table = design_sweep.merged(compute(whole, whole.chunks)) if whole else None
+        table = design_sweep.merged(compute(whole, whole.parts)) if whole else None
     rows = [
         _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
         for task, outcome in zip(tasks, outcomes, strict=True)
     ]
-    terminal.print(f"[bold]{space.title}[/bold]: {_planned(len(tasks), space)}")
+    terminal.print(headed(space.title, f": {_planned(len(tasks), space)}"))
     files = [table_file]
     with terminal.status("writing"):
         write(table_file, _all(rows, space))
@@ -122,13 +121,13 @@ def _sought(sweep: Sweep) -> str:
     return _NAMES[wanted.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
 
 
-def _searched(work: design_search.Work) -> list[Outcome]:
+def _searched(work: design_search.SearchWork) -> list[Outcome]:
     from jaxgrad.cli import progress, screen
 
     followed = progress.follow(
-        work.tasks,
+        work.parts,
         screen.console(),
-        total=len(work.tasks),
+        total=len(work.parts),
         label=lambda task: f"{task.network}, batch {task.batch}, {task.kind.schedule}",
     )
     return [work.compute(task) for task in followed]
@@ -207,19 +206,27 @@ def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
 def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Path]:
     from jaxgrad.designs.schema import COLUMNS
     from jaxgrad.reports import plots
+    from jaxgrad.reports.quantities import of_column
 
-    label, scale = _UNITS[sweep.descent.objective]
     column = COLUMNS[sweep.descent.objective]
     descents, found, best = {}, {}, {}
     for row in rows:
         kind = " ".join(_written(each) for each in row.kind(sweep).items())
-        descents[kind] = [[math.exp(loss) * scale for loss in losses] for losses in row.outcome.losses]
+        descents[kind] = [list(map(math.exp, losses)) for losses in row.outcome.losses]
         if row.outcome.best is not None:
-            found[kind] = row.outcome.designs[column][row.outcome.best] * scale
+            found[kind] = row.outcome.designs[column][row.outcome.best]
         if row.truth is not None and row.truth.best is not None:
-            best[kind] = row.truth.best[column] * scale
-    title = f"{name}: descents to the least {_sought(sweep)}"
-    return plots.descents(descents, found, path, title, y_label=f"relaxed {label}", best=best)
+            best[kind] = row.truth.best[column]
+    quantity = of_column(column, [*found.values(), *best.values()])
+    size = quantity.unit.size
+    return plots.descents(
+        {kind: [[value / size for value in descent] for descent in own] for kind, own in descents.items()},
+        {kind: value / size for kind, value in found.items()},
+        path,
+        f"{name}: descents to the least {_sought(sweep)}",
+        y_label=f"relaxed {quantity.label}",
+        best={kind: value / size for kind, value in best.items()},
+    )
 
 
 def _written(each: tuple[str, Any]) -> str:

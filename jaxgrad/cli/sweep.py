@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from jaxgrad.studies import design_sweep
 
 _SHOWN = 12  # designs of a front on the screen
-_DRAWN = 3000  # points of a figure, besides the front
 
 
 class Shard(NamedTuple):
@@ -72,7 +71,8 @@ def sweep(
     from jaxgrad.base.files import check_folder, write_text
     from jaxgrad.cli import cache, designs, screen
     from jaxgrad.designs import schema
-    from jaxgrad.studies import design_sweep
+    from jaxgrad.reports.screen import headed
+    from jaxgrad.studies import design_pictures, design_sweep
     from jaxgrad.studies.store import Store
 
     cache.turn_on()
@@ -86,19 +86,19 @@ def sweep(
         terminal.print(f"{config}: {space.title}. {space.points:,} points in {count} chunks", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
-        work = design_sweep.Work(space, config, kept)
-    numbers = range(len(work.chunks)) if shard is None else range(shard.number - 1, len(work.chunks), shard.of)
+        work = design_sweep.SweepWork(space, config, kept)
+    numbers = range(len(work.parts)) if shard is None else range(shard.number - 1, len(work.parts), shard.of)
     options = {"out": out, "store": None if store == KEPT else store}
     with resumable(f"what is done is kept; go on with: {typed('sweep', config, **options, shard=shard)}"):
-        tables = compute(work, [work.chunks[number] for number in numbers])
+        tables = compute(work, [work.parts[number] for number in numbers])
     if shard is not None:
-        left = sum(not work.is_done(chunk) for chunk in work.chunks)
+        left = sum(not work.is_done(chunk) for chunk in work.parts)
         merging = typed("sweep", config, **options)
-        rest = f"{left} of {len(work.chunks)} are left" if left else f"none is left: {merging} merges them"
+        rest = f"{left} of {len(work.parts)} are left" if left else f"none is left: {merging} merges them"
         terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
         return 0
     table = design_sweep.merged(tables)
-    terminal.print(f"[bold]{space.title}[/bold]: {space.points:,} points")
+    terminal.print(headed(space.title, f": {space.points:,} points"))
     files = [table_file]
     with terminal.status("writing"):
         write(table_file, table)
@@ -106,7 +106,8 @@ def sweep(
             name = f"{table_file.stem}_{network}_batch{batch}"
             own_front = table_file.with_name(f"{name}_front.csv")
             write_text(own_front, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
-            files += [own_front, *_draw(own_front.with_suffix(""), table, rows, network, batch)]
+            figure = own_front.with_suffix("")
+            files += [own_front, *design_pictures.front(figure, table, rows, network, batch, space.pareto.objectives)]
             terminal.print(_front(table, rows, network, batch, space.pareto.objectives))
             if len(rows) > _SHOWN:
                 terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")
@@ -114,7 +115,7 @@ def sweep(
     return 0
 
 
-def compute(work: design_sweep.Work, chunks: Sequence[Any]) -> list[Table]:
+def compute(work: design_sweep.SweepWork, chunks: Sequence[Any]) -> list[Table]:
     """The chunks' tables."""
     from jaxgrad.cli import progress, screen
 
@@ -138,27 +139,3 @@ def _front(table: Table, rows: Sequence[int], network: str, batch: int, objectiv
     names = [name for name in table if name not in fixed and len(set(table[name])) > 1]
     title = f"{network}, batch {batch}: Pareto front of {', '.join(objectives)}"
     return designs.on_screen(title, names, [{name: table[name][row] for name in table} for row in shown])
-
-
-def _draw(path: Path, table: Table, rows: Sequence[int], network: str, batch: int) -> list[Path]:
-    """Area against cycles: the front, and as many other points as a figure can show."""
-    from jaxgrad.reports import plots
-
-    if "area_um2" not in table:
-        return []
-    own = [i for i in range(len(table["network"])) if (table["network"][i], table["batch"][i]) == (network, batch)]
-    own = [i for i in own if table["cycles"][i] is not None and table["area_um2"][i] is not None]
-    some = sorted({*own[:: max(1, len(own) // _DRAWN)], *(i for i in rows if table["area_um2"][i] is not None)})
-    points = [
-        plots.Point(
-            f"{table['rows'][i]}x{table['cols'][i]} {table['schedule'][i]}"
-            + (f", {table['sram_kib'][i]} KiB" if "sram_kib" in table else ""),
-            table["area_um2"][i] / 1e6,
-            table["cycles"][i],
-        )
-        for i in some
-    ]
-    if not points:
-        return []
-    title = f"{network}, batch {batch}: area and cycles ({len(points):,} of {len(own):,} points)"
-    return plots.pareto(points, path, title)

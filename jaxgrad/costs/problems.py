@@ -85,7 +85,7 @@ def through_memory(
     answers: dict[Schedule, dict[Problem, Answer]] = {schedule: {} for schedule in orders}
     for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
         group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
-        stacked = Shapes.of(problem[:4] for problem in group)
+        stacked = Shapes.of(problem.shapes.numbers for problem in group)
         planner = CoresPlanner(machine, stacked, plan_for)
 
         def each(plans: list[Partition | Unfit], group: list[Problem] = group) -> Iterator[tuple[Problem, Partition]]:

@@ -29,10 +29,16 @@ class Shapes(NamedTuple):
     x_words: Integer
     x_share: tuple[Integer, Integer] | None = None
 
+    @property
+    def numbers(self) -> tuple[Integer, Integer, Integer, Integer]:
+        """All but ``x_share``, which follows from them."""
+        return self.b, self.k, self.n, self.x_words
+
     def each(self, function: Callable[[Integer], Integer]) -> Shapes:
         """What ``function`` makes of every number."""
         share = self.x_share and (function(self.x_share[0]), function(self.x_share[1]))
-        return Shapes(function(self.b), function(self.k), function(self.n), function(self.x_words), share)
+        b, k, n, x_words = map(function, self.numbers)
+        return Shapes(b, k, n, x_words, share)
 
     @classmethod
     def of(cls, layers: Iterable[Sequence[int]]) -> Shapes:

@@ -51,7 +51,7 @@ def check(question: Question, group: Group, rows: Any, cols: Any, rates: Sequenc
         ValueError: 64 bits might not do, in one line.
     """
     x_share = group.shapes.x_share or (group.shapes.x_words, group.shapes.x_words)
-    columns = (*group.shapes[:4], *x_share, question.times(group))
+    columns = (*group.shapes.numbers, *x_share, question.times(group))
     layers = _Layers(tuple(zip(*(np.asarray(column).tolist() for column in columns), strict=True)))
     asked = question, group.dx, group.dw, layers, tuple(dict.fromkeys(rates))
     exactly = [(int(np.min(sizes)), int(np.max(sizes))) for sizes in (rows, cols)]

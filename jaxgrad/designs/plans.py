@@ -264,7 +264,7 @@ def tried(
     rows, cols = np.asarray(arrays.rows), np.asarray(arrays.cols)
     parts = [part for plan in choices for part in plan]
     lists: list[np.ndarray] = []
-    for b, k, n, x_words in zip(*shapes[:4], strict=True):
+    for b, k, n, x_words in zip(*shapes.numbers, strict=True):
         one = Shapes(int(b), int(k), int(n), int(x_words))
         tiles = {"b": one.b, "k": ceil_div(one.k, int(cols.min())), "n": ceil_div(one.n, int(rows.min()))}
         every = np.array(list(all_splits(tiles)), np.int64)

@@ -139,9 +139,11 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
 def _questions(chunk: Chunk, sweep: Sweep) -> list[Question]:
     """The forward pass, then the gradients by schedule and order."""
     fixed, precision = sweep.machine, Precision.of(chunk.precision)
-    back = map(schedules.find, chunk.schedules)
-    asked = [(forwards.find(fixed.forward), "", ""), *((None, *each) for each in itertools.product(back, chunk.orders))]
-    return [Question(*each, chunk.double_buffered, fixed.memory_double_buffered, precision) for each in asked]
+    forward = Question(
+        forwards.find(fixed.forward), "", "", chunk.double_buffered, fixed.memory_double_buffered, precision
+    )
+    backward = itertools.product(map(schedules.find, chunk.schedules), chunk.orders)
+    return [forward, *(forward._replace(forward=None, schedule=each, order=order) for each, order in backward)]
 
 
 def _listed(values: Any, chunk: Chunk) -> list[Any]:

@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from jaxgrad.array.counters import ACCESSES
 from jaxgrad.base.files import whole
 from jaxgrad.costs import LayerCost, StepCost, accesses, time_cycles
-from jaxgrad.reports.numbers import short
+from jaxgrad.reports.numbers import short, tick
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.style import DPI, colours, schedule_label
 
 _KIND_COLOURS = {
@@ -43,7 +44,7 @@ _LAYERS_A_PAGE = 24
 
 def training_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> Path:
     """Loss and accuracy of each epoch, on the training and the test images."""
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    figure = Page(3.6)
     loss, accuracy = figure.subplots(1, 2)
     epochs = [record["epoch"] for record in records]
     for part, colour, marker in (("train", "#0072B2", "o"), ("test", "#D55E00", "s")):
@@ -66,7 +67,7 @@ def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
     layers = _costliest(cost)
     if len(layers) < len(cost.layers):
         title += f"\nthe {len(layers)} costliest of {len(cost.layers)} layers"
-    figure = Figure(figsize=(8, 1.4 + 0.16 * len(layers) * (len(cost.schedules) + 1.2)), layout="constrained")
+    figure = Page(1.4 + 0.16 * len(layers) * (len(cost.schedules) + 1.2))
     axes: Axes = figure.subplots()
     places = np.arange(len(layers))
     height, colour = 0.84 / len(cost.schedules), colours(cost.schedules)
@@ -84,7 +85,7 @@ def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
     axes.set_ylim(len(layers) - 0.5, -0.5)
     _make_room(axes)
     axes.set_xlabel("cycles, backward pass")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncols=len(cost.schedules), frameon=False)
@@ -95,7 +96,7 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
     """SRAM accesses of the backward pass of all layers: a bar a schedule, stacked by what is read or written."""
     totals = {schedule: cost.total(schedule) for schedule in cost.schedules}
     kinds = [kind for kind in ACCESSES if any(counts[kind] for counts in totals.values())]
-    figure = Figure(figsize=(8, 1.9 + 0.42 * len(totals)), layout="constrained")
+    figure = Page(1.9 + 0.42 * len(totals))
     axes: Axes = figure.subplots()
     places = np.arange(len(totals))
     left = np.zeros(len(totals))
@@ -125,7 +126,7 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
     axes.invert_yaxis()
     _make_room(axes)
     axes.set_xlabel("SRAM accesses, backward pass [words]")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)

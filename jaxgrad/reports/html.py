@@ -12,6 +12,7 @@ import jinja2
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import write_text
+from jaxgrad.reports import numbers
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
@@ -47,7 +48,7 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Which columns hold numbers and nothing else."""
-        columns = [[written(row[index]) for row in self.rows] for index in range(len(self.headers))]
+        columns = [[numbers.cell(row[index]) for row in self.rows] for index in range(len(self.headers))]
         return [bool(cells) and all(_is_number(cell) for cell in cells) for cells in columns]
 
 
@@ -85,22 +86,11 @@ def write(path: Path, title: str, sections: Sequence[Section]) -> Path:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["written"] = written
+    environment.filters["written"] = numbers.cell
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     images = {figure.path: _inlined(figure.path) for figure in _figures(sections)}
     text = template.render(title=title, sections=sections, images=images)
     return write_text(path, text)
-
-
-def written(cell: Cell) -> str:
-    """A cell as text: integers exact, other numbers to four digits at least."""
-    if cell is None:
-        return "-"
-    if isinstance(cell, str | bool):
-        return str(cell)
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
 
 
 def _is_number(text: str) -> bool:

@@ -1,8 +1,39 @@
-"""How a report writes numbers."""
+"""How a report writes numbers: the one place for it."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _PREFIXES = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+_NONE = "-"
+
+
+class Unit(NamedTuple):
+    """A unit to write quantities in.
+
+    Args:
+        name: such as ``mJ``.
+        size: how many of the unit that the quantities are given in make one of it.
+    """
+
+    name: str
+    size: float
+
+    def written(self, value: float) -> str:
+        """Three significant digits, without the unit, which a header or an axis says."""
+        return f"{value / self.size:.3g}"
+
+    def quantity(self, value: float) -> str:
+        """Three significant digits and the unit: 207 mJ."""
+        return f"{self.written(value)} {self.name}"
+
+
+_ENERGIES = (Unit("MJ", 1e18), Unit("kJ", 1e15), Unit("J", 1e12), Unit("mJ", 1e9), Unit("uJ", 1e6), Unit("nJ", 1e3))
+
+
+def energy_unit(largest_pj: float) -> Unit:
+    """The unit in which the largest of some energies, in pJ, has one to three digits before the point."""
+    return next((unit for unit in _ENERGIES if largest_pj >= unit.size), Unit("pJ", 1.0))
 
 
 def short(value: int) -> str:
@@ -15,13 +46,26 @@ def short(value: int) -> str:
     return str(value)
 
 
-def ratio(value: int, reference: int) -> str:
+def measured(value: float | None) -> str:
+    """Three significant digits, from 1000 on with an SI prefix; a dash for None."""
+    if value is None:
+        return _NONE
+    return short(round(value)) if value >= 1000 else f"{value:.3g}"
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """So many digits after the point; a dash for None."""
+    return _NONE if value is None else f"{value:.{digits}f}"
+
+
+def ratio(value: float, reference: float) -> str:
     """``value / reference`` with two decimals; a dash where there is nothing to divide by."""
-    return f"{value / reference:.2f}" if reference else "-"
+    return fixed(value / reference if reference else None, 2)
 
 
-def percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f}%" if whole else "-"
+def percent(part: float, whole: float, digits: int = 0) -> str:
+    """``part`` of ``whole``; a dash where there is no whole."""
+    return f"{100 * part / whole:.{digits}f}%" if whole else _NONE
 
 
 def saving(value: int, reference: int) -> str:
@@ -30,3 +74,26 @@ def saving(value: int, reference: int) -> str:
     if f"{abs(change):.1f}" == "0.0":
         return "no fewer"
     return f"{abs(change):.1f}% {'more' if change > 0 else 'fewer'}"
+
+
+def tick(value: float, _: int = 0) -> str:
+    """A number at an axis's tick: from 1000 on with an SI prefix, unless that takes more digits than the number."""
+    exact = f"{value:g}"
+    if abs(value) < 1000:
+        return exact
+    for size, prefix in _PREFIXES:
+        text = f"{value / size:g}"
+        if abs(float(text)) >= 1:
+            return text + prefix if len(text + prefix) <= len(exact) else exact
+    return exact
+
+
+def cell(value: str | int | float | None) -> str:
+    """A cell of a wide table: texts as they are, integers exact, other numbers to four digits at least."""
+    if value is None:
+        return _NONE
+    if isinstance(value, str | bool):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from jaxgrad.array.schedules import known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.hardware import Accelerator
-from jaxgrad.reports import figures, tables
+from jaxgrad.reports import figures, screen, tables
 from jaxgrad.reports.numbers import saving
 from jaxgrad.reports.style import schedule_label
 
@@ -53,14 +54,14 @@ def report(
         *_machine(cost, chosen, steps),
         _legend(cost, chosen, measured=measured),
         "",
-        _verdict(cost, chosen) + hidden,
+        Text(_verdict(cost, chosen) + hidden),
     )
 
 
 def write_tables(path: Path, cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) -> Path:
     """The report with every layer, as a text file."""
     with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
-        Console(file=file, width=_FILE_WIDTH).print(report(cost, chosen, array, measured=measured, whole=True))
+        screen.console(file=file, width=_FILE_WIDTH).print(report(cost, chosen, array, measured=measured, whole=True))
     return path
 
 

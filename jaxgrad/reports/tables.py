@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rich import box
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +11,8 @@ from rich.text import Text
 from jaxgrad.array.counters import ACCESSES
 from jaxgrad.costs import Counts, StepCost, Summary, accesses, time_cycles
 from jaxgrad.programs import LayerGemm
-from jaxgrad.reports.numbers import percent, ratio, short
+from jaxgrad.reports.numbers import energy_unit, percent, ratio, short
+from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import schedule_label
 
 # What each counter counts: its unit and its meaning.
@@ -58,7 +58,7 @@ _ENERGY_PARTS = {
 
 def counters_table(counts: Counts, title: str) -> Table:
     """One set of counters, exact, with what each one means."""
-    table = _table(title)
+    table = PlainTable(title)
     table.add_column("counter", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit")
@@ -73,12 +73,12 @@ def counters_table(counts: Counts, title: str) -> Table:
 
 def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
     """Cycles, accesses and MACs of the backward pass, layer by layer, each schedule with its ratio to ``chosen``."""
-    table = _table(title)
+    table = PlainTable(title)
     table.add_column("layer", no_wrap=True)
     table.add_column("schedule", no_wrap=True)
     sparse = has_zeros(cost)
     for header in ("cycles", "ratio", "accesses\n[words]", "ratio", "MACs", *(["effectual\nMACs"] if sparse else [])):
-        table.add_column(Text(header), justify="right", no_wrap=True)
+        table.add_column(header, justify="right", no_wrap=True)
     for labels, block in _blocks(cost, layers=layers):
         base = block[chosen]
         for label, schedule in zip(labels, cost.schedules, strict=True):
@@ -107,7 +107,7 @@ def has_zeros(cost: StepCost) -> bool:
 def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
     """SRAM accesses of the backward pass in words, layer by layer and kind by kind; kinds that never occur left out."""
     kinds = [kind for kind in ACCESSES if any(cost.total(schedule)[kind] for schedule in cost.schedules)]
-    table = _table(title, gap=2 if len(kinds) <= 6 else 1)
+    table = PlainTable(title, gap=2 if len(kinds) <= 6 else 1)
     table.add_column("layer", no_wrap=True)
     table.add_column("schedule", no_wrap=True)
     for kind in kinds:
@@ -126,14 +126,14 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
     has_memory = any(own.dram_bytes_per_cycle is not None for own in summaries.values())
     energies = {schedule: _energy_parts(step.energy_pj) for schedule, step in steps.items()}
     parts = [name for name in _ENERGY_PARTS if any(own.get(name) for own in energies.values())]
-    unit, size = _energy_unit(max((sum(own.values()) for own in energies.values()), default=0.0))
-    table = _table(title, gap=1)
+    unit = energy_unit(max((sum(own.values()) for own in energies.values()), default=0.0))
+    table = PlainTable(title, gap=1)
     table.add_column("schedule", no_wrap=True)
     headers = ["cycles", "ratio", *(["stalls", "DRAM\n[bytes]"] if has_memory else [])]
     if parts:
-        headers += [*(f"{name}\n[{unit}]" for name in parts), f"all\n[{unit}]", "ratio"]
+        headers += [*(f"{name}\n[{unit.name}]" for name in parts), f"all\n[{unit.name}]", "ratio"]
     for header in headers:
-        table.add_column(Text(header), justify="right", no_wrap=True)
+        table.add_column(header, justify="right", no_wrap=True)
     for schedule, step in steps.items():
         base = steps[chosen]
         cells = [short(step.time_cycles), ratio(step.time_cycles, base.time_cycles)]
@@ -141,8 +141,8 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
             cells += [short(step.counts.get("stall_cycles", 0)), short(step.dram_bytes)]
         if parts:
             total, reference = (sum(energies[name].values()) for name in (schedule, chosen))
-            cells += [*(f"{energies[schedule][name] / size:.3g}" for name in parts), f"{total / size:.3g}"]
-            cells.append(f"{total / reference:.2f}" if reference else "-")
+            cells += [*(unit.written(energies[schedule][name]) for name in parts), unit.written(total)]
+            cells.append(ratio(total, reference))
         table.add_row(schedule_label(schedule), *cells, style="bold" if schedule == chosen else None)
     return table
 
@@ -156,24 +156,19 @@ def _energy_parts(energy_pj: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def _energy_unit(largest_pj: float) -> tuple[str, float]:
-    """The unit in which an energy has few digits before the point, in pJ."""
-    return next((each for each in (("J", 1e12), ("mJ", 1e9), ("uJ", 1e6)) if largest_pj >= each[1]), ("nJ", 1e3))
-
-
 def legend(meanings: Mapping[str, str]) -> Table:
     """What the words in a table mean."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
     for word, meaning in meanings.items():
-        table.add_row(word, meaning)
+        table.add_row(Text(word), Text(meaning))
     return table
 
 
 def note(text: str) -> Padding:
     """A paragraph under a table."""
-    return Padding(text, (0, 0, 1, 0))
+    return Padding(Text(text), (0, 0, 1, 0))
 
 
 def _blocks(cost: StepCost, *, layers: bool) -> Iterator[tuple[list[str], Mapping[str, Counts]]]:
@@ -201,11 +196,3 @@ def _sizes(layer: LayerGemm) -> str:
     gemm = layer.gemm
     times = f" x{layer.times}" if layer.times > 1 else ""
     return f"{gemm.batch}x{gemm.in_features}x{gemm.out_features}{times}"
-
-
-def _table(title: str, *, gap: int = 2) -> Table:
-    """An empty table, ``gap`` spaces between its columns: the box makes one of them."""
-    padding = (0, gap - 1, 0, 0)
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=padding
-    )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgrad.designs import search
-from jaxgrad.designs import sweep as engine
 from jaxgrad.designs.goal import within_limits
 from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.search import Found, Sought
-from jaxgrad.designs.space import Chunk, Kind, kinds, technology, workloads
+from jaxgrad.designs.space import Chunk, Kind, kinds, workloads
 from jaxgrad.designs.sweep import Table
 from jaxgrad.hardware import Technology
-from jaxgrad.studies.compute import demand
-from jaxgrad.studies.store import Store
+from jaxgrad.studies.work import Work
 
 WITHIN = 1.01
 """A descent has found the best if its end costs at most so many times as much."""
@@ -73,43 +70,30 @@ class Outcome(NamedTuple):
         return [abs(about / cost - 1) for about, cost in pairs if cost is not None]
 
 
-class Work:
-    """A search's tasks, checked: what can't be costed is refused before anything runs.
+class SearchWork(Work[Task, Outcome]):
+    """A search's tasks."""
 
-    Args:
-        sweep: from ``file``.
-        file: where it is from; paths in it are relative to its folder.
-        store: where results are kept.
+    kind = "searches"
 
-    Raises:
-        ValueError: a network's counts could pass 64 bits, or a design can't be built.
-    """
+    def planned(self) -> list[Task]:
+        return tasks(self.sweep)
 
-    def __init__(self, sweep: Sweep, file: Path, store: Store) -> None:
-        self._sweep, self._store = sweep, store
-        self.technology = technology(sweep, file.parent)
-        self.tasks = tasks(sweep)
-        extremes = [tuple(pick(values) for values in sweep.axes.values()) for pick in (min, max)]
-        for task in self.tasks:
-            engine.check(task.chunk(sweep, extremes), sweep, self._gemms(task), self.technology)
+    def extent(self, part: Task) -> Chunk:
+        return part.chunk(self.sweep, [tuple(pick(axis) for axis in self.sweep.axes.values()) for pick in (min, max)])
 
-    def compute(self, task: Task) -> Outcome:
-        """A task's outcome, from the store if it is there."""
-        spec = {
-            "task": [task.workload, task.batch, task.kind],
-            "sweep": self._sweep.model_dump(include={"space", "machine", "search", "descent"}),
+    def spec(self, part: Task) -> dict[str, Any]:
+        return {
+            "task": [part.workload, part.batch, part.kind],
+            "sweep": self.sweep.model_dump(include={"space", "machine", "search", "descent"}),
             "technology": repr(self.technology),
         }
-        kept = self._store.cached("searches", spec, lambda: outcome(self._search(task), self._sweep)._asdict())
+
+    def run(self, part: Task) -> dict[str, Any]:
+        sought = Sought(part.kind, part.workload, part.batch, self.sweep, self.gemms(part), self.technology)
+        return outcome(search.search(sought), self.sweep)._asdict()
+
+    def read(self, kept: dict[str, Any]) -> Outcome:
         return Outcome(**kept)
-
-    def _search(self, task: Task) -> Found:
-        return search.search(
-            Sought(task.kind, task.workload, task.batch, self._sweep, self._gemms(task), self.technology)
-        )
-
-    def _gemms(self, task: Task) -> list[Any]:
-        return demand({**task.workload, "batch": task.batch, "vector": False}, self._store).gemms
 
 
 def tasks(sweep: Sweep) -> list[Task]:

@@ -4,60 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxgrad.designs import sweep as engine
 from jaxgrad.designs.pareto import front
-from jaxgrad.designs.schema import COLUMNS, Sweep
-from jaxgrad.designs.space import Chunk, chunks, technology
+from jaxgrad.designs.schema import COLUMNS
+from jaxgrad.designs.space import Chunk, chunks
 from jaxgrad.designs.sweep import Table
-from jaxgrad.studies.compute import demand
-from jaxgrad.studies.store import Store
+from jaxgrad.studies.work import Work
 
 
-class Work:
-    """A sweep's chunks, checked: what can't be costed is refused before anything runs.
+class SweepWork(Work[Chunk, Table]):
+    """A sweep's chunks; the result of each is the table of its designs."""
 
-    Args:
-        sweep: from ``file``.
-        file: where it is from; paths in it are relative to its folder.
-        store: where results are kept.
+    kind = "designs"
 
-    Raises:
-        ValueError: a network's counts could pass 64 bits, or a design can't be built.
-    """
+    def planned(self) -> list[Chunk]:
+        return chunks(self.sweep)
 
-    def __init__(self, sweep: Sweep, file: Path, store: Store) -> None:
-        self._sweep, self._store = sweep, store
-        self._technology = technology(sweep, file.parent)
-        self.chunks = chunks(sweep)
-        for chunk in self.chunks:
-            engine.check(chunk, sweep, self._gemms(chunk), self._technology)
+    def extent(self, part: Chunk) -> Chunk:
+        return part
 
-    def is_done(self, chunk: Chunk) -> bool:
-        return self._store.has("designs", self._spec(chunk))
-
-    def compute(self, chunk: Chunk) -> Table:
-        """A chunk's table, from the store if it is there."""
-        return self._store.cached(
-            "designs",
-            self._spec(chunk),
-            lambda: engine.compute(chunk, self._sweep, self._gemms(chunk), self._technology),
-        )
-
-    def _gemms(self, chunk: Chunk) -> list[Any]:
-        return demand({**chunk.workload, "batch": chunk.batch, "vector": False}, self._store).gemms
-
-    def _spec(self, chunk: Chunk) -> dict[str, Any]:
+    def spec(self, part: Chunk) -> dict[str, Any]:
         return {
-            "chunk": asdict(chunk),
-            "machine": self._sweep.machine.model_dump(),
-            "plans": self._sweep.search.plans,
-            "technology": repr(self._technology),
+            "chunk": asdict(part),
+            "machine": self.sweep.machine.model_dump(),
+            "plans": self.sweep.search.plans,
+            "technology": repr(self.technology),
         }
+
+    def run(self, part: Chunk) -> Table:
+        return engine.compute(part, self.sweep, self.gemms(part), self.technology)
+
+    def read(self, kept: Table) -> Table:
+        return kept
 
 
 def merged(tables: Sequence[Table]) -> Table:

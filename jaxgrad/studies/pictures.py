@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from jaxgrad.costs import Summary
 from jaxgrad.reports import plots
+from jaxgrad.reports.numbers import Unit
 from jaxgrad.reports.plots.phases import STEP
+from jaxgrad.reports.quantities import Quantity
 from jaxgrad.studies import compare
 from jaxgrad.studies.compare import Comparison, Row
 from jaxgrad.studies.schema import Experiment
@@ -148,26 +150,23 @@ def _published(
 def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
     """Area against cycles, where several areas are known; where batches differ, cycles over the batch."""
     many = any("workload.batch" in axis.keys for axis in experiment.sweep)
+    of = (" a row" if experiment.workload.layers else " an image") if many else ""
+    quantities = (Quantity("area", Unit("mm2", 1.0)), Quantity(f"clock cycles{of}", Unit("cycles", 1.0)))
     for network, own in _by_network(rows):
         points = [
             plots.Point(
                 ", ".join([row.point.variant, *(f"{axis} {label}" for axis, label in row.point.at.items())]),
-                row.values["area"] or 0.0,
-                (row.values["cycles"] or 0.0) / (row.point.spec["batch"] if many else 1),
-                row.values["energy"],
+                (row.values["area"], (row.values["cycles"] or 0.0) / (row.point.spec["batch"] if many else 1)),
             )
             for row in own
             if row.values["area"] is not None
         ]
-        if len({point.area_mm2 for point in points}) > 1:
+        if len({area for _, (area, _) in points}) > 1:
             yield Picture(
                 _file(network, "pareto"),
-                f"{network}: area against clock cycles, and the Pareto front",
+                f"{network}: area against clock cycles, and the Pareto-optimal designs",
                 lambda path, points=points, network=network: plots.pareto(
-                    points,
-                    path,
-                    f"{network}: area and cycles",
-                    cycles_of=("a row" if experiment.workload.layers else "an image") if many else "",
+                    points, path, f"{network}: area and cycles", quantities
                 ),
             )
 

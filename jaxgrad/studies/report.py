@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-from rich.console import Console
 
 import jaxgrad
 from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.interop import accelergy
-from jaxgrad.reports import html
+from jaxgrad.reports import html, screen
 from jaxgrad.studies import spreadsheets, tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row
 from jaxgrad.studies.pictures import pictures
@@ -31,7 +30,7 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     write_text(written[0], spreadsheets.phases_csv(experiment, rows))
     write_text(written[1], spreadsheets.layers_csv(experiment, rows))
     write_text(written[2], json.dumps(_data(experiment, rows, comparisons), indent=1))
-    console = Console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
+    console = screen.console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
     with console.capture() as text:
         console.print(tables.screen(experiment, rows, comparisons, brief=False))
     write_text(written[3], text.get())
@@ -61,7 +60,7 @@ def _write_accelergy(folder: Path, experiment: Experiment, rows: Sequence[Row]) 
             texts["ART"] = accelergy.write_art(machine, variant.schedule)
         for kind, text in texts.items():
             path = folder / f"{number}_{kind}.yaml"
-            write_text(path, f"# {variant.name}: {experiment.title}\n{text}")
+            write_text(path, f"# {' '.join(f'{variant.name}: {experiment.title}'.split())}\n{text}")
             written.append(path)
     return written
 
@@ -137,7 +136,7 @@ def _data(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Com
                 "values": dict(row.values),
                 "ratios": dict(row.ratios),
                 "phases": [
-                    {"phase": part.phase, "counts": part.counts, "energy_pj": part.energy_pj}
+                    {"phase": part.phase, "counts": spreadsheets.counted(part), "energy_pj": part.energy_pj}
                     for part in row.summary.phases
                 ],
             }

@@ -1,4 +1,8 @@
-"""An experiment's results as CSV files: exact numbers, units in the headers."""
+"""An experiment's results as CSV files: exact numbers, units in the headers.
+
+``cycles`` are all clock cycles wherever they stand: those in which the array is busy and those in which it waits for
+DRAM, ``busy_cycles`` and ``stall_cycles``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jaxgrad.costs import accesses
+from jaxgrad.costs import PhaseSummary, accesses
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.schema import Experiment
 
@@ -15,18 +19,18 @@ from jaxgrad.studies.schema import Experiment
 def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
     """Every phase of every point: all counters, bytes, energies and areas."""
     phases = [part for row in rows for part in row.summary.phases]
-    counters = sorted({name for part in phases for name, count in part.counts.items() if count})
+    counters = sorted({name for part in phases for name, count in counted(part).items() if count} - {"cycles"})
     components = sorted({name for part in phases for name in part.energy_pj})
     header = [
         *("network", *(axis.name for axis in experiment.sweep), "variant", "rows", "cols", "cores", "phase"),
-        *("time_cycles", "dram_bytes", *counters, *(f"{name}_energy_pj" for name in components)),
+        *("cycles", "dram_bytes", *counters, *(f"{name}_energy_pj" for name in components)),
         *("pes_area_um2", "sram_area_um2"),
     ]
     lines = [
         [
             *(row.point.network, *row.point.at.values(), row.point.variant),
             *(row.point.machine.array.rows, row.point.machine.array.cols, row.point.machine.cores, part.phase),
-            *(part.time_cycles, part.dram_bytes, *(part.counts.get(name, 0) for name in counters)),
+            *(part.time_cycles, part.dram_bytes, *(counted(part).get(name, 0) for name in counters)),
             *(part.energy_pj.get(name, "") for name in components),
             *(row.summary.area_um2.get(name, "") for name in ("pes", "sram")),
         ]
@@ -40,13 +44,13 @@ def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
     """Every layer of every point: shapes, and cycles, traffic and energy of each phase."""
     header = [
         *("network", *(axis.name for axis in experiment.sweep), "variant", "layer", "gemms_BxKxN", "phase", "macs"),
-        *("cycles", "stall_cycles", "sram_words", "dram_bytes", "energy_pj", "utilisation_percent"),
+        *("cycles", "busy_cycles", "stall_cycles", "sram_words", "dram_bytes", "energy_pj", "utilisation_percent"),
     ]
     lines = [
         [
             *(row.point.network, *row.point.at.values(), row.point.variant, layer.path),
             " ".join(f"{b}x{k}x{n}" + (f"*{times}" if times > 1 else "") for b, k, n, times in layer.shapes),
-            *(part.phase, part.counts["macs"], part.counts["cycles"], part.counts.get("stall_cycles", 0)),
+            *(part.phase, *(counted(part)[name] for name in ("macs", "cycles", "busy_cycles", "stall_cycles"))),
             *(accesses(part.counts), part.dram_bytes, sum(part.energy_pj.values()) if part.energy_pj else ""),
             f"{100 * part.utilisation(row.summary.pes):.2f}",
         ]
@@ -55,6 +59,13 @@ def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
         for part in layer.phases
     ]
     return _written([header, *lines])
+
+
+def counted(part: PhaseSummary) -> dict[str, int]:
+    """A phase's counts as files name them."""
+    stalls = part.counts.get("stall_cycles", 0)
+    cycles = {"cycles": part.time_cycles, "busy_cycles": part.time_cycles - stalls, "stall_cycles": stalls}
+    return {**part.counts, **cycles}
 
 
 def _written(lines: Iterable[Sequence[Any]]) -> str:

@@ -50,7 +50,7 @@ class Store:
         """Keeps a result.
 
         Raises:
-            ValueError: it can't be written (a full disk, say).
+            InputError: it can't be written (a full disk, say).
         """
         path, body = self.path(kind, spec), json.dumps(result).encode()
         try:

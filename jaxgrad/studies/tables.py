@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jaxgrad.reports.numbers import short
+from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short
+from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import PHASES, phase_of
 from jaxgrad.studies.compare import UNITS, Comparison, Row
 from jaxgrad.studies.schema import Experiment
@@ -19,7 +19,7 @@ _HEADERS: Mapping[str, str] = {
     "cycles": "cycles",
     "accesses": "SRAM\n[words]",
     "dram_bytes": "DRAM\n[bytes]",
-    "energy": "energy\n[uJ]",
+    "energy": "energy\n[{energy}]",
     "area": "area\n[mm2]",
 }
 Cells = tuple[list[str], list[list[str]]]
@@ -42,14 +42,14 @@ def screen(
         parts.append(_rich(*shares, "Where the cycles go"))
     areas = list(iso_areas(rows))
     if areas:
-        parts += [*areas, ""]
+        parts += [*map(Text, areas), ""]
     whole = run_totals(experiment, rows)
     if whole:
         parts.append(_rich(*whole, "Whole training, forward to update"))
     if comparisons:
         title = f"Published, and ours: ratios over {experiment.baseline}; the deviation is in points of it"
         parts.append(_rich(*published(comparisons), title))
-        parts += [f"{index}: {text}" for index, text in sources(comparisons).items()]
+        parts += [Text(f"{index}: {text}") for index, text in sources(comparisons).items()]
     if experiment.notes:
         parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
     return Group(*parts)
@@ -68,10 +68,13 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
         known = [name for name in known if name == "cycles" or {_ratio(row.ratios[name]) for row in rows} != {"1.000"}]
     with_array = not brief or len({_array(row) for row in rows}) > 1
     axes = [axis.name for axis in experiment.sweep]
+    unit = energy_unit(1e6 * max((row.values["energy"] or 0.0 for row in rows), default=0.0))
     headers = ["network", *axes, "variant", *(["array"] if with_array else [])]
     for name in known:
         shown = not brief or name == "cycles"
-        headers += [_HEADERS[name], "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
+        headers += (
+            [_HEADERS[name].format(energy=unit.name), "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
+        )
     headers.append("busy\nPEs")
     cells: list[list[str]] = []
     for group, own in groupby(rows, key=lambda row: row.point.group):
@@ -81,10 +84,12 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
             line = [network if first else "", *(label if first else "" for _, label in at), row.point.variant]
             line += [_array(row)] if with_array else []
             for name in known:
-                value = [_value(row.values[name])] if not brief or name == "cycles" else []
-                line += [*value, _ratio(row.ratios[name])]
+                if not brief or name == "cycles":
+                    value = row.values[name]
+                    line.append(unit.written(1e6 * value) if name == "energy" and value else measured(value))
+                line.append(_ratio(row.ratios[name]))
             part = row.summary.select(experiment.compare)
-            line.append(f"{100 * part.utilisation(row.summary.pes):.0f}%")
+            line.append(percent(part.utilisation(row.summary.pes), 1))
             cells.append(line)
     return headers, cells
 
@@ -102,7 +107,7 @@ def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
     phases = [phase for phase in PHASES if any(own.get(phase) for own in cycles)]
     cells = []
     for row, own in zip(rows, cycles, strict=True):
-        shares = [f"{100 * own[phase] / sum(own.values()):.1f}%" if phase in own else "-" for phase in phases]
+        shares = [percent(own[phase], sum(own.values()), 1) if phase in own else "-" for phase in phases]
         cells.append([row.point.network, row.point.variant, *shares])
     return ["network", "variant", *(PHASES[phase].label for phase in phases)], _said_once(cells)
 
@@ -128,6 +133,12 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
     if workload.images is None:
         return None
     epochs = workload.epochs or 1
+    steps = [-(-workload.images // row.point.spec["batch"]) for row in rows]
+    energies = [
+        epochs * count * sum(row.summary.select("step").energy_pj.values())
+        for row, count in zip(rows, steps, strict=True)
+    ]
+    unit = energy_unit(max(energies, default=0.0))
     headers = [
         "network",
         "variant",
@@ -135,25 +146,23 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         "steps\nan epoch",
         "cycles\nan epoch",
         f"cycles of\n{epochs} epochs",
-        "energy of\nall [MJ]",
+        f"energy of\nall [{unit.name}]",
         "hours\nof all",
     ]
     cells = []
-    for row in rows:
+    for row, count, energy_pj in zip(rows, steps, energies, strict=True):
         part = row.summary.select("step")
-        steps = -(-workload.images // row.point.spec["batch"])
         clock = row.summary.clock_ghz
-        energy_mj = sum(part.energy_pj.values()) * steps * epochs / 1e18
         cells.append(
             [
                 row.point.network,
                 row.point.variant,
                 short(part.time_cycles),
-                f"{steps:,}",
-                short(part.time_cycles * steps),
-                short(part.time_cycles * steps * epochs),
-                f"{energy_mj:.3g}" if part.energy_pj else "-",
-                f"{part.time_cycles * steps * epochs / (clock * 3.6e12):.3g}" if clock else "-",
+                f"{count:,}",
+                short(part.time_cycles * count),
+                short(part.time_cycles * count * epochs),
+                unit.written(energy_pj) if part.energy_pj else "-",
+                measured(part.time_cycles * count * epochs / (clock * 3.6e12) if clock else None),
             ]
         )
     return headers, _said_once(cells)
@@ -230,23 +239,15 @@ def _deviation(comparison: Comparison) -> str:
     return f"{100 * comparison.deviation:+.1f}%"
 
 
-def _value(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return short(round(value)) if value >= 1000 else f"{value:.3g}"
-
-
 def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return fixed(value, 3)
 
 
 def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    table = PlainTable(title)
     words = {"network", "variant", "quantity", "array", ""}
     for header in headers:
-        table.add_column(Text(header), justify="left" if header in words else "right", no_wrap=header not in words)
+        table.add_column(header, justify="left" if header in words else "right", no_wrap=header not in words)
     for index, line in enumerate(cells):
         if index and line[0] and headers[0] == "network":
             table.add_section()

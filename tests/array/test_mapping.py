@@ -142,14 +142,17 @@ def test_what_is_in_the_pes_together() -> None:
     assert swapped.results == INTERLEAVED.results == ("dx", "dw")
 
 
+DY: Any = "dy"
+NO_PRODUCTS: Any = ("ws", "dx")
+AT_ONCE: Any = "at once"
 NO_MAPPINGS: list[tuple[Any, str, str, str]] = [
     (lambda: Product("xs", "dx"), "dataflow", "'xs'", "choose one of ws, os"),
-    (lambda: Product("ws", "dy"), "result", "'dy'", "choose one of y, dx, dw"),
+    (lambda: Product("ws", DY), "result", "'dy'", "choose one of y, dx, dw"),
     (lambda: Mapping((), "bnk"), "products", "()", "at least one Product"),
-    (lambda: Mapping(("ws", "dx"), "bnk"), "products", "('ws', 'dx')", "at least one Product"),
+    (lambda: Mapping(NO_PRODUCTS, "bnk"), "products", "('ws', 'dx')", "at least one Product"),
     (lambda: Mapping((Product("ws", "dx"),), "bn"), "axes", "'bn'", "the letters b, k and n"),
     (lambda: Mapping((Product("ws", "dx"),), "spq"), "axes", "'spq'", "the letters b, k and n"),
-    (lambda: Mapping((Product("ws", "dx"),), "bnk", "at once"), "order", "'at once'", "alternate, in turn"),
+    (lambda: Mapping((Product("ws", "dx"),), "bnk", AT_ONCE), "order", "'at once'", "alternate, in turn"),
 ]
 """What is called, and as of ``Refusal`` the field, what is shown and the remedy."""
 

@@ -66,7 +66,7 @@ def test_hints_keep_the_options(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxgrad.studies.design_sweep.Work.compute", interrupt)
+    monkeypatch.setattr("jaxgrad.studies.work.Work.compute", interrupt)
     assert main([*typed, "--shard", "1/2"]) == 130
     said = "go on with: jaxgrad sweep space.toml --out 'my table.csv' --store kept --shard 1/2"
     assert capsys.readouterr().err.strip().endswith(said)

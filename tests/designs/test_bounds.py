@@ -69,7 +69,7 @@ def test_without_a_memory_counts_are_exact_or_refused(
 ) -> None:
     own = problems([LayerGemm("large", Gemm(b, k, n), 3, needs_dx=True)], patches_in_dram=True)
     question = Question(None, schedule, "", False, True, Precision.of("bf16"))
-    (mapping,) = schedules.alternatives(schedule)[0]
+    (mapping,) = schedules.find(schedule).alternatives()[0]
     expected = {
         name: 3 * count
         for name, count in layers.counts([mapping], {"b": b, "k": k, "n": n}, Accelerator(rows, cols)).items()

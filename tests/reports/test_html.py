@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgrad.reports.html import Figure, Section, Table, write, written
+from jaxgrad.reports.html import Figure, Section, Table, write
 from tests.refusals import Refusal, assert_refused
 
 EVIL = "<script>alert('x')</script> & \"more\""
@@ -108,12 +108,6 @@ def test_columns_of_numbers_stand_at_the_right(tmp_path: Path, sections: list[Se
 )  # fmt: skip
 def test_what_counts_as_a_number(cells: tuple, numeric: bool) -> None:
     assert Table(["a"], [[cell] for cell in cells]).numeric == [numeric]
-
-
-def test_numbers_are_written_with_their_thousands_apart() -> None:
-    assert [written(cell) for cell in (1234567, 0.5, 12345.678, float("nan"), None, "as is", True)] == [
-        "1,234,567", "0.5", "12,346", "nan", "-", "as is", "True",
-    ]  # fmt: skip
 
 
 def test_a_report_is_replaced_whole_or_not_at_all(tmp_path: Path, sections: list[Section]) -> None:

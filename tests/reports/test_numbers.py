@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaxgrad.reports.numbers import percent, ratio, saving, short
+from jaxgrad.reports.numbers import cell, energy_unit, fixed, measured, percent, ratio, saving, short, tick
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,42 @@ def test_saving() -> None:
     assert saving(4, 4) == "no fewer"
     assert saving(100_000, 100_001) == "no fewer"
     assert saving(0, 0) == "no fewer"
+
+
+@pytest.mark.parametrize(
+    ("pj", "expected"),
+    [
+        (0.0, "pJ"), (0.5, "pJ"), (999.0, "pJ"), (1e3, "nJ"), (2e6, "uJ"), (9.9e8, "uJ"), (1e9, "mJ"), (5e13, "J"),
+        (2e15, "kJ"), (7e18, "MJ"),
+    ],
+)  # fmt: skip
+def test_the_unit_of_energy_suits_its_size(pj: float, expected: str) -> None:
+    assert energy_unit(pj).name == expected
+
+
+def test_a_quantity_has_three_digits_and_its_unit() -> None:
+    assert energy_unit(2.07e11).quantity(2.07e11) == "207 mJ"  # and not 207k uJ
+    assert energy_unit(2.07e11).written(1e9) == "1"
+
+
+def test_measured_numbers_have_three_digits() -> None:
+    assert [measured(value) for value in (None, 0.0, 0.12345, 12.345, 999.4, 1000.0, 1234567)] == [
+        "-", "0", "0.123", "12.3", "999", "1.00k", "1.23M",
+    ]  # fmt: skip
+
+
+def test_fixed() -> None:
+    assert [fixed(value, 3) for value in (None, 1.0, 0.12345)] == ["-", "1.000", "0.123"]
+    assert percent(1, 3, 1) == "33.3%"
+
+
+def test_ticks_are_numbers_as_one_would_write_them() -> None:
+    assert [tick(value) for value in (0.5, 16, 1000, 1024, 4096, 65536, 20_000, 1.84e6)] == [
+        "0.5", "16", "1k", "1024", "4096", "65536", "20k", "1.84M",
+    ]  # fmt: skip
+
+
+def test_numbers_are_written_with_their_thousands_apart() -> None:
+    assert [cell(value) for value in (1234567, 0.5, 12345.678, float("nan"), None, "as is", True)] == [
+        "1,234,567", "0.5", "12,346", "nan", "-", "as is", "True",
+    ]  # fmt: skip

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from jaxgrad.costs import energy
 from jaxgrad.hardware import energy_table
+from jaxgrad.reports.numbers import energy_unit
 from jaxgrad.studies import compare, pictures, points, report, runner, schema, tables
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.store import Store
@@ -69,12 +70,34 @@ def test_the_spreadsheet_has_every_phase_of_every_point(found: Found, tmp_path: 
     for row in found.rows:
         own = [line for line in lines if (line["variant"], line["batch"]) == (row.point.variant, row.point.at["batch"])]
         backward = [line for line in own if line["phase"] != "forward"]
-        assert sum(int(line["time_cycles"]) for line in backward) == row.values["cycles"]
+        assert sum(int(line["cycles"]) for line in backward) == row.values["cycles"]
         assert sum(float(line["dram_energy_pj"]) for line in own) == pytest.approx(
             row.summary.select("step").energy_pj["dram"]
         )
     layers = list(csv.DictReader(io.StringIO((tmp_path / "layers.csv").read_text())))
     assert {line["gemms_BxKxN"] for line in layers} == {"2x40x24", "16x40x24"}
+
+
+def test_cycles_mean_the_same_in_every_file(tmp_path: Path) -> None:
+    """All clock cycles, stalls included; on a machine that does stall."""
+    own = Found(tmp_path / "store", machine__memory__dram_gb_per_s=0.1)
+    report.write(tmp_path, own.experiment, own.rows, own.comparisons)
+    by_place: dict[tuple[str, str, str], list[tuple[int, ...]]] = {}
+    for name in ("results.csv", "layers.csv"):
+        for line in csv.DictReader(io.StringIO((tmp_path / name).read_text())):
+            found = tuple(int(line[kind]) for kind in ("cycles", "busy_cycles", "stall_cycles"))
+            by_place.setdefault((line["variant"], line["batch"], line["phase"]), []).append(found)
+    data = json.loads((tmp_path / "results.json").read_text())
+    for point, row in zip(data["points"], own.rows, strict=True):
+        for phase, part in zip(point["phases"], row.summary.phases, strict=True):
+            counts = phase["counts"]
+            expected = (part.time_cycles, part.counts["cycles"], part.counts["stall_cycles"])
+            assert (counts["cycles"], counts["busy_cycles"], counts["stall_cycles"]) == expected
+            # One layer, so that the layer's numbers are the phase's.
+            assert by_place[point["variant"], point["at"]["batch"], phase["phase"]] == [expected] * 2
+        backward = [phase["counts"]["cycles"] for phase in point["phases"] if phase["phase"] != "forward"]
+        assert point["values"]["cycles"] == sum(backward)
+    assert any(stalls for places in by_place.values() for _, _, stalls in places)
 
 
 def test_json_has_values_ratios_and_published_figures(found: Found, tmp_path: Path) -> None:
@@ -124,7 +147,9 @@ def test_a_whole_run_is_told_where_its_length_is_known(tmp_path: Path) -> None:
     assert cells is not None
     step = own.rows[0].summary.select("step")
     assert cells[1][0][3] == "17"  # steps an epoch, the last one not full
-    assert float(cells[1][0][6]) == pytest.approx(sum(step.energy_pj.values()) * 51 / 1e18, rel=1e-2)
+    unit = energy_unit(sum(step.energy_pj.values()) * 51)
+    assert cells[0][6] == f"energy of\nall [{unit.name}]" == "energy of\nall [uJ]"
+    assert float(cells[1][0][6]) == pytest.approx(sum(step.energy_pj.values()) * 51 / unit.size, rel=1e-2)
     assert float(cells[1][0][7]) == pytest.approx(step.time_cycles * 51 / 3.6e12, rel=1e-2)
 
 
@@ -187,14 +212,16 @@ def test_areas_are_compared_for_the_same_work(found: Found, tmp_path: Path, monk
     """A step of a larger batch is no slower design: cycles are over the batch where that is swept."""
     drawn: list[Any] = []
     monkeypatch.setattr(
-        pictures.plots, "pareto", lambda given, *_, cycles_of: drawn.append((cycles_of, list(given))) or []
+        pictures.plots, "pareto", lambda given, _path, _title, quantities: drawn.append((quantities, given)) or []
     )
     picture = next(each for each in pictures.pictures(found.experiment, found.rows, []) if each.name.endswith("pareto"))
     picture.draw(tmp_path / "x")
-    ((cycles_of, given),) = drawn
-    assert cycles_of == "a row"
+    ((quantities, given),) = drawn
+    assert [quantity.label for quantity in quantities] == ["area [mm2]", "clock cycles a row"]
     for row, point in zip(found.rows, given, strict=True):
-        assert point.cycles == (row.values["cycles"] or 0) / int(row.point.at["batch"])
+        area, cycles = point.costs
+        assert area == row.values["area"]
+        assert cycles == (row.values["cycles"] or 0) / int(row.point.at["batch"])
 
 
 def test_the_phases_of_a_step_add_up_to_it(tmp_path: Path) -> None:

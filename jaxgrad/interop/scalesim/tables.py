@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from jaxgrad.interop.scalesim.layers import Layer
 from jaxgrad.interop.scalesim.model import Figures
 from jaxgrad.interop.scalesim.quirks import ALL, QUIRKS, Correction
-from jaxgrad.reports.numbers import short
+from jaxgrad.reports.numbers import fixed, short
+from jaxgrad.reports.screen import PlainTable
 
 _MOST_LAYERS = 60  # on screen; the files have them all
 
@@ -20,7 +20,7 @@ def layers_table(
     title: str, layers: Sequence[Layer], figures: Sequence[Figures], corrections: Sequence[Sequence[Correction]]
 ) -> Table:
     """A line a layer: cycles and utilisation as SCALE-Sim has them and put right, and its DRAM words."""
-    table = _table(f"{escape(title)}: SCALE-Sim 3.0.0's figures, CALC mode")
+    table = PlainTable(f"{title}: SCALE-Sim 3.0.0's figures, CALC mode")
     for name in ("layer", "M x N x K"):
         table.add_column(name, no_wrap=True)
     for name in ("cycles", "put right", "util %", "put right", "DRAM reads", "DRAM writes"):
@@ -28,12 +28,12 @@ def layers_table(
     for layer, of, rows in list(zip(layers, figures, corrections, strict=True))[:_MOST_LAYERS]:
         right = {row.figure: row.corrected for row in rows if row.quirk == ALL}
         table.add_row(
-            escape(layer.name),
+            layer.name,
             " x ".join(map(str, layer.product)),
             f"{of.cycles:,}",
             f"{right['Total Cycles']:,}",
-            f"{of.overall_utilisation:.1f}",
-            f"{right['Overall Util %']:.1f}",
+            fixed(of.overall_utilisation, 1),
+            fixed(right["Overall Util %"], 1),
             short(of.ifmap_dram.words + of.filter_dram.words),
             short(of.ofmap_dram.words),
         )
@@ -44,22 +44,22 @@ def layers_table(
 
 def quirks_table(corrections: Sequence[Sequence[Correction]]) -> Table:
     """A line a quirk and figure, over the layers in which it shows: sums, and means of what is per cent."""
-    table = _table("What is off in them, each quirk on its own")
+    table = PlainTable("What is off in them, each quirk on its own")
     table.add_column("quirk", no_wrap=True)
     table.add_column("figure", no_wrap=True)
     for name in ("layers", "SCALE-Sim", "put right"):
         table.add_column(name, justify="right", no_wrap=True)
     for (quirk, figure), rows in _grouped(corrections).items():
         sums = sum(row.reported for row in rows), sum(row.corrected for row in rows)
-        cells = [f"{value / len(rows):.1f} (mean)" if "%" in figure else f"{value:,}" for value in sums]
+        cells = [f"{fixed(value / len(rows), 1)} (mean)" if "%" in figure else f"{value:,}" for value in sums]
         table.add_row(quirk, figure, str(len(rows)), *cells)
     return table
 
 
-def meanings(corrections: Sequence[Sequence[Correction]]) -> Iterator[str]:
+def meanings(corrections: Sequence[Sequence[Correction]]) -> Iterator[Text]:
     """What each quirk is that shows, a line each."""
     shown = {quirk for quirk, _ in _grouped(corrections)}
-    return (f"[bold]{name}[/bold]: {meaning}" for name, meaning in QUIRKS.items() if name in shown)
+    return (Text.assemble((name, "bold"), f": {meaning}") for name, meaning in QUIRKS.items() if name in shown)
 
 
 def _grouped(corrections: Sequence[Sequence[Correction]]) -> dict[tuple[str, str], list[Correction]]:
@@ -68,9 +68,3 @@ def _grouped(corrections: Sequence[Sequence[Correction]]) -> dict[tuple[str, str
     for row in sorted((row for rows in corrections for row in rows), key=lambda row: list(QUIRKS).index(row.quirk)):
         groups.setdefault((row.quirk, row.figure), []).append(row)
     return groups
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )

@@ -6,7 +6,6 @@ from jaxgrad.reports.plots.descents import descents as descents
 from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
 from jaxgrad.reports.plots.energy import energy_by_phase as energy_by_phase
 from jaxgrad.reports.plots.pareto import Point as Point
-from jaxgrad.reports.plots.pareto import front as front
 from jaxgrad.reports.plots.pareto import pareto as pareto
 from jaxgrad.reports.plots.roofline import Position as Position
 from jaxgrad.reports.plots.roofline import positions as positions
@@ -23,7 +22,6 @@ __all__ = [
     "descents",
     "energy_by_component",
     "energy_by_phase",
-    "front",
     "normalised_cycles",
     "pareto",
     "positions",

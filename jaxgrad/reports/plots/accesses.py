@@ -8,6 +8,7 @@ from pathlib import Path
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import OPERANDS
@@ -40,7 +41,7 @@ def accesses_by_operand(
             "summaries", None, "give costs of a network with a layer on the array", problem="got some without an access"
         )
     height = stacks.height_inches(next(iter(levels.values())))
-    figure = canvas.page(1.3 + len(levels) * (0.6 + height))
+    figure = Page(1.3 + len(levels) * (0.6 + height))
     panels = figure.subplots(len(levels), 1, squeeze=False)[:, 0]
     for axes, (level, stack) in zip(panels, levels.items(), strict=True):
         stacks.draw(axes, stack, [short(round(total)) for total in stack.totals])

@@ -11,36 +11,24 @@ import matplotlib
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import whole
+from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.style import DPI
 
-WIDTH_INCHES = 8.0
 _WIDE = 8  # three doublings, or almost a decade
 _DECADES_FOR_ALL_TICKS = 2.5
 _TITLE_CHARACTERS = 90
 _LEGEND_CHARACTERS = 118  # side by side on a page
 _SAMPLE_CHARACTERS = 7  # as wide as a sample and the space around it
-_LARGE = EngFormatter(sep="")
-
-
-def page(height_inches: float) -> Figure:
-    return Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
 
 
 def some(field: str, given: Iterable[Any]) -> None:
     """Refuses to draw nothing."""
     if not list(given):
         raise InputError(field, None, "give at least one to draw", problem="got none")
-
-
-def written(value: float, _: int = 0) -> str:
-    """A number at a tick: from 1000 on with an SI prefix, unless that takes more digits than the number."""
-    text = _LARGE(value)
-    exact = f"{value:g}"
-    return text if abs(value) >= 1000 and len(text) <= len(exact) else exact
 
 
 def is_wide(values: Iterable[float]) -> bool:
@@ -60,7 +48,7 @@ def scale(axis: Axis, values: Iterable[float]) -> None:
         axis.set_minor_formatter(NullFormatter())
     else:
         axis.set_major_locator(MaxNLocator(nbins=7, integer=all(float(value).is_integer() for value in values)))
-    axis.set_major_formatter(FuncFormatter(written))
+    axis.set_major_formatter(FuncFormatter(tick))
 
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
@@ -71,9 +59,9 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
         for count in range(min(columns, len(labels)), 1, -1)
         if sum(max(map(len, own)) + _SAMPLE_CHARACTERS for own in np.array_split(labels, count)) <= _LEGEND_CHARACTERS
     )
-    figure.legend(
+    drawn = figure.legend(
         list(handles.values()),
-        labels,
+        [str(index) for index in range(len(labels))],  # a label that begins with _ would go missing
         loc="outside lower center",
         ncols=next(fitting, 1),
         frameon=False,
@@ -81,11 +69,13 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
         handlelength=2.2,
         handleheight=1.1,
     )
+    for text, label in zip(drawn.get_texts(), labels, strict=True):
+        text.set_text(label)
 
 
 def save(figure: Figure, path: Path, title: str) -> list[Path]:
     """Writes ``path`` with .png and with .svg after it; the same figure gives the same bytes."""
-    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=10, parse_math=False)
+    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=10)
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
     with whole(files[0]) as partial:
         figure.savefig(partial, dpi=DPI)

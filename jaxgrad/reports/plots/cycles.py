@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from jaxgrad.base.errors import InputError, shown
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import PHASES, Look, phase_of
@@ -57,7 +58,7 @@ def normalised_cycles(
     for phase, look in PHASES.items():
         looks |= {phase: look, f"{phase} stalls": look._replace(label="stalls", hatch=_STALL_HATCH)}
     stack = stacks.Stack(rows, looks)
-    figure = canvas.page(1.35 + stacks.height_inches(stack))
+    figure = Page(1.35 + stacks.height_inches(stack))
     axes: Axes = figure.subplots()
     ends = [f"{total:.2f} ({short(own)})" for total, own in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import colours
 
@@ -38,7 +39,7 @@ def descents(
     colour, best = colours(lines), best or {}
     columns = min(_COLUMNS, len(lines))
     rows = -(-len(lines) // columns)
-    figure = canvas.page(1.1 + 2.3 * rows)
+    figure = Page(1.1 + 2.3 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     values = [value for descents in lines.values() for descent in descents for value in descent]
     steps = max(len(descent) for descents in lines.values() for descent in descents)

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import PhaseSummary, Summary
+from jaxgrad.reports.numbers import energy_unit
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import ENERGY, PHASES, Look, phase_of
-
-_UNITS_PJ = {"J": 1e12, "mJ": 1e9, "uJ": 1e6, "nJ": 1e3, "pJ": 1.0}
 
 
 def energy_by_component(
@@ -42,11 +42,6 @@ def energy_by_phase(
     )
 
 
-def unit(largest_pj: float) -> tuple[str, float]:
-    """The unit in which an energy is at least 1, and its size in pJ."""
-    return next(((name, size) for name, size in _UNITS_PJ.items() if largest_pj >= size), ("pJ", 1.0))
-
-
 def _draw(
     summaries: Mapping[str, Summary],
     path: Path,
@@ -65,13 +60,13 @@ def _draw(
             raise InputError(
                 "summaries", label, "cost it on a machine with a technology", problem=f"got {label!r} without energy"
             )
-    name, size = unit(max(sum(row.values()) for row in rows.values()))
-    scaled = {label: {part: value / size for part, value in row.items()} for label, row in rows.items()}
+    unit = energy_unit(max(sum(row.values()) for row in rows.values()))
+    scaled = {label: {part: value / unit.size for part, value in row.items()} for label, row in rows.items()}
     stack = stacks.Stack({"": scaled}, looks)
-    figure = canvas.page(1.35 + stacks.height_inches(stack))
+    figure = Page(1.35 + stacks.height_inches(stack))
     axes: Axes = figure.subplots()
-    stacks.draw(axes, stack, [f"{total:.3g} {name}" for total in stack.totals])
-    axes.set_xlabel(f"energy of {named(phases)} [{name}]", fontsize=9)
+    stacks.draw(axes, stack, [unit.quantity(total * unit.size) for total in stack.totals])
+    axes.set_xlabel(f"energy of {named(phases)} [{unit.name}]", fontsize=9)
     canvas.legend(figure, stacks.handles(stack), 8)
     stacks.name_parts(figure, axes, stack)
     return canvas.save(figure, path, title)

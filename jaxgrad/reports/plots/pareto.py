@@ -1,4 +1,4 @@
-"""Area against time or energy: of many designs, those that no other one beats."""
+"""Designs by what they cost: those that are Pareto-optimal, and the others."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgrad.base.errors import InputError, one_of
-from jaxgrad.reports.numbers import short
+from jaxgrad.base.errors import InputError
+from jaxgrad.designs.pareto import front
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.plots.energy import unit
+from jaxgrad.reports.quantities import Quantity
 
-AGAINST: tuple[str, ...] = ("cycles", "energy")
 _COLOUR = "#D55E00"
 _NUMBER_POINTS = 7.5
 _DIGIT_POINTS, _LINE_POINTS = 5.0, 9.0
@@ -25,113 +26,74 @@ _ALL_NAMED = 12  # designs
 
 
 class Point(NamedTuple):
-    """A design.
-
-    Args:
-        label: what it is.
-        area_mm2: its area.
-        cycles: clock cycles that some work, the same for all, takes on it.
-        energy_uj: energy of that work in uJ; None where no technology is known.
-    """
+    """A design: what it is, and how much it has of each quantity."""
 
     label: str
-    area_mm2: float
-    cycles: float
-    energy_uj: float | None = None
+    costs: tuple[float, ...]
 
 
-def front(points: Sequence[Point], against: str = "cycles") -> list[Point]:
-    """The points than which no other is as good in both and better in one, by area; equal points are all on it.
+def pareto(points: Sequence[Point], path: Path, title: str, quantities: Sequence[Quantity]) -> list[Path]:
+    """The second quantity against the first: every point, the Pareto-optimal ones with a number that a list explains.
 
-    Raises:
-        ValueError: an unknown quantity, or a point without it.
-    """
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.area_mm2, _cost(point, against))):
-        best = _cost(kept[-1], against) if kept else math.inf
-        own = _cost(point, against)
-        if own < best or (kept and own == best and point.area_mm2 == kept[-1].area_mm2):
-            kept.append(point)
-    return kept
-
-
-def pareto(
-    points: Sequence[Point], path: Path, title: str, *, against: str = "cycles", cycles_of: str = ""
-) -> list[Path]:
-    """Cycles or energy against area: every point, and the front with a number that the list at the side explains.
-
-    Of few designs the others, too, have their number.
+    Of few designs the others, too, have their number. Of more than two quantities all decide which points are
+    Pareto-optimal, and the list has them all.
 
     Args:
         points: the designs.
         path: of the files, without .png and .svg.
         title: of the figure.
-        against: one of ``AGAINST``.
-        cycles_of: what takes the cycles, such as ``an image``, for the axis.
+        quantities: two at least, those of each point's ``costs``.
 
     Raises:
-        ValueError: no point, an unknown quantity, or a point without it.
+        InputError: no point, fewer than two quantities, or a point without one of them.
     """
     canvas.some("points", points)
-    best = front(points, one_of("against", against, AGAINST))
-    costs = [_cost(point, against) for point in points]
-    if against == "cycles":
-        name, size = "", 1.0
-    else:
-        name, size_pj = unit(1e6 * max(costs))
-        size = size_pj / 1e6
-    kept = set(best)
-    beaten = sorted((p for p in points if p not in kept), key=lambda p: (p.area_mm2, _cost(p, against)))
-    named = [*best, *beaten] if len(points) <= _ALL_NAMED else best
-    listed = _listed(named, [_shown(p, against, name, size) for p in named], len(best))
-    figure = canvas.page(max(4.2, 0.9 + 0.142 * (listed.count("\n") + 1)))
+    if len(quantities) < 2:
+        raise InputError("quantities", len(quantities), "give at least two to draw against each other")
+    for point in points:
+        if len(point.costs) != len(quantities) or any(math.isnan(cost) for cost in point.costs):
+            raise InputError("points", point.label, f"give its {', '.join(each.name for each in quantities)}")
+    chosen = [int(index) for index in front(np.array([point.costs for point in points], float))]
+    beaten = sorted(set(range(len(points))) - set(chosen), key=lambda index: points[index].costs)
+    named = [points[index] for index in ([*chosen, *beaten] if len(points) <= _ALL_NAMED else chosen)]
+    listed = _listed(named, quantities, len(chosen))
+    across, up = quantities[:2]
+    places = [(point.costs[0] / across.unit.size, point.costs[1] / up.unit.size) for point in points]
+    figure = Page(max(4.2, 0.9 + 0.142 * (listed.count("\n") + 1)))
     axes, side = figure.subplots(1, 2, width_ratios=(2.1, 1))
-    for own, style in (
+    for group, style in (
         (beaten, {"color": "#999999", "marker": "o", "s": 20, "alpha": 0.6}),
-        (best, {"color": _COLOUR, "marker": "D", "s": 34, "zorder": 3}),
+        (chosen, {"color": _COLOUR, "marker": "D", "s": 34, "zorder": 3}),
     ):
-        axes.scatter([p.area_mm2 for p in own], [_cost(p, against) / size for p in own], **style)
-    axes.plot(
-        [p.area_mm2 for p in best], [_cost(p, against) / size for p in best], color=_COLOUR, drawstyle="steps-post"
-    )
-    canvas.scale(axes.xaxis, [point.area_mm2 for point in points])
-    canvas.scale(axes.yaxis, [cost / size for cost in costs])
+        axes.scatter([places[index][0] for index in group], [places[index][1] for index in group], **style)
+    if len(quantities) == 2:  # in the plane of two of several, the optimal points make no line
+        axes.plot(*zip(*(places[index] for index in chosen), strict=True), color=_COLOUR, drawstyle="steps-post")
+    canvas.scale(axes.xaxis, [x for x, _ in places])
+    canvas.scale(axes.yaxis, [y for _, y in places])
     axes.margins(0.08)
-    axes.set_xlabel("area [mm²]", fontsize=9)
-    axes.set_ylabel(f"clock cycles {cycles_of}".strip() if against == "cycles" else f"energy [{name}]", fontsize=9)
+    axes.set_xlabel(across.label, fontsize=9)
+    axes.set_ylabel(up.label, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     side.axis("off")
-    side.text(0, 1, listed, transform=side.transAxes, va="top", fontsize=7.5, parse_math=False, linespacing=1.3)
-    _number(figure, axes, [(p.area_mm2, _cost(p, against) / size) for p in named])
+    side.text(0, 1, listed, transform=side.transAxes, va="top", fontsize=7.5, linespacing=1.3)
+    _number(figure, axes, [(p.costs[0] / across.unit.size, p.costs[1] / up.unit.size) for p in named])
     return canvas.save(figure, path, title)
 
 
-def _cost(point: Point, against: str) -> float:
-    if one_of("against", against, AGAINST) == "cycles":
-        return float(point.cycles)
-    if point.energy_uj is None:
-        raise InputError(
-            "points", point.label, "give it, or draw against cycles", problem=f"got {point.label!r} without an energy"
-        )
-    return point.energy_uj
-
-
-def _shown(point: Point, against: str, unit_name: str, size: float) -> str:
-    if against == "cycles":
-        return f"{short(round(point.cycles))} cycles"
-    return f"{_cost(point, against) / size:.3g} {unit_name}"
-
-
-def _listed(named: Sequence[Point], costs: Sequence[str], on_front: int) -> str:
-    """What the numbers stand for: the front first."""
-    lines = ["Pareto front:"]
-    for number, (point, cost) in enumerate(zip(named, costs, strict=True), 1):
-        if number == on_front + 1:
-            lines += ["", "Beaten by one of these:"]
+def _listed(named: Sequence[Point], quantities: Sequence[Quantity], optimal: int) -> str:
+    """What the numbers stand for: the Pareto-optimal designs first."""
+    lines = ["Pareto-optimal:"]
+    for number, point in enumerate(named, 1):
+        if number == optimal + 1:
+            lines += ["", "Dominated by one of these:"]
         lines += textwrap.wrap(f"{number}  {point.label}", _LIST_CHARACTERS, subsequent_indent="     ")
-        lines.append(f"     {point.area_mm2:.3g} mm², {cost}")
+        costs = ", ".join(
+            f"{quantity.written(cost)} {quantity.unit.name}"
+            for quantity, cost in zip(quantities, point.costs, strict=True)
+        )
+        lines += textwrap.wrap(costs, _LIST_CHARACTERS, initial_indent="     ", subsequent_indent="     ")
     return "\n".join(lines)
 
 

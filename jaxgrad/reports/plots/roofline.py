@@ -15,6 +15,8 @@ from matplotlib.lines import Line2D
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import Summary
+from jaxgrad.reports.numbers import tick
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASE_MARKERS, PHASES
 
@@ -76,7 +78,7 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
     canvas.some("summaries with layers", everything)
     columns = min(2, len(summaries))
     rows = -(-len(summaries) // columns)
-    figure = canvas.page(1.0 + (3.0 if columns == 2 else 3.8) * rows)
+    figure = Page(1.0 + (3.0 if columns == 2 else 3.8) * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     longest = max(point.cycles for point in everything)
     low = min(*(point.macs_per_byte for point in everything), *ridges) / 2
@@ -84,8 +86,8 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
     for axes, (label, summary), ridge in zip(panels, summaries.items(), ridges, strict=False):
         _draw_roof(axes, summary, ridge, low, high)
         _draw_points(axes, points[label], longest)
-        name = f"{label}: {summary.pes:,} PEs, {canvas.written(round(summary.dram_bytes_per_cycle or 0, 2))} B/cycle"
-        axes.set_title("\n".join(textwrap.wrap(name, _TITLE_CHARACTERS)), fontsize=8.5, parse_math=False)
+        name = f"{label}: {summary.pes:,} PEs, {tick(round(summary.dram_bytes_per_cycle or 0, 2))} B/cycle"
+        axes.set_title("\n".join(textwrap.wrap(name, _TITLE_CHARACTERS)), fontsize=8.5)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3, linewidth=0.5)
     bottom = min(point.macs_per_cycle for point in everything) / 2

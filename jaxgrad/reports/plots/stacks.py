@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.style import Look
 
 Row = Mapping[str, float]
@@ -85,7 +85,7 @@ def draw(axes: Axes, stack: Stack, ends: Sequence[str]) -> None:
     axes.set_ylim(stack.lines - 0.4, -0.6)
     axes.set_xlim(0, _ROOM_FOR_TOTALS * max(left))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.xaxis.set_major_formatter(FuncFormatter(canvas.written))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", alpha=0.3)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from jaxgrad.base.errors import InputError
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import MARKERS, colours
 
@@ -51,7 +52,7 @@ def sweep(
             )
     published = published or {}
     colour = colours(lines)
-    figure = canvas.page(3.9 + 0.2 * ((len(lines) + len(published) - 1) // 4))
+    figure = Page(3.9 + 0.2 * ((len(lines) + len(published) - 1) // 4))
     axes: Axes = figure.subplots()
     handles: dict[str, Line2D] = {}
     for index, (label, samples) in enumerate(lines.items()):

@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASES
 
@@ -37,7 +38,7 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
     canvas.some("summaries", summaries)
     names = _names(summaries)
     count = len(summaries)
-    figure = canvas.page(1.6 + 1.25 * count)
+    figure = Page(1.6 + 1.25 * count)
     panels = figure.subplots(count, 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     handles = {}
     for axes, (label, summary) in zip(panels, summaries.items(), strict=True):

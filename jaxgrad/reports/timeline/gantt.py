@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from jaxgrad.base.files import whole
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.timeline.activities import Activity
 from jaxgrad.reports.timeline.runs import Shown
 
@@ -51,7 +51,7 @@ def gantt(runs: Sequence[Shown], paths: Sequence[Path], title: str) -> None:
     if not all(run.whole for run in runs):
         title += f"\nthe first {max(run.shown_tiles for run in runs)} tiles of each schedule"
     heights = [max(run.shown_tiles, 3) * _ROW_INCHES for run in runs]
-    figure = Figure(figsize=(8, 1.5 + sum(heights) + 0.55 * len(runs)), layout="constrained")
+    figure = Page(1.5 + sum(heights) + 0.55 * len(runs))
     panels = figure.subplots(len(runs), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, run, activities in zip(panels, runs, drawn, strict=True):
         _panel(axes, run, activities)

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from jaxgrad.costs import accesses
 from jaxgrad.reports.plots import accesses_by_operand, energy_by_component, energy_by_phase, normalised_cycles
-from jaxgrad.reports.plots.energy import unit
 from tests.refusals import Refusal, assert_refused
 from tests.reports.plots.steps import BARE, SCHEDULES, summaries
 
@@ -107,13 +106,6 @@ def test_energy_is_stacked_by_phase(tmp_path: Path, drawn: list[Figure]) -> None
     beside = ("vector forward", "vector update")
     expected = [sum(steps[schedule].select(*beside).energy_pj.values()) / 1e6 for schedule in SCHEDULES]
     np.testing.assert_allclose(own["vector unit"], expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("pj", "expected"), [(0.5, "pJ"), (999.0, "pJ"), (1e3, "nJ"), (2e6, "uJ"), (9.9e8, "uJ"), (1e9, "mJ"), (5e13, "J")]
-)
-def test_the_unit_of_energy_suits_its_size(pj: float, expected: str) -> None:
-    assert unit(pj)[0] == expected
 
 
 def test_accesses_have_a_panel_a_level_and_writes_are_hatched(tmp_path: Path, drawn: list[Figure]) -> None:

@@ -1,0 +1,24 @@
+"""Figures as a medium: names and other texts stand in them as they were written, a ``$`` among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+WIDTH_INCHES = 8.0
+
+
+class Page(Figure):
+    """A figure of this width in whose texts nothing is taken for mathematics."""
+
+    def __init__(self, height_inches: float) -> None:
+        super().__init__(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+
+    def draw(self, renderer: Any) -> None:
+        for text in self.findobj(Text):
+            text.set_parse_math(False)
+        with matplotlib.rc_context({"text.parse_math": False}):  # for labels at ticks, which are made as they are drawn
+            super().draw(renderer)

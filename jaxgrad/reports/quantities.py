@@ -1,0 +1,44 @@
+"""What designs are compared by, each with the unit that it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jaxgrad.reports.numbers import Unit, energy_unit, measured
+
+
+class Quantity(NamedTuple):
+    """What a design is to have little of.
+
+    Args:
+        name: of its axis, such as ``energy``.
+        unit: that it is written in; one that the name has in it already is not said again.
+    """
+
+    name: str
+    unit: Unit
+
+    @property
+    def label(self) -> str:
+        return self.name if self.unit.name in self.name else f"{self.name} [{self.unit.name}]"
+
+    def written(self, value: float | None) -> str:
+        """Three significant digits, without the unit; a dash for None."""
+        return measured(None if value is None else value / self.unit.size)
+
+
+_NAMES = {"cycles": "cycles", "dram_bytes": "DRAM", "energy_pj": "energy", "area_um2": "area", "edp_js": "EDP"}
+
+
+def of_column(column: str, values: Iterable[float | None]) -> Quantity:
+    """A column of a sweep's results, in the unit in which the largest of these values has few digits."""
+    largest = max((value for value in values if value is not None), default=0.0)
+    if column == "energy_pj":
+        unit = energy_unit(largest)
+    elif column == "edp_js":
+        energy = energy_unit(largest * 1e12)
+        unit = Unit(f"{energy.name} s", energy.size / 1e12)
+    else:
+        unit = {"cycles": Unit("cycles", 1.0), "dram_bytes": Unit("bytes", 1.0), "area_um2": Unit("mm2", 1e6)}[column]
+    return Quantity(_NAMES[column], unit)

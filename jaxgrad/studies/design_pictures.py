@@ -1,0 +1,65 @@
+"""The figure of a design space: its objectives against each other, the Pareto-optimal designs among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxgrad.designs.schema import COLUMNS
+from jaxgrad.designs.sweep import Table
+from jaxgrad.reports import plots
+from jaxgrad.reports.quantities import of_column
+
+_MOST = 3000  # points, besides those on the front
+_UNITS = {"sram_kib": "KiB", "dram_gb_per_s": "GB/s"}
+
+
+def front(
+    path: Path, table: Table, rows: Sequence[int], network: str, batch: int, objectives: Sequence[str]
+) -> list[Path]:
+    """Draws the designs of one network and batch; nothing where there is one objective alone.
+
+    Args:
+        path: of the files, without .png and .svg.
+        table: all designs of the sweep.
+        rows: of the Pareto-optimal ones.
+        network, batch: whose designs.
+        objectives: of ``schema.OBJECTIVES``, the first two the axes.
+    """
+    if len(objectives) < 2 or not rows:
+        return []
+    columns = [table[COLUMNS[objective]] for objective in objectives]
+    own = [
+        index
+        for index, place in enumerate(zip(table["network"], table["batch"], strict=True))
+        if place == (network, batch) and all(column[index] is not None for column in columns)
+    ]
+    some = sorted({*own[:: max(1, len(own) // _MOST)], *rows})
+    told_apart = [name for name in _designs(table) if len({table[name][index] for index in own}) > 1]
+    points = [
+        plots.Point(_label(table, index, told_apart), tuple(column[index] for column in columns)) for index in some
+    ]
+    quantities = [
+        of_column(COLUMNS[objective], [point.costs[at] for point in points]) for at, objective in enumerate(objectives)
+    ]
+    names = [each.name for each in quantities]
+    title = f"{network}, batch {batch}: {', '.join(names[:-1])} and {names[-1]}"
+    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(own):,} points)", quantities)
+
+
+def _designs(table: Table) -> list[str]:
+    """The columns that say what a design is, besides its sizes and its schedule, which are always said."""
+    said = ("double_buffered", "order", "precision", "sram_kib", "dram_gb_per_s")
+    return [name for name in said if name in table]
+
+
+def _label(table: Table, index: int, told_apart: Sequence[str]) -> str:
+    def written(name: str) -> str:
+        value: Any = table[name][index]
+        if name == "double_buffered":
+            return "double-buffered" if value else "serial"
+        return f"{value:g} {_UNITS[name]}" if name in _UNITS else str(value)
+
+    sizes = f"{table['rows'][index]}x{table['cols'][index]} {table['schedule'][index]}"
+    return ", ".join([sizes, *map(written, told_apart)])
