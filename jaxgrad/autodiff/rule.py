@@ -27,7 +27,7 @@ from jaxgrad.autodiff.estimators.base import Saved
 from jaxgrad.autodiff.layer import Wanted
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.autodiff.task import Task
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError, shown
 
 
 class _Residuals(NamedTuple):
@@ -43,7 +43,7 @@ def contract(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"], 
         ValueError: ``task.estimator`` is random, and there is no key.
     """
     if key is None and task.estimator.random:
-        raise ValueError(f"key: got None; {shown(task.estimator)} is random, give it jax.random.key(seed)")
+        raise InputError("key", None, f"{shown(task.estimator)} is random, give it jax.random.key(seed)")
     return _contract(task, *vary_alike(lhs, rhs, tap), key)
 
 

@@ -10,7 +10,7 @@ from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.estimators.base import Estimator
 from jaxgrad.autodiff.estimators.description import describe
 from jaxgrad.autodiff.estimators.exact import EXACT
-from jaxgrad.base.errors import shown
+from jaxgrad.base.errors import InputError, shown
 from jaxgrad.programs import LayerGemm
 
 
@@ -60,9 +60,11 @@ def _words(record: LayerGemm, estimator: Estimator) -> int:
     words = describe(estimator, _matrices(gemm), **wanted).stored_words
     if record.x_words and words:
         if words != gemm.batch * gemm.in_features:
-            raise ValueError(
-                f"estimator: got {shown(estimator)} for {record.path}, of which only sizes are known; call describe "
-                "with its contraction"
+            raise InputError(
+                "estimator",
+                estimator,
+                "call describe with its contraction",
+                problem=f"got {shown(estimator)} for {record.path}, of which only sizes are known",
             )
         words = record.x_words
     return words + (gemm.in_features * gemm.out_features if record.needs_dx and not record.weights else 0)
