@@ -63,8 +63,9 @@ def _late(trace: Trace, gradients: Collection[int]) -> set[int]:
     for site in trace.sites:
         outs = {out.origin for out in site.outs}
         after = site.place.backward or id(site) in gradients
+        # what is computed anew for the backward pass is of the forward one
         if not outs <= seen and (after or any(own.origin in late for own in site.operands)):
-            late |= outs - seen  # what is computed anew for the backward pass is of the forward one
+            late |= outs
         seen |= outs
     return late
 
