@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -16,6 +16,8 @@ from jaxgrad.programs.graph import Graph, Node
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import Site, Trace, Value
 from jaxgrad.programs.operations import CUTS, MADE, RANDOM, VIEWS, elements
+
+_CUTS = ("slice", "split")
 
 
 class Call(NamedTuple):
@@ -61,8 +63,9 @@ def _late(trace: Trace, gradients: Collection[int]) -> set[int]:
     for site in trace.sites:
         outs = {out.origin for out in site.outs}
         after = site.place.backward or id(site) in gradients
+        # what is computed anew for the backward pass is of the forward one
         if not outs <= seen and (after or any(own.origin in late for own in site.operands)):
-            late |= outs - seen  # what is computed anew for the backward pass is of the forward one
+            late |= outs
         seen |= outs
     return late
 
@@ -107,14 +110,44 @@ def _operations(
     """The needed sites, their indices, and what each does; what is computed anew is there once."""
     indices: list[int] = []
     operations: list[Operation] = []
+    together: dict[int, Site] = {}  # by number, what is put together of parts
     seen: set[int] = set()
     for index, site in enumerate(trace.sites):
         outs = {out.origin for out in site.outs}
+        if site.equation.primitive.name == "concatenate":
+            together[site.outs[0].number] = site
         if id(site) in layers or (outs & needed and not outs <= seen):
-            indices.append(index)
-            operations.append(_operation(site, layers.get(id(site))))
+            parts = together.get(site.operands[0].number) if site.equation.primitive.name in _CUTS else None
+            own = [_operation(site, layers.get(id(site)))] if parts is None else list(_cut(site, parts))
+            indices += [index] * len(own)
+            operations += own
         seen |= outs
     return indices, operations
+
+
+def _cut(site: Site, parts: Site) -> Iterator[Operation]:
+    """Slices of what is put together of parts: of those that they reach into."""
+    axis, params = parts.equation.params["dimension"], site.equation.params
+    begin = 0
+    for index, (variable, out) in enumerate(zip(site.equation.outvars, site.outs, strict=True)):
+        shape: tuple[int, ...] = variable.aval.shape  # pyright: ignore[reportAttributeAccessIssue]  # an array's
+        if "sizes" in params:  # split
+            first, step = begin if params["axis"] == axis else 0, 1
+            begin += params["sizes"][index]
+        else:
+            first, step = params["start_indices"][axis], (params["strides"] or (1,) * len(shape))[axis]
+        taken = range(first, first + step * shape[axis], step)
+        reads, whole, offset = [], True, 0
+        for part, value in zip(parts.equation.invars, parts.operands, strict=True):
+            size: int = part.aval.shape[axis]  # pyright: ignore[reportAttributeAccessIssue]  # an array's
+            reached = sum(offset <= place < offset + size for place in taken)
+            if reached:
+                words = elements(variable) // shape[axis] * reached
+                reads.append(Read(value.origin, words * site.runs))
+                whole &= words == elements(part)
+            offset += size
+        made = Read(out.origin, elements(variable) * site.runs)
+        yield Operation("view" if whole else "slice", tuple(reads), (made,))
 
 
 def _operation(site: Site, layer: tuple[str, Call] | None) -> Operation:

@@ -213,8 +213,6 @@ class _Flow:
                 return []
             return [_Source((value,), min(words, self._given[value]), _INPUT, _INPUT)]
         words = min(words, self._words[value])
-        if maker.kind == "constant":
-            return []
         if maker.kind in ("view", "slice"):
             parts = [
                 source for read in maker.reads for source in self._sources(read.value, min(words, read.words), seen)

@@ -202,9 +202,9 @@ CASES: dict[str, tuple[Callable[..., Any], Any, Any, str, Written]] = {
         jax.value_and_grad(inception), INCEPTION, X, "abcdef",
         [
             *INCEPTION_EDGES,
-            ("b", "f", 18, "x", False),  # two rows of all: 18 words at most
-            ("c", "f", 12, "x", False),
-            ("d", "f", 18, "x", False),
+            ("b", "f", 6, "x", False),  # two rows of all
+            ("c", "f", 4, "x", False),
+            ("d", "f", 8, "x", False),
             ("e", "f", 1, "y", False),  # its part of the loss
             ("f", "output", 1, "x", False),
         ],
@@ -283,6 +283,32 @@ def test_graphs_by_hand(name: str) -> None:
     assert_in_order(own.graph)
 
 
+@pytest.mark.parametrize(
+    ("cut", "wanted"),
+    [
+        (lambda h: h[:, :3], [("b", 18, False)]),  # one of the parts
+        (lambda h: h[:, 1:3], [("b", 12, True)]),
+        (lambda h: h[:, 2:6], [("b", 6, True), ("c", 18, True)]),
+        (lambda h: h[:, ::4], [("b", 6, True), ("c", 6, True), ("d", 6, True)]),
+        (lambda h: h[::3], [("b", 6, True), ("c", 8, True), ("d", 10, True)]),
+        (lambda h: jnp.split(h, [3, 7], 1)[1], [("c", 24, False)]),
+        (lambda h: jnp.split(h, [2], 1)[1], [("b", 6, True), ("c", 24, True), ("d", 30, True)]),
+        (lambda h: jnp.split(h, 3)[2], [("b", 6, True), ("c", 8, True), ("d", 10, True)]),
+    ],
+)
+def test_a_slice_of_a_concatenation_is_of_the_parts_it_reaches_into(
+    cut: Callable[[Array], Array], wanted: list[tuple[str, int, bool]]
+) -> None:
+    def function(ws: list[Array], x: Array) -> Array:
+        h = jnp.tanh(x @ ws[0])
+        return jnp.sin(cut(jnp.concatenate([jnp.tanh(h @ w) for w in ws[1:]], 1)) @ jnp.ones((cut_width, 2)))
+
+    cut_width = jax.eval_shape(cut, jnp.ones((6, 12))).shape[1]
+    own = profile(function, weights((8, 8), (8, 3), (8, 4), (8, 5)), X)
+    read = named(own.graph, "abcde").incoming("e")
+    assert [(edge.source, edge.words, edge.part > 0) for edge in read] == wanted
+
+
 def test_tied_weights_are_told_and_what_they_carry_is_not_confused() -> None:
     own = profile(jax.value_and_grad(lambda w, x: (jnp.tanh(jnp.tanh(x @ w) @ W) @ w.T).sum()), 2 * W, X)
     graph = named(own.graph, "abc")
@@ -348,6 +374,82 @@ def test_loops_in_loops() -> None:
         ("a", "b", 2 * 48, "x", False),
         ("b", "output", 1, "x", False),
     ]
+
+
+def scanned(*, layer: Callable[..., Array], start: Callable[..., Array]) -> Callable[..., Array]:
+    """Three rounds between a layer (a) and a head."""
+
+    def function(ws: list[Array], x: Array) -> Array:
+        c = jnp.tanh(x @ ws[0])
+        h, _ = lax.scan(lambda h, _: (layer(h, c, x, ws[1]), None), start(x), None, 3)
+        return jnp.sin(h @ ws[2]).sum()
+
+    return function
+
+
+ENDS = [("b", "c", 48, "x", False), ("c", "output", 1, "x", False)]
+ROUNDS: dict[str, tuple[Callable[..., Array], Callable[..., Array], Written]] = {
+    "from nothing": (
+        lambda h, c, x, w: jnp.tanh(jnp.cos(h) @ w) + c, jnp.zeros_like,
+        [("a", "b", 48, "y", False), ("b", "b", 2 * 48, "x", True)],
+    ),
+    "with what is there before": (  # made at a in the first round, at b in the others, to which what a made goes
+        lambda h, c, x, w: jnp.tanh(h * c @ w), lambda x: x,
+        [
+            ("input", "a", 48, "y", False), ("a", "b", 48, "y", False), ("a", "b", 48, "x", False),
+            ("b", "b", 2 * 48, "x", True),
+        ],
+    ),
+    "with data": (lambda h, c, x, w: jnp.tanh((x + h) @ w) + c, jnp.zeros_like, [
+        ("input", "b", 48, "y", False), ("input", "b", 48, "x", False), ("a", "b", 48, "y", False),
+        ("b", "b", 2 * 48, "x", True),
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_rounds_of_a_loop(name: str) -> None:
+    layer, start, wanted = ROUNDS[name]
+    graph = profile(scanned(layer=layer, start=start), SQUARES, X).graph
+    assert written(graph, "abc") == [("input", "a", 48, "x", False), *wanted, *ENDS]
+
+
+def test_what_a_round_hands_on_may_be_from_before_the_loop() -> None:
+    def function(ws: list[Array], x: Array) -> Array:
+        c = jnp.tanh(x @ ws[0])
+        _, outs = lax.scan(lambda h, _: (c, jnp.tanh(h @ ws[1])), x, None, 3)
+        return jnp.sin(outs @ ws[2]).sum()
+
+    assert written(profile(function, SQUARES, X).graph, "abc") == [
+        ("input", "a", 48, "x", False),
+        ("input", "b", 48, "x", False),
+        ("a", "b", 48, "x", False),
+        ("b", "c", 3 * 48, "x", False),
+        ("c", "output", 1, "x", False),
+    ]
+
+
+def test_random_numbers_are_no_data() -> None:
+    def function(ws: list[Array], x: Array, key: Array) -> Array:
+        bits = jax.random.bernoulli(key, 0.5, x.shape)
+        return jnp.sin(jnp.where(bits, jnp.where(bits, x, 0) @ ws[0], 0) @ ws[1]).sum()
+
+    assert written(profile(function, SQUARES, X, jax.random.key(0)).graph, "ab") == [
+        ("input", "a", 48, "x", False),
+        ("a", "b", 48, "x", False),
+        ("b", "output", 1, "x", False),
+    ]
+
+
+def test_all_results_of_what_is_not_differentiated_are_outputs_and_the_numbers_of_what_is() -> None:
+    def function(ws: list[Array], x: Array) -> tuple[Array, Array]:
+        h = jnp.tanh(x @ ws[0])
+        return jnp.sin(h @ ws[1]).sum(), h
+
+    whole = written(profile(function, SQUARES, X).graph, "ab")
+    assert whole[2:] == [("a", "output", 48, "x", False), ("b", "output", 1, "x", False)]
+    trained = written(profile(jax.value_and_grad(function, has_aux=True), SQUARES, X).graph, "ab")
+    assert trained == [own for own in whole if own != ("a", "output", 48, "x", False)]
 
 
 Dag = list[tuple[list[int], str]]  # a node's readers' sources, all before it, and how it puts them together
