@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 from hypothesis import strategies as st
 
 from jaxgrad.array.mapping import Result
@@ -19,7 +18,7 @@ SEPARATE = tuple(nest for results in RESULTS for loops in LOOPS for nest in hold
 
 def arrayed(*several: Shapes) -> Shapes:
     """Layers as the search wants them."""
-    return Shapes(*(np.array(column, np.int64) for column in zip(*(layer[:4] for layer in several), strict=True)))
+    return Shapes.of(layer[:4] for layer in several)
 
 
 class Cut(NamedTuple):
