@@ -18,7 +18,7 @@ SEPARATE = tuple(nest for results in RESULTS for loops in LOOPS for nest in hold
 
 def arrayed(*several: Shapes) -> Shapes:
     """Layers as the search wants them."""
-    return Shapes.of(layer.numbers for layer in several)
+    return Shapes.of(layer[:4] for layer in several)
 
 
 class Cut(NamedTuple):

@@ -276,7 +276,7 @@ def test_exact_where_64_bits_would_not_do() -> None:
     side = 2**31
     layer = Shapes(side, side, side, side * side)
     machine = Machine(Accelerator(2**20, 2**20), Memory(2**70, 1.0))
-    planner = Planner(machine, Shapes.of([layer.numbers]))
+    planner = Planner(machine, arrayed(layer))
     (found,) = planner.backward("interleaved", "k_major")
     assert isinstance(found, Plan)
     counts = hierarchy.counts(found, layer, machine)["dx+dw"]

@@ -8,7 +8,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from jaxgrad.array.counters import NAMES, Counters
@@ -412,8 +411,7 @@ def test_very_large_layers_are_exact() -> None:
     machine = Machine(Accelerator(1, 1), Memory(64, 7.001, 9.999))
     spent = on(machine, "ws_only", "separate", layers=layers).total("ws_only")
     assert spent["macs"] == 2 * side**3
-    in_python_ints = Shapes(*(np.array([size], object) for size in (side, side, side, side**2)), x_share=None)
-    (plan,) = Planner(machine, in_python_ints).backward("ws_only", "separate")
+    (plan,) = Planner(machine, Shapes.of([(side, side, side, side**2)])).backward("ws_only", "separate")
     assert isinstance(plan, Plan)
     assert time_cycles(spent) == plan.cycles > 2 * side**3
 
