@@ -15,31 +15,16 @@ from jax.core import Tracer
 from jaxtyping import Float32, UInt32
 
 from jaxgrad.array import wide
+from jaxgrad.array.counts import ACCESSES, EFFECTUAL_MACS, KEYS, Key, by_name
 from jaxgrad.array.wide import Wide
 from jaxgrad.base.errors import InputError
 
-NAMES: tuple[str, ...] = (
-    "cycles",
-    "macs",
-    "effectual_macs",
-    "w_reads",
-    "w_writes",
-    "x_reads",
-    "dy_reads",
-    "psum_reads",
-    "psum_writes",
-    "dw_reads",
-    "dw_writes",
-    "dy_hops",
-    "x_hops",
-    "psum_hops",
-    "acc_updates",
-)
-ACCESSES: tuple[str, ...] = tuple(name for name in NAMES if name.endswith(("_reads", "_writes")))
+NAMES: tuple[str, ...] = tuple(key.name for key in KEYS)
 LIMBS = 8
 _LIMB_BITS = 8
 _WORD_LIMBS = 4
 _CAPACITY = 1 << 63
+_KEY_OF = {key.name: key for key in KEYS}
 
 
 def check_count(name: str, count: Any) -> None:
@@ -88,11 +73,18 @@ class Counters:
     @classmethod
     def from_dict(cls, counts: Mapping[str, int]) -> Counters:
         """The inverse of ``as_dict``."""
-        for name, count in counts.items():
-            if name not in NAMES:
+        for name in counts:
+            if name not in _KEY_OF:
                 raise InputError("counter", name, f"choose among {', '.join(NAMES)}")
-            check_count(name, count)
-        values = [operator.index(counts.get(name, 0)) for name in NAMES]
+        return cls.from_counts({_KEY_OF[name]: count for name, count in counts.items()})
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[Key, int]) -> Counters:
+        """The inverse of ``counts``; a key left out is 0."""
+        for key, count in counts.items():
+            assert key in KEYS, key
+            check_count(key.name, count)
+        values = [operator.index(counts.get(key, 0)) for key in KEYS]
         return cls(
             high=jnp.asarray(np.array([value >> 32 for value in values], np.uint32)),
             low=jnp.asarray(np.array([value & 0xFFFFFFFF for value in values], np.uint32)),
@@ -132,11 +124,8 @@ class Counters:
 
     def with_effectual(self, effectual: Wide) -> Counters:
         """The same counts with ``effectual_macs``, which only data can tell, put in."""
-        return self._replace("effectual_macs", effectual)
-
-    def _replace(self, name: str, value: Wide) -> Counters:
-        index = NAMES.index(name)
-        return Counters(self.high.at[..., index].set(value.high), self.low.at[..., index].set(value.low))
+        index = KEYS.index(EFFECTUAL_MACS)
+        return Counters(self.high.at[..., index].set(effectual.high), self.low.at[..., index].set(effectual.low))
 
     def psum(self, axis_name: str | tuple[str, ...]) -> Counters:
         """The sum over the devices of a mapped axis, carries and all (up to 2**16 devices)."""
@@ -172,15 +161,18 @@ class Counters:
             ValueError: there are leading axes; which to add up is the caller's to say, with ``sum``. Or a count has
                 passed 2**63 - 1.
         """
-        counts = self._read()
-        for name, count in counts.items():
-            if count is None:
-                raise InputError(
-                    name, None, "add up fewer runs at a time", problem="got more than 2**63 - 1, which no counter holds"
-                )
-        return {name: count for name, count in counts.items() if count is not None}
+        return by_name(self.counts())
 
-    def _read(self) -> dict[str, int | None]:
+    def counts(self) -> dict[Key, int]:
+        """The counts as Python ints by key; see ``as_dict``."""
+        counts = self._read()
+        for key, count in counts.items():
+            if count is None:
+                problem = "got more than 2**63 - 1, which no counter holds"
+                raise InputError(key.name, None, "add up fewer runs at a time", problem=problem)
+        return {key: count for key, count in counts.items() if count is not None}
+
+    def _read(self) -> dict[Key, int | None]:
         """The counts; None for one that passed what a counter holds."""
         if self.low.ndim != 1:
             raise InputError(
@@ -191,17 +183,17 @@ class Counters:
             )
         high, low = np.asarray(self.high).tolist(), np.asarray(self.low).tolist()
         values = [(upper << 32) | lower for upper, lower in zip(high, low, strict=True)]
-        return {name: value if value < _CAPACITY else None for name, value in zip(NAMES, values, strict=True)}
+        return {key: value if value < _CAPACITY else None for key, value in zip(KEYS, values, strict=True)}
 
     def accesses(self) -> int:
         """SRAM accesses in words: the sum of all reads and writes."""
-        counts = self.as_dict()
-        return sum(counts[name] for name in ACCESSES)
+        counts = self.counts()
+        return sum(counts[key] for key in ACCESSES)
 
     def __repr__(self) -> str:
         if isinstance(self.low, Tracer) or self.low.ndim != 1:
             return f"Counters(<{len(NAMES)} counts, batch {self.low.shape[:-1]}>)"
-        known = {name: "over 2**63 - 1" if count is None else count for name, count in self._read().items()}
+        known = {key.name: "over 2**63 - 1" if count is None else count for key, count in self._read().items()}
         shown = ", ".join(f"{name}={count}" for name, count in known.items() if count)
         return f"Counters({shown})"
 

@@ -13,6 +13,7 @@ from jaxtyping import ArrayLike, Float
 
 from jaxgrad.array import execute, forwards, layers, operands, schedules
 from jaxgrad.array.counters import Counters, check_count
+from jaxgrad.array.counts import Key
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.array.forwards import Forward
 from jaxgrad.array.gemm import Gemm
@@ -200,14 +201,14 @@ def count(
     mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
     updates = _update(gemm, emulation, mappings)
     counts = _closed_form(gemm, array, mappings)
-    return Counters.of(**{name: counts.get(name, 0) + updates.get(name, 0) for name in counts | updates})
+    return Counters.from_counts({key: counts.get(key, 0) + updates.get(key, 0) for key in counts | updates})
 
 
 def count_forward(gemm: Gemm, array: Accelerator, dataflow: str | Forward = "ws") -> Counters:
     """The counters of ``y = x w`` in closed form, by ``ws``, ``os``, ``is`` or another ``Forward``; see ``count``."""
     _check_gemm(gemm)
     emulation = Emulation(array, forward=dataflow)
-    return Counters.of(**_closed_form(gemm, array, (emulation.forward.mapping,)))
+    return Counters.from_counts(_closed_form(gemm, array, (emulation.forward.mapping,)))
 
 
 @partial(jax.jit, static_argnames=("emulation",))
@@ -252,24 +253,24 @@ def _check_countable(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ..
     _closed_form(gemm, array, mappings)
 
 
-def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[str, int]:
-    """The counts by name; refuses those that no counter holds."""
+def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
+    """The counts; refuses those that no counter holds."""
     totals = layers.counts(mappings, gemm.sizes, array)
-    for name, total in totals.items():
-        check_count(name, total)
+    for key, total in totals.items():
+        check_count(key.name, total)
     return totals
 
 
-def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...]) -> dict[str, int]:
+def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
     if not any("dw" in mapping.results for mapping in mappings):
         return {}
     in_array = any(mapping.updates_in_array for mapping in mappings)
     return layers.update(emulation.weight_update, gemm.sizes, in_array=in_array)
 
 
-def _updated(counts: Counters, update: dict[str, int]) -> Counters:
-    added = Counters.of(**{name: number for name, number in update.items() if number > 0})
-    taken = Counters.of(**{name: -number for name, number in update.items() if number < 0})
+def _updated(counts: Counters, update: dict[Key, int]) -> Counters:
+    added = Counters.from_counts({key: number for key, number in update.items() if number > 0})
+    taken = Counters.from_counts({key: -number for key, number in update.items() if number < 0})
     return counts + added - taken
 
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxgrad.array import closed_form, wide
-from jaxgrad.array.counters import NAMES, Counters
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.counts import KEYS
 from jaxgrad.array.mapping import AXES, OPERANDS, Mapping, Product, Result, named, oriented
 from jaxgrad.array.passes import overlapped, serial, tile_events, tiles
 from jaxgrad.array.passes.base import Pass
@@ -61,7 +62,7 @@ def run(
 def counters(events: Events, mapping: Mapping) -> Counters:
     """Events as named counters; traced where the events are."""
     counts = named(events, mapping)
-    pairs = [reduce(wide.add, map(_as_wide, counts.get(name, [0]))) for name in NAMES]
+    pairs = [reduce(wide.add, map(_as_wide, counts.get(key, [0]))) for key in KEYS]
     return Counters(jnp.stack([pair.high for pair in pairs]), jnp.stack([pair.low for pair in pairs]))
 
 

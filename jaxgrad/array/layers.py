@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jaxgrad.array import closed_form
 from jaxgrad.array.closed_form import Array
+from jaxgrad.array.counts import READS, SRAM, WRITES, Key
 from jaxgrad.array.forwards import Forward, find
 from jaxgrad.array.mapping import Mapping, named
 from jaxgrad.base.arithmetic import Integer
@@ -14,22 +15,22 @@ from jaxgrad.base.arithmetic import Integer
 Sizes = Dictionary[str, Integer]
 """A length for each axis."""
 
-Phases = Dictionary[str, dict[str, Integer]]
+Phases = Dictionary[str, dict[Key, Integer]]
 """Counts by phase: ``forward``, ``dx``, ``dw`` (or ``dx+dw`` where one pass computes both) and ``update``."""
 
 
-def counts(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> dict[str, Integer]:
-    """The counters of some mappings, one after the other, by name."""
-    totals: dict[str, Integer] = {}
+def counts(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> dict[Key, Integer]:
+    """The counters of some mappings, one after the other."""
+    totals: dict[Key, Integer] = {}
     for mapping in mappings:
         s, p, q = (sizes[axis] for axis in mapping.axes)
         events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
-        for name, values in named(events, mapping).items():
-            totals[name] = totals.get(name, 0) + sum(values)
+        for key, values in named(events, mapping).items():
+            totals[key] = totals.get(key, 0) + sum(values)
     return totals
 
 
-def update(how: str, sizes: Sizes, *, in_array: bool) -> dict[str, Integer]:
+def update(how: str, sizes: Sizes, *, in_array: bool) -> dict[Key, Integer]:
     """What the weight update adds (DESIGN.md section 2).
 
     Args:
@@ -41,8 +42,8 @@ def update(how: str, sizes: Sizes, *, in_array: bool) -> dict[str, Integer]:
     if how == "none":
         return {}
     if how == "in_array" and in_array:
-        return {"dw_writes": -weights, "w_writes": weights}
-    return {"w_reads": weights, "dw_reads": weights, "w_writes": weights}
+        return {Key(SRAM, "dw", WRITES): -weights, Key(SRAM, "w", WRITES): weights}
+    return dict.fromkeys((Key(SRAM, "w", READS), Key(SRAM, "dw", READS), Key(SRAM, "w", WRITES)), weights)
 
 
 def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> Phases:
@@ -51,17 +52,22 @@ def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> Phases:
     Of two in turn, the second (dW of ``sequential``) is charged as if it ran alone, and the first with what is left:
     where the two overlap, that is its gain.
     """
-    phases: dict[str, dict[str, Integer]] = {}
+    phases: dict[str, dict[Key, Integer]] = {}
     for mapping in mappings:
         own = counts([mapping], sizes, array)
         if mapping.order == "in turn":
             first, last = (product.result for product in mapping.products)
             alone = counts(mapping.split()[-1:], sizes, array)
-            phases[first] = {name: value - alone.get(name, 0) for name, value in own.items()}
+            phases[first] = {key: value - alone.get(key, 0) for key, value in own.items()}
             phases[last] = alone
         else:
-            phases["+".join(mapping.results)] = own
+            phases[phase_of(mapping.results)] = own
     return phases
+
+
+def phase_of(results: Sequence[str]) -> str:
+    """What the pass that computes ``results`` is called."""
+    return "forward" if tuple(results) == ("y",) else "+".join(results)
 
 
 def forward(how: str | Forward, sizes: Sizes, array: Array) -> Phases:

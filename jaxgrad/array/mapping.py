@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from jaxgrad.array import dataflows
+from jaxgrad.array.counts import ACC_UPDATES, CYCLES, EFFECTUAL_MACS, HOPS, MACS, PE, READS, SRAM, WRITES, Key
 from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Count, Events
@@ -32,6 +33,14 @@ RESULTS: tuple[Result, ...] = get_args(Result)
 
 AXES: dict[str, str] = {"x": "bk", "w": "kn", "y": "bn", "dy": "bn", "dx": "bk", "dw": "kn"}
 OPERANDS: dict[Result, tuple[str, str]] = {"y": ("x", "w"), "dx": ("dy", "w"), "dw": ("x", "dy")}
+_OF_SLOT: dict[str, Key] = {
+    "macs": MACS,
+    "effectual_macs": EFFECTUAL_MACS,
+    "psum_reads": Key(SRAM, "psum", READS),
+    "psum_writes": Key(SRAM, "psum", WRITES),
+    "psum_hops": Key(PE, "psum", HOPS),
+    "acc_updates": ACC_UPDATES,
+}
 
 
 @runtime_checkable
@@ -171,30 +180,30 @@ def oriented(values: Any, name: str, axes: str) -> Any:
     return values if AXES[name] == axes else values.T
 
 
-def named(events: Events, mapping: Mapping) -> dict[str, list[Count]]:
-    """Events by role -> the counters they add to, by name (DESIGN.md section 2, accesses and hops).
+def named(events: Events, mapping: Mapping) -> dict[Key, list[Count]]:
+    """Events by role -> the counters they add to, by key (DESIGN.md section 2, accesses and hops).
 
     Moves of weights have no counter.
     """
-    counts: dict[str, list[Count]] = {}
+    counts: dict[Key, list[Count]] = {}
 
-    def put(name: str, count: Count) -> None:
+    def put(key: Key, count: Count) -> None:
         if not (isinstance(count, int) and count == 0):
-            counts.setdefault(name, []).append(count)
+            counts.setdefault(key, []).append(count)
 
     stream, _ = mapping.stream
-    put("cycles", events.cycles)
-    put(f"{stream}_reads", events.stream_reads)
+    put(CYCLES, events.cycles)
+    put(Key(SRAM, stream, READS), events.stream_reads)
     if stream != "w":
-        put(f"{stream}_hops", events.stream_hops)
+        put(Key(PE, stream, HOPS), events.stream_hops)
     for slot, own in enumerate(events.slots):
         operand, _ = mapping.operand(slot)
-        for name in ("macs", "effectual_macs", "psum_reads", "psum_writes", "psum_hops", "acc_updates"):
-            put(name, getattr(own, name))
-        put(f"{operand}_reads", own.operand_reads)
+        for field, key in _OF_SLOT.items():
+            put(key, getattr(own, field))
+        put(Key(SRAM, operand, READS), own.operand_reads)
         if operand != "w":
-            put(f"{operand}_hops", own.operand_hops)
-        put(f"{mapping.products[slot].counted_as}_writes", own.result_writes)
+            put(Key(PE, operand, HOPS), own.operand_hops)
+        put(Key(SRAM, mapping.products[slot].counted_as, WRITES), own.result_writes)
     return counts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from jaxgrad.array import closed_form
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.registry import Names, Registry
@@ -216,8 +216,8 @@ def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator) -> Cost:
     cycles = accesses = 0
     for mapping in mappings:
         counts = named(closed_form.events(mapping.keeps, mapping.order, *mapping.sizes(gemm), array), mapping)
-        cycles += sum(counts["cycles"])
-        accesses += sum(sum(counts.get(name, [])) for name in ACCESSES)
+        cycles += sum(counts[CYCLES])
+        accesses += sum(sum(counts.get(key, [])) for key in ACCESSES)
     return Cost(cycles, accesses)
 
 

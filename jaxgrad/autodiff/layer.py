@@ -66,7 +66,7 @@ def update_apart(runs: Sequence[GemmRun], contraction: Contraction, emulation: E
     array, so the update is as ``separate`` has it."""
     if not dw or emulation.weight_update == "none" or any(run.updates for run in runs):
         return Counters.zero()
-    return Counters.of(**update("separate", contraction.gemm.sizes, in_array=False)).times(contraction.groups)
+    return Counters.from_counts(update("separate", contraction.gemm.sizes, in_array=False)).times(contraction.groups)
 
 
 @jax.tree_util.register_static

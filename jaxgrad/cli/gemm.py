@@ -107,7 +107,7 @@ def gemm(
         results = {name: asdict(check) for name, check in checks.items()}
         print(json.dumps({"config": config, "counters": counters.as_dict(), "check": {"passed": passed, **results}}))
     else:
-        out.print(tables.counters_table(counters.as_dict(), _title(config)))
+        out.print(tables.counters_table(counters.counts(), _title(config)))
         out.print(
             tables.note(
                 f"X, W and dY are seeded random numbers; about half of X and of dY is zero, as after a "

@@ -226,13 +226,14 @@ def _summary(own: Profile) -> str:
 
 def _totals(own: Profile, cost: StepCost) -> Iterator[str]:
     """What the report of the schedules has not: the forward pass, and the vector unit."""
+    from jaxgrad.array.counts import MACS
     from jaxgrad.costs import accesses, time_cycles
     from jaxgrad.reports.numbers import short
 
     forward = cost.total_forward()
     yield (
         f"Forward pass: {short(time_cycles(forward))} cycles, "
-        f"{short(accesses(forward))} accesses, {short(forward['macs'])} MACs"
+        f"{short(accesses(forward))} accesses, {short(forward[MACS])} MACs"
     )
     for phase in ("forward", "backward", "update"):
         works = [work for work in own.vector if work.phase == phase]

@@ -1,11 +1,16 @@
 """What a training step costs under each schedule: the one door to the costs, for the CLI, experiments and reports."""
 
+from jaxgrad.array.counts import CYCLES as CYCLES
+from jaxgrad.array.counts import STALLS as STALLS
+from jaxgrad.array.counts import Key as Key
+from jaxgrad.array.counts import by_name as by_name
 from jaxgrad.array.schedules import BASELINES as BASELINES
 from jaxgrad.array.schedules import TRAINING_SCHEDULES as TRAINING_SCHEDULES
 from jaxgrad.costs.measurements import measured as measured
 from jaxgrad.costs.measurements import sparse as sparse
 from jaxgrad.costs.records import Counts as Counts
 from jaxgrad.costs.records import LayerCost as LayerCost
+from jaxgrad.costs.records import Phase as Phase
 from jaxgrad.costs.records import StepCost as StepCost
 from jaxgrad.costs.records import VectorCost as VectorCost
 from jaxgrad.costs.records import accesses as accesses
@@ -19,15 +24,20 @@ from jaxgrad.costs.summary import summary as summary
 
 __all__ = [
     "BASELINES",
+    "CYCLES",
+    "STALLS",
     "TRAINING_SCHEDULES",
     "Counts",
+    "Key",
     "LayerCost",
     "LayerSummary",
+    "Phase",
     "PhaseSummary",
     "StepCost",
     "Summary",
     "VectorCost",
     "accesses",
+    "by_name",
     "dram_accesses",
     "measured",
     "sparse",

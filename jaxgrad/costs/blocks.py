@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jaxgrad.array import closed_form, layers
 from jaxgrad.array.closed_form import Array
+from jaxgrad.array.counts import CYCLES, READS, SRAM, Key
 from jaxgrad.array.mapping import AXES, Mapping
 from jaxgrad.base.arithmetic import Integer, is_real, last_block, stacked
 from jaxgrad.costs.nests import Sizes, reused_along, trips
@@ -23,18 +24,18 @@ class _Part(NamedTuple):
 def cycles(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> Integer:
     """Clock cycles of the array over all blocks: every mapping once on each, one after the other."""
 
-    def of(part: Sizes) -> dict[str, Integer]:
+    def of(part: Sizes) -> dict[Key, Integer]:
         spent = 0
         for mapping in mappings:
             s, p, q = (part[axis] for axis in mapping.axes)
             spent = spent + closed_form.cycles(mapping.keeps, mapping.order, s, p, q, array)
-        return {"cycles": spent}
+        return {CYCLES: spent}
 
-    return _over_blocks(of, sizes, block)["cycles"]
+    return _over_blocks(of, sizes, block)[CYCLES]
 
 
-def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> dict[str, Integer]:
-    """All counters of the array over all blocks, by name.
+def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> dict[Key, Integer]:
+    """All counters of the array over all blocks.
 
     A sum that is spread over several blocks is read back from the scratchpad for each but the first, as partial sums,
     or as weight gradients where an output-stationary pass drained them.
@@ -45,23 +46,23 @@ def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array
     for product in itertools.chain.from_iterable(mapping.products for mapping in mappings):
         first, second = AXES[product.result]
         again = (loops[reused_along(product.result)] - 1) * sizes[first] * sizes[second]
-        name = f"{product.counted_as}_reads"
-        totals[name] = totals.get(name, 0) + again
+        key = Key(SRAM, product.counted_as, READS)
+        totals[key] = totals.get(key, 0) + again
     return totals
 
 
-def _over_blocks(of: Callable[[Sizes], dict[str, Integer]], sizes: Sizes, block: Sizes) -> dict[str, Integer]:
+def _over_blocks(of: Callable[[Sizes], dict[Key, Integer]], sizes: Sizes, block: Sizes) -> dict[Key, Integer]:
     """The sum over all blocks of what one of them takes."""
     parts = list(_parts(sizes, block))
     if is_real(parts[0].count):
         # A relaxation is compiled, and differentiated: all parts at once make an eighth of the code.
         together = stacked([[part.count, *part.sizes.values()] for part in parts])
         count, *lengths = together
-        return {name: (count * value).sum(0) for name, value in of(dict(zip("bkn", lengths, strict=True))).items()}
-    totals: dict[str, Integer] = {}
+        return {key: (count * value).sum(0) for key, value in of(dict(zip("bkn", lengths, strict=True))).items()}
+    totals: dict[Key, Integer] = {}
     for part in parts:
-        for name, value in of(part.sizes).items():
-            totals[name] = totals.get(name, 0) + part.count * value
+        for key, value in of(part.sizes).items():
+            totals[key] = totals.get(key, 0) + part.count * value
     return totals
 
 

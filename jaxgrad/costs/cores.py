@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgrad.array.counts import CYCLES, DRAM, READS, STALLS, WRITES, Key
 from jaxgrad.array.forwards import Forward
-from jaxgrad.array.layers import Phases
+from jaxgrad.array.layers import Phases, phase_of
 from jaxgrad.array.mapping import Result
 from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.base.arithmetic import ceil_div, exact
@@ -146,24 +147,24 @@ def counts(partition: Partition, shapes: Shapes, machine: Machine) -> Phases:
     """
     each = [hierarchy.counts(share.plan, share.shapes, machine) for share in partition.shares]
     slowest = max(range(len(each)), key=lambda index: partition.shares[index].plan.cycles)
-    phases: dict[str, dict[str, int]] = {}
+    phases: dict[str, dict[Key, int]] = {}
     for phase in dict.fromkeys(name for one in each for name in one):
-        total: dict[str, int] = {}
+        total: dict[Key, int] = {}
         for share, one in zip(partition.shares, each, strict=True):
-            for name, value in one.get(phase, {}).items():
-                total[name] = total.get(name, 0) + share.cores * value
+            for key, value in one.get(phase, {}).items():
+                total[key] = total.get(key, 0) + share.cores * value
         own = each[slowest].get(phase, {})
-        phases[phase] = total | {name: own.get(name, 0) for name in ("cycles", "stall_cycles")}
+        phases[phase] = total | {key: own.get(key, 0) for key in (CYCLES, STALLS)}
     exchanged = _exchanged_bytes(partition.shares, shapes, partition.summed, machine)
     if exchanged:
         words = sum(_exchanged_words(partition.shares, shapes, result) for result in partition.summed)
-        phase = next(name for name in phases if set(partition.summed) & {*name.split("+"), "y"})
-        own = phases[phase]
-        for name in ("dram_psum_reads", "dram_psum_writes"):
-            own[name] = own.get(name, 0) + words
+        run = next(run for run in partition.shares[0].plan.runs if set(partition.summed) & set(run.results))
+        own = phases[phase_of(run.results)]
+        for key in (Key(DRAM, "psum", READS), Key(DRAM, "psum", WRITES)):
+            own[key] = own.get(key, 0) + words
         for result in partition.summed:
-            own[f"dram_{result}_writes"] -= _exchanged_words(partition.shares, shapes, result)
-        own["stall_cycles"] += _exchange_cycles(partition.shares, exchanged, machine)
+            own[Key(DRAM, result, WRITES)] -= _exchanged_words(partition.shares, shapes, result)
+        own[STALLS] += _exchange_cycles(partition.shares, exchanged, machine)
     return phases
 
 

@@ -8,45 +8,61 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jaxgrad.array.counts import (
+    ACC_UPDATES,
+    CYCLES,
+    DRAM,
+    EFFECTUAL_MACS,
+    HOPS,
+    MACS,
+    PE,
+    READS,
+    SRAM,
+    STALLS,
+    VECTOR_OPERATIONS,
+    WORDS,
+    WRITES,
+    Counts,
+    Key,
+)
 from jaxgrad.base.arithmetic import Integer
 from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Machine, Precision, Technology
 from jaxgrad.hardware.energy_table import ACTIONS, Table
 from jaxgrad.hardware.precision import TENSORS
 
-Counts = Mapping[str, Integer]
 COMPONENTS: tuple[str, ...] = tuple(ACTIONS)
+_ENERGETIC_MACS = Key(PE, "", "energetic_macs")
 
 
-def _both(name: str) -> tuple[str, str]:
-    return f"{name}_reads", f"{name}_writes"
+def _moved(tensor: str, *levels: str) -> Callable[[Counts], Integer]:
+    """Words of a tensor that are read or written on some levels."""
+    keys = [Key(level, tensor, action) for level in levels for action in (READS, WRITES)]
+    return lambda counts: sum(counts.get(key, 0) for key in keys)
 
 
-# component -> action -> how often it happens, from counts by name. What DRAM delivers is written into the scratchpad,
-# and what it takes is read from there: an access each.
+def _of(*keys: Key) -> Callable[[Counts], Integer]:
+    return lambda counts: sum(counts.get(key, 0) for key in keys)
+
+
+# component -> action -> how often it happens. What DRAM delivers is written into the scratchpad, and what it takes is
+# read from there: an access each.
 _TIMES: dict[str, dict[str, Callable[[Counts], Integer]]] = {
-    "mac": {"compute": lambda counts: counts["energetic_macs"]},
+    "mac": {"compute": _of(_ENERGETIC_MACS)},
     "register": {
         # A weight-stationary MAC reads its weight; an output-stationary one reads and writes its sum.
-        "weight": lambda counts: counts["macs"] - counts["acc_updates"],
-        "accumulator": lambda counts: 2 * counts["acc_updates"],
+        "weight": lambda counts: counts[MACS] - counts[ACC_UPDATES],
+        "accumulator": lambda counts: 2 * counts[ACC_UPDATES],
     },
-    "hop": {name: lambda counts, name=name: counts[f"{name}_hops"] for name in ("x", "dy", "psum")},
-    "sram": {
-        name: lambda counts, name=name: sum(
-            counts.get(f"{level}{each}", 0) for level in ("", "dram_") for each in _both(name)
-        )
-        for name in TENSORS
-    },
-    "dram": {
-        name: lambda counts, name=name: sum(counts.get(f"dram_{each}", 0) for each in _both(name)) for name in TENSORS
-    },
-    "idle": {"cycle": lambda counts: counts["cycles"] + counts.get("stall_cycles", 0)},
-    "leakage": {"cycle": lambda counts: counts["cycles"] + counts.get("stall_cycles", 0)},
+    "hop": {name: _of(Key(PE, name, HOPS)) for name in ACTIONS["hop"]},
+    "sram": {name: _moved(name, SRAM, DRAM) for name in TENSORS},
+    "dram": {name: _moved(name, DRAM) for name in TENSORS},
+    "idle": {"cycle": _of(CYCLES, STALLS)},
+    "leakage": {"cycle": _of(CYCLES, STALLS)},
     "vector": {
-        "operation": lambda counts: counts.get("vector_operations", 0),
-        "sram": lambda counts: counts.get("vector_words", 0),
-        "dram": lambda counts: counts.get("dram_vector_words", 0),
+        "operation": _of(VECTOR_OPERATIONS),
+        "sram": _of(Key(SRAM, "vector", WORDS)),
+        "dram": _of(Key(DRAM, "vector", WORDS)),
     },
 }
 
@@ -112,11 +128,11 @@ def energy_pj(counts: Counts, prices: Table, *, zero_gating: bool = False) -> di
     """Energy of some counts in pJ, by component.
 
     Args:
-        counts: by the names of ``Counters.as_dict``, and those of DRAM and the vector unit.
+        counts: of the array, its memories and the vector unit.
         prices: from ``table``, or a table of one's own with the same components and actions.
         zero_gating: whether only MACs with both operands non-zero take energy.
     """
-    counted = {**counts, "energetic_macs": counts["effectual_macs" if zero_gating else "macs"]}
+    counted = {**counts, _ENERGETIC_MACS: counts[EFFECTUAL_MACS if zero_gating else MACS]}
     return {
         component: sum(_TIMES[component][action](counted) * prices[component][action] for action in actions)
         for component, actions in ACTIONS.items()

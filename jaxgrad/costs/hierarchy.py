@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from jaxgrad.array import forwards
+from jaxgrad.array.counts import CYCLES, DRAM, READS, STALLS, WRITES, Counts, Key
 from jaxgrad.array.forwards import Forward
-from jaxgrad.array.layers import Phases
+from jaxgrad.array.layers import Phases, phase_of
 from jaxgrad.array.mapping import Result
 from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.errors import InputError, one_of
@@ -17,17 +18,17 @@ from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, search
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
 from jaxgrad.hardware import Machine
 
-DRAM_NAMES: tuple[str, ...] = (
-    "dram_x_reads",
-    "dram_w_reads",
-    "dram_w_writes",
-    "dram_y_writes",
-    "dram_dy_reads",
-    "dram_dx_writes",
-    "dram_dw_reads",
-    "dram_dw_writes",
-    "dram_psum_reads",
-    "dram_psum_writes",
+DRAM_KEYS: tuple[Key, ...] = (
+    Key(DRAM, "x", READS),
+    Key(DRAM, "w", READS),
+    Key(DRAM, "w", WRITES),
+    Key(DRAM, "y", WRITES),
+    Key(DRAM, "dy", READS),
+    Key(DRAM, "dx", WRITES),
+    Key(DRAM, "dw", READS),
+    Key(DRAM, "dw", WRITES),
+    Key(DRAM, "psum", READS),
+    Key(DRAM, "psum", WRITES),
 )
 """Words to and from DRAM; ``psum`` are partial sums that the scratchpad could not keep."""
 
@@ -183,7 +184,7 @@ def can_run(schedule: str | Schedule, order: str) -> bool:
 
 
 def counts(plan: Plan, shapes: Shapes, machine: Machine) -> Phases:
-    """All counters of a plan by phase: those of the array, ``dram_<tensor>_reads|writes`` in words, ``stall_cycles``.
+    """All counters of a plan by phase: those of the array, words to and from DRAM, stalls.
 
     Args:
         plan: from a ``Planner``.
@@ -192,27 +193,19 @@ def counts(plan: Plan, shapes: Shapes, machine: Machine) -> Phases:
     """
     assert machine.memory is not None
     storage, precision = Storage.of(machine.memory), machine.precision
-    phases: dict[str, dict[str, int]] = {}
+    phases: dict[str, dict[Key, int]] = {}
     for run in plan.runs:
         own = blocks.counts(run.mappings, shapes.sizes, run.block, machine.array)
         spare = storage.spare_bytes(needed_bytes(run.nests, shapes, run.block, precision))
         moved = dram_words(run.nests, shapes, run.block, precision, spare)
         size = dram_bytes(moved, precision)
-        own |= {f"dram_{name}": words for name, words in moved.items()}
-        own["stall_cycles"] = stall_cycles(own["cycles"], size, run.nests, shapes, run.block, storage, precision)
-        results = [result for nest in run.nests for result in nest.results]
-        phases["forward" if results == ["y"] else "+".join(results)] = {name: int(value) for name, value in own.items()}
+        own |= moved
+        own[STALLS] = stall_cycles(own[CYCLES], size, run.nests, shapes, run.block, storage, precision)
+        phases[phase_of(run.results)] = {key: int(value) for key, value in own.items()}
     return phases
 
 
-def phase_dram_bytes(counts: Mapping[str, int], machine: Machine) -> int:
-    """Bytes to and from DRAM among some counts: ``dram_<tensor>_reads|writes``, and the vector unit's words."""
-    moved = {name.removeprefix("dram_"): words for name, words in counts.items() if name.startswith("dram_")}
-    vector = moved.pop("vector_words", 0)
-    return dram_bytes(moved, machine.precision) + machine.precision.bytes("x", vector)
-
-
-def transfer_cycles(counts: Mapping[str, int], machine: Machine) -> int:
+def transfer_cycles(counts: Counts, machine: Machine) -> int:
     """Clock cycles in which DRAM moves them."""
     assert machine.memory is not None
-    return Storage.of(machine.memory).transfer_cycles(phase_dram_bytes(counts, machine))
+    return Storage.of(machine.memory).transfer_cycles(dram_bytes(counts, machine.precision))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from jaxgrad.array.counts import EFFECTUAL_MACS, MACS
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.costs.records import LayerCost, StepCost, times
 
@@ -19,13 +20,11 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
     """
 
     def put_in(layer: LayerCost) -> LayerCost:
-        forward, own = (counts.as_dict() for counts in counters[layer.path])
+        forward, own = (counts.counts() for counts in counters[layer.path])
         phases = {
             name: {
                 "forward": forward,
-                "backward": own
-                if name == schedule
-                else times(counts, steps) | {"effectual_macs": own["effectual_macs"]},
+                "backward": own if name == schedule else times(counts, steps) | {EFFECTUAL_MACS: own[EFFECTUAL_MACS]},
             }
             for name, counts in layer.backward.items()
         }
@@ -46,7 +45,7 @@ def sparse(cost: StepCost, effectual: Mapping[str, tuple[Ratio, Ratio]]) -> Step
         ahead, back = effectual[layer.path]
         phases = {
             schedule: {
-                phase: {**counts, "effectual_macs": _part(counts["macs"], ahead if phase == "forward" else back)}
+                phase: {**counts, EFFECTUAL_MACS: _part(counts[MACS], ahead if phase == "forward" else back)}
                 for phase, counts in by_phase.items()
             }
             for schedule, by_phase in layer.phases.items()

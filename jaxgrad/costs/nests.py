@@ -18,6 +18,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from jaxgrad.array.counts import DRAM, READS, WRITES, Key
 from jaxgrad.array.mapping import AXES, OPERANDS, Result
 from jaxgrad.base.arithmetic import Integer, ceil_div, minimum
 
@@ -89,8 +90,8 @@ def _visits(nest: Nest, tensor: str, loops: Sizes) -> Integer:
     return 1 + (loops[reused_along(tensor)] - 1) * minimum(inside - 1, 1)
 
 
-def traffic(nest: Nest, sizes: Sizes, block: Sizes, words: Mapping[str, Integer]) -> dict[str, Integer]:
-    """Words read from and written to DRAM, as ``<tensor>_reads`` and ``<tensor>_writes``.
+def traffic(nest: Nest, sizes: Sizes, block: Sizes, words: Mapping[str, Integer]) -> dict[Key, Integer]:
+    """Words read from and written to DRAM, by tensor.
 
     Partial sums that are spilled are ``psum``; a result that is complete has its own name.
 
@@ -100,15 +101,15 @@ def traffic(nest: Nest, sizes: Sizes, block: Sizes, words: Mapping[str, Integer]
         block: of one block; at most those of the layer.
         words: size of each tensor in words.
     """
-    moved: dict[str, Integer] = {}
+    moved: dict[Key, Integer] = {}
     loops = trips(sizes, block)
     for name in nest.operands:
-        moved[f"{name}_reads"] = words[name] * _visits(nest, name, loops)
+        moved[Key(DRAM, name, READS)] = words[name] * _visits(nest, name, loops)
     spilled = 0
     for name in nest.results:
-        moved[f"{name}_writes"] = words[name]
+        moved[Key(DRAM, name, WRITES)] = words[name]
         spilled = spilled + words[name] * (_visits(nest, name, loops) - 1)
-    return moved | {"psum_reads": spilled, "psum_writes": spilled}
+    return moved | {Key(DRAM, "psum", READS): spilled, Key(DRAM, "psum", WRITES): spilled}
 
 
 def resident(nest: Nest, tensor: str, sizes: Sizes, block: Sizes) -> Integer:

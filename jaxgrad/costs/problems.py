@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from jaxgrad.array import layers
-from jaxgrad.array.counters import NAMES
+from jaxgrad.array.counts import DRAM, KEYS, STALLS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import Schedule, choose
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
-from jaxgrad.costs.hierarchy import DRAM_NAMES
+from jaxgrad.costs.hierarchy import DRAM_KEYS
 from jaxgrad.costs.records import Counts, add
 from jaxgrad.costs.search import Unfit
 from jaxgrad.costs.transfers import Shapes
@@ -138,11 +138,11 @@ def _updated(
     if not extra:
         return done
     if machine.memory is not None:
-        extra |= {f"dram_{name}": words for name, words in extra.items()}
+        extra |= {key._replace(level=DRAM): words for key, words in extra.items()}
     if together and how == "in_array":
         return done | {"dx+dw": add((done["dx+dw"], extra))}
     if machine.memory is not None:
-        extra["stall_cycles"] = hierarchy.transfer_cycles(extra, machine)
+        extra[STALLS] = hierarchy.transfer_cycles(extra, machine)
     return done | {"update": _complete(extra, machine)}
 
 
@@ -152,6 +152,6 @@ class _Sizes(NamedTuple):
     sizes: Mapping[str, int]
 
 
-def _complete(counts: Mapping[str, int], machine: Machine) -> Counts:
-    names = NAMES if machine.memory is None else (*NAMES, *DRAM_NAMES, "stall_cycles")
-    return dict.fromkeys(names, 0) | dict(counts)
+def _complete(counts: Counts, machine: Machine) -> Counts:
+    keys = KEYS if machine.memory is None else (*KEYS, *DRAM_KEYS, STALLS)
+    return dict.fromkeys(keys, 0) | dict(counts)

@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from jaxgrad.array.counters import ACCESSES, NAMES
+from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, DRAM, KEYS, STALLS, VECTOR, Key, by_name
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.cores import Partition
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
 
-Counts = Mapping[str, int]
-"""By the names of ``counters.NAMES``; with a memory also ``hierarchy.DRAM_NAMES`` and ``stall_cycles``."""
+Counts = Mapping[Key, int]
+"""All of ``counts.KEYS``; with a memory also ``hierarchy.DRAM_KEYS`` and stalls."""
+
+
+class Phase(NamedTuple):
+    """A part of a training step.
+
+    Args:
+        name: ``forward``, ``dx``, ``dw``, ``dx+dw``, ``update`` or ``backward``.
+        unit: what does it, ``array`` or ``vector``.
+    """
+
+    name: str
+    unit: str = ARRAY
+
+    @property
+    def label(self) -> str:
+        """As tables, JSON and CSV spell it; the array goes without saying."""
+        return self.name if self.unit == ARRAY else f"{self.unit} {self.name}"
 
 
 @dataclass(frozen=True)
@@ -84,22 +101,22 @@ class StepCost:
     vector: tuple[VectorCost, ...] = ()
     machine: Machine | None = None
 
-    def total(self, schedule: str) -> dict[str, int]:
+    def total(self, schedule: str) -> dict[Key, int]:
         """The backward counts of all layers under ``schedule``; the array's, without the vector unit's."""
         return add(layer.backward[schedule] for layer in self.layers)
 
-    def total_forward(self) -> dict[str, int]:
+    def total_forward(self) -> dict[Key, int]:
         return add(layer.forward for layer in self.layers)
 
-    def phases(self, schedule: str) -> dict[str, Counts]:
-        """The counts of all layers by phase; the vector unit's under ``vector <phase>``."""
+    def phases(self, schedule: str) -> dict[Phase, Counts]:
+        """The counts of all layers by phase, and those of the vector unit."""
         return {phase: add(parts) for phase, parts in _grouped(self._parts(schedule)).items()}
 
-    def step(self, schedule: str) -> dict[str, int]:
+    def step(self, schedule: str) -> dict[Key, int]:
         """Everything that the step takes: forward, gradients, update and vector unit."""
         return add(counts for _, counts in self._parts(schedule))
 
-    def energy_pj(self, schedule: str) -> dict[str, dict[str, float]]:
+    def energy_pj(self, schedule: str) -> dict[Phase, dict[str, float]]:
         """Energy by phase and component, in pJ.
 
         Raises:
@@ -115,62 +132,63 @@ class StepCost:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
+        """Plain data, for JSON; counts by name."""
         return {
             "steps": self.steps,
             "layers": {
                 layer.path: {
                     "gemms_per_step": [{**asdict(gemm.gemm), **_demand(gemm)} for gemm in layer.gemms],
-                    "forward": dict(layer.forward),
-                    "backward": {schedule: dict(counts) for schedule, counts in layer.backward.items()},
+                    "forward": by_name(layer.forward),
+                    "backward": {schedule: by_name(counts) for schedule, counts in layer.backward.items()},
                     "ran": {schedule: list(names) for schedule, names in layer.ran.items()},
                 }
                 for layer in self.layers
             },
             "total": {
-                "forward": dict(self.total_forward()),
-                "backward": {schedule: dict(self.total(schedule)) for schedule in self.schedules},
+                "forward": by_name(self.total_forward()),
+                "backward": {schedule: by_name(self.total(schedule)) for schedule in self.schedules},
             },
         }
 
-    def _parts(self, schedule: str) -> Iterator[tuple[str, Counts]]:
+    def _parts(self, schedule: str) -> Iterator[tuple[Phase, Counts]]:
         for layer in self.layers:
-            yield from layer.phases[schedule].items()
+            for name, counts in layer.phases[schedule].items():
+                yield Phase(name), counts
         for work in self.vector:
-            yield f"vector {work.phase}", work.counts
+            yield Phase(work.phase, VECTOR), work.counts
 
 
 def accesses(counts: Counts) -> int:
     """SRAM accesses in words: all reads and writes."""
-    return sum(counts[name] for name in ACCESSES)
+    return sum(counts[key] for key in ACCESSES)
 
 
 def dram_accesses(counts: Counts) -> int:
     """DRAM accesses in words: all reads and writes."""
-    return sum(value for name, value in counts.items() if name.startswith("dram_"))
+    return sum(value for key, value in counts.items() if key.level == DRAM)
 
 
 def time_cycles(counts: Counts) -> int:
     """Clock cycles at work and waiting for DRAM."""
-    return counts["cycles"] + counts.get("stall_cycles", 0)
+    return counts[CYCLES] + counts.get(STALLS, 0)
 
 
-def add(parts: Iterable[Counts]) -> dict[str, int]:
-    """The sum of some counts; a name that none has is one of ``counters.NAMES`` and 0."""
-    total = dict.fromkeys(NAMES, 0)
+def add(parts: Iterable[Counts]) -> dict[Key, int]:
+    """The sum of some counts; of ``counts.KEYS`` what none has is 0."""
+    total = dict.fromkeys(KEYS, 0)
     for counts in parts:
-        for name, value in counts.items():
-            total[name] = total.get(name, 0) + value
+        for key, value in counts.items():
+            total[key] = total.get(key, 0) + value
     return total
 
 
-def times(counts: Counts, repeats: int) -> dict[str, int]:
+def times(counts: Counts, repeats: int) -> dict[Key, int]:
     """The counts of so many equal runs."""
-    return {name: value * repeats for name, value in counts.items()}
+    return {key: value * repeats for key, value in counts.items()}
 
 
-def _grouped(parts: Iterable[tuple[str, Counts]]) -> dict[str, list[Counts]]:
-    groups: dict[str, list[Counts]] = {}
+def _grouped(parts: Iterable[tuple[Phase, Counts]]) -> dict[Phase, list[Counts]]:
+    groups: dict[Phase, list[Counts]] = {}
     for phase, counts in parts:
         groups.setdefault(phase, []).append(counts)
     return groups

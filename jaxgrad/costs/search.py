@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgrad.array.closed_form import Array
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Result
 from jaxgrad.base.arithmetic import Integer, ceil_div, exact, minimum, where
 from jaxgrad.base.errors import one_of
@@ -41,7 +41,7 @@ class Alternatives(NamedTuple):
 
         def spent(mapping: Mapping) -> tuple[int, int]:
             counts = blocks.counts([mapping], sizes, block, array)
-            return counts["cycles"], sum(counts.get(name, 0) for name in ACCESSES)
+            return counts[CYCLES], sum(counts.get(key, 0) for key in ACCESSES)
 
         return tuple(next(iter(choice)) if len(choice) == 1 else min(choice, key=spent) for choice in self.choices)
 
@@ -64,6 +64,10 @@ class Run(NamedTuple):
     mappings: tuple[Mapping, ...]
     nests: Nests
     block: dict[str, int]
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        return tuple(result for nest in self.nests for result in nest.results)
 
 
 class Found(NamedTuple):

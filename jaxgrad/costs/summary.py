@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from jaxgrad.array.counts import MACS, VECTOR, Key
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area
-from jaxgrad.costs.hierarchy import phase_dram_bytes
-from jaxgrad.costs.records import Counts, LayerCost, StepCost, add, time_cycles
+from jaxgrad.costs.records import Counts, LayerCost, Phase, StepCost, add, time_cycles
+from jaxgrad.costs.transfers import dram_bytes
 from jaxgrad.hardware import Machine
 
 
@@ -19,13 +20,13 @@ class PhaseSummary:
     """One phase: of a layer, or of all.
 
     Args:
-        phase: ``forward``, ``dx``, ``dw``, ``dx+dw``, ``update``, or ``vector <phase>``.
-        counts: by name, see ``records.Counts``.
+        phase: which; of a sum, what it was asked for as.
+        counts: see ``records.Counts``.
         dram_bytes: to and from DRAM; 0 without a memory.
         energy_pj: by component; empty without a technology.
     """
 
-    phase: str
+    phase: Phase
     counts: Counts
     dram_bytes: int = 0
     energy_pj: Mapping[str, float] = field(default_factory=dict)
@@ -37,12 +38,12 @@ class PhaseSummary:
 
     def utilisation(self, pes: int) -> float:
         """MACs done over those that the array could do in that time, 0 to 1; 0 for work beside the array."""
-        return self.counts["macs"] / (self.time_cycles * pes) if self.time_cycles else 0.0
+        return self.counts[MACS] / (self.time_cycles * pes) if self.time_cycles else 0.0
 
     @property
     def macs_per_dram_byte(self) -> float | None:
         """Arithmetic intensity, for a roofline; None where nothing moves."""
-        return self.counts["macs"] / self.dram_bytes if self.dram_bytes else None
+        return self.counts[MACS] / self.dram_bytes if self.dram_bytes else None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class LayerSummary:
 
     @property
     def total(self) -> PhaseSummary:
-        return _sum("all", self.phases)
+        return _sum(Phase("all"), self.phases)
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,13 @@ class Summary:
                 array, ``step`` for everything.
         """
         names = {part.phase for part in self.phases for wanted in phases if _is_of(part.phase, wanted)}
-        return _sum("+".join(phases), [part for part in self.phases if part.phase in names])
+        return _sum(Phase("+".join(phases)), [part for part in self.phases if part.phase in names])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON. Counts of 0 are left out; ``from_dict`` brings back all that every machine has."""
         data = asdict(self)
         for phase in [*data["phases"], *(phase for layer in data["layers"] for phase in layer["phases"])]:
-            phase["counts"] = {name: count for name, count in phase["counts"].items() if count}
+            phase["counts"] = [[*key, count] for key, count in phase["counts"].items() if count]
         return data
 
     @classmethod
@@ -113,12 +114,12 @@ class Summary:
 _BACKWARD = ("dx", "dw", "dx+dw", "update", "backward")
 
 
-def _is_of(phase: str, wanted: str) -> bool:
+def _is_of(phase: Phase, wanted: str) -> bool:
     if wanted == "step":
         return True
-    if wanted == "vector":
-        return phase.startswith("vector ")
-    return phase in _BACKWARD if wanted == "backward" else phase == wanted
+    if VECTOR in (wanted, phase.unit):
+        return phase.unit == wanted
+    return phase.name in _BACKWARD if wanted == "backward" else phase.name == wanted
 
 
 def summary(cost: StepCost, schedule: str) -> Summary:
@@ -128,9 +129,9 @@ def summary(cost: StepCost, schedule: str) -> Summary:
         raise InputError("cost", None, "give one from step_cost", problem="got one without a machine")
     prices = energy.table(machine) if machine.technology or machine.energies else None
 
-    def phase(name: str, counts: Counts) -> PhaseSummary:
+    def phase(name: Phase, counts: Counts) -> PhaseSummary:
         spent = energy.energy_pj(counts, prices, zero_gating=machine.zero_gating) if prices else {}
-        return PhaseSummary(name, counts, phase_dram_bytes(counts, machine), spent)
+        return PhaseSummary(name, counts, dram_bytes(counts, machine.precision), spent)
 
     memory = machine.memory
     return Summary(
@@ -140,12 +141,16 @@ def summary(cost: StepCost, schedule: str) -> Summary:
         clock_ghz=memory.clock_ghz if memory else None,
         area_um2=_areas(machine, schedule),
         phases=tuple(phase(name, counts) for name, counts in cost.phases(schedule).items()),
-        layers=tuple(_layer(layer, [phase(*each) for each in layer.phases[schedule].items()]) for layer in cost.layers),
+        layers=tuple(
+            _layer(layer, [phase(Phase(name), own) for name, own in layer.phases[schedule].items()])
+            for layer in cost.layers
+        ),
     )
 
 
 def _phase(data: Mapping[str, Any]) -> PhaseSummary:
-    return PhaseSummary(**{**data, "counts": add([data["counts"]])})
+    counts = {Key(level, tensor, action): count for level, tensor, action, count in data["counts"]}
+    return PhaseSummary(**{**data, "phase": Phase(*data["phase"]), "counts": add([counts])})
 
 
 def _layer(layer: LayerCost, phases: Iterable[PhaseSummary]) -> LayerSummary:
@@ -161,7 +166,7 @@ def _areas(machine: Machine, schedule: str) -> dict[str, float]:
     return {"pes": found.pes_um2, "sram": found.sram_um2}
 
 
-def _sum(name: str, parts: Iterable[PhaseSummary]) -> PhaseSummary:
+def _sum(name: Phase, parts: Iterable[PhaseSummary]) -> PhaseSummary:
     parts = list(parts)
     components = dict.fromkeys(component for part in parts for component in part.energy_pj)
     return PhaseSummary(

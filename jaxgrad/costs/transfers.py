@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
+from jaxgrad.array.counts import DRAM, READS, Counts, Key
 from jaxgrad.array.mapping import AXES
 from jaxgrad.base.arithmetic import Integer, ceil_div, exact, last_block, maximum, minimum, where
 from jaxgrad.base.whole import gcd
@@ -123,7 +124,7 @@ def needed_bytes(nests: Sequence[Nest], shapes: Shapes, block: Sizes, precision:
 
 def dram_words(
     nests: Sequence[Nest], shapes: Shapes, block: Sizes, precision: Precision, spare_bytes: Integer
-) -> dict[str, Integer]:
+) -> dict[Key, Integer]:
     """Words to and from DRAM; of two nests whose block operations alternate, dY's less what they share.
 
     Args:
@@ -131,22 +132,27 @@ def dram_words(
         shapes, block, precision: what is computed, in which pieces and formats.
         spare_bytes: what the scratchpad has left to keep blocks of dY for their second use.
     """
-    moved: dict[str, Integer] = {}
+    moved: dict[Key, Integer] = {}
     for nest in nests:
-        for name, words in traffic(nest, shapes.sizes, block, shapes.words).items():
-            moved[name] = moved.get(name, 0) + words
+        for key, words in traffic(nest, shapes.sizes, block, shapes.words).items():
+            moved[key] = moved.get(key, 0) + words
     if len(nests) > 1:
         # Each step brings one block of dY for dX and one for dW.
         pair_bytes = 2 * precision.bytes("dy", block["b"] * block["n"])
         window = maximum(spare_bytes, 0) // pair_bytes
         shared = words_shared((shapes.b, shapes.n), (block["b"], block["n"]), window)
-        moved["dy_reads"] = moved["dy_reads"] - shared * visits(nests[0], "dy", shapes.sizes, block)
+        reads = Key(DRAM, "dy", READS)
+        moved[reads] = moved[reads] - shared * visits(nests[0], "dy", shapes.sizes, block)
     return moved
 
 
-def dram_bytes(moved: Mapping[str, Integer], precision: Precision) -> Integer:
-    """Bytes of all that moves."""
-    return sum(precision.bytes(name.partition("_")[0], words) for name, words in moved.items())
+def dram_bytes(counts: Counts, precision: Precision) -> Integer:
+    """Bytes to and from DRAM among some counts; the vector unit works on activations."""
+    return sum(
+        precision.bytes("x" if key.tensor == "vector" else key.tensor, words)
+        for key, words in counts.items()
+        if key.level == DRAM
+    )
 
 
 def stall_cycles(

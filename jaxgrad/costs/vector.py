@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from jaxgrad.array.counts import CYCLES, DRAM, SRAM, STALLS, VECTOR_OPERATIONS, WORDS, Key
 from jaxgrad.base.arithmetic import ceil_div
 from jaxgrad.costs.transfers import Storage
 from jaxgrad.hardware import Machine
 
 
-def counts(operations: int, words: int, machine: Machine) -> dict[str, int]:
-    """Counts of some elementwise work: ``cycles``, ``vector_operations``, ``vector_words`` and, with a memory, DRAM.
+def counts(operations: int, words: int, machine: Machine) -> dict[Key, int]:
+    """Counts of some elementwise work: cycles, operations, words of the scratchpad or, with a memory, of DRAM.
 
     Args:
         operations: of single elements.
@@ -18,10 +19,10 @@ def counts(operations: int, words: int, machine: Machine) -> dict[str, int]:
     """
     assert machine.vector_unit is not None
     cycles = ceil_div(operations, machine.vector_unit.lanes * machine.cores)
-    spent = {"cycles": cycles, "vector_operations": operations, "vector_words": words}
+    spent = {CYCLES: cycles, VECTOR_OPERATIONS: operations, Key(SRAM, "vector", WORDS): words}
     if machine.memory is None:
         return spent
     moved = ceil_div(machine.precision.bytes("x", words), machine.cores)
     transfer = Storage.of(machine.memory).transfer_cycles(moved)
     stall = max(0, transfer - cycles) if machine.memory.double_buffered else transfer
-    return spent | {"vector_words": 0, "dram_vector_words": words, "stall_cycles": stall}
+    return spent | {Key(SRAM, "vector", WORDS): 0, Key(DRAM, "vector", WORDS): words, STALLS: stall}

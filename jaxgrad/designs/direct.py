@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from jaxgrad.array import forwards, layers
+from jaxgrad.array.counts import CYCLES, Key
 from jaxgrad.array.schedules import cost, find
 from jaxgrad.base.arithmetic import exact, where
 from jaxgrad.costs.transfers import Shapes
@@ -20,7 +21,7 @@ from jaxgrad.designs.problems import Problems
 from jaxgrad.designs.questions import Arrays, Question
 
 
-def without_memory(question: Question, problems: Problems, arrays: Arrays, name: str = "network") -> dict[str, Any]:
+def without_memory(question: Question, problems: Problems, arrays: Arrays, name: str = "network") -> dict[Key, Any]:
     """Counts of all layers together where the scratchpad holds everything.
 
     Args:
@@ -30,37 +31,37 @@ def without_memory(question: Question, problems: Problems, arrays: Arrays, name:
         name: of the network, for messages.
 
     Returns:
-        By name, arrays of shape [G] that cannot overflow (``arithmetic.exact``).
+        By key, arrays of shape [G] that cannot overflow (``arithmetic.exact``).
 
     Raises:
         ValueError: 64 bits might not do.
     """
     from jaxgrad.designs import bounds  # which evaluates ``counted``
 
-    totals: dict[str, Any] = {}
+    totals: dict[Key, Any] = {}
     devices = jax.device_count()
     rows, cols = (padded(values, devices) for values in (arrays.rows, arrays.cols))
     for group in question.groups(problems):
         bounds.check(question, group, arrays.rows, arrays.cols, (), name)
         with jax.enable_x64(True):
             found = _direct(question, group.dx, group.dw, devices)(rows, cols, group.shapes, question.times(group))
-        for counter, values in found.items():
-            totals[counter] = totals.get(counter, 0) + exact(np.asarray(values)[: len(arrays.rows)])
+        for key, values in found.items():
+            totals[key] = totals.get(key, 0) + exact(np.asarray(values)[: len(arrays.rows)])
     return totals
 
 
 @functools.lru_cache(maxsize=256)
-def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..., dict[str, Any]]:
-    def run(rows: Any, cols: Any, shapes: Shapes, times: Any) -> dict[str, Any]:
+def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..., dict[Key, Any]]:
+    def run(rows: Any, cols: Any, shapes: Shapes, times: Any) -> dict[Key, Any]:
         array = Arrays(rows, cols, question.double_buffered)
 
-        def step(totals: dict[str, Any], layer: tuple[Shapes, Any]) -> tuple[dict[str, Any], None]:
+        def step(totals: dict[Key, Any], layer: tuple[Shapes, Any]) -> tuple[dict[Key, Any], None]:
             own, often = layer
             found = counted(question, own.sizes, array, dx, dw)
-            return {name: totals[name] + often * found.get(name, 0) for name in totals}, None
+            return {key: totals[key] + often * found.get(key, 0) for key in totals}, None
 
-        names = jax.eval_shape(lambda: counted(question, _sizes(shapes), array, dx, dw))
-        zeros = {name: jnp.zeros(rows.shape, jnp.int64) for name in names}
+        keys = jax.eval_shape(lambda: counted(question, _sizes(shapes), array, dx, dw))
+        zeros = {key: jnp.zeros(rows.shape, jnp.int64) for key in keys}
         return lax.scan(step, zeros, (shapes, times))[0]
 
     return on_devices(run, 4, devices)
@@ -74,7 +75,7 @@ class _Sized(NamedTuple):
     sizes: Mapping[str, Any]
 
 
-def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, dw: bool) -> dict[str, Any]:
+def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, dw: bool) -> dict[Key, Any]:
     """A layer's counts; of several mappings or schedules the one of fewest cycles, then of fewest accesses."""
     if question.forward is not None:
         return layers.counts([forwards.find(question.forward).mapping], sizes, array)
@@ -82,7 +83,7 @@ def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, 
     for member in find(question.schedule).members:
         chosen = [_best([[mapping] for mapping in choice], sizes, array)
                   for choice in member.alternatives(dx=dx, dw=dw)]  # fmt: skip
-        total: dict[str, Any] = {}
+        total: dict[Key, Any] = {}
         accesses = 0
         for found, own in chosen:
             accesses = accesses + own
@@ -92,14 +93,14 @@ def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, 
     return _least(plans_of)[0] if dx or dw else {}
 
 
-def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[str, Any], Any]:
+def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[Key, Any], Any]:
     return _least([(layers.counts(own, sizes, array), cost(own, _Sized(sizes), array).accesses) for own in options])
 
 
-def _least(options: Sequence[tuple[dict[str, Any], Any]]) -> tuple[dict[str, Any], Any]:
+def _least(options: Sequence[tuple[dict[Key, Any], Any]]) -> tuple[dict[Key, Any], Any]:
     (best, accesses), *others = options
     for other, own in others:
-        better = (other["cycles"] < best["cycles"]) | ((other["cycles"] == best["cycles"]) & (own < accesses))
-        best = {name: where(better, other.get(name, 0), best.get(name, 0)) for name in {**best, **other}}
+        better = (other[CYCLES] < best[CYCLES]) | ((other[CYCLES] == best[CYCLES]) & (own < accesses))
+        best = {key: where(better, other.get(key, 0), best.get(key, 0)) for key in {**best, **other}}
         accesses = where(better, own, accesses)
     return best, accesses

@@ -51,7 +51,7 @@ def with_memory(
         name: of the network, for messages.
 
     Returns:
-        By phase and name, arrays of shape [G, S, W] that cannot overflow (``arithmetic.exact``), and a bool one
+        By phase and key, arrays of shape [G, S, W] that cannot overflow (``arithmetic.exact``), and a bool one
         [G, S]. Where a layer does not fit, the counts mean nothing.
 
     Raises:
@@ -77,8 +77,8 @@ def with_memory(
         fits &= np.asarray(fit)[: len(arrays.rows)]
         for phase, counted in found.items():
             own = totals.setdefault(phase, {})
-            for counter, values in counted.items():
-                own[counter] = own.get(counter, 0) + exact(np.asarray(values)[: len(arrays.rows)])
+            for key, values in counted.items():
+                own[key] = own.get(key, 0) + exact(np.asarray(values)[: len(arrays.rows)])
     return totals, fits
 
 
@@ -112,8 +112,8 @@ def _compiled(question: Question, dx: bool, dw: bool, devices: int) -> Callable[
                 for part, outcome in zip(plan, outcomes, strict=True):
                     counted = plans.counts(part, outcome, own, spread, storage, question.precision)
                     into = totals.setdefault(part.phase, {})
-                    for name, value in counted.items():
-                        into[name] = into.get(name, 0) + jnp.where(chosen == index, value, 0)
+                    for key, value in counted.items():
+                        into[key] = into.get(key, 0) + jnp.where(chosen == index, value, 0)
             return totals, jnp.all(chosen >= 0, axis=2)
 
         def step(carry: tuple[Counts, Any], each: tuple[Shapes, Any, Any, Any]) -> tuple[tuple[Counts, Any], None]:

@@ -94,8 +94,8 @@ class Goal:
         for (question, own, dx, dw), choice in zip(self._asked, chosen, strict=True):
             for phase, counted in relaxed.counts(question, own, choice, sizes, dx=dx, dw=dw).items():
                 into = phases.setdefault(phase, {})
-                for name, value in counted.items():
-                    into[name] = into.get(name, 0.0) + value
+                for key, value in counted.items():
+                    into[key] = into.get(key, 0.0) + value
         cycles = time_cycles(phases)
         if self._sweep.descent.objective == "cycles":
             return cycles

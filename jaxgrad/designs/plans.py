@@ -16,7 +16,9 @@ import numpy as np
 
 from jaxgrad.array import forwards
 from jaxgrad.array.closed_form import Array
+from jaxgrad.array.counts import CYCLES, DRAM, READS, STALLS, WRITES, Key
 from jaxgrad.array.forwards import Forward
+from jaxgrad.array.layers import phase_of
 from jaxgrad.array.mapping import AXES, Result
 from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.arithmetic import Integer, ceil_div, lookup, together, where
@@ -52,7 +54,7 @@ class Part:
 
     @property
     def phase(self) -> str:
-        return "forward" if self.results == ("y",) else "+".join(self.results)
+        return phase_of(self.results)
 
 
 Plan = tuple[Part, ...]
@@ -149,8 +151,10 @@ def candidate(part: Part, shapes: Shapes, own: Sizes, array: Array, precision: P
 
     def written(nest: Nest) -> Integer:
         moved = traffic(nest, shapes.sizes, own, shapes.words)
-        names = ("psum_reads", "psum_writes", *(f"{name}_writes" for name in results))
-        return sum(precision.bytes(name.partition("_")[0], moved[name]) for name in names)
+        sums = (Key(DRAM, "psum", READS), Key(DRAM, "psum", WRITES))
+        return dram_bytes(
+            {key: moved[key] for key in (*sums, *(Key(DRAM, name, WRITES) for name in results))}, precision
+        )
 
     again = _looked_up(nests, written, lambda nest: tuple(_again(nest, name) for name in results))
     return Candidate(
@@ -205,32 +209,31 @@ def time(compute: Integer, exposed: Integer, moved: Integer, storage: Storage) -
 
 def counts(
     part: Part, found: Found, shapes: Shapes, array: Array, storage: Storage, precision: Precision
-) -> dict[str, Integer]:
-    """All counters of a run, by the names of ``hierarchy.counts``."""
+) -> dict[Key, Integer]:
+    """All counters of a run, as ``hierarchy.counts`` has them."""
     own = block(shapes.sizes, found.splits, array)
-    total: dict[str, Integer] = {}
+    total: dict[Key, Integer] = {}
     for options in part.choices:
         best, *others = (blocks.counts([mapping], shapes.sizes, own, array) for mapping in options)
         for other in others:
-            faster = other["cycles"] < best["cycles"]
-            best = {name: where(faster, other.get(name, 0), best.get(name, 0)) for name in {**best, **other}}
-        for name, value in best.items():
-            total[name] = total.get(name, 0) + value
-    words: dict[str, Integer] = {}
+            faster = other[CYCLES] < best[CYCLES]
+            best = {key: where(faster, other.get(key, 0), best.get(key, 0)) for key in {**best, **other}}
+        for key, value in best.items():
+            total[key] = total.get(key, 0) + value
+    words: dict[Key, Integer] = {}
     # Which nests move a result equally often, and an operand: only these are told apart.
     for names in (*((name,) for name in part.nests[0][0].operands), part.results):
-        keys = [tuple(_again(nest, name) for name in names) for (nest,) in part.nests]
-        kinds = list(dict.fromkeys(keys))
-        kind = _entry([kinds.index(key) for key in keys], found.nest)
-        for index, key in enumerate(kinds):
-            (nest,) = part.nests[keys.index(key)]
-            for name, value in traffic(nest, shapes.sizes, own, shapes.words).items():
-                tensor = name.partition("_")[0]
-                if tensor in names or (tensor == "psum" and names == part.results):
-                    words[name] = words.get(name, 0) + where(kind == index, value, 0)
-    total |= {f"dram_{name}": value for name, value in words.items()}
+        kind_of = [tuple(_again(nest, name) for name in names) for (nest,) in part.nests]
+        kinds = list(dict.fromkeys(kind_of))
+        kind = _entry([kinds.index(each) for each in kind_of], found.nest)
+        for index, each in enumerate(kinds):
+            (nest,) = part.nests[kind_of.index(each)]
+            for key, value in traffic(nest, shapes.sizes, own, shapes.words).items():
+                if key.tensor in names or (key.tensor == "psum" and names == part.results):
+                    words[key] = words.get(key, 0) + where(kind == index, value, 0)
+    total |= words
     moved = dram_bytes(words, precision)
-    total["stall_cycles"] = stall_cycles(total["cycles"], moved, part.nests[0], shapes, own, storage, precision)
+    total[STALLS] = stall_cycles(total[CYCLES], moved, part.nests[0], shapes, own, storage, precision)
     return total
 
 

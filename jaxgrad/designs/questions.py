@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from jaxgrad.array.counts import Key
 from jaxgrad.array.forwards import Forward
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.designs import plans
@@ -12,8 +13,8 @@ from jaxgrad.designs.plans import Plan
 from jaxgrad.designs.problems import Group, Problems
 from jaxgrad.hardware import Precision
 
-Counts = dict[str, dict[str, Any]]
-"""Counts by phase and name."""
+Counts = dict[str, dict[Key, Any]]
+"""Counts by phase."""
 
 
 class Arrays(NamedTuple):

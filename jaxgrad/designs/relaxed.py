@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxgrad.array.counts import CYCLES, STALLS, Key
 from jaxgrad.base.arithmetic import maximum
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.designs import direct, plans
@@ -117,7 +118,7 @@ def choose(question: Question, own: Layers, sizes: Sizes, *, dx: bool, dw: bool)
 
 
 def counts(question: Question, own: Layers, chosen: Choices, sizes: Sizes, *, dx: bool, dw: bool) -> Counts:
-    """Counts of all layers together by phase and name, as ``engine`` and ``direct`` have them, in real numbers.
+    """Counts of all layers together by phase, as ``engine`` and ``direct`` have them, in real numbers.
 
     Args:
         question, own, sizes, dx, dw: as of ``choose``.
@@ -145,8 +146,8 @@ def counts(question: Question, own: Layers, chosen: Choices, sizes: Sizes, *, dx
         for weight, plan, parts in zip(weights, found, tried, strict=True):
             for part, (counted, _) in zip(plan, parts, strict=True):
                 into = totals.setdefault(part.phase, {})
-                for name, value in counted.items():
-                    into[name] = into.get(name, 0.0) + weight * value
+                for key, value in counted.items():
+                    into[key] = into.get(key, 0.0) + weight * value
         return totals
 
     return _summed(layer, own.times, own.shapes, chosen)
@@ -187,13 +188,13 @@ def _best(part: Part, question: Question, sizes: Sizes, shapes: Shapes, splits: 
     return Choice(nests[best], Splits(*splits[best].T))
 
 
-def _part(part: Part, question: Question, shapes: Shapes, sizes: Sizes, choice: Choice) -> tuple[dict[str, Any], Any]:
+def _part(part: Part, question: Question, shapes: Shapes, sizes: Sizes, choice: Choice) -> tuple[dict[Key, Any], Any]:
     """Counts and time of one product, or of two together: the mean of the runs chosen."""
     array, storage = _hardware(question, sizes)
     own = block(shapes.sizes, choice.splits, array)
     penalty = _penalty(plans.needed(part, choice.nest, shapes, own, question.precision), sizes)
     found = Found(0, 0, choice.nest, choice.splits)
     counted = plans.counts(part, found, shapes, array, storage, question.precision)
-    times = penalty * (counted["cycles"] + counted["stall_cycles"])
+    times = penalty * (counted[CYCLES] + counted[STALLS])
     weights = _weights(times)
-    return {name: jnp.sum(weights * penalty * value) for name, value in counted.items()}, jnp.sum(weights * times)
+    return {key: jnp.sum(weights * penalty * value) for key, value in counted.items()}, jnp.sum(weights * times)

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from jaxgrad.array import forwards, schedules
-from jaxgrad.array.counters import ACCESSES, NAMES
+from jaxgrad.array.counts import ACCESSES, CYCLES, KEYS, STALLS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.arithmetic import exact
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.whole import concatenate
 from jaxgrad.costs import area, energy, step_cost, summary
-from jaxgrad.costs.hierarchy import phase_dram_bytes
-from jaxgrad.costs.transfers import Storage
+from jaxgrad.costs.transfers import Storage, dram_bytes
 from jaxgrad.designs import bounds, direct, engine
 from jaxgrad.designs.engine import Memories
 from jaxgrad.designs.problems import problems
@@ -92,8 +91,8 @@ def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm]) -> Table:
     found = []
     for question in back:
         own = direct.without_memory(question, layers, arrays, chunk.network)
-        counts = {name: forward.get(name, 0) + own.get(name, 0) for name in NAMES}
-        found.append([counts["cycles"], sum(counts[name] for name in ACCESSES)])
+        counts = {key: forward.get(key, 0) + own.get(key, 0) for key in KEYS}
+        found.append([counts[CYCLES], sum(counts[key] for key in ACCESSES)])
     cycles, accesses = (concatenate(column).tolist() for column in zip(*found, strict=True))
     return {"cycles": cycles, "sram_accesses_words": accesses}
 
@@ -156,16 +155,16 @@ def _quantities(
 ) -> dict[str, np.ndarray]:
     """The results from counts by phase, each an array [arrays, scratchpads, bandwidths]; the costs' own formulas."""
     zero = exact(np.zeros(chunk.shape[2:], np.int64))
-    some = next(iter(machines(sweep, chunk, known)))
-    stalls = sum((counts["stall_cycles"] for counts in phases.values()), zero)
+    precision = Precision.of(chunk.precision)
+    stalls = sum((counts[STALLS] for counts in phases.values()), zero)
     cycles = time_cycles(phases)
     found = {
         "cycles": cycles,
         "stall_cycles": stalls,
         "sram_accesses_words": sum(
-            (counts[name] for counts in phases.values() for name in ACCESSES if name in counts), zero
+            (counts[key] for counts in phases.values() for key in ACCESSES if key in counts), zero
         ),
-        "dram_bytes": sum((phase_dram_bytes(counts, some) for counts in phases.values()), zero),
+        "dram_bytes": sum((dram_bytes(counts, precision) for counts in phases.values()), zero),
     }
     if known is None:
         return found
@@ -180,12 +179,12 @@ def _quantities(
 
 def time_cycles(phases: Counts) -> Any:
     """Clock cycles of all phases, stalls included; numbers or arrays."""
-    return sum(counts["cycles"] + counts.get("stall_cycles", 0) for counts in phases.values())
+    return sum(counts[CYCLES] + counts.get(STALLS, 0) for counts in phases.values())
 
 
 def energy_pj(phases: Counts, prices: energy.Table) -> Any:
     """Energy of all phases; numbers or arrays."""
-    full = [dict.fromkeys(NAMES, 0) | counts for counts in phases.values()]
+    full = [dict.fromkeys(KEYS, 0) | counts for counts in phases.values()]
     return sum(sum(energy.energy_pj(counts, prices).values()) for counts in full)
 
 
@@ -245,8 +244,8 @@ def one(
     spent = sum(step.energy_pj.values())
     results = {
         "cycles": step.time_cycles,
-        "stall_cycles": step.counts.get("stall_cycles", 0),
-        "sram_accesses_words": sum(step.counts[name] for name in ACCESSES),
+        "stall_cycles": step.counts.get(STALLS, 0),
+        "sram_accesses_words": sum(step.counts[key] for key in ACCESSES),
         "dram_bytes": step.dram_bytes,
         "energy_pj": spent,
         "area_um2": sum(whole.area_um2.values()) if whole.area_um2 else None,

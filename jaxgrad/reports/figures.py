@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import ACCESSES, READS, SRAM, WRITES, Key
 from jaxgrad.base.files import whole
 from jaxgrad.costs import LayerCost, StepCost, accesses, time_cycles
 from jaxgrad.reports.numbers import short, tick
@@ -20,24 +20,24 @@ from jaxgrad.reports.pages import Page
 from jaxgrad.reports.style import DPI, colours, schedule_label
 
 _KIND_COLOURS = {
-    "w_reads": "#0072B2",
-    "w_writes": "#56B4E9",
-    "x_reads": "#E69F00",
-    "dy_reads": "#D55E00",
-    "psum_reads": "#009E73",
-    "psum_writes": "#8FD3B6",
-    "dw_reads": "#F0E442",
-    "dw_writes": "#CC79A7",
+    Key(SRAM, "w", READS): "#0072B2",
+    Key(SRAM, "w", WRITES): "#56B4E9",
+    Key(SRAM, "x", READS): "#E69F00",
+    Key(SRAM, "dy", READS): "#D55E00",
+    Key(SRAM, "psum", READS): "#009E73",
+    Key(SRAM, "psum", WRITES): "#8FD3B6",
+    Key(SRAM, "dw", READS): "#F0E442",
+    Key(SRAM, "dw", WRITES): "#CC79A7",
 }
 _KIND_LABELS = {
-    "w_reads": "W reads",
-    "w_writes": "W writes",
-    "x_reads": "X reads",
-    "dy_reads": "dY reads",
-    "psum_reads": "psum reads",
-    "psum_writes": "psum writes",
-    "dw_reads": "dW reads",
-    "dw_writes": "dW writes",
+    Key(SRAM, "w", READS): "W reads",
+    Key(SRAM, "w", WRITES): "W writes",
+    Key(SRAM, "x", READS): "X reads",
+    Key(SRAM, "dy", READS): "dY reads",
+    Key(SRAM, "psum", READS): "psum reads",
+    Key(SRAM, "psum", WRITES): "psum writes",
+    Key(SRAM, "dw", READS): "dW reads",
+    Key(SRAM, "dw", WRITES): "dW writes",
 }
 _LAYERS_A_PAGE = 24
 

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from jaxgrad.array.counts import SRAM, WRITES, Key
 from jaxgrad.array.schedules import known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
@@ -98,7 +99,7 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
         "accesses": "words read from and written to on-chip SRAM",
         "psum": "partial sums, and dX (and dW where it is computed weight-stationary)",
     }
-    if any(cost.total(schedule)["w_writes"] for schedule in cost.schedules):
+    if any(cost.total(schedule)[Key(SRAM, "w", WRITES)] for schedule in cost.schedules):
         words["W write"] = (
             "the weights after their update; dW read: the gradients for it, unless W is updated in the array"
         )

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from jaxgrad.array import schedules
+from jaxgrad.array.counts import READS, SRAM, VECTOR, WORDS, WRITES, Key
+from jaxgrad.costs import Phase
 from jaxgrad.costs.energy import COMPONENTS
 
 DPI = 150
@@ -55,11 +57,12 @@ _OPERANDS = {
     "dw": ("dW", "#CC79A7"),
     "psum": ("psum", "#009E73"),
 }
-OPERANDS: dict[str, Look] = {
-    f"{operand}_{kind}": Look(f"{label} {kind}", colour, "" if kind == "reads" else "////")
+OPERANDS: dict[Key, Look] = {
+    Key(SRAM, operand, action): Look(f"{label} {action}", colour, "" if action == READS else "////")
     for operand, (label, colour) in _OPERANDS.items()
-    for kind in ("reads", "writes")
-} | {"vector_words": Look("vector unit", "#BBBBBB", "xxxx")}
+    for action in (READS, WRITES)
+} | {Key(SRAM, "vector", WORDS): Look("vector unit", "#BBBBBB", "xxxx")}
+"""On whichever level they are counted."""
 
 
 def schedule_label(name: str) -> str:
@@ -68,9 +71,9 @@ def schedule_label(name: str) -> str:
     return own.label if own else name
 
 
-def phase_of(name: str) -> str:
+def phase_of(phase: Phase) -> str:
     """The key of ``PHASES`` for a phase: work beside the array is one, whatever it is for."""
-    return "vector" if name.startswith("vector ") else name
+    return VECTOR if phase.unit == VECTOR else phase.name
 
 
 def colours(labels: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,20 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import (
+    ACC_UPDATES,
+    ACCESSES,
+    CYCLES,
+    EFFECTUAL_MACS,
+    HOPS,
+    MACS,
+    PE,
+    READS,
+    SRAM,
+    STALLS,
+    WRITES,
+    Key,
+)
 from jaxgrad.costs import Counts, StepCost, Summary, accesses, time_cycles
 from jaxgrad.programs import LayerGemm
 from jaxgrad.reports.numbers import energy_unit, percent, ratio, short
@@ -16,32 +29,32 @@ from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import schedule_label
 
 # What each counter counts: its unit and its meaning.
-MEANINGS: Mapping[str, tuple[str, str]] = {
-    "cycles": ("clock cycles", "time on the array, loading and draining included"),
-    "macs": ("operations", "multiply-accumulates"),
-    "effectual_macs": ("operations", "multiply-accumulates with both operands non-zero"),
-    "w_reads": ("words", "weights read from SRAM"),
-    "w_writes": ("words", "updated weights written to SRAM"),
-    "x_reads": ("words", "activations read from SRAM"),
-    "dy_reads": ("words", "output gradients read from SRAM"),
-    "psum_reads": ("words", "partial sums read back from SRAM"),
-    "psum_writes": ("words", "partial sums and results written to SRAM"),
-    "dw_reads": ("words", "weight gradients read from SRAM"),
-    "dw_writes": ("words", "weight gradients written to SRAM"),
-    "dy_hops": ("words", "moves of output gradients between PEs"),
-    "x_hops": ("words", "moves of activations between PEs"),
-    "psum_hops": ("words", "moves of partial sums between PEs"),
-    "acc_updates": ("operations", "updates of the accumulators inside the PEs"),
+MEANINGS: Mapping[Key, tuple[str, str]] = {
+    CYCLES: ("clock cycles", "time on the array, loading and draining included"),
+    MACS: ("operations", "multiply-accumulates"),
+    EFFECTUAL_MACS: ("operations", "multiply-accumulates with both operands non-zero"),
+    Key(SRAM, "w", READS): ("words", "weights read from SRAM"),
+    Key(SRAM, "w", WRITES): ("words", "updated weights written to SRAM"),
+    Key(SRAM, "x", READS): ("words", "activations read from SRAM"),
+    Key(SRAM, "dy", READS): ("words", "output gradients read from SRAM"),
+    Key(SRAM, "psum", READS): ("words", "partial sums read back from SRAM"),
+    Key(SRAM, "psum", WRITES): ("words", "partial sums and results written to SRAM"),
+    Key(SRAM, "dw", READS): ("words", "weight gradients read from SRAM"),
+    Key(SRAM, "dw", WRITES): ("words", "weight gradients written to SRAM"),
+    Key(PE, "dy", HOPS): ("words", "moves of output gradients between PEs"),
+    Key(PE, "x", HOPS): ("words", "moves of activations between PEs"),
+    Key(PE, "psum", HOPS): ("words", "moves of partial sums between PEs"),
+    ACC_UPDATES: ("operations", "updates of the accumulators inside the PEs"),
 }
 _HEADERS = {
-    "w_reads": "W\nread",
-    "w_writes": "W\nwrite",
-    "x_reads": "X\nread",
-    "dy_reads": "dY\nread",
-    "psum_reads": "psum\nread",
-    "psum_writes": "psum\nwrite",
-    "dw_reads": "dW\nread",
-    "dw_writes": "dW\nwrite",
+    Key(SRAM, "w", READS): "W\nread",
+    Key(SRAM, "w", WRITES): "W\nwrite",
+    Key(SRAM, "x", READS): "X\nread",
+    Key(SRAM, "dy", READS): "dY\nread",
+    Key(SRAM, "psum", READS): "psum\nread",
+    Key(SRAM, "psum", WRITES): "psum\nwrite",
+    Key(SRAM, "dw", READS): "dW\nread",
+    Key(SRAM, "dw", WRITES): "dW\nwrite",
 }
 
 
@@ -63,9 +76,9 @@ def counters_table(counts: Counts, title: str) -> Table:
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit")
     table.add_column("meaning")
-    for name, value in counts.items():
-        unit, meaning = MEANINGS[name]
-        table.add_row(name, f"{value:,}", unit, meaning)
+    for key, value in counts.items():
+        unit, meaning = MEANINGS[key]
+        table.add_row(key.name, f"{value:,}", unit, meaning)
     table.add_section()
     table.add_row("accesses", f"{accesses(counts):,}", "words", "all SRAM reads and writes above")
     return table
@@ -90,8 +103,8 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
                 ratio(time_cycles(counts), time_cycles(base)),
                 short(accesses(counts)),
                 ratio(accesses(counts), accesses(base)),
-                short(counts["macs"]) if first else "",
-                *([percent(counts["effectual_macs"], counts["macs"]) if first else ""] if sparse else []),
+                short(counts[MACS]) if first else "",
+                *([percent(counts[EFFECTUAL_MACS], counts[MACS]) if first else ""] if sparse else []),
                 style="bold" if schedule == chosen else None,
             )
         table.add_section()
@@ -101,7 +114,7 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
 def has_zeros(cost: StepCost) -> bool:
     """Whether the counts are of data with zeros: without data none are known, and every MAC is effectual."""
     totals = map(cost.total, cost.schedules)
-    return any(total["effectual_macs"] != total["macs"] for total in totals)
+    return any(total[EFFECTUAL_MACS] != total[MACS] for total in totals)
 
 
 def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
@@ -138,7 +151,7 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
         base = steps[chosen]
         cells = [short(step.time_cycles), ratio(step.time_cycles, base.time_cycles)]
         if has_memory:
-            cells += [short(step.counts.get("stall_cycles", 0)), short(step.dram_bytes)]
+            cells += [short(step.counts.get(STALLS, 0)), short(step.dram_bytes)]
         if parts:
             total, reference = (sum(energies[name].values()) for name in (schedule, chosen))
             cells += [*(unit.written(energies[schedule][name]) for name in parts), unit.written(total)]

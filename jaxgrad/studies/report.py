@@ -136,7 +136,7 @@ def _data(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Com
                 "values": dict(row.values),
                 "ratios": dict(row.ratios),
                 "phases": [
-                    {"phase": part.phase, "counts": spreadsheets.counted(part), "energy_pj": part.energy_pj}
+                    {"phase": part.phase.label, "counts": spreadsheets.counted(part), "energy_pj": part.energy_pj}
                     for part in row.summary.phases
                 ],
             }

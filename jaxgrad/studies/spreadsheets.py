@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jaxgrad.array.counts import STALLS, by_name
 from jaxgrad.costs import PhaseSummary, accesses
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.schema import Experiment
@@ -29,7 +30,7 @@ def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
     lines = [
         [
             *(row.point.network, *row.point.at.values(), row.point.variant),
-            *(row.point.machine.array.rows, row.point.machine.array.cols, row.point.machine.cores, part.phase),
+            *(row.point.machine.array.rows, row.point.machine.array.cols, row.point.machine.cores, part.phase.label),
             *(part.time_cycles, part.dram_bytes, *(counted(part).get(name, 0) for name in counters)),
             *(part.energy_pj.get(name, "") for name in components),
             *(row.summary.area_um2.get(name, "") for name in ("pes", "sram")),
@@ -50,7 +51,7 @@ def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
         [
             *(row.point.network, *row.point.at.values(), row.point.variant, layer.path),
             " ".join(f"{b}x{k}x{n}" + (f"*{times}" if times > 1 else "") for b, k, n, times in layer.shapes),
-            *(part.phase, *(counted(part)[name] for name in ("macs", "cycles", "busy_cycles", "stall_cycles"))),
+            *(part.phase.label, *(counted(part)[name] for name in ("macs", "cycles", "busy_cycles", "stall_cycles"))),
             *(accesses(part.counts), part.dram_bytes, sum(part.energy_pj.values()) if part.energy_pj else ""),
             f"{100 * part.utilisation(row.summary.pes):.2f}",
         ]
@@ -63,9 +64,9 @@ def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
 
 def counted(part: PhaseSummary) -> dict[str, int]:
     """A phase's counts as files name them."""
-    stalls = part.counts.get("stall_cycles", 0)
+    stalls = part.counts.get(STALLS, 0)
     cycles = {"cycles": part.time_cycles, "busy_cycles": part.time_cycles - stalls, "stall_cycles": stalls}
-    return {**part.counts, **cycles}
+    return by_name(part.counts) | cycles
 
 
 def _written(lines: Iterable[Sequence[Any]]) -> str:

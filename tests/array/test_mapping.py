@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgrad.array import forwards
+from jaxgrad.array.counts import by_name
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import AXES, RESULTS, Mapping, Product, Result, named, oriented
 from jaxgrad.array.passes.events import Events, SlotEvents
@@ -131,7 +132,7 @@ OS_MACS = {"macs": [31], "effectual_macs": [37], "acc_updates": [53]}
 )
 def test_events_by_role_become_counters_by_name(name: str, slots: tuple[SlotEvents, ...], expected: Any) -> None:
     mapping, *_ = ROLES[name]
-    assert named(Events(2, 3, 5, slots), mapping) == {"cycles": [2], **expected}
+    assert by_name(named(Events(2, 3, 5, slots), mapping)) == {"cycles": [2], **expected}
 
 
 def test_what_is_in_the_pes_together() -> None:

@@ -28,6 +28,7 @@ from rich.console import Console
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, Machine, Memory, count, emulate, load_technology
 from jaxgrad.array import dataflows, execute, schedules
+from jaxgrad.array.counts import MACS, STALLS, by_name
 from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.array.mapping import AXES, Mapping, Product
@@ -46,6 +47,7 @@ from jaxgrad.reports.numbers import short
 from jaxgrad.reports.timeline.runs import first_tiles
 from tests.costs.layers import arrayed
 from tests.costs.walker import array_counts, walk
+from tests.keys import KEY
 
 # The recipe, step 1: a pass, as in passes/output_stationary.py.
 
@@ -293,8 +295,8 @@ def test_cost_of_a_step_without_a_memory() -> None:
     first, second = cost.layers
     assert first.phases["x_stays"].keys() == {"forward", "dw"}
     assert second.phases["x_stays"].keys() == {"forward", "dx+dw"}
-    only = count(Gemm(6, 5, 7), array, X_STAYS, dx=False).times(2).as_dict()
-    both = count(Gemm(6, 7, 4), array, X_STAYS).times(3).as_dict()
+    only = count(Gemm(6, 5, 7), array, X_STAYS, dx=False).times(2).counts()
+    both = count(Gemm(6, 7, 4), array, X_STAYS).times(3).counts()
     assert (first.backward["x_stays"], second.backward["x_stays"]) == (only, both)
     assert first.ran["x_stays"] == second.ran["x_stays"] == ("x_stays",)
 
@@ -319,8 +321,8 @@ def test_plans_count_what_walking_them_counts(
     counts = hierarchy.counts(plan, shapes, machine)["dx+dw"]
     walked = walk(run.nests, dict(shapes.sizes), run.block)
     expected = array_counts(walked.steps, run.mappings, array)
-    expected |= {f"dram_{name}": words for name, words in walked.moved(shapes).items()}
-    assert {name: value for name, value in counts.items() if value and name != "stall_cycles"} == expected
+    expected |= walked.moved(shapes)
+    assert {key: value for key, value in counts.items() if value and key != STALLS} == expected
 
 
 def test_block_orders_that_it_can_run() -> None:
@@ -344,9 +346,9 @@ def test_cost_of_a_step_with_a_memory(cores: int) -> None:
     assert cost.schedules == ("interleaved", "sequential", "ws_only", "os_only", "auto", "x_stays")
     assert cost.layers[1].phases["x_stays"].keys() == {"forward", "dx+dw"}
     total = cost.total("x_stays")
-    assert total["macs"] == cost.total("interleaved")["macs"]
+    assert total[MACS] == cost.total("interleaved")[MACS]
     # dW passes through the rows as partial sums, so that no accumulator of it is drained.
-    assert (total["dw_writes"], total["dram_dw_writes"] > 0) == (0, True)
+    assert (total[KEY["dw_writes"]], total[KEY["dram_dw_writes"]] > 0) == (0, True)
     assert summary(cost, "x_stays").select("step").energy_pj["mac"] > 0
 
 
@@ -355,7 +357,7 @@ def test_w_and_dw_never_meet_in_its_array() -> None:
     with pytest.raises(ValueError, match=r"weight_update: got 'in_array' with schedule 'x_stays'.*'interleaved'"):
         Emulation(array, "x_stays", weight_update="in_array")
     cost = step_cost(LAYERS, Emulation(array, weight_update="in_array"), [X_STAYS])
-    assert all(layer.phases["x_stays"]["update"]["w_writes"] for layer in cost.layers)
+    assert all(layer.phases["x_stays"]["update"][KEY["w_writes"]] for layer in cost.layers)
 
 
 def test_area() -> None:
@@ -369,7 +371,7 @@ def test_sweeps_cost_it_with_the_same_formulas() -> None:
     case = Case(5, 6, 7, Accelerator(3, 2))
     question = Question(None, "x_stays", "", False, True, Precision.of("fp32"))
     found = direct.counted(question, case.gemm.sizes, case.array, True, True)
-    assert Counters.of(**found).as_dict() == expected_counts(case)
+    assert Counters.from_counts(found).as_dict() == expected_counts(case)
 
 
 def test_tables_say_what_it_is() -> None:
@@ -407,7 +409,7 @@ def test_its_tiles_over_time() -> None:
     assert {(one.kind, one.what) for one in own if one.kind in ("load", "drain")} == {("load", "x"), ("drain", "dx")}
     words: dict[str, int] = {}
     for one in own:
-        for name, many in one.words.items():
+        for name, many in by_name(one.words).items():
             words[name] = words.get(name, 0) + many
     wanted = expected_counts(case)
     assert words == {name: wanted[name] for name in words}

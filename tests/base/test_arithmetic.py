@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad.array import closed_form, schedules
+from jaxgrad.array.counts import CYCLES
 from jaxgrad.base.arithmetic import ceil_div, exact, maximum, minimum, smooth_ceil, where
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import resident, traffic
@@ -176,4 +177,4 @@ def test_blocks_of_reals_all_at_once_are_those_of_integers_one_by_one() -> None:
         exactly = blocks.counts([mapping], sizes, block, array)
         real_sizes, real_block = ({axis: np.float64(size) for axis, size in each.items()} for each in (sizes, block))
         assert blocks.counts([mapping], real_sizes, real_block, array) == exactly
-        assert blocks.cycles([mapping], real_sizes, real_block, array) == exactly["cycles"]
+        assert blocks.cycles([mapping], real_sizes, real_block, array) == exactly[CYCLES]

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxgrad.array import forwards, schedules
+from jaxgrad.array.counts import CYCLES, MACS, Key, by_name
 from jaxgrad.array.mapping import Mapping
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import Nest
@@ -17,6 +18,7 @@ from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Accelerator
 from tests.costs.layers import Cut, arrays, cuts
 from tests.costs.walker import array_counts, walk
+from tests.keys import KEY
 
 RUNS: dict[str, tuple[tuple[Mapping, ...], tuple[Any, ...]]] = {
     **{f"forward {name}": ((forwards.find(name).mapping,), ("y",)) for name in forwards.FORWARDS},
@@ -29,8 +31,8 @@ RUNS: dict[str, tuple[tuple[Mapping, ...], tuple[Any, ...]]] = {
 }
 
 
-def not_zero(counts: dict[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count}
+def not_zero(counts: dict[Key, int]) -> dict[Key, int]:
+    return {key: count for key, count in counts.items() if count}
 
 
 @settings(max_examples=300)
@@ -41,7 +43,7 @@ def test_counts_are_sums_over_the_blocks(cut: Cut, array: Accelerator, name: str
     steps = walk([Nest(results, "".join(loops))], cut.sizes, cut.block).steps
     expected = array_counts(steps, mappings, array)
     assert not_zero(blocks.counts(mappings, cut.sizes, cut.block, array)) == expected
-    assert blocks.cycles(mappings, cut.sizes, cut.block, array) == expected["cycles"]
+    assert blocks.cycles(mappings, cut.sizes, cut.block, array) == expected[CYCLES]
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -50,7 +52,7 @@ def test_macs_do_not_depend_on_the_blocks(name: str) -> None:
     sizes = {"b": 6, "k": 5, "n": 4}
     for b, k, n in itertools.product(range(1, 7), range(1, 6), range(1, 5)):
         counts = blocks.counts(mappings, sizes, {"b": b, "k": k, "n": n}, Accelerator(2, 3))
-        assert counts["macs"] == len(results) * 120
+        assert counts[MACS] == len(results) * 120
 
 
 def test_by_hand() -> None:
@@ -62,12 +64,12 @@ def test_by_hand() -> None:
         [schedules.INTERLEAVED], {"b": 4, "k": 3, "n": 2}, {"b": 2, "k": 3, "n": 2}, Accelerator(2, 3)
     )
     wanted = {"cycles": 22, "w_reads": 12, "dy_reads": 8, "x_reads": 12, "psum_writes": 12, "dw_writes": 12}
-    assert {name: counts[name] for name in wanted} == wanted
-    assert counts["dw_reads"] == 6
-    assert counts["psum_reads"] == 0  # dX's sums are over n, which is one block
+    assert {name: by_name(counts)[name] for name in wanted} == wanted
+    assert counts[KEY["dw_reads"]] == 6
+    assert counts[KEY["psum_reads"]] == 0  # dX's sums are over n, which is one block
 
 
 def test_sums_over_n_go_through_the_scratchpad() -> None:
     counts = blocks.counts([schedules.DX_WS], {"b": 4, "k": 3, "n": 6}, {"b": 4, "k": 3, "n": 2}, Accelerator(2, 3))
-    assert counts["psum_reads"] == 2 * 12
-    assert counts["psum_writes"] == 3 * 12
+    assert counts[KEY["psum_reads"]] == 2 * 12
+    assert counts[KEY["psum_writes"]] == 3 * 12

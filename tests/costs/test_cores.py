@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgrad.array.counts import CYCLES, DRAM, MACS, STALLS, WRITES, Key
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import Plan, Planner
@@ -14,6 +15,7 @@ from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision
 from tests.costs.layers import arrayed, arrays
 from tests.costs.layers import shapes as layers
+from tests.keys import KEY
 
 AXES = {"batch": "b", "in_features": "k", "out_features": "n"}
 SCHEDULES = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto")
@@ -64,21 +66,21 @@ def test_parts_make_up_the_layer(layer: Shapes, array: Accelerator, schedule: st
         share.shapes.sizes[other] == layer.sizes[other] for share in partition.shares for other in set("bkn") - {letter}
     )
     phases = cores.counts(partition, layer, own)
-    total: dict[str, int] = {}
+    total: dict[Key, int] = {}
     for counts in phases.values():
-        for name, count in counts.items():
-            total[name] = total.get(name, 0) + count
+        for key, count in counts.items():
+            total[key] = total.get(key, 0) + count
     products = {"forward": 1, "ws": 1, "os": 1}.get(schedule, 2)
-    assert total["macs"] == products * layer.b * layer.k * layer.n
-    assert total["cycles"] + total["stall_cycles"] == partition.cycles
+    assert total[MACS] == products * layer.b * layer.k * layer.n
+    assert total[CYCLES] + total[STALLS] == partition.cycles
     assert partition.cycles >= max(share.plan.cycles for share in partition.shares)
     apart = [hierarchy.counts(share.plan, share.shapes, own) for share in partition.shares]
-    for name in ("w_reads", "dy_hops", "dram_w_reads", "dram_dy_reads"):
+    for key in map(KEY.__getitem__, ("w_reads", "dy_hops", "dram_w_reads", "dram_dy_reads")):
         each = [
-            share.cores * sum(counts.get(name, 0) for counts in phases.values())
+            share.cores * sum(counts.get(key, 0) for counts in phases.values())
             for share, phases in zip(partition.shares, apart, strict=True)
         ]
-        assert total.get(name, 0) == sum(each)
+        assert total.get(key, 0) == sum(each)
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -90,8 +92,8 @@ def test_sums_are_exchanged_along_the_axis_that_a_result_lacks(axis: str, schedu
     alone = Machine(Accelerator(2, 2), Memory(2**30, 4.0), Precision.of("bf16"))
     partition = found(layer, own, schedule)
     phases = cores.counts(partition, layer, own)
-    spilled = sum(counts["dram_psum_writes"] for counts in phases.values())
-    assert spilled == sum(counts["dram_psum_reads"] for counts in phases.values())
+    spilled = sum(counts[KEY["dram_psum_writes"]] for counts in phases.values())
+    assert spilled == sum(counts[KEY["dram_psum_reads"]] for counts in phases.values())
     results = ("y",) if schedule == "forward" else ("dx", "dw")
     (share,) = partition.shares
     if SUMMED[axis] not in results:
@@ -138,5 +140,5 @@ def test_each_result_is_written_once(axis: str, schedule: str) -> None:
     own = Machine(Accelerator(2, 2), Memory(2**30, 4.0), Precision.of("bf16"), cores=4, partition=axis)
     phases = cores.counts(found(layer, own, schedule), layer, own)
     for result in ("y",) if schedule == "forward" else ("dx", "dw"):
-        written = sum(counts.get(f"dram_{result}_writes", 0) for counts in phases.values())
+        written = sum(counts.get(Key(DRAM, result, WRITES), 0) for counts in phases.values())
         assert written == layer.words[result]

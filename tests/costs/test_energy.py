@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from jaxgrad import Gemm, count
+from jaxgrad.array.counts import ACC_UPDATES, CYCLES, EFFECTUAL_MACS, STALLS
 from jaxgrad.costs import energy
 from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
+from tests.keys import keyed
 from tests.refusals import Refusal, assert_refused
 
 ARRAY = Accelerator(4, 4)
@@ -19,34 +21,36 @@ def machine(preset: str, operands: str = "bf16", sram: int | PerOperand = 32768)
 
 
 # Gemm(8, 9, 10) interleaved on 4x4, as tests/array/test_closed_form.py has it by hand, and some DRAM traffic.
-COUNTS = {
-    "cycles": 270,
-    "macs": 1440,
-    "effectual_macs": 700,
-    "w_reads": 90,
-    "w_writes": 0,
-    "x_reads": 216,
-    "dy_reads": 240,
-    "psum_reads": 144,
-    "psum_writes": 216,
-    "dw_reads": 0,
-    "dw_writes": 90,
-    "dy_hops": 960,
-    "x_hops": 864,
-    "psum_hops": 864,
-    "acc_updates": 720,
-    "stall_cycles": 30,
-    "dram_w_reads": 90,
-    "dram_x_reads": 72,
-    "dram_dy_reads": 80,
-    "dram_dx_writes": 72,
-    "dram_dw_writes": 90,
-    "dram_psum_reads": 10,
-    "dram_psum_writes": 20,
-    "vector_operations": 50,
-    "vector_words": 6,
-    "dram_vector_words": 40,
-}
+COUNTS = keyed(
+    {
+        "cycles": 270,
+        "macs": 1440,
+        "effectual_macs": 700,
+        "w_reads": 90,
+        "w_writes": 0,
+        "x_reads": 216,
+        "dy_reads": 240,
+        "psum_reads": 144,
+        "psum_writes": 216,
+        "dw_reads": 0,
+        "dw_writes": 90,
+        "dy_hops": 960,
+        "x_hops": 864,
+        "psum_hops": 864,
+        "acc_updates": 720,
+        "stall_cycles": 30,
+        "dram_w_reads": 90,
+        "dram_x_reads": 72,
+        "dram_dy_reads": 80,
+        "dram_dx_writes": 72,
+        "dram_dw_writes": 90,
+        "dram_psum_reads": 10,
+        "dram_psum_writes": 20,
+        "vector_operations": 50,
+        "vector_words": 6,
+        "dram_vector_words": 40,
+    }
+)
 # bf16 operands of 16 bits, sums and dW of 32
 HOP_BITS = 16 * (960 + 864) + 32 * 864
 ARRAY_SRAM_BITS = 16 * (90 + 216 + 240) + 32 * (144 + 216 + 90)
@@ -55,8 +59,8 @@ REGISTER_BITS = 720 * 16 + 2 * 720 * 32
 
 
 def test_the_counts_are_the_core_s() -> None:
-    own = count(Gemm(8, 9, 10), ARRAY, "interleaved").as_dict()
-    assert own == {name: COUNTS[name] for name in own} | {"effectual_macs": 1440}
+    own = count(Gemm(8, 9, 10), ARRAY, "interleaved").counts()
+    assert own == {key: COUNTS[key] for key in own} | {EFFECTUAL_MACS: 1440}
 
 
 @pytest.mark.parametrize(
@@ -159,10 +163,10 @@ def test_every_count_of_movement_has_a_price() -> None:
     """Each name alone, as often as 1000 times, makes some component dearer; and none is charged twice in one."""
     prices = energy.table(machine("horowitz-45nm"))
     nothing = dict.fromkeys(COUNTS, 0)
-    free = {"effectual_macs", "cycles", "stall_cycles", "acc_updates"}
-    for name in set(COUNTS) - free:
-        spent = energy.energy_pj(nothing | {name: 1000}, prices)
-        assert sum(spent.values()) > 0, name
+    free = {EFFECTUAL_MACS, CYCLES, STALLS, ACC_UPDATES}
+    for key in set(COUNTS) - free:
+        spent = energy.energy_pj(nothing | {key: 1000}, prices)
+        assert sum(spent.values()) > 0, key
     assert set(prices) == set(energy.COMPONENTS) == set(energy.ACTIONS)
     assert all(set(prices[part]) == set(energy.ACTIONS[part]) for part in energy.ACTIONS)
 

@@ -9,15 +9,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxgrad.array import schedules
+from jaxgrad.array.counts import CYCLES, DRAM, MACS, STALLS, WRITES, Key
 from jaxgrad.costs import hierarchy
-from jaxgrad.costs.hierarchy import DRAM_NAMES, Plan, Planner, can_run
+from jaxgrad.costs.hierarchy import DRAM_KEYS, Plan, Planner, can_run
 from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED
 from jaxgrad.costs.search import OBJECTIVES, Unfit
-from jaxgrad.costs.transfers import Shapes
+from jaxgrad.costs.transfers import Shapes, dram_bytes
 from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision
 from tests.costs.layers import arrayed, arrays, precisions
 from tests.costs.layers import shapes as layers
 from tests.costs.walker import array_counts, held_bytes, moved_bytes, size_bytes, walk
+from tests.keys import KEY, keyed
 from tests.refusals import Refusal, assert_refused
 
 SCHEDULES = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto")
@@ -39,11 +41,11 @@ def key(plan: Plan, objective: str = "cycles") -> tuple[int, int]:
     return (plan.cycles, plan.dram_bytes) if objective == "cycles" else (plan.dram_bytes, plan.cycles)
 
 
-def walked(plan: Plan, layer: Shapes, machine: Machine) -> tuple[dict[str, int], int]:
+def walked(plan: Plan, layer: Shapes, machine: Machine) -> tuple[dict[Key, int], int]:
     """All counts of a plan, DRAM's too, and the bytes moved."""
     memory, precision = machine.memory, machine.precision
     assert memory is not None
-    total: dict[str, int] = {}
+    total: dict[Key, int] = {}
     size = 0
     for run in plan.runs:
         sizes = dict(layer.sizes)
@@ -63,8 +65,8 @@ def walked(plan: Plan, layer: Shapes, machine: Machine) -> tuple[dict[str, int],
         moved = there.moved(layer)
         size += moved_bytes(moved, precision)
         each = array_counts(there.steps, run.mappings, machine.array)
-        for name, count in (each | {f"dram_{name}": count for name, count in moved.items()}).items():
-            total[name] = total.get(name, 0) + count
+        for key, count in (each | moved).items():
+            total[key] = total.get(key, 0) + count
     return total, size
 
 
@@ -90,18 +92,18 @@ def test_a_plan_counts_what_walking_it_counts(
 ) -> None:
     found = plan(layer, machine, schedule, order if can_run(schedule, order) else "best", objective)
     phases = hierarchy.counts(found, layer, machine)
-    counts: dict[str, int] = {}
+    counts: dict[Key, int] = {}
     for phase in phases.values():
-        for name, count in phase.items():
-            counts[name] = counts.get(name, 0) + count
+        for key, count in phase.items():
+            counts[key] = counts.get(key, 0) + count
     expected, size = walked(found, layer, machine)
-    stalls = counts.pop("stall_cycles")
+    stalls = counts.pop(STALLS)
     assert not_zero(counts) == expected
-    assert found.dram_bytes == size == sum(hierarchy.phase_dram_bytes(phase, machine) for phase in phases.values())
-    assert found.cycles == counts["cycles"] + stalls
+    assert found.dram_bytes == size == sum(dram_bytes(phase, machine.precision) for phase in phases.values())
+    assert found.cycles == counts[CYCLES] + stalls
     assert all(type(count) is int for count in counts.values())
     assert set(phases) <= {"forward", "dx", "dw", "dx+dw"}
-    assert {name for name in counts if name.startswith("dram_")} <= set(DRAM_NAMES)
+    assert {key for key in counts if key.level == DRAM} <= set(DRAM_KEYS)
 
 
 @settings(max_examples=40)
@@ -137,17 +139,17 @@ def test_more_sram_and_more_bandwidth_never_hurt(
 def test_dram_moves_everything_at_least_once(layer: Shapes, machine: Machine, schedule: str, order: str) -> None:
     found = plan(layer, machine, schedule, order if can_run(schedule, order) else "best")
     words = layer.words
-    moved: dict[str, int] = {}
+    moved: dict[Key, int] = {}
     for phase in hierarchy.counts(found, layer, machine).values():
-        for name, count in phase.items():
-            moved[name] = moved.get(name, 0) + count
+        for key, count in phase.items():
+            moved[key] = moved.get(key, 0) + count
     results = [result for run in found.runs for nest in run.nests for result in nest.results]
     for result in results:
-        assert moved[f"dram_{result}_writes"] == words[result]
-    assert moved["dram_dy_reads"] >= words["dy"]
-    assert moved.get("dram_w_reads", 0) >= (words["w"] if "dx" in results else 0)
-    assert moved.get("dram_x_reads", 0) >= (words["x"] if "dw" in results else 0)
-    assert moved["dram_psum_reads"] == moved["dram_psum_writes"]
+        assert moved[Key(DRAM, result, WRITES)] == words[result]
+    assert moved[KEY["dram_dy_reads"]] >= words["dy"]
+    assert moved.get(KEY["dram_w_reads"], 0) >= (words["w"] if "dx" in results else 0)
+    assert moved.get(KEY["dram_x_reads"], 0) >= (words["x"] if "dw" in results else 0)
+    assert moved[KEY["dram_psum_reads"]] == moved[KEY["dram_psum_writes"]]
 
 
 @settings(max_examples=30)
@@ -247,7 +249,7 @@ def test_one_gradient_alone(dx: bool, dw: bool, tensors: set[str]) -> None:
         (phase, counts), *more = hierarchy.counts(found, LAYER, machine).items()
         assert not more
         assert phase == ("dx" if dx else "dw")
-        moved = {name.split("_")[1] for name, count in counts.items() if name.startswith("dram") and count}
+        moved = {key.tensor for key, count in counts.items() if key.level == DRAM and count}
         assert moved == tensors
 
 
@@ -255,7 +257,7 @@ def test_a_huge_scratchpad_moves_everything_once() -> None:
     layer = Shapes(6, 7, 8, 30)
     machine = Machine(Accelerator(2, 3), Memory(HUGE, 1.0))
     counts = hierarchy.counts(plan(layer, machine, "interleaved"), layer, machine)["dx+dw"]
-    assert {name: count for name, count in counts.items() if name.startswith("dram") and count} == {
+    assert {key.name: count for key, count in counts.items() if key.level == DRAM and count} == {
         "dram_dy_reads": 48,
         "dram_w_reads": 56,
         "dram_x_reads": 30,
@@ -266,8 +268,8 @@ def test_a_huge_scratchpad_moves_everything_once() -> None:
 
 def test_transfer_cycles_and_bytes_of_counts() -> None:
     machine = Machine(Accelerator(1, 1), Memory(1000, 2.0), Precision.of("bf16"))
-    counts = {"dram_w_reads": 10, "dram_dw_reads": 10, "dram_vector_words": 3, "cycles": 99, "w_reads": 5}
-    assert hierarchy.phase_dram_bytes(counts, machine) == 20 + 40 + 6
+    counts = keyed({"dram_w_reads": 10, "dram_dw_reads": 10, "dram_vector_words": 3, "cycles": 99, "w_reads": 5})
+    assert dram_bytes(counts, machine.precision) == 20 + 40 + 6
     assert hierarchy.transfer_cycles(counts, machine) == 33
 
 
@@ -280,6 +282,6 @@ def test_exact_where_64_bits_would_not_do() -> None:
     (found,) = planner.backward("interleaved", "k_major")
     assert isinstance(found, Plan)
     counts = hierarchy.counts(found, layer, machine)["dx+dw"]
-    assert counts["macs"] == 2 * side**3
-    assert counts["dram_dy_reads"] == side**2
+    assert counts[MACS] == 2 * side**3
+    assert counts[KEY["dram_dy_reads"]] == side**2
     assert found.dram_bytes == 5 * 4 * side**2

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import example, given, settings
 
+from jaxgrad.array.counts import DRAM, READS, WRITES, Key, by_name
 from jaxgrad.costs.nests import LOOPS, Nest, holdings, resident, reused_along, traffic, trips
 from jaxgrad.costs.transfers import Shapes
 from tests.costs.layers import SEPARATE, Cut, cuts, nests
@@ -15,8 +16,8 @@ from tests.costs.walker import walk
 FUSED = Nest(("dx", "dw"), "bnk", frozenset({"x", "dx"}))
 
 
-def not_zero(counts: dict[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count}
+def not_zero(counts: dict[Key, int]) -> dict[Key, int]:
+    return {key: count for key, count in counts.items() if count}
 
 
 @settings(max_examples=400)
@@ -27,7 +28,7 @@ def not_zero(counts: dict[str, int]) -> dict[str, int]:
 @example(Cut(Shapes(7, 5, 3, 9), {"b": 7, "k": 5, "n": 3}), FUSED)  # the block is the layer
 def test_traffic_is_what_the_walk_moves(cut: Cut, nest: Nest) -> None:
     moved = traffic(nest, cut.sizes, cut.block, cut.shapes.words)
-    assert not_zero(dict(moved)) == walk([nest], cut.sizes, cut.block).moved(cut.shapes)
+    assert not_zero(moved) == walk([nest], cut.sizes, cut.block).moved(cut.shapes)
 
 
 @settings(max_examples=200)
@@ -47,9 +48,9 @@ def test_no_nest_moves_less_than_everything_once(nest: Nest) -> None:
     sizes, block, words = {"b": 6, "k": 4, "n": 5}, {"b": 2, "k": 2, "n": 2}, {"x": 24, "w": 20, "dy": 30, "y": 30}
     words |= {"dx": words["x"], "dw": words["w"]}
     moved = traffic(nest, sizes, block, words)
-    assert all(moved[f"{name}_reads"] >= words[name] for name in nest.operands)
-    assert all(moved[f"{name}_writes"] == words[name] for name in nest.results)
-    assert moved["psum_reads"] == moved["psum_writes"]
+    assert all(moved[Key(DRAM, name, READS)] >= words[name] for name in nest.operands)
+    assert all(moved[Key(DRAM, name, WRITES)] == words[name] for name in nest.results)
+    assert moved[Key(DRAM, "psum", READS)] == moved[Key(DRAM, "psum", WRITES)]
 
 
 @pytest.mark.parametrize("loops", LOOPS)
@@ -58,12 +59,12 @@ def test_holding_everything_moves_everything_once(loops: str) -> None:
     sizes, block = {"b": 6, "k": 4, "n": 5}, {"b": 2, "k": 2, "n": 2}
     words = {"x": 24, "w": 20, "dy": 30, "dx": 24, "dw": 20}
     moved = traffic(everything, sizes, block, words)
-    assert not_zero(dict(moved)) == {
-        "x_reads": 24,
-        "w_reads": 20,
-        "dy_reads": 30,
-        "dx_writes": 24,
-        "dw_writes": 20,
+    assert by_name(not_zero(moved)) == {
+        "dram_x_reads": 24,
+        "dram_w_reads": 20,
+        "dram_dy_reads": 30,
+        "dram_dx_writes": 24,
+        "dram_dw_writes": 20,
     }
 
 
@@ -101,10 +102,10 @@ def test_by_hand(x_words: int, spill: int) -> None:
     """
     nest = Nest(("dx",), "bnk")
     words = {"dy": 30, "w": 20, "dx": x_words}
-    assert traffic(nest, {"b": 6, "k": 4, "n": 5}, {"b": 2, "k": 2, "n": 2}, words) == {
-        "dy_reads": 30,
-        "w_reads": 60,
-        "dx_writes": x_words,
-        "psum_reads": 2 * spill,
-        "psum_writes": 2 * spill,
+    assert by_name(traffic(nest, {"b": 6, "k": 4, "n": 5}, {"b": 2, "k": 2, "n": 2}, words)) == {
+        "dram_dy_reads": 30,
+        "dram_w_reads": 60,
+        "dram_dx_writes": x_words,
+        "dram_psum_reads": 2 * spill,
+        "dram_psum_writes": 2 * spill,
     }

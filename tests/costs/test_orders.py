@@ -13,6 +13,7 @@ from jaxgrad.costs.nests import LOOPS, Nest, traffic, trips
 from jaxgrad.costs.orders import FUSED, ORDERS, SHARED, families, rule
 from tests.costs.layers import Cut, cuts
 from tests.costs.walker import walk
+from tests.keys import KEY
 
 BOTH: Any = ("dx", "dw")
 DX_MAJOR = Nest(BOTH, "bnk", frozenset({"x", "dx"}))
@@ -53,9 +54,9 @@ def test_the_printed_orders_are_among_those_searched() -> None:
 def test_interleaving_only_spills_nothing_where_k_is_innermost(cut: Cut, window: int, nests: tuple[Nest, ...]) -> None:
     moved = walk(nests, cut.sizes, cut.block, window).moved(cut.shapes)
     if nests[0].loops == "bnk":
-        assert "psum_writes" not in moved
-    assert moved["dx_writes"] == words(cut)["dx"]
-    assert moved["dw_writes"] == words(cut)["dw"]
+        assert KEY["dram_psum_writes"] not in moved
+    assert moved[KEY["dram_dx_writes"]] == words(cut)["dx"]
+    assert moved[KEY["dram_dw_writes"]] == words(cut)["dw"]
 
 
 @pytest.mark.parametrize(

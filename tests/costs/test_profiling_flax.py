@@ -16,6 +16,7 @@ from jax import Array
 
 import jaxgrad_models
 from jaxgrad import Accelerator, Counters, Emulation, Gemm
+from jaxgrad.array.counts import EFFECTUAL_MACS, Key
 from jaxgrad.costs import step_cost
 from jaxgrad.costs.profiling import profile
 from jaxgrad.flax import layer_gemms, put_on_array, value_and_grad
@@ -105,9 +106,9 @@ def bag(gemms: list[LayerGemm]) -> Counter[LayerGemm]:
     return Counter(replace(gemm, path="") for gemm in gemms)
 
 
-def totals(cost: Any, schedule: str) -> tuple[dict[str, int], dict[str, int]]:
+def totals(cost: Any, schedule: str) -> tuple[dict[Key, int], dict[Key, int]]:
     counts = cost.total_forward(), cost.total(schedule)
-    return tuple({name: own for name, own in each.items() if name != "effectual_macs"} for each in counts)  # pyright: ignore[reportReturnType]  # two of two
+    return tuple({key: own for key, own in each.items() if key != EFFECTUAL_MACS} for each in counts)  # pyright: ignore[reportReturnType]  # two of two
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -118,11 +119,11 @@ def test_totals_are_those_of_the_taps(name: str) -> None:
     own = profile(nnx.value_and_grad(loss_of), plain, x)
     put_on_array(model, EMULATION)
     _, _, counters = nnx.jit(value_and_grad(loss_of))(model, x)
-    forward = sum((layer.forward for layer in counters.values()), start=Counters.zero()).as_dict()
-    backward = sum((layer.backward for layer in counters.values()), start=Counters.zero()).as_dict()
+    forward = sum((layer.forward for layer in counters.values()), start=Counters.zero()).counts()
+    backward = sum((layer.backward for layer in counters.values()), start=Counters.zero()).counts()
     # Taps are in layers; the products of two activations, in attention, have none.
     layers = [gemm for gemm in own.gemms if name not in ("transformer", "vit") or gemm.times == 1]
-    del forward["effectual_macs"], backward["effectual_macs"]
+    del forward[EFFECTUAL_MACS], backward[EFFECTUAL_MACS]
     assert totals(step_cost(layers, EMULATION), "interleaved") == (forward, backward)
     assert bag(layers) == bag(layer_gemms(plain, x))
     assert {gemm.path for gemm in layers} == set(counters)

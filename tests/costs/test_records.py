@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from jaxgrad.array.counters import NAMES
+from jaxgrad.array.counts import CYCLES, KEYS, STALLS, Key
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import LayerCost, StepCost, VectorCost, accesses, dram_accesses, time_cycles
 from jaxgrad.costs.records import add
 from jaxgrad.programs import LayerGemm
+from tests.keys import KEY, keyed
 
 
-def counts(**some: int) -> dict[str, int]:
-    return dict.fromkeys(NAMES, 0) | some
+def counts(**some: int) -> dict[Key, int]:
+    return dict.fromkeys(KEYS, 0) | keyed(some)
 
 
 def layer(path: str, cycles: int, *, needs_dx: bool = True) -> LayerCost:
@@ -40,23 +41,23 @@ COST = StepCost(
 
 def test_backward_is_all_but_forward() -> None:
     own = COST.layers[0]
-    assert own.forward["cycles"] == 1
-    assert {name: (total["cycles"], total["w_writes"]) for name, total in own.backward.items()} == {
+    assert own.forward[CYCLES] == 1
+    assert {name: (total[CYCLES], total[KEY["w_writes"]]) for name, total in own.backward.items()} == {
         "interleaved": (10, 0),
         "sequential": (50, 7),
     }
 
 
 def test_totals() -> None:
-    assert COST.total_forward()["cycles"] == 101
-    assert COST.total("interleaved")["cycles"] == 1010
-    assert COST.total("sequential")["cycles"] == 5050
-    assert COST.step("interleaved")["cycles"] == 101 + 1010 + 7000
-    assert COST.step("sequential")["stall_cycles"] == 10
+    assert COST.total_forward()[CYCLES] == 101
+    assert COST.total("interleaved")[CYCLES] == 1010
+    assert COST.total("sequential")[CYCLES] == 5050
+    assert COST.step("interleaved")[CYCLES] == 101 + 1010 + 7000
+    assert COST.step("sequential")[STALLS] == 10
 
 
 def test_phases() -> None:
-    cycles = {phase: total["cycles"] for phase, total in COST.phases("sequential").items()}
+    cycles = {phase.label: total[CYCLES] for phase, total in COST.phases("sequential").items()}
     assert cycles == {
         "forward": 101,
         "dx": 2020,
@@ -72,8 +73,8 @@ def test_one_of_a_layer_s_gemms_is_enough_to_need_dx() -> None:
 
 
 def test_sums_of_nothing_are_zeros() -> None:
-    assert add([]) == dict.fromkeys(NAMES, 0)
-    assert add([{"cycles": 1}, {"cycles": 2, "dram_w_reads": 3}]) == counts(cycles=3, dram_w_reads=3)
+    assert add([]) == dict.fromkeys(KEYS, 0)
+    assert add([keyed({"cycles": 1}), keyed({"cycles": 2, "dram_w_reads": 3})]) == counts(cycles=3, dram_w_reads=3)
 
 
 def test_numbers_of_counts() -> None:

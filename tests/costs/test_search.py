@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxgrad.array import forwards, schedules
+from jaxgrad.array.counts import CYCLES
 from jaxgrad.costs.orders import Nests, families
 from jaxgrad.costs.search import OBJECTIVES, Alternatives, Found, Unfit, block_sizes, search
 from jaxgrad.costs.transfers import Shapes, Storage
@@ -59,7 +60,7 @@ def brute_force(
         walked = walk(nests, sizes, block, window)
         moved = moved_bytes(walked.moved(layer), precision)
         compute = sum(
-            min(array_counts(walked.steps, [mapping], array)["cycles"] for mapping in choice) for choice in choices
+            min(array_counts(walked.steps, [mapping], array)[CYCLES] for mapping in choice) for choice in choices
         )
         first, last = (
             sum(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from jaxgrad.array.counters import NAMES, Counters
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.counts import CYCLES, DRAM, EFFECTUAL_MACS, KEYS, MACS, READS, SRAM, STALLS, WRITES, Key, by_name
 from jaxgrad.array.emulation import Emulation, count, count_forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.schedules import INTERLEAVED, SCHEDULES, SEQUENTIAL, Schedule
@@ -18,6 +19,7 @@ from jaxgrad.autodiff import LayerCounters
 from jaxgrad.costs import (
     BASELINES,
     TRAINING_SCHEDULES,
+    Phase,
     StepCost,
     accesses,
     energy,
@@ -26,10 +28,11 @@ from jaxgrad.costs import (
     step_cost,
     time_cycles,
 )
-from jaxgrad.costs.hierarchy import DRAM_NAMES, Plan, Planner
-from jaxgrad.costs.transfers import Shapes
+from jaxgrad.costs.hierarchy import DRAM_KEYS, Plan, Planner
+from jaxgrad.costs.transfers import Shapes, dram_bytes
 from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
 from jaxgrad.programs import LayerGemm, VectorWork
+from tests.keys import KEY
 from tests.refusals import Refusal, assert_refused
 
 ARRAY = Accelerator(4, 3)
@@ -49,25 +52,25 @@ def test_the_training_schedules_are_those_with_both_gradients() -> None:
 def test_a_layer_costs_its_gemms(schedule: str) -> None:
     cost = step_cost(LAYERS, Emulation(ARRAY, forward="os", objective="accesses"), [schedule])
     for layer, own in zip(LAYERS, cost.layers, strict=True):
-        expected = count(layer.gemm, ARRAY, schedule, objective="accesses", dx=layer.needs_dx).as_dict()
+        expected = count(layer.gemm, ARRAY, schedule, objective="accesses", dx=layer.needs_dx).counts()
         assert own.backward == {schedule: {name: layer.times * value for name, value in expected.items()}}
-        forward = count_forward(layer.gemm, ARRAY, "os").as_dict()
+        forward = count_forward(layer.gemm, ARRAY, "os").counts()
         assert own.forward == {name: layer.times * value for name, value in forward.items()}
 
 
 def test_totals_are_sums_over_layers() -> None:
     cost = step_cost(LAYERS, Emulation(ARRAY))
     for schedule in TRAINING_SCHEDULES:
-        for name in NAMES:
-            assert cost.total(schedule)[name] == sum(layer.backward[schedule][name] for layer in cost.layers)
-    assert cost.total_forward()["macs"] == 20 * 9 * 8 + 8 * 20 * 9 + 5 * 8 * 10
+        for key in KEYS:
+            assert cost.total(schedule)[key] == sum(layer.backward[schedule][key] for layer in cost.layers)
+    assert cost.total_forward()[MACS] == 20 * 9 * 8 + 8 * 20 * 9 + 5 * 8 * 10
 
 
 def test_a_layer_of_several_shapes_is_one_layer() -> None:
     wide, narrow = LayerGemm("shared", Gemm(4, 5, 6), 2, True), LayerGemm("shared", Gemm(3, 5, 6), 1, False)
     cost = step_cost([wide, narrow], Emulation(ARRAY), ["ws_only"])
     assert [layer.path for layer in cost.layers] == ["shared"]
-    assert cost.total("ws_only")["macs"] == 2 * 2 * 4 * 5 * 6 + 3 * 5 * 6
+    assert cost.total("ws_only")[MACS] == 2 * 2 * 4 * 5 * 6 + 3 * 5 * 6
     assert cost.layers[0].needs_dx
 
 
@@ -115,20 +118,20 @@ def test_two_schedules_of_one_name_are_refused() -> None:
 def test_frozen_weights_and_recomputed_forwards_are_counted_as_they_are() -> None:
     layer = LayerGemm("frozen", Gemm(4, 5, 6), times=1, needs_dx=True, needs_dw=False, recomputed=1)
     cost = step_cost([layer], Emulation(ARRAY), ["interleaved"])
-    assert cost.total("interleaved") == count(Gemm(4, 5, 6), ARRAY, dw=False).as_dict()
-    assert cost.total_forward()["macs"] == 2 * 4 * 5 * 6
+    assert cost.total("interleaved") == count(Gemm(4, 5, 6), ARRAY, dw=False).counts()
+    assert cost.total_forward()[MACS] == 2 * 4 * 5 * 6
 
 
 def test_only_the_interleaved_schedule_updates_in_the_array() -> None:
     cost = step_cost(LAYERS[2:], Emulation(ARRAY, weight_update="in_array"), ("interleaved", "sequential"))
     own, other = (cost.total(schedule) for schedule in cost.schedules)
-    assert (own["w_writes"], own["dw_writes"], own["dw_reads"]) == (80, 0, 0)
-    assert (other["w_writes"], other["dw_writes"], other["dw_reads"]) == (80, 80, 80)
+    assert (own[KEY["w_writes"]], own[KEY["dw_writes"]], own[KEY["dw_reads"]]) == (80, 0, 0)
+    assert (other[KEY["w_writes"]], other[KEY["dw_writes"]], other[KEY["dw_reads"]]) == (80, 80, 80)
 
 
 def test_accesses_are_reads_and_writes_alone() -> None:
-    counts = {name: 1 if name.endswith(("_reads", "_writes")) else 1000 for name in NAMES}
-    assert accesses(counts) == 8 == Counters.of(**counts).accesses()
+    counts = {key: 1 if key.name.endswith(("_reads", "_writes")) else 1000 for key in KEYS}
+    assert accesses(counts) == 8 == Counters.from_counts(counts).accesses()
 
 
 def test_measured_counts_take_the_place_of_the_schedule_s_own() -> None:
@@ -136,9 +139,9 @@ def test_measured_counts_take_the_place_of_the_schedule_s_own() -> None:
     forward, backward = Counters.of(cycles=11, effectual_macs=5), Counters.of(cycles=2**40, effectual_macs=7)
     cost = measured(shapes, "interleaved", {"head": LayerCounters(forward, backward)}, steps=10)
     assert cost.steps == 10
-    assert cost.layers[0].forward == forward.as_dict()
-    assert cost.layers[0].backward["interleaved"] == backward.as_dict()
-    expected = {name: 10 * value for name, value in shapes.total("ws_only").items()} | {"effectual_macs": 7}
+    assert cost.layers[0].forward == forward.counts()
+    assert cost.layers[0].backward["interleaved"] == backward.counts()
+    expected = {name: 10 * value for name, value in shapes.total("ws_only").items()} | {EFFECTUAL_MACS: 7}
     assert cost.layers[0].backward["ws_only"] == expected
 
 
@@ -157,7 +160,7 @@ def test_it_is_plain_data_for_json() -> None:
             "recomputed": 0,
         }
     ]
-    assert data["total"]["backward"]["auto"] == dict(cost.total("auto"))
+    assert data["total"]["backward"]["auto"] == by_name(cost.total("auto"))
 
 
 # With a memory: the laws of the hierarchy, summed over layers.
@@ -184,8 +187,9 @@ def test_phases_add_up_to_the_step(schedule: str, order: str) -> None:
     cost = on(MACHINE, schedule, order, vector_work=WORK, weight_update="separate")
     phases = cost.phases(schedule)
     vectors = {"vector forward", "vector backward", "vector update"}
-    assert vectors | {"forward", "update"} < set(phases) <= vectors | {"forward", "dx", "dw", "dx+dw", "update"}
-    for name in (*NAMES, *DRAM_NAMES, "stall_cycles", "vector_operations", "dram_vector_words"):
+    labels = {phase.label for phase in phases}
+    assert vectors | {"forward", "update"} < labels <= vectors | {"forward", "dx", "dw", "dx+dw", "update"}
+    for name in (*KEYS, *DRAM_KEYS, STALLS, KEY["vector_operations"], KEY["dram_vector_words"]):
         total = sum(counts.get(name, 0) for counts in phases.values())
         assert cost.step(schedule)[name] == total
         apart = sum(each.get(name, 0) for layer in cost.layers for each in layer.phases[schedule].values())
@@ -203,9 +207,9 @@ def test_energy_adds_up(schedule: str) -> None:
     for component in energy.COMPONENTS:
         assert sum(spent[component] for spent in by_phase.values()) == pytest.approx(whole[component])
     # without data every MAC counts as effectual
-    assert on(replace(MACHINE, zero_gating=True), schedule).energy_pj(schedule)["forward"]["mac"] == pytest.approx(
-        by_phase["forward"]["mac"]
-    )
+    assert on(replace(MACHINE, zero_gating=True), schedule).energy_pj(schedule)[Phase("forward")][
+        "mac"
+    ] == pytest.approx(by_phase[Phase("forward")]["mac"])
 
 
 def test_energy_needs_a_machine_with_a_technology() -> None:
@@ -231,9 +235,9 @@ def test_where_everything_fits_the_array_counts_as_without_a_memory(
     through = on(replace(HUGE, array=array), schedule, order, layers=layers)
     plain = step_cost(layers, Emulation(array), [schedule])
     for own, other in zip(through.layers, plain.layers, strict=True):
-        assert {name: own.forward[name] for name in NAMES} == dict(other.forward)
-        assert {name: own.backward[schedule][name] for name in NAMES} == dict(other.backward[schedule]), own.path
-        assert own.backward[schedule]["stall_cycles"] <= 4  # a cycle for what comes first and for what leaves last
+        assert {key: own.forward[key] for key in KEYS} == dict(other.forward)
+        assert {key: own.backward[schedule][key] for key in KEYS} == dict(other.backward[schedule]), own.path
+        assert own.backward[schedule][STALLS] <= 4  # a cycle for what comes first and for what leaves last
 
 
 @pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
@@ -291,53 +295,53 @@ def test_updates(schedule: str) -> None:
     none, separate, in_array = (
         on(MACHINE, schedule, weight_update=how).step(schedule) for how in ("none", "separate", "in_array")
     )
-    for level in ("", "dram_"):
-        for name in ("w_reads", "dw_reads", "w_writes"):
-            assert separate[level + name] - none[level + name] == weights
+    for level in (SRAM, DRAM):
+        for moved in (("w", READS), ("dw", READS), ("w", WRITES)):
+            assert separate[Key(level, *moved)] - none[Key(level, *moved)] == weights
     if schedule != "interleaved":
         assert in_array == separate
         return
     # the stem, which has no dX, has no w in the array
     stem, rest = 72, weights - 72
-    for level in ("", "dram_"):
+    for level in (SRAM, DRAM):
         changes = {
-            name: in_array[level + name] - none[level + name]
-            for name in ("w_reads", "dw_reads", "w_writes", "dw_writes")
+            moved: in_array[Key(level, *moved)] - none[Key(level, *moved)]
+            for moved in (("w", READS), ("dw", READS), ("w", WRITES), ("dw", WRITES))
         }
-        assert changes == {"w_reads": stem, "dw_reads": stem, "w_writes": weights, "dw_writes": -rest}
-    assert in_array["cycles"] == none["cycles"]
+        assert changes == {("w", READS): stem, ("dw", READS): stem, ("w", WRITES): weights, ("dw", WRITES): -rest}
+    assert in_array[CYCLES] == none[CYCLES]
 
 
 def test_a_separate_update_waits_for_dram_alone() -> None:
     """72 + 8 * 9 + 80 weights, for each 2 bytes of w and 4 of dW to read and 2 of w to write, at 4 bytes a cycle."""
-    update = on(MACHINE, "ws_only", weight_update="separate").phases("ws_only")["update"]
-    assert update["cycles"] == 0
-    assert update["stall_cycles"] == 72 * 8 // 4 + 8 * (9 * 8 // 4) + 80 * 8 // 4
+    update = on(MACHINE, "ws_only", weight_update="separate").phases("ws_only")[Phase("update")]
+    assert update[CYCLES] == 0
+    assert update[STALLS] == 72 * 8 // 4 + 8 * (9 * 8 // 4) + 80 * 8 // 4
 
 
 def test_in_array_waits_for_what_it_moves() -> None:
     """Writing w in two bytes for dW in four, DRAM has less to do, and the array waits for no more than that."""
     slow = replace(MACHINE, memory=Memory(2**14, 0.25))
     none, in_array = (
-        on(slow, "interleaved", weight_update=how, layers=LAYERS[2:]).phases("interleaved")["dx+dw"]
+        on(slow, "interleaved", weight_update=how, layers=LAYERS[2:]).phases("interleaved")[Phase("dx+dw")]
         for how in ("none", "in_array")
     )
     moved = hierarchy.transfer_cycles(in_array, slow)
     assert moved < hierarchy.transfer_cycles(none, slow)
-    assert in_array["cycles"] + in_array["stall_cycles"] == max(moved, in_array["cycles"])
+    assert in_array[CYCLES] + in_array[STALLS] == max(moved, in_array[CYCLES])
 
 
 def test_vector_work_is_grouped_by_kind_and_phase() -> None:
     cost = on(MACHINE, "auto", vector_work=WORK)
-    operations = {(work.kind, work.phase): work.counts["vector_operations"] for work in cost.vector}
+    operations = {(work.kind, work.phase): work.counts[KEY["vector_operations"]] for work in cost.vector}
     assert operations == {
         ("activation", "forward"): 42,
         ("normalisation", "backward"): 100,
         ("update", "update"): 7,
     }
-    words = {work.kind: work.counts["dram_vector_words"] for work in cost.vector}
+    words = {work.kind: work.counts[KEY["dram_vector_words"]] for work in cost.vector}
     assert words == {"activation": 42, "normalisation": 80, "update": 21}
-    assert all(work.counts["macs"] == 0 for work in cost.vector)
+    assert all(work.counts[MACS] == 0 for work in cost.vector)
 
 
 def test_without_a_vector_unit_its_work_is_left_out() -> None:
@@ -347,12 +351,12 @@ def test_without_a_vector_unit_its_work_is_left_out() -> None:
 def test_frozen_layers_have_no_gradients_and_no_update() -> None:
     frozen = (LayerGemm("frozen", Gemm(4, 5, 6), times=2, needs_dx=False, needs_dw=False),)
     cost = on(MACHINE, "interleaved", layers=frozen, weight_update="separate")
-    assert set(cost.phases("interleaved")) == {"forward"}
-    assert cost.total("interleaved")["macs"] == 0
+    assert set(cost.phases("interleaved")) == {Phase("forward")}
+    assert cost.total("interleaved")[MACS] == 0
     only_dx = (replace(frozen[0], needs_dx=True),)
     assert set(on(MACHINE, "interleaved", layers=only_dx, weight_update="separate").phases("interleaved")) == {
-        "forward",
-        "dx",
+        Phase("forward"),
+        Phase("dx"),
     }
 
 
@@ -364,9 +368,9 @@ def test_patches_on_chip_take_less_dram_than_in_dram() -> None:
         for place in ("on_chip", "dram")
     )
     # the forward pass and dW read X, dX is written
-    assert (on_chip["dram_x_reads"], on_chip["dram_dx_writes"]) == (120, 60)
-    assert (in_dram["dram_x_reads"], in_dram["dram_dx_writes"]) == (360, 180)
-    assert on_chip["macs"] == in_dram["macs"]
+    assert (on_chip[KEY["dram_x_reads"]], on_chip[KEY["dram_dx_writes"]]) == (120, 60)
+    assert (in_dram[KEY["dram_x_reads"]], in_dram[KEY["dram_dx_writes"]]) == (360, 180)
+    assert on_chip[MACS] == in_dram[MACS]
 
 
 def test_orders_by_schedule() -> None:
@@ -399,7 +403,7 @@ def test_plans_are_chosen_by_what_is_asked_for(plan_for: str) -> None:
 
     def spent(cost: StepCost) -> int:
         counts = cost.total("interleaved")
-        return time_cycles(counts) if plan_for == "cycles" else hierarchy.phase_dram_bytes(counts, tight)
+        return time_cycles(counts) if plan_for == "cycles" else dram_bytes(counts, tight.precision)
 
     assert spent(costs[plan_for]) == min(map(spent, costs.values()))
 
@@ -410,7 +414,7 @@ def test_very_large_layers_are_exact() -> None:
     layers = (LayerGemm("large", Gemm(side, side, side), times=1, needs_dx=True),)
     machine = Machine(Accelerator(1, 1), Memory(64, 7.001, 9.999))
     spent = on(machine, "ws_only", "separate", layers=layers).total("ws_only")
-    assert spent["macs"] == 2 * side**3
+    assert spent[MACS] == 2 * side**3
     (plan,) = Planner(machine, Shapes.of([(side, side, side, side**2)])).backward("ws_only", "separate")
     assert isinstance(plan, Plan)
     assert time_cycles(spent) == plan.cycles > 2 * side**3

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from jaxgrad.array.counters import NAMES
+from jaxgrad.array.counts import KEYS, MACS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import TRAINING_SCHEDULES, StepCost, Summary, step_cost, summary
 from jaxgrad.costs.area import area
-from jaxgrad.costs.hierarchy import phase_dram_bytes
+from jaxgrad.costs.transfers import dram_bytes
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
 from jaxgrad.programs import LayerGemm, VectorWork
 
@@ -45,7 +45,7 @@ def test_there_and_back_through_json(step: StepCost, schedule: str) -> None:
     assert again.as_dict() == own.as_dict()
     for before, after in zip(own.phases, again.phases, strict=True):
         assert {name: after.counts.get(name, 0) for name in before.counts} == before.counts
-        assert set(NAMES) <= set(after.counts)
+        assert set(KEYS) <= set(after.counts)
         assert (after.time_cycles, after.dram_bytes) == (before.time_cycles, before.dram_bytes)
 
 
@@ -55,9 +55,9 @@ def test_phases_are_the_cost_s(step: StepCost, schedule: str) -> None:
     assert {phase.phase: phase.counts for phase in own.phases} == step.phases(schedule)
     assert {phase.phase: phase.energy_pj for phase in own.phases} == step.energy_pj(schedule)
     for phase in own.phases:
-        assert phase.dram_bytes == phase_dram_bytes(phase.counts, MACHINE)
-    layers = sum(layer.total.counts["macs"] for layer in own.layers)
-    assert layers == own.select("step").counts["macs"] == step.step(schedule)["macs"]
+        assert phase.dram_bytes == dram_bytes(phase.counts, MACHINE.precision)
+    layers = sum(layer.total.counts[MACS] for layer in own.layers)
+    assert layers == own.select("step").counts[MACS] == step.step(schedule)[MACS]
 
 
 def test_the_machine_s_numbers(step: StepCost) -> None:
@@ -75,11 +75,11 @@ def test_layers_have_their_shapes(step: StepCost) -> None:
 
 def test_selected_phases_add_up(step: StepCost) -> None:
     own = summary(step, "sequential")
-    parts = {phase.phase: phase for phase in own.phases}
+    parts = {phase.phase.label: phase for phase in own.phases}
     assert own.select("forward").time_cycles == parts["forward"].time_cycles
     backward = own.select("backward")
     names = {"dx", "dw", "dx+dw", "update"} & set(parts)
-    assert backward.counts["macs"] == sum(parts[name].counts["macs"] for name in names)
+    assert backward.counts[MACS] == sum(parts[name].counts[MACS] for name in names)
     assert backward.dram_bytes == sum(parts[name].dram_bytes for name in names)
     assert sum(backward.energy_pj.values()) == pytest.approx(sum(sum(parts[name].energy_pj.values()) for name in names))
     assert own.select("step").time_cycles == sum(phase.time_cycles for phase in own.phases)
@@ -91,8 +91,8 @@ def test_selected_phases_add_up(step: StepCost) -> None:
 def test_utilisation_and_intensity_by_hand(step: StepCost) -> None:
     forward = summary(step, "ws_only").select("forward")
     assert 0 < forward.utilisation(24) < 1
-    assert forward.utilisation(24) == forward.counts["macs"] / (forward.time_cycles * 24)
-    assert forward.macs_per_dram_byte == forward.counts["macs"] / forward.dram_bytes
+    assert forward.utilisation(24) == forward.counts[MACS] / (forward.time_cycles * 24)
+    assert forward.macs_per_dram_byte == forward.counts[MACS] / forward.dram_bytes
     nothing = summary(step, "ws_only").select("dx+dw+nothing")
     assert (nothing.utilisation(24), nothing.macs_per_dram_byte, nothing.energy_pj) == (0.0, None, {})
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from jaxgrad.array.counts import Key
 from jaxgrad.costs.nests import Nest
 from jaxgrad.costs.orders import families
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
@@ -27,8 +28,8 @@ def window(spare: int, block: dict[str, int], precision: Precision) -> int:
     return max(0, spare) // (2 * size_bytes("dy", block["b"] * block["n"], precision))
 
 
-def not_zero(counts: dict[str, int]) -> dict[str, int]:
-    return {name: int(count) for name, count in counts.items() if count}
+def not_zero(counts: dict[Key, int]) -> dict[Key, int]:
+    return {key: int(count) for key, count in counts.items() if count}
 
 
 @settings(max_examples=400)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from jaxgrad.array import closed_form
+from jaxgrad.array.counts import Key
 from jaxgrad.array.mapping import Mapping, named
 from jaxgrad.costs.nests import Nest
 from jaxgrad.costs.transfers import Shapes
@@ -68,16 +69,16 @@ class Walk:
     present: set[tuple[tuple[str, int], ...]]
     kept: int
 
-    def moved(self, shapes: Shapes) -> dict[str, int]:
-        """Words by ``<tensor>_reads`` and ``<tensor>_writes``, ``psum`` for spilled sums; what is 0 is left out."""
-        total: dict[str, Fraction] = {}
+    def moved(self, shapes: Shapes) -> dict[Key, int]:
+        """Words to and from DRAM, ``psum`` for spilled sums; what is 0 is left out."""
+        total: dict[Key, Fraction] = {}
         for step in self.steps:
             for moves, verb in ((step.loads, "reads"), (step.stores, "writes")):
                 for (tensor, partial), elements in moves.items():
-                    name = f"{'psum' if partial else tensor}_{verb}"
-                    total[name] = total.get(name, Fraction(0)) + words(tensor, elements, shapes)
+                    key = Key("dram", "psum" if partial else tensor, verb)
+                    total[key] = total.get(key, Fraction(0)) + words(tensor, elements, shapes)
         assert all(number.denominator == 1 for number in total.values())
-        return {name: int(number) for name, number in total.items() if number}
+        return {key: int(number) for key, number in total.items() if number}
 
 
 def walk(nests: Sequence[Nest], sizes: Lengths, block: Lengths, window: int = 0) -> Walk:
@@ -139,13 +140,13 @@ def held_bytes(tensor: str, elements: int, shapes: Shapes, precision: Precision)
     return size_bytes("psum" if tensor in ("y", "dx", "dw") else tensor, words(tensor, elements, shapes), precision)
 
 
-def moved_bytes(moved: dict[str, int], precision: Precision) -> int:
-    return sum(size_bytes(name.split("_")[0], count, precision) for name, count in moved.items())
+def moved_bytes(moved: dict[Key, int], precision: Precision) -> int:
+    return sum(size_bytes(key.tensor, count, precision) for key, count in moved.items())
 
 
-def array_counts(steps: Iterable[Step], mappings: Sequence[Mapping], array: Accelerator) -> dict[str, int]:
+def array_counts(steps: Iterable[Step], mappings: Sequence[Mapping], array: Accelerator) -> dict[Key, int]:
     """The array's counters, block after block; sums that began earlier are read back from the scratchpad."""
-    total: Counter[str] = Counter()
+    total: Counter[Key] = Counter()
     for step in steps:
         for results, lengths in step.blocks:
             for mapping in mappings:
@@ -153,14 +154,14 @@ def array_counts(steps: Iterable[Step], mappings: Sequence[Mapping], array: Acce
                     continue
                 s, p, q = (lengths[axis] for axis in mapping.axes)
                 events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
-                for name, values in named(events, mapping).items():
-                    total[name] += sum(values)
+                for key, values in named(events, mapping).items():
+                    total[key] += sum(values)
                 for product in mapping.products:
                     if product.result in step.again:
                         size = math.prod(lengths[axis] for axis in HAS[product.result])
                         drained = product.dataflow.keeps == "result"
-                        total["dw_reads" if drained and product.result == "dw" else "psum_reads"] += size
-    return {name: count for name, count in total.items() if count}
+                        total[Key("sram", "dw" if drained and product.result == "dw" else "psum", "reads")] += size
+    return {key: count for key, count in total.items() if count}
 
 
 class _Room:

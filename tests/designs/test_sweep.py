@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import step_cost
@@ -52,8 +52,8 @@ def test_without_a_memory_every_point_is_what_step_cost_says(rows: list[int], co
         array = Accelerator(table["rows"][index], table["cols"][index], buffered)
         schedule = table["schedule"][index]
         step = step_cost(LAYERS, Emulation(array), [schedule]).step(schedule)
-        assert cycles == step["cycles"]
-        assert table["sram_accesses_words"][index] == sum(step[name] for name in ACCESSES)
+        assert cycles == step[CYCLES]
+        assert table["sram_accesses_words"][index] == sum(step[key] for key in ACCESSES)
 
 
 SPACE: dict[str, Any] = {

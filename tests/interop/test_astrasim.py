@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxgrad_models
+from jaxgrad.array.counts import CYCLES, STALLS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.base.files import write_text
 from jaxgrad.costs import step_cost
@@ -41,8 +42,8 @@ def test_times_are_the_cost_s_cycles_at_the_clock(schedule: str) -> None:
     own = cost(3)
     text = astrasim.workload(own, schedule, clock_ghz=0.5, update_words_per_cycle=10, word_bytes=2)
     for layer, row in zip(own.layers, rows(text), strict=True):
-        assert int(row[2]) == 2 * layer.forward["cycles"]
-        assert int(row[5]) + int(row[8]) == 2 * layer.backward[schedule]["cycles"]
+        assert int(row[2]) == 2 * layer.forward[CYCLES]
+        assert int(row[5]) + int(row[8]) == 2 * layer.backward[schedule][CYCLES]
         assert (int(row[5]) > 0) == (schedule != "interleaved" and layer.needs_dx)
         gemm = layer.gemms[0].gemm
         weights = gemm.in_features * gemm.out_features
@@ -55,7 +56,7 @@ def test_a_clock_a_thousand_times_as_fast_gives_microseconds_rounded_up() -> Non
     own = cost(3)
     text = astrasim.workload(own, "sequential", clock_ghz=0.004 * 1000)
     for layer, row in zip(own.layers, rows(text), strict=True):
-        assert int(row[2]) == math.ceil(layer.forward["cycles"] / 4)  # 4 cycles a microsecond
+        assert int(row[2]) == math.ceil(layer.forward[CYCLES] / 4)  # 4 cycles a microsecond
 
 
 def test_weights_of_a_network_are_exchanged_once_each() -> None:
@@ -84,7 +85,7 @@ def test_frozen_weights_are_not_exchanged_and_weights_can_be_told() -> None:
 def test_waiting_for_memory_takes_time_too() -> None:
     own = cost(1)
     (layer,) = own.layers
-    waiting = {name: {**counts, "stall_cycles": 5} for name, counts in layer.phases["sequential"].items()}
+    waiting = {name: {**counts, STALLS: 5} for name, counts in layer.phases["sequential"].items()}
     stalled = replace(own, layers=(replace(layer, phases={"sequential": waiting}),))
     with_stalls, without = (astrasim.workload(each, "sequential", clock_ghz=1) for each in (stalled, own))
     assert int(rows(with_stalls)[0][2]) == int(rows(without)[0][2]) + 5

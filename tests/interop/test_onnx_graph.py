@@ -14,6 +14,7 @@ from jaxgrad import Accelerator, Emulation
 from jaxgrad.costs import step_cost
 from jaxgrad.costs.profiling import profile
 from jaxgrad.programs import Edge
+from tests.keys import KEY
 from tests.programs.graphs import assert_in_order
 
 onnx = pytest.importorskip("onnx")
@@ -111,7 +112,7 @@ def test_an_update_writes_weights_alone(tmp_path: Path) -> None:
     gemms = read(save(tmp_path, nodes, [weights("w", 7, 9)], {"x": [2, 5, 7]}))
     emulation = Emulation(Accelerator(3, 4), weight_update="separate")
     layers = {layer.path: layer.phases["sequential"] for layer in step_cost(gemms, emulation, ["sequential"]).layers}
-    assert layers["q"]["update"]["w_writes"] == 7 * 9
+    assert layers["q"]["update"][KEY["w_writes"]] == 7 * 9
     assert "update" not in layers["gram"]
     assert {"dx", "dw"} <= set(layers["gram"])
 
@@ -127,7 +128,7 @@ def test_inputs_that_only_convolve_or_multiply_are_weights(tmp_path: Path) -> No
     assert (conv.needs_dx, conv.needs_dw, conv.weights) == (False, True, True)
     assert (head.needs_dx, head.needs_dw, head.weights) == (True, True, True)
     cost = step_cost([conv], Emulation(Accelerator(3, 4)), ["sequential"])
-    assert cost.total("sequential")["macs"] == 2 * 20 * 27 * 4
+    assert cost.total("sequential")[KEY["macs"]] == 2 * 20 * 27 * 4
 
 
 def test_inputs_that_are_data_in_one_place_are_data_in_all(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from jaxgrad.array import schedules
+from jaxgrad.array.counts import CYCLES
 from jaxgrad.costs import TRAINING_SCHEDULES, accesses
 from jaxgrad.reports import figures
 from tests.reports.costs import SCHEDULES, cost
@@ -69,7 +70,7 @@ def test_a_bar_is_as_long_as_its_cycles(tmp_path: Path, drawn: list[Figure]) -> 
     figures.cycles_by_layer(costs, tmp_path / "cycles.png", "a title")
     axes = drawn[0].axes[0]
     widths = [bar.get_width() for container in axes.containers for bar in container]
-    assert widths == [layer.backward[name]["cycles"] for name in SCHEDULES for layer in costs.layers]
+    assert widths == [layer.backward[name][CYCLES] for name in SCHEDULES for layer in costs.layers]
     assert [label.get_text() for label in axes.get_yticklabels()] == [layer.path for layer in costs.layers]
 
 

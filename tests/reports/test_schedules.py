@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from jaxgrad.array.counts import CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import StepCost, accesses, step_cost
@@ -31,7 +32,7 @@ def test_the_verdict_is_the_ratio_of_the_totals() -> None:
     own, other = costs.total("interleaved"), costs.total("ws_only")
     verdict = text_of(costs).partition("All layers, interleaved: ")[2]
     for part, value, reference in (
-        ("cycles", own["cycles"], other["cycles"]),
+        ("cycles", own[CYCLES], other[CYCLES]),
         ("accesses", accesses(own), accesses(other)),
     ):
         found = re.search(rf"{part} .*?([\d.]+)% (fewer|more) than ws_only", verdict)

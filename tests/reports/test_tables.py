@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from jaxgrad.array.counters import ACCESSES, NAMES, Counters
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.counts import ACCESSES, CYCLES, EFFECTUAL_MACS, KEYS, MACS, STALLS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.autodiff import LayerCounters
@@ -16,6 +17,7 @@ from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.reports import tables
 from jaxgrad.reports.numbers import ratio, short
+from tests.keys import KEY
 from tests.reports.costs import SCHEDULES, cost
 
 LAYERS = [
@@ -38,11 +40,11 @@ def rows(table: RenderableType, schedule: str) -> list[list[str]]:
 
 
 def test_counters_are_shown_exactly_with_unit_and_meaning() -> None:
-    counts = {name: 1_000_000 + index for index, name in enumerate(NAMES)}
+    counts = {key: 1_000_000 + index for index, key in enumerate(KEYS)}
     text = text_of(tables.counters_table(counts, "title"), 100)
-    for name, value in counts.items():
-        unit, meaning = tables.MEANINGS[name]
-        assert any(all(part in line for part in (name, f"{value:,}", unit, meaning)) for line in text.splitlines())
+    for key, value in counts.items():
+        unit, meaning = tables.MEANINGS[key]
+        assert any(all(part in line for part in (key.name, f"{value:,}", unit, meaning)) for line in text.splitlines())
     assert f"{accesses(counts):,}" in text
 
 
@@ -53,20 +55,20 @@ def test_the_summary_has_a_row_a_layer_and_schedule_and_a_total() -> None:
         blocks = [*(layer.backward for layer in costs.layers), {name: costs.total(name) for name in SCHEDULES}]
         expected = [
             [
-                short(block[schedule]["cycles"]),
-                ratio(block[schedule]["cycles"], block["interleaved"]["cycles"]),
+                short(block[schedule][CYCLES]),
+                ratio(block[schedule][CYCLES], block["interleaved"][CYCLES]),
                 short(accesses(block[schedule])),
                 ratio(accesses(block[schedule]), accesses(block["interleaved"])),
             ]
             for block in blocks
         ]
         assert [row[:4] for row in rows(table, schedule)] == expected
-    assert [row[4:] for row in rows(table, "interleaved")][-1] == [short(costs.total("interleaved")["macs"])]
+    assert [row[4:] for row in rows(table, "interleaved")][-1] == [short(costs.total("interleaved")[MACS])]
 
 
 def test_effectual_macs_are_shown_where_the_data_are_known() -> None:
     shapes = cost(layers=1)
-    counters = Counters.of(**shapes.total("interleaved") | {"effectual_macs": 180})
+    counters = Counters.from_counts(shapes.total("interleaved") | {EFFECTUAL_MACS: 180})
     path = shapes.layers[0].path
     trained = measured(shapes, "interleaved", {path: LayerCounters(Counters.zero(), counters)}, steps=1)
     table = tables.summary_table(trained, "interleaved", "title")
@@ -80,7 +82,7 @@ def test_the_kinds_of_access_are_those_that_occur() -> None:
     assert len(table.columns) == 2 + len(kinds)
     for schedule in SCHEDULES:
         total = costs.total(schedule)
-        assert rows(table, schedule)[-1] == [short(total[kind]) for kind in kinds]
+        assert rows(table, schedule)[-1] == [short(total[KEY[kind]]) for kind in kinds]
     updated = cost(emulation=Emulation(Accelerator(4, 4), weight_update="separate"))
     assert len(tables.accesses_table(updated, "interleaved", "title").columns) == 2 + len(ACCESSES)
 
@@ -124,7 +126,7 @@ def test_the_machine_s_table_tells_time_traffic_and_energy_in_80_columns() -> No
         ((cycles, share, stalls, moved, *energies),) = rows(table, name)
         base = summaries["interleaved"].select("step")
         assert (cycles, share) == (short(step.time_cycles), ratio(step.time_cycles, base.time_cycles))
-        assert (stalls, moved) == (short(step.counts["stall_cycles"]), short(step.dram_bytes))
+        assert (stalls, moved) == (short(step.counts[STALLS]), short(step.dram_bytes))
         *parts, total, _ = map(float, energies)
         assert "[uJ]" in text_of(table)
         assert total == pytest.approx(sum(step.energy_pj.values()) / 1e6, rel=5e-3)

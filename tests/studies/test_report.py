@@ -234,7 +234,7 @@ def test_the_phases_of_a_step_add_up_to_it(tmp_path: Path) -> None:
     for row, line in zip(own.rows, lines, strict=True):
         shares = [float(cell.rstrip("%")) for cell in line[2:] if cell != "-"]
         assert sum(shares) == pytest.approx(100, abs=0.3)
-        work = sum(part.time_cycles for part in row.summary.phases if part.phase.startswith("vector"))
+        work = sum(part.time_cycles for part in row.summary.phases if part.phase.unit == "vector")
         assert shares[-1] == pytest.approx(100 * work / (row.values["cycles"] or 0), abs=0.06)
     assert "Where the cycles go" in text_of(own, 100, brief=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jaxgrad import costs as evaluate
+from jaxgrad.array.counts import EFFECTUAL_MACS, MACS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import Summary
@@ -105,7 +106,7 @@ def test_a_network_is_traced_once_for_all_that_need_it(tmp_path: Path, monkeypat
     found = results(wanted, Store(tmp_path))
     assert traced == ["lenet"]
     table = rows(experiment, found)
-    assert all("vector update" in [part.phase for part in row.summary.phases] for row in table)
+    assert all("vector update" in [part.phase.label for part in row.summary.phases] for row in table)
     assert all(row.values["cycles"] == row.summary.select("step").time_cycles for row in table)
 
 
@@ -124,9 +125,9 @@ def test_a_trained_network_has_fewer_effectual_macs(tmp_path: Path) -> None:
     (_, plain), (_, gated) = results(wanted, Store(tmp_path))
     for one in (plain, gated):
         part = one.select("backward")
-        assert 0 < part.counts["effectual_macs"] < 0.6 * part.counts["macs"]
+        assert 0 < part.counts[EFFECTUAL_MACS] < 0.6 * part.counts[MACS]
     backward, spared = plain.select("backward"), gated.select("backward")
-    share = backward.counts["effectual_macs"] / backward.counts["macs"]
+    share = backward.counts[EFFECTUAL_MACS] / backward.counts[MACS]
     assert spared.energy_pj["mac"] == pytest.approx(share * backward.energy_pj["mac"])
     assert spared.energy_pj["sram"] == backward.energy_pj["sram"]
 

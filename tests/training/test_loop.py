@@ -12,6 +12,7 @@ import pytest
 from flax import nnx
 
 import jaxgrad_models
+from jaxgrad.array.counts import CYCLES, EFFECTUAL_MACS, MACS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.costs import measured, step_cost
 from jaxgrad.flax import layer_gemms, put_on_array
@@ -105,11 +106,11 @@ def test_counters_add_up_over_the_steps(tmp_path: Path) -> None:
             (single.forward, own.forward),
             (single.backward["interleaved"], own.backward["interleaved"]),
         ):
-            assert {name: value for name, value in got.items() if name != "effectual_macs"} == {
-                name: STEPS * value for name, value in phase.items() if name != "effectual_macs"
+            assert {key: value for key, value in got.items() if key != EFFECTUAL_MACS} == {
+                key: STEPS * value for key, value in phase.items() if key != EFFECTUAL_MACS
             }
-            assert got["effectual_macs"] <= got["macs"]
-    assert state.cycles() == cost.total("interleaved")["cycles"] + cost.total_forward()["cycles"]
+            assert got[EFFECTUAL_MACS] <= got[MACS]
+    assert state.cycles() == cost.total("interleaved")[CYCLES] + cost.total_forward()[CYCLES]
 
 
 def test_the_log_has_a_line_an_epoch(tmp_path: Path) -> None:

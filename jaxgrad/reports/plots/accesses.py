@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from jaxgrad.array.counts import DRAM, SRAM
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
@@ -13,7 +14,7 @@ from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import OPERANDS
 
-_LEVELS = {"SRAM": "", "DRAM": "dram_"}
+_LEVELS = {"SRAM": SRAM, "DRAM": DRAM}
 
 
 def accesses_by_operand(
@@ -34,7 +35,7 @@ def accesses_by_operand(
         ValueError: nothing to draw.
     """
     parts = chosen(summaries, phases)
-    levels = {level: _stack(parts, prefix) for level, prefix in _LEVELS.items()}
+    levels = {label: _stack(parts, level) for label, level in _LEVELS.items()}
     levels = {level: stack for level, stack in levels.items() if stack.parts}
     if not levels:
         raise InputError(
@@ -52,9 +53,9 @@ def accesses_by_operand(
     return canvas.save(figure, path, title)
 
 
-def _stack(parts: Mapping[str, list[PhaseSummary]], prefix: str) -> stacks.Stack:
+def _stack(parts: Mapping[str, list[PhaseSummary]], level: str) -> stacks.Stack:
     rows = {
-        label: {name: float(sum(part.counts.get(f"{prefix}{name}", 0) for part in own)) for name in OPERANDS}
+        label: {key: float(sum(part.counts.get(key._replace(level=level), 0) for part in own)) for key in OPERANDS}
         for label, own in parts.items()
     }
     return stacks.Stack({"": rows}, OPERANDS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
+from jaxgrad.array.counts import STALLS
 from jaxgrad.base.errors import InputError, shown
 from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.numbers import short
@@ -16,6 +17,7 @@ from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import PHASES, Look, phase_of
 
 _STALL_HATCH = "//////"
+_STALLED = {phase: f"{phase} stalls" for phase in PHASES}  # parts of a stack
 
 
 def normalised_cycles(
@@ -56,7 +58,7 @@ def normalised_cycles(
         cycles += totals.values()
     looks: dict[str, Look] = {}
     for phase, look in PHASES.items():
-        looks |= {phase: look, f"{phase} stalls": look._replace(label="stalls", hatch=_STALL_HATCH)}
+        looks |= {phase: look, _STALLED[phase]: look._replace(label="stalls", hatch=_STALL_HATCH)}
     stack = stacks.Stack(rows, looks)
     figure = Page(1.35 + stacks.height_inches(stack))
     axes: Axes = figure.subplots()
@@ -65,7 +67,7 @@ def normalised_cycles(
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
     axes.set_xlabel(f"cycles of {named(phases)} / those of {baseline} (in brackets: clock cycles)", fontsize=9)
     handles = {label: patch for label, patch in stacks.handles(stack).items() if label != "stalls"}
-    if any(part.endswith(" stalls") for part in stack.parts):
+    if set(_STALLED.values()) & set(stack.parts):
         handles["stalls: waiting for DRAM, in the phase's colour"] = stacks.patch(Look("", "#777777", _STALL_HATCH))
     canvas.legend(figure, handles, 7)
     stacks.name_parts(figure, axes, stack)
@@ -76,7 +78,7 @@ def _row(parts: Iterable[PhaseSummary], reference: int) -> dict[str, float]:
     row: dict[str, float] = {}
     for part in parts:
         name = phase_of(part.phase)
-        stalled = part.counts.get("stall_cycles", 0)
+        stalled = part.counts.get(STALLS, 0)
         row[name] = row.get(name, 0.0) + (part.time_cycles - stalled) / reference
-        row[f"{name} stalls"] = row.get(f"{name} stalls", 0.0) + stalled / reference
+        row[_STALLED[name]] = row.get(_STALLED[name], 0.0) + stalled / reference
     return row

@@ -34,7 +34,7 @@ def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[st
     }
     for label, parts in chosen_parts.items():
         if not parts:
-            has = ", ".join(part.phase for part in summaries[label].phases) or "none"
+            has = ", ".join(part.phase.label for part in summaries[label].phases) or "none"
             problem = f"got {', '.join(phases) or 'none'}"
             raise InputError("phases", phases, f"{label} has {has}: name some of these", problem=problem)
     return chosen_parts

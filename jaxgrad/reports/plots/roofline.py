@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
+from jaxgrad.array.counts import MACS
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import Summary
 from jaxgrad.reports.numbers import tick
@@ -45,7 +46,7 @@ class Position(NamedTuple):
 def positions(summary: Summary) -> list[Position]:
     """Each layer's phases that do MACs and move bytes."""
     return [
-        Position(phase.phase, intensity, phase.counts["macs"] / phase.time_cycles, phase.time_cycles)
+        Position(phase.phase.name, intensity, phase.counts[MACS] / phase.time_cycles, phase.time_cycles)
         for layer in summary.layers
         for phase in layer.phases
         if (intensity := phase.macs_per_dram_byte) and phase.time_cycles

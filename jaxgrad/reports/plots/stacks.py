@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.style import Look
 
-Row = Mapping[str, float]
+Row = Mapping[Any, float]
 """Lengths by part."""
 
 _BAR_HEIGHT = 0.76
@@ -34,7 +34,7 @@ class Stack:
     """
 
     groups: Mapping[str, Mapping[str, Row]]
-    looks: Mapping[str, Look]
+    looks: Mapping[Any, Look]
 
     @property
     def rows(self) -> list[tuple[str, Row]]:
@@ -46,7 +46,7 @@ class Stack:
         return len(self.rows) + (len(self.groups) if len(self.groups) > 1 else 0)
 
     @property
-    def parts(self) -> list[str]:
+    def parts(self) -> list[Any]:
         """Those that occur."""
         return [part for part in self.looks if any(row.get(part) for _, row in self.rows)]
 

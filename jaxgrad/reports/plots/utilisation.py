@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from jaxgrad.array.counts import MACS
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
 from jaxgrad.reports.pages import Page
@@ -103,11 +104,11 @@ def _cut(name: str) -> str:
 
 
 def _of(part: str, layer: LayerSummary) -> list[PhaseSummary]:
-    return [phase for phase in layer.phases if (phase.phase == "forward") == (part == "forward")]
+    return [phase for phase in layer.phases if (phase.phase.name == "forward") == (part == "forward")]
 
 
 def _percent(layers: Iterable[Iterable[PhaseSummary]], pes: int) -> float:
     """Utilisation over some layers; nan, a gap, where they take no time."""
     phases = [phase for layer in layers for phase in layer]
     cycles = sum(phase.time_cycles for phase in phases)
-    return 100 * sum(phase.counts["macs"] for phase in phases) / (cycles * pes) if cycles else float("nan")
+    return 100 * sum(phase.counts[MACS] for phase in phases) / (cycles * pes) if cycles else float("nan")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import ACCESSES, Key
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping, named
 from jaxgrad.array.passes.base import Keeps
@@ -60,7 +60,7 @@ class Activity(NamedTuple):
     start: int
     cycles: int
     stride: int
-    words: dict[str, int]
+    words: dict[Key, int]
 
     @property
     def stop(self) -> int:
@@ -199,7 +199,7 @@ def _stall(cause: str, tile: Tile, start: int, stop: int) -> Iterator[Activity]:
         yield Activity("stall", cause, tile, start, stop - start, 1, {})
 
 
-def _words(part: Mapping, slot: int, events: SlotEvents, streamed: int = 0) -> dict[str, int]:
+def _words(part: Mapping, slot: int, events: SlotEvents, streamed: int = 0) -> dict[Key, int]:
     slots = tuple(events if index == slot else SlotEvents() for index in range(len(part.products)))
     counts = named(Events(0, streamed, 0, slots), part)
-    return {name: sum(counts[name]) for name in ACCESSES if name in counts}
+    return {key: sum(counts[key]) for key in ACCESSES if key in counts}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgrad.array.counts import READS, SRAM, Key
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.activities import Activity, Tile
 from jaxgrad.reports.timeline.registers import Cycle, Recording
@@ -107,7 +108,7 @@ def _left(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Wor
     for row in range(array.rows):
         one, _ = when.waves.get(time - row, (None, 0))
         if one is not None and cycle.h is not None and row < one.tile.rows:
-            words.append(_Word(row, "dY", float(cycle.h[row, 0]), "dy_reads" in one.words))
+            words.append(_Word(row, "dY", float(cycle.h[row, 0]), Key(SRAM, "dy", READS) in one.words))
     return words
 
 

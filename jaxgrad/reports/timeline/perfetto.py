@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.array.counts import by_name
 from jaxgrad.base.files import whole
 from jaxgrad.reports.timeline.activities import Activity
 from jaxgrad.reports.timeline.runs import Shown
@@ -97,5 +98,5 @@ def _args(one: Activity) -> dict[str, Any]:
         "real_cols": tile.cols,
         "streamed_rows": tile.streamed,
         "cycles_a_streamed_row": one.stride,
-        **one.words,
+        **by_name(one.words),
     }

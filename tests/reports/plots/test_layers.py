@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
+from jaxgrad.array.counts import MACS
 from jaxgrad.reports.plots import positions, roofline, utilisation_by_layer
 from jaxgrad.reports.plots.utilisation import named_layers
 from tests.refusals import Refusal, assert_refused
@@ -30,7 +31,7 @@ def test_steps_are_the_layers_utilisation(tmp_path: Path, drawn: list[Figure]) -
         for layer in step.layers:
             gradients = layer.phases[1:]
             cycles = sum(phase.time_cycles for phase in gradients)
-            expected.append(100 * sum(phase.counts["macs"] for phase in gradients) / (cycles * ARRAY.pes))
+            expected.append(100 * sum(phase.counts[MACS] for phase in gradients) / (cycles * ARRAY.pes))
         np.testing.assert_allclose(np.asarray(backward.get_ydata())[:-1], expected)
         assert 0 < min(expected) <= max(expected) <= 100
         assert forward.get_linestyle() != backward.get_linestyle()

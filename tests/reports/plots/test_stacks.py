@@ -9,8 +9,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxgrad.array.counts import DRAM, STALLS
 from jaxgrad.costs import accesses
 from jaxgrad.reports.plots import accesses_by_operand, energy_by_component, energy_by_phase, normalised_cycles
+from tests.keys import KEY
 from tests.refusals import Refusal, assert_refused
 from tests.reports.plots.steps import BARE, SCHEDULES, summaries
 
@@ -43,7 +45,7 @@ def test_bars_are_cycles_over_those_of_the_baseline_and_stalls_are_hatched(tmp_p
     np.testing.assert_allclose(
         totals(axes), [steps[name].select("step").time_cycles / reference for name in SCHEDULES], rtol=1e-12
     )
-    stalls = [steps[name].select("step").counts["stall_cycles"] / reference for name in SCHEDULES]
+    stalls = [steps[name].select("step").counts[STALLS] / reference for name in SCHEDULES]
     assert min(stalls) > 0
     np.testing.assert_allclose(own["stalls"], stalls, rtol=1e-12)
     hatched = [bool(container[0].get_hatch()) for container in axes.containers]
@@ -116,10 +118,10 @@ def test_accesses_have_a_panel_a_level_and_writes_are_hatched(tmp_path: Path, dr
     assert dram.get_xlabel() == "DRAM accesses of a training step [words]"
     counted = [steps[name].select("step").counts for name in SCHEDULES]
     np.testing.assert_array_equal(totals(sram), [accesses(counts) for counts in counted])
-    moved = [sum(words for name, words in counts.items() if name.startswith("dram_")) for counts in counted]
+    moved = [sum(words for key, words in counts.items() if key.level == DRAM) for counts in counted]
     np.testing.assert_array_equal(totals(dram), moved)
-    np.testing.assert_array_equal(lengths(sram)["dY reads"], [counts["dy_reads"] for counts in counted])
-    np.testing.assert_array_equal(lengths(dram)["dX writes"], [counts["dram_dx_writes"] for counts in counted])
+    np.testing.assert_array_equal(lengths(sram)["dY reads"], [counts[KEY["dy_reads"]] for counts in counted])
+    np.testing.assert_array_equal(lengths(dram)["dX writes"], [counts[KEY["dram_dx_writes"]] for counts in counted])
     for axes in (sram, dram):
         for container in axes.containers:
             assert bool(container[0].get_hatch()) == (not str(container.get_label()).endswith("reads"))

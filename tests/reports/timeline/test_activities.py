@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from jaxgrad import Accelerator, Gemm, count
-from jaxgrad.array.counters import ACCESSES
+from jaxgrad.array.counts import ACCESSES, CYCLES, Key, by_name
 from jaxgrad.array.schedules import SCHEDULES, backward_mappings
 from jaxgrad.reports.timeline.activities import Activity, activities, tile_count
 from tests.strategies import Case, cases, on_nasty_cases
@@ -20,9 +20,9 @@ def walked(case: Case, schedule: str) -> list[Activity]:
     return list(activities(backward_mappings(schedule, gemm, array), gemm, array))
 
 
-def counted(case: Case, schedule: str) -> dict[str, int]:
+def counted(case: Case, schedule: str) -> dict[Key, int]:
     array = Accelerator(case.rows, case.cols, case.double_buffered)
-    return count(Gemm(case.b, case.k, case.n), array, schedule).as_dict()
+    return count(Gemm(case.b, case.k, case.n), array, schedule).counts()
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -30,7 +30,7 @@ def counted(case: Case, schedule: str) -> dict[str, int]:
 @given(case=cases())
 def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: str, case: Case) -> None:
     seen = walked(case, schedule)
-    cycles = counted(case, schedule)["cycles"]
+    cycles = counted(case, schedule)[CYCLES]
     taken = Counter(
         cycle for one in seen if one.kind in ("stream", "stall") for cycle in range(one.start, one.stop, one.stride)
     )
@@ -43,11 +43,11 @@ def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: str, c
 @on_nasty_cases
 @given(case=cases())
 def test_words_add_up_to_the_accesses_of_the_closed_form(schedule: str, case: Case) -> None:
-    total = Counter[str]()
+    total = Counter[Key]()
     for one in walked(case, schedule):
         total.update(one.words)
     expected = counted(case, schedule)
-    assert {name: total[name] for name in ACCESSES} == {name: expected[name] for name in ACCESSES}
+    assert {key: total[key] for key in ACCESSES} == {key: expected[key] for key in ACCESSES}
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -88,7 +88,7 @@ def test_times_of_one_interleaved_tile() -> None:
         ("drain", "dw", 14, 17),
         ("stall", "drain", 14, 17),
     ]
-    words = {one.kind + one.what: one.words for one in seen if one.words}
+    words = {one.kind + one.what: by_name(one.words) for one in seen if one.words}
     assert words == {
         "loadw": {"w_reads": 6},
         "streamdx": {"dy_reads": 12, "psum_writes": 8},

@@ -1,0 +1,86 @@
+"""What is counted, as values: on which level, of which tensor, doing what.
+
+A count's name is for output alone (``Key.name``): nothing builds one to look a count up, and nothing reads one back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jaxgrad.base.arithmetic import Integer
+
+ARRAY, PE, VECTOR, SRAM, DRAM = "array", "pe", "vector", "sram", "dram"
+"""Levels: the array as a whole, its PEs, the vector unit, the scratchpad that feeds them, and what is behind it."""
+
+READS, WRITES, HOPS, WORDS = "reads", "writes", "hops", "words"
+"""What a tensor does on a level: words that are read and written, or either; and moves from PE to PE."""
+
+_UNSAID = (ARRAY, PE, SRAM)
+
+
+class Key(NamedTuple):
+    """What one counter counts.
+
+    Args:
+        level: one of those above, or a memory between scratchpad and DRAM by its name.
+        tensor: what is moved: one of ``TENSORS``, ``acc`` (a sum in its PE) or ``vector`` (whatever the vector unit
+            works on); empty where nothing is.
+        action: what is done.
+
+    >>> Key(DRAM, "w", READS).name, Key(SRAM, "w", READS).name, CYCLES.name
+    ('dram_w_reads', 'w_reads', 'cycles')
+    """
+
+    level: str
+    tensor: str
+    action: str
+
+    @property
+    def name(self) -> str:
+        """As tables, JSON and CSV spell it; on the chip the level goes without saying."""
+        level = "" if self.level in _UNSAID else self.level
+        return "_".join(part for part in (level, self.tensor, self.action) if part)
+
+    @property
+    def is_access(self) -> bool:
+        """Whether words pass a memory."""
+        return self.action in (READS, WRITES, WORDS)
+
+
+Counts = Mapping[Key, Integer]
+"""How often each thing happened; what is left out did not."""
+
+CYCLES = Key(ARRAY, "", "cycles")
+STALLS = Key(ARRAY, "", "stall_cycles")
+MACS = Key(PE, "", "macs")
+EFFECTUAL_MACS = Key(PE, "", "effectual_macs")
+ACC_UPDATES = Key(PE, "acc", "updates")
+VECTOR_OPERATIONS = Key(VECTOR, "", "operations")
+
+KEYS: tuple[Key, ...] = (
+    CYCLES,
+    MACS,
+    EFFECTUAL_MACS,
+    Key(SRAM, "w", READS),
+    Key(SRAM, "w", WRITES),
+    Key(SRAM, "x", READS),
+    Key(SRAM, "dy", READS),
+    Key(SRAM, "psum", READS),
+    Key(SRAM, "psum", WRITES),
+    Key(SRAM, "dw", READS),
+    Key(SRAM, "dw", WRITES),
+    Key(PE, "dy", HOPS),
+    Key(PE, "x", HOPS),
+    Key(PE, "psum", HOPS),
+    ACC_UPDATES,
+)
+"""What every array counts, in the order of ``Counters``."""
+
+ACCESSES: tuple[Key, ...] = tuple(key for key in KEYS if key.is_access)
+"""What passes between the array and the scratchpad."""
+
+
+def by_name(counts: Mapping[Key, Integer]) -> dict[str, Integer]:
+    """The counts as output has them."""
+    return {key.name: value for key, value in counts.items()}
