@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import tomllib
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WrapValidator
+import pydantic.dataclasses
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, WrapValidator
 
 from jaxgrad.base.errors import (
     InputError,
+    boolean,
     choose,
     fraction,
     number,
@@ -27,6 +31,8 @@ _TOO_DEEP = f"tables or lists are nested more than {_DEEPEST} deep"
 _TOO_LARGE = "a whole number has more than 64 bits"
 
 Model = TypeVar("Model", bound=BaseModel)
+Class = TypeVar("Class")
+_FILE = "file"  # the context of what is read from a file
 
 
 def checked(rule: Callable[[str, Any], Any]) -> BeforeValidator:
@@ -50,9 +56,11 @@ def otherwise(remedy: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
-def _switch(field: str, value: Any) -> bool:
+def _switch(value: Any, info: ValidationInfo) -> bool:
+    if info.context != _FILE:
+        return boolean("", value)
     if not isinstance(value, bool):
-        raise InputError(field, value, "give true or false")  # as TOML writes them
+        raise InputError("", value, "give true or false")  # as TOML writes them
     return value
 
 
@@ -64,7 +72,7 @@ def _folder(field: str, value: Any) -> str:
 
 Size = Annotated[int, checked(positive_integer)]
 Seed = Annotated[int, checked(seed)]
-Switch = Annotated[bool, checked(_switch)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
 Folder = Annotated[str, checked(_folder)]
 Rate = Annotated[float, checked(positive_number)]
 Decay = Annotated[float, checked(number)]
@@ -73,6 +81,48 @@ Fraction = Annotated[float, checked(fraction)]
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass_transform(frozen_default=True)
+def described(*, within: str = "") -> Callable[[type[Class]], type[Class]]:
+    """Makes a frozen dataclass of a class, with its fields checked: for what is given in Python as well as in a file.
+
+    From Python it refuses with an ``InputError``; as the field of a ``Section`` it takes a table too. Where a table's
+    key differs from the field's name, it is the field's ``title``.
+
+    Args:
+        within: what the fields' names come after in errors, from Python.
+
+    >>> @described()
+    ... class Box:
+    ...     size: Size
+    >>> Box(0)
+    Traceback (most recent call last):
+    jaxgrad.base.errors.InputError: size: got 0; give a whole number of at least 1
+    """
+
+    def decorate(cls: type[Class]) -> type[Class]:
+        made: Any = pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))(cls)
+        init = made.__init__
+        names = [field.name for field in dataclasses.fields(made)]
+
+        @functools.wraps(init)
+        def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
+            if len(args) > len(names):
+                raise TypeError(f"{made.__name__} takes {', '.join(names)}; got {len(args)} arguments")
+            given = dict(zip(names, args, strict=False)) | kwargs
+            try:
+                init(self, **given)
+            except ValidationError as error:
+                refusal = _translated(error, made, given)
+            else:
+                return
+            raise refusal.under(within)
+
+        made.__init__ = checked_init
+        return made
+
+    return decorate
 
 
 def read_toml(file: Path, option: str) -> dict[str, Any]:
@@ -135,7 +185,7 @@ def validated(root: type[Model], tree: Any, origin: str | None = None) -> Model:
         InputError: of the first thing that won't do; its field is the key, with its tables.
     """
     try:
-        return root.model_validate(tree)
+        return root.model_validate(tree, context=_FILE)
     except ValidationError as error:
         refusal = _translated(error, root, tree)
     raise refusal if origin is None else refusal.read_from(origin)
@@ -148,21 +198,24 @@ _REMEDIES = {
     "too_short": "give at least one",
     "string_type": "give a text, in quotes",
 }
-_TABLES = ("model_type", "model_attributes_type", "dict_type")
+_TABLES = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+_MISSING = ("missing", "missing_argument")
 
 
-def _translated(error: ValidationError, root: type[BaseModel], tree: Any) -> InputError:
+def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputError:
     detail = error.errors(include_url=False)[0]
-    kind, place = detail["type"], _keys(detail["loc"], tree, missing=detail["type"] == "missing")
+    kind, place = detail["type"], _keys(detail["loc"], tree, missing=detail["type"] in _MISSING)
     field = ".".join(place)
     own = detail.get("ctx", {}).get("error")
     if isinstance(own, InputError):
         return own.under(field)
-    if kind == "missing":
+    if kind in _MISSING:
         return InputError(field, None, "give one", problem="got none")
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         names = _names(root, place[:-1])
         remedy = f"there is no such key; {choose(names, place[-1])}"
+    elif kind == "dataclass_type" and not issubclass(root, BaseModel):
+        remedy = f"give one of class {detail.get('ctx', {}).get('class_name')}"
     elif kind in _TABLES:
         remedy = f"give a table, [{field}]"
     else:
@@ -186,18 +239,19 @@ def _has(node: Any, part: str | int) -> bool:
     return isinstance(node, Mapping) and part in node
 
 
-def _names(root: type[BaseModel], place: Sequence[str]) -> list[str]:
+def _names(root: type[Any], place: Sequence[str]) -> list[str]:
     """The keys that a table of the file may have."""
-    model = root
+    fields = root.__pydantic_fields__
     for part in place:
-        if part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
+        if part in fields:
+            model = _model_in(fields[part].annotation)
+            fields = model.__pydantic_fields__ if model else fields
+    return [field.title or name for name, field in fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section among what a field may hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _model_in(annotation: Any) -> type[Any] | None:
+    """The section, or what is ``described``, among what a field may hold."""
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
         return annotation
     for inner in typing.get_args(annotation):
         if found := _model_in(inner):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from jaxgrad.base.errors import boolean, positive_integer
+from jaxgrad.base.schema import Size, Switch, described
 
 
-@dataclass(frozen=True)
+@described()
 class Accelerator:
     """A systolic array of ``rows`` x ``cols`` processing elements (PEs), one multiply-accumulate a cycle each.
 
@@ -18,17 +16,12 @@ class Accelerator:
             tile's load and the last tile's drain overlap with the stream.
 
     Raises:
-        ValueError: a size is not a whole number of at least 1.
+        InputError: a size is not a whole number of at least 1.
     """
 
-    rows: int
-    cols: int
-    double_buffered: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", positive_integer("rows", self.rows))
-        object.__setattr__(self, "cols", positive_integer("cols", self.cols))
-        boolean("double_buffered", self.double_buffered)
+    rows: Size
+    cols: Size
+    double_buffered: Switch = False
 
     @property
     def pes(self) -> int:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
-from jaxgrad.base.errors import InputError, boolean, one_of, positive_integer
+from pydantic import model_validator
+
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import Size, Switch, among, described
 from jaxgrad.hardware.accelerator import Accelerator
 from jaxgrad.hardware.memory import Memory
 from jaxgrad.hardware.precision import Precision
@@ -15,7 +19,7 @@ from jaxgrad.hardware.vector import VectorUnit
 PARTITIONS: tuple[str, ...] = ("batch", "in_features", "out_features", "best")
 
 
-@dataclass(frozen=True)
+@described()
 class Machine:
     """What a training step is costed on. What is None is left out of the cost.
 
@@ -31,7 +35,7 @@ class Machine:
         energies: pJ by component and action, in place of the technology's (``hardware.energy_table.load_ert``).
 
     Raises:
-        ValueError: they do not go together.
+        InputError: they do not go together.
     """
 
     array: Accelerator
@@ -39,26 +43,17 @@ class Machine:
     precision: Precision = field(default_factory=Precision)
     technology: Technology | None = None
     vector_unit: VectorUnit | None = None
-    zero_gating: bool = False
-    cores: int = 1
-    partition: str = "batch"
+    zero_gating: Switch = False
+    cores: Size = 1
+    partition: Annotated[str, among(PARTITIONS)] = "batch"
     energies: Mapping[str, Mapping[str, float]] | None = None
 
-    def __post_init__(self) -> None:
-        boolean("zero_gating", self.zero_gating)
-        one_of("partition", self.partition, PARTITIONS)
-        object.__setattr__(self, "cores", positive_integer("cores", self.cores))
+    @model_validator(mode="after")
+    def _go_together(self) -> Machine:
         if (self.technology or self.energies) and not self.memory:
-            raise InputError(
-                "technology",
-                None,
-                "an access costs by the size of the SRAM, so give both",
-                problem="got one without a memory",
-            )
+            remedy = "an access costs by the size of the SRAM, so give both"
+            raise InputError("technology", None, remedy, problem="got one without a memory")
         if self.cores > 1 and not self.memory:
-            raise InputError(
-                "cores",
-                self.cores,
-                "cores share a layer by its blocks, so give both",
-                problem=f"got {self.cores} without a memory",
-            )
+            remedy = "cores share a layer by its blocks, so give both"
+            raise InputError("cores", self.cores, remedy, problem=f"got {self.cores} without a memory")
+        return self

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any
+
+from pydantic import model_validator
+from pydantic_core import ArgsKwargs
 
 from jaxgrad.base.arithmetic import ceil_div
-from jaxgrad.base.errors import one_of
+from jaxgrad.base.errors import InputError, one_of
+from jaxgrad.base.schema import among, described
 
 TENSORS: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw", "psum")
 """Everything that moves between memories; ``psum`` stands for partial sums of whatever."""
@@ -54,9 +59,10 @@ FORMATS: dict[str, Format] = {
         Format("mxfp4", 4, 8, 32),
     )
 }
+FormatName = Annotated[str, among(tuple(FORMATS))]
 
 
-@dataclass(frozen=True)
+@described()
 class Precision:
     """The format of each tensor. ``accumulator`` is that of the sums in the PEs and of partial sums anywhere.
 
@@ -66,18 +72,27 @@ class Precision:
         accumulator: format of the sums.
 
     Raises:
-        ValueError: a name is not one of ``FORMATS``.
+        InputError: a name is not one of ``FORMATS``.
     """
 
-    x: str = "fp32"
-    w: str = "fp32"
-    dy: str = "fp32"
-    dw: str = "fp32"
-    accumulator: str = "fp32"
+    x: FormatName = "fp32"
+    w: FormatName = "fp32"
+    dy: FormatName = "fp32"
+    dw: FormatName = "fp32"
+    accumulator: FormatName = "fp32"
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            one_of(field.name, getattr(self, field.name), tuple(FORMATS))
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, given: Any) -> Any:
+        """A file may have the name of one format for all operands, or some fields."""
+        if isinstance(given, ArgsKwargs):
+            return given  # Python's arguments
+        if not isinstance(given, Mapping):
+            return asdict(cls.of(one_of("", given, tuple(FORMATS))))
+        names = [field.name for field in fields(cls)]
+        if not set(given) <= set(names):
+            raise InputError("", sorted(given), f"give some of {', '.join(names)}")
+        return given
 
     @classmethod
     def of(cls, operands: str) -> Precision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
     for settings in itertools.product(*(axis.settings() for axis in experiment.sweep)):
         tree = {
             "workload": experiment.workload.model_dump(),
-            "machine": experiment.machine.model_dump(exclude_none=True),
+            "machine": copy.deepcopy(experiment.machine),
         }
         for _, keys in settings:
             for key, value in keys.items():

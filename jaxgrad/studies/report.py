@@ -113,7 +113,7 @@ def _table(cells: tables.Cells, caption: str) -> html.Table:
 def _technologies(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """Where energies and areas are from."""
     used = dict.fromkeys(row.point.machine.technology for row in rows)
-    table = experiment.machine.energy_table
+    table = experiment.machine.get("energy_table")
     return [f"Energies are those of the table {table}."] * (table is not None) + [
         f"{technology.name}: {technology.source}. {'; '.join(technology.assumptions)}."
         for technology in used

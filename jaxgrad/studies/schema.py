@@ -17,7 +17,7 @@ import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.base.errors import InputError, either
-from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise, validated
+from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checked, otherwise, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
@@ -183,6 +183,14 @@ class PublishedSection(Section):
         return self
 
 
+def _machine(field: str, value: Any) -> dict[str, Any]:
+    """``machine`` as it is written: variants and swept values change keys of it, and what comes of them is built."""
+    if not isinstance(value, dict):
+        raise InputError(field, value, "give a table, [machine]")
+    validated(MachineSection, value)
+    return value
+
+
 class Experiment(Section):
     """An experiment's file; one that has ``extends = "other.toml"`` says only what it has otherwise (see ``trees``).
 
@@ -199,7 +207,7 @@ class Experiment(Section):
     notes: list[str] = Field(default_factory=list)
     workload: WorkloadSection = WorkloadSection()
     trained: TrainedSection | None = None
-    machine: MachineSection
+    machine: Annotated[dict[str, Any], checked(_machine)]
     variant: Annotated[list[VariantSection], Field(min_length=1)]
     sweep: list[SweepSection] = Field(default_factory=list)
     published: list[PublishedSection] = Field(default_factory=list)
@@ -243,12 +251,12 @@ class Experiment(Section):
             if each.network is not None and each.network not in (*networks, self.trained and self.trained.model):
                 raise InputError("published.network", each.network, "it is not in the workload")
         for each in self.published:
-            given = [*self.machine.model_dump(exclude_none=True), *(key for own in self.variant for key in own.machine)]
+            given = [*self.machine, *(key for own in self.variant for key in own.machine)]
             if QUANTITIES[each.quantity] and not set(QUANTITIES[each.quantity]) & set(given):
                 keys = " or ".join(f"machine.{key}" for key in QUANTITIES[each.quantity])
                 raise InputError("published.quantity", each.quantity, f"give {keys} too")
         for variant in self.variant:
-            if variant.order != "separate" and self.machine.memory is None and "memory" not in variant.machine:
+            if variant.order != "separate" and self.machine.get("memory") is None and "memory" not in variant.machine:
                 raise InputError(
                     "variant.order",
                     variant.order,
@@ -261,7 +269,7 @@ class Experiment(Section):
         if self.workload.epochs is not None and self.workload.images is None:
             problem = "got some without workload.images"
             raise InputError("workload.epochs", self.workload.epochs, "give images too", problem=problem)
-        if self.workload.vector and self.machine.vector_lanes is None:
+        if self.workload.vector and self.machine.get("vector_lanes") is None:
             raise InputError("workload.vector", True, "give machine.vector_lanes too", problem="got true")
         axes = {axis.name: [label for label, _ in axis.settings()] for axis in self.sweep}
         for each in self.published:

@@ -95,3 +95,10 @@ def test_what_will_not_do_is_one_line_with_its_place(tmp_path: Path, old: str, n
         load(tmp_path, WHOLE.replace(old, new, 1))
     assert str(raised.value).startswith(said), raised.value
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_unknown_keys_of_the_memory_are_told_by_the_file_s_own_keys(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no such key") as raised:
+        load(tmp_path, WHOLE.replace("dram_gb_per_s = 1.5", "dram_gb_per_s = 1.5\ndram_gbs = 1.5"))
+    assert str(raised.value).startswith("machine.memory.dram_gbs in")
+    assert "choose one of sram_kib, dram_gb_per_s, clock_ghz, double_buffered, im2col" in str(raised.value)
