@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jaxgrad.array.counts import MACS, VECTOR, Key
+from jaxgrad.array.counts import ARRAY, MACS, VECTOR, Key
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area
@@ -85,7 +85,7 @@ class Summary:
         """Some phases as one.
 
         Args:
-            phases: names of phases; ``backward`` stands for dX, dW and the update, ``vector`` for all work beside the
+            phases: labels of phases; ``backward`` stands for dX, dW and the update, ``vector`` for all work beside the
                 array, ``step`` for everything.
         """
         names = {part.phase for part in self.phases for wanted in phases if _is_of(part.phase, wanted)}
@@ -117,9 +117,11 @@ _BACKWARD = ("dx", "dw", "dx+dw", "update", "backward")
 def _is_of(phase: Phase, wanted: str) -> bool:
     if wanted == "step":
         return True
-    if VECTOR in (wanted, phase.unit):
-        return phase.unit == wanted
-    return phase.name in _BACKWARD if wanted == "backward" else phase.name == wanted
+    if wanted == "vector":
+        return phase.unit == VECTOR
+    if wanted == "backward":
+        return phase.unit == ARRAY and phase.name in _BACKWARD
+    return phase.label == wanted
 
 
 def summary(cost: StepCost, schedule: str) -> Summary:
