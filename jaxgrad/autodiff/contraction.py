@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Hashable
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, UInt32
@@ -103,7 +104,7 @@ class Contraction(Hashable, Protocol):
         """MACs with no zero operand, of dX and of dW."""
 
 
-def check_operands(lhs: Array, rhs: Array) -> None:
+def check_operands(lhs: Array | jax.ShapeDtypeStruct, rhs: Array | jax.ShapeDtypeStruct) -> None:
     """Refuses operands the array has no multiplier for, and empty ones."""
     for name, operand in (("lhs", lhs), ("rhs", rhs)):
         if not jnp.issubdtype(operand.dtype, jnp.floating):

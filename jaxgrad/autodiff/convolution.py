@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
@@ -39,8 +40,8 @@ class ConvGeneralDilated:
     @classmethod
     def of(
         cls,
-        lhs: Array,
-        rhs: Array,
+        lhs: Array | jax.ShapeDtypeStruct,
+        rhs: Array | jax.ShapeDtypeStruct,
         window_strides: Sequence[int],
         padding: str | Sequence[tuple[int, int]],
         *,
@@ -49,7 +50,7 @@ class ConvGeneralDilated:
         preferred_element_type: DTypeLike | None = None,
         **geometry: Any,
     ) -> ConvGeneralDilated:
-        """From the arguments of ``lax.conv_general_dilated``."""
+        """From the arguments of ``lax.conv_general_dilated``, of whose operands only shape and dtype matter."""
         check_operands(lhs, rhs)
         convolution, layout = lowering.geometry(
             lhs.shape, rhs.shape, window_strides, padding, dimension_numbers=dimension_numbers, **geometry

@@ -43,7 +43,7 @@ def backward(
 
 
 def convolution_forward(
-    x: Float[Array, "batch *image channels"], w: Float[Array, "*kernel channels out"], convolution: Convolution
+    x: Float[Array, "batch *image channels"], w: Float[Array, "*kernel group_channels out"], convolution: Convolution
 ) -> tuple[Wide, UInt32[Array, "batch *output groups"]]:
     """As ``forward`` for the GEMMs of a convolution, without its patches; padding is zero."""
     grouped = x.reshape(*x.shape[:-1], convolution.groups, -1)
@@ -56,7 +56,7 @@ def convolution_forward(
 
 def convolution_backward(
     live: UInt32[Array, "batch *output groups"],
-    w: Float[Array, "*kernel channels out"],
+    w: Float[Array, "*kernel group_channels out"],
     dy: Float[Array, "batch *output out"],
     convolution: Convolution,
 ) -> tuple[Wide, Wide]:
@@ -119,7 +119,9 @@ def _sum(values: Array, *axes: int) -> UInt32[Array, "..."]:
     return values.sum(axes, dtype=jnp.uint32)
 
 
-def _readers(w: Float[Array, "*kernel channels out"], convolution: Convolution) -> UInt32[Array, "*image channels"]:
+def _readers(
+    w: Float[Array, "*kernel group_channels out"], convolution: Convolution
+) -> UInt32[Array, "*image channels"]:
     """How many non-zero weights each input element meets: fewer at the border and where strides skip it."""
     live = wide.nonzero(w).reshape(*convolution.kernel, -1, convolution.groups, convolution.gemm.out_features)
     counts = jnp.swapaxes(_sum(live, -1), -1, -2).reshape(*convolution.kernel, convolution.in_channels)

@@ -26,6 +26,7 @@ Kind = Literal[
 _Made = Mapping[Any, tuple[JaxprEqn, Kind | None]]  # variable -> what makes it, and that one's kind
 GEMMS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
 _LABEL = re.compile(r"jaxgrad\[(\w*)@([^\]]*)\]")
+CALL = "module_call"  # name of the functions that call a module and put its scope around it
 # Names of jitted functions and of functions with a derivative of their own, as jax.nn, jax.random and optax have them.
 _ACTIVATIONS = (
     *(
@@ -64,23 +65,30 @@ class Place(NamedTuple):
         path: the innermost module's place in the model, or nothing.
         backward: whether it was transposed.
         derived: whether forward-mode differentiation, which is the first half of reverse mode, went over it.
+        call: the module's own call of the jitted function that it is in, if it is in one: of what is inside, JAX may
+            remember another caller.
     """
 
     kind: Kind | None = None
     path: str = ""
     backward: bool = False
     derived: bool = False
+    call: JaxprEqn | None = None
 
     def within(self, equation: JaxprEqn) -> Place:
         """The place of an equation in a function that is called at this one."""
         names = str(equation.source_info.name_stack)
         labels = _LABEL.findall(names)
         kind, path = labels[-1] if labels else ("", "")
+        call = self.call if not path or path == self.path else None
+        if call is None and equation.primitive.name in ("jit", "pjit"):
+            call = equation
         return Place(
             cast(Kind, kind) or self.kind,
             path or self.path,
             self.backward or "transpose(" in names,
             self.derived or "jvp(" in names,
+            call,
         )
 
 

@@ -2,6 +2,7 @@
 
 from jaxgrad.transform.api import Emulated as Emulated
 from jaxgrad.transform.api import emulated as emulated
+from jaxgrad.transform.rules import Rule as Rule
 from jaxgrad.transform.tally import Tally as Tally
 
-__all__ = ["Emulated", "Tally", "emulated"]
+__all__ = ["Emulated", "Rule", "Tally", "emulated"]

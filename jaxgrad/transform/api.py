@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,40 +16,70 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import new_tap
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import collector
-from jaxgrad.transform.derivative import differentiable
+from jaxgrad.transform.derivative import Taps, differentiable
 from jaxgrad.transform.plan import plan
+from jaxgrad.transform.rules import Rule, Rules
 from jaxgrad.transform.tally import Tally
 
 
 class Emulated:
     """A function whose GEMMs run on the array; see ``emulated``."""
 
-    def __init__(self, function: Callable[..., Any], emulation: Emulation) -> None:
+    def __init__(self, function: Callable[..., Any], rules: Rules) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.emulation = emulation
+        self.rules = rules
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
-        return self._run(None, args, kwargs)
+        return self._run(self._read(args, kwargs), lambda _: new_tap())
 
     def tapped(self, tap: Float32[Array, "2 8 15"], *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
         """The same, to be differentiated: the cotangent of ``tap`` then tells what forward products and gradients took.
 
         ``jaxgrad.autodiff.new_tap()`` makes a tap, ``jaxgrad.autodiff.read_tap`` reads its cotangent.
         """
-        return self._run(tap, args, kwargs)
+        return self._run(self._read(args, kwargs), lambda _: tap)
 
-    def _run(self, tap: Array | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Tally]:
+    def with_taps(self, taps: Callable[[list[str]], Taps], *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
+        """The same with a tap a product: ``taps`` is told the labels, and returns taps by label for some of them.
+
+        What the function itself raises is raised as it is.
+        """
         with collector.at_rest():
             traced = _trace(self.function, args, kwargs)
-            jaxpr = traced.jaxpr.jaxpr
-            planned = plan(jaxpr)
-        run = differentiable(jaxpr, planned, self.emulation)
-        outs, sites = run(new_tap() if tap is None else tap, traced.jaxpr.consts, traced.operands)
+        return self._run(traced, taps)
+
+    def labels(self, *args: Any, **kwargs: Any) -> tuple[list[str], list[str]]:
+        """The labels of a call's products on the array, and the notes, from a trace: nothing is computed, and
+        ``jax.ShapeDtypeStruct`` will do for arrays."""
+        with collector.at_rest():
+            planned = plan(_trace(self.function, args, kwargs).jaxpr.jaxpr, self.rules)
+        return planned.labels(()), planned.notes
+
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
+        try:
+            with collector.at_rest():
+                return _trace(self.function, args, kwargs)
+        except Exception as error:
+            said = next(iter(str(error).splitlines()), "")
+            name = getattr(self.function, "__name__", type(self.function).__name__)
+            raise InputError(
+                "function",
+                self.function,
+                "give one that jax.jit would take",
+                problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
+            ) from error
+
+    def _run(self, traced: _Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
+        jaxpr = traced.jaxpr.jaxpr
+        with collector.at_rest():
+            planned = plan(jaxpr, self.rules)
+        run = differentiable(jaxpr, planned, self.rules)
+        outs, sites = run(taps(planned.labels(())), traced.jaxpr.consts, traced.operands)
         return traced.returned(outs), Tally(sites, tuple(planned.notes))
 
 
-def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
+def emulated(function: Callable[..., Any], emulation: Emulation | Sequence[Rule]) -> Emulated:
     """``function`` with its GEMMs on the array: ``(*args, **kwargs) -> (what it returns, Tally)``.
 
     Every ``dot_general`` and convolution of floats runs at the emulation's fidelity, wherever it stands: in ``jit``,
@@ -66,8 +96,9 @@ def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
 
     Args:
         function: of arrays, or of pytrees of them; pure. Arguments that are no arrays are handed on as they are, and
-            so are results that are no arrays or numbers.
-        emulation: the array, the schedule and the fidelity.
+            so are results that are no arrays.
+        emulation: the array, the schedule and the fidelity; or rules, which say by path where each product runs. The
+            paths are ``Tally.sites``'s.
 
     Returns:
         The function. Counters of ``shard_map`` inside are of all its devices together; under ``vmap`` and ``scan``
@@ -75,22 +106,23 @@ def emulated(function: Callable[..., Any], emulation: Emulation) -> Emulated:
 
     Raises:
         ValueError: ``function`` is not to be called, or ``emulation`` is none; when called: the function can't be
-            traced, it has products in a primitive that is not known, or the schedule leaves out a gradient it computes.
+            traced, or the schedule leaves out a gradient it computes.
     """
     if not callable(function):
         raise InputError("function", function, "give something to call")
-    if not isinstance(emulation, Emulation):
-        raise InputError("emulation", emulation, "give an Emulation(array=Accelerator(rows, cols))")
-    return Emulated(function, emulation)
+    return Emulated(function, Rules.of(emulation))
+
+
+_VALUE = object()
 
 
 class _Traced(NamedTuple):
     """A call's jaxpr, and the arrays it is of.
 
     Args:
-        jaxpr: of the operands; it returns what the function returns that is an array or a number.
+        jaxpr: of the operands; it returns what the function returns that is an array.
         operands: the call's arrays.
-        leaves: all that the function returns; 0 for each of those.
+        leaves: all that the function returns; ``_VALUE`` for each of those.
         structure: what those are the leaves of.
     """
 
@@ -102,7 +134,7 @@ class _Traced(NamedTuple):
     def returned(self, outs: list[Any]) -> Any:
         """What the function returns, from the results of the jaxpr."""
         given = iter(outs)
-        return jax.tree.unflatten(self.structure, [next(given) if _is_value(leaf) else leaf for leaf in self.leaves])
+        return jax.tree.unflatten(self.structure, [next(given) if leaf is _VALUE else leaf for leaf in self.leaves])
 
 
 def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
@@ -116,28 +148,17 @@ def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
             own[index] = operand
         own_args, own_kwargs = jax.tree.unflatten(tree, own)
         outs, structure = jax.tree.flatten(function(*own_args, **own_kwargs))
-        results[:] = [[leaf if not _is_value(leaf) else 0 for leaf in outs], structure]
+        results[:] = [[_VALUE if _is_value(leaf) else leaf for leaf in outs], structure]
         return [leaf for leaf in outs if _is_value(leaf)]
 
     operands = [leaves[index] for index in arrays]
-    try:
-        jaxpr = jax.make_jaxpr(call)(operands)
-    except Exception as error:
-        said = next(iter(str(error).splitlines()), "")
-        name = getattr(function, "__name__", type(function).__name__)
-        raise InputError(
-            "function",
-            function,
-            "give one that jax.jit would take",
-            problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
-        ) from error
-    return _Traced(jaxpr, operands, *results)
+    return _Traced(jax.make_jaxpr(call)(operands), operands, *results)
 
 
 def _is_array(leaf: Any) -> bool:
     # A Python number may be a size, an axis or a switch: the function gets it as it is.
-    return isinstance(leaf, jax.Array | np.ndarray)
+    return isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct)
 
 
 def _is_value(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float | complex)
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic)

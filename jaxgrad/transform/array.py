@@ -18,12 +18,12 @@ from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.autodiff.task import Task
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
-from jaxgrad.transform.equations import bind
 from jaxgrad.transform.plan import Backward, Forward
 
 
-def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters]:
+def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array) -> tuple[Array, Counters]:
     """A product, and what it took."""
+    emulation = step.emulation
     if equation.primitive.name == "conv_general_dilated":
         return _product(Task(matrices.convolution(equation), emulation), lhs, rhs)
     params = equation.params
@@ -45,18 +45,17 @@ def _product(task: Task, x: Array, w: Array) -> tuple[Array, Counters]:
     return out, spent
 
 
-def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) -> tuple[dict[Var, Any], Counters]:
+def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any], Counters]:
     """The results of the equations that are a product's gradients, and what they took together.
 
     Args:
         step: the equations.
         value: of a variable.
-        emulation: on what, and how.
 
     Raises:
         ValueError: the schedule leaves out one of them.
     """
-    dx, dw = step.dx, step.dw
+    dx, dw, emulation = step.dx, step.dw, step.emulation
     wanted = {"dx": dx is not None, "dw": dw is not None}
     _check_computes(emulation, **wanted)
     first = dx or dw
@@ -78,8 +77,9 @@ def backward(step: Backward, value: Callable[[Any], Any], emulation: Emulation) 
         for name, each, other in (("dx", dx, w), ("dw", dw, x)):
             if each is not None:
                 equation = each.equation
-                given = {equation.invars[each.cotangent]: dy, equation.invars[each.operand]: other}
-                results[equation.outvars[0]] = rounded(name, bind(equation, given)[0], emulation.precision)
+                pair = (dy, other) if each.cotangent == 0 else (other, dy)
+                plain = equation.primitive.bind(*pair, **equation.params)
+                results[equation.outvars[0]] = rounded(name, plain, emulation.precision)
     else:
         of_x, of_w = run.gradients(layer.contraction, *operands, **wanted)
         for name, each, other, result in (("dx", dx, dw, of_x), ("dw", dw, dx, of_w)):

@@ -12,8 +12,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
 
 from jaxgrad.array.manual_axes import varied
 from jaxgrad.autodiff import LayerCounters
+from jaxgrad.base.errors import InputError
+from jaxgrad.programs.products import where
 from jaxgrad.transform.equations import called
-from jaxgrad.transform.plan import Path, Plan, unknown
+from jaxgrad.transform.plan import Path, Plan
 from jaxgrad.transform.tally import Sites, folded, merged, nothing
 
 Values = list[Any]
@@ -37,7 +39,13 @@ def call(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tu
     """
     rule = _RULES.get(equation.primitive.name)
     if rule is None:
-        raise unknown(equation)
+        name = equation.primitive.name
+        raise InputError(
+            "function",
+            name,
+            "keep them out of it, or emulate the parts around it",
+            problem=f"got {name} at {where(equation)}, which calls products in a way that is not known",
+        )
     return rule(runner, equation, path, operands)
 
 

@@ -8,7 +8,7 @@ found and run in the same way, as those that a function computes itself.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,50 +18,75 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 from jaxtyping import Float32
 
-from jaxgrad.array.counters import Counters, total
-from jaxgrad.array.emulation import Emulation
-from jaxgrad.array.manual_axes import varied, vary_alike, zeros_of
+from jaxgrad.array.counters import total
+from jaxgrad.array.manual_axes import varied, zeros_of
+from jaxgrad.autodiff import LayerCounters
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.base.errors import InputError
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.interpreter import Interpreter
 from jaxgrad.transform.plan import Plan, plan
+from jaxgrad.transform.rules import Rules
 from jaxgrad.transform.tally import Sites, merged, nothing
 
-Run = Callable[[Float32[Array, "2 8 15"], Sequence[Any], Sequence[Any]], tuple[Values, Sites]]
+Taps = Float32[Array, "2 8 15"] | Mapping[str, Float32[Array, "2 8 15"]]
+Run = Callable[[Taps, Sequence[Any], Sequence[Any]], tuple[Values, Sites]]
 
 
-def differentiable(jaxpr: Jaxpr, planned: Plan, emulation: Emulation) -> Run:
-    """``(tap, consts, operands) -> results and what the products took``, differentiable once, in reverse.
+def differentiable(jaxpr: Jaxpr, planned: Plan, rules: Rules) -> Run:
+    """``(taps, consts, operands) -> results and what the products took``, differentiable once, in reverse.
 
-    The cotangent of ``tap`` tells what the forward and the backward pass took.
+    The cotangents of ``taps`` tell what the forward and the backward pass took: of one tap alone all of it, of taps by
+    label what the product of that label took.
     """
 
     @jax.custom_vjp
-    def run(tap: Array, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
-        return Interpreter(planned, emulation).run(jaxpr, (), consts, operands)
+    def run(taps: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
+        return Interpreter(planned).run(jaxpr, (), consts, operands)
 
-    def forward(tap: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[tuple[Values, Sites], Any]:
+    def forward(taps: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[tuple[Values, Sites], Any]:
         values = [*consts, *operands]
-        derivative = Derivative.of(jaxpr, emulation, values)
+        derivative = Derivative.of(jaxpr, rules, values)
         for note in derivative.plan.notes:
             if note not in planned.notes:  # no tally has it: that of the forward pass is made
                 warnings.warn(f"emulated: {note}", stacklevel=2)
         outs, sites, saved = derivative.forward([each.value for each in values])
         told = _labelled(sites, derivative.plan.labels((0,)), planned.labels(()))
-        return (outs, told), (derivative, saved, tap.value if tap.perturbed else None, _spent(sites))
+        wanted = jax.tree.map(lambda tap: tap.value if tap.perturbed else None, taps, is_leaf=_is_primal)
+        return (outs, told), (derivative, saved, wanted, sites)
 
     def backward(residuals: Any, cotangents: tuple[Values, Any]) -> tuple[Any, ...]:
-        derivative, saved, tap, before = residuals
-        gradients, sites = derivative.backward(saved, cotangents[0])
-        dtap = None
-        if tap is not None:
-            after = _spent(sites)
-            dtap = varied(tap_cotangent(before[0] + after[0], before[1] + after[1]), tap)
-        return dtap, gradients[: len(jaxpr.constvars)], gradients[len(jaxpr.constvars) :]
+        derivative, saved, taps, before = residuals
+        gradients, after = derivative.backward(saved, cotangents[0])
+        spent = merged(before, after)
+        if isinstance(taps, Mapping):
+            spent = _labelled(spent, derivative.plan.labels((0,)), planned.labels(()))
+        return _told(taps, spent), gradients[: len(jaxpr.constvars)], gradients[len(jaxpr.constvars) :]
 
     run.defvjp(forward, backward, symbolic_zeros=True)
-    return lambda tap, consts, operands: run(vary_alike(tap, *consts, *operands)[0], consts, operands)
+
+    def varying(taps: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
+        return run(varied(taps, *consts, *operands), consts, operands)
+
+    return varying
+
+
+def _is_primal(leaf: Any) -> bool:
+    return hasattr(leaf, "perturbed")
+
+
+def _told(taps: Any, spent: Sites) -> Any:
+    """The cotangents of the taps that are asked for."""
+    if isinstance(taps, Mapping):
+        return {label: _cotangent(tap, [spent[label]] if label in spent else []) for label, tap in taps.items()}
+    return _cotangent(taps, list(spent.values()))
+
+
+def _cotangent(tap: Array | None, spent: list[LayerCounters]) -> Array | None:
+    if tap is None:
+        return None
+    forward, backward = total([own.forward for own in spent]), total([own.backward for own in spent])
+    return varied(tap_cotangent(forward, backward), tap)
 
 
 @jax.tree_util.register_static
@@ -75,17 +100,15 @@ class Derivative:
         moving: which of the function's operands have a gradient.
         floats: which of its results have a cotangent.
         plan: what to do with the products of both.
-        emulation: on what, and how.
     """
 
     jaxpr: ClosedJaxpr
     moving: tuple[bool, ...]
     floats: tuple[bool, ...]
     plan: Plan
-    emulation: Emulation
 
     @classmethod
-    def of(cls, jaxpr: Jaxpr, emulation: Emulation, values: Sequence[Any]) -> Derivative:
+    def of(cls, jaxpr: Jaxpr, rules: Rules, values: Sequence[Any]) -> Derivative:
         """The derivative by the ``perturbed`` ones of the values, which are the jaxpr's constants and operands."""
         moving = tuple(each.perturbed for each in values)
         floats = tuple(jnp.issubdtype(out.aval.dtype, jnp.inexact) for out in jaxpr.outvars)  # pyright: ignore[reportAttributeAccessIssue]
@@ -106,7 +129,7 @@ class Derivative:
 
         given = [each.value for each in values]
         traced = jax.make_jaxpr(both)(given, jax.eval_shape(first, given)[0])
-        return cls(traced, moving, floats, plan(traced.jaxpr), emulation)
+        return cls(traced, moving, floats, plan(traced.jaxpr, rules))
 
     def forward(self, values: Sequence[Any]) -> tuple[Values, Sites, Values]:
         """The function's results, what they took, and what the backward pass needs."""
@@ -132,7 +155,7 @@ class Derivative:
     def _call(self, index: int, known: dict[Any, Any]) -> Sites:
         equation = self.jaxpr.jaxpr.eqns[index]
         operands = [_read(variable, known) for variable in equation.invars]
-        outs, sites = Interpreter(self.plan, self.emulation).call(equation, (index,), operands)
+        outs, sites = Interpreter(self.plan).call(equation, (index,), operands)
         known.update(zip(equation.outvars, outs, strict=True))
         return sites
 
@@ -170,16 +193,12 @@ def _labelled(sites: Sites, mine: list[str], planned: list[str]) -> Sites:
 
     Only a derivative rule of its own can have other products than the function itself: theirs go to the last label.
     """
-    names = dict(zip(mine, planned, strict=False))
+    names = dict(zip(mine, planned, strict=False)) | {label: label for label in planned}
     result = nothing(planned)
     for label, own in sites.items():
         if planned:
             result = merged(result, {names.get(label, planned[-1]): own})
     return result
-
-
-def _spent(sites: Sites) -> tuple[Counters, Counters]:
-    return total([own.forward for own in sites.values()]), total([own.backward for own in sites.values()])
 
 
 def _read(variable: Any, known: dict[Any, Any]) -> Any:

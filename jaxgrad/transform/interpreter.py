@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from jaxgrad.array.counters import Counters
-from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.transform import array, calls
 from jaxgrad.transform.calls import Values
@@ -25,11 +24,9 @@ class Interpreter:
 
     Args:
         plan: what to do with its products.
-        emulation: on what, and how.
     """
 
     plan: Plan
-    emulation: Emulation
 
     def run(self, jaxpr: Jaxpr, path: Path, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
         """A jaxpr's results, and what its products took."""
@@ -47,7 +44,7 @@ class Interpreter:
                 if each not in done:
                     plain(each)
             done.add(step.last)
-            outs, spent = array.backward(step, value, self.emulation)
+            outs, spent = array.backward(step, value)
             known.update(outs)
             return {step.label: LayerCounters(Counters.zero(), spent)}
 
@@ -65,7 +62,7 @@ class Interpreter:
                 sites = merged(sites, gradients(index, step))
             elif isinstance(step, Forward):
                 lhs, rhs = map(value, equation.invars)
-                out, spent = array.forward(step, equation, lhs, rhs, self.emulation)
+                out, spent = array.forward(step, equation, lhs, rhs)
                 known[equation.outvars[0]] = out
                 sites = merged(sites, {step.label: LayerCounters(spent, Counters.zero())})
             elif self.plan.labels(own):

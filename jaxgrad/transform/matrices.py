@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import JaxprEqn
@@ -117,14 +118,14 @@ def convolution(forward: JaxprEqn) -> ConvGeneralDilated:
         ValueError: the array does not emulate it.
     """
     params: dict[str, Any] = dict(forward.params)
-    lhs, rhs = (variable.aval for variable in forward.invars)
+    lhs, rhs = (jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype) for variable in forward.invars)  # pyright: ignore[reportAttributeAccessIssue]  # arrays
     names = (
         "lhs_dilation", "rhs_dilation", "dimension_numbers", "feature_group_count", "batch_group_count", "precision",
         "preferred_element_type",
     )  # fmt: skip
     return ConvGeneralDilated.of(
-        lhs,  # pyright: ignore[reportArgumentType]  # shape and dtype are all that is looked at
-        rhs,  # pyright: ignore[reportArgumentType]
+        lhs,
+        rhs,
         params["window_strides"],
         params["padding"],
         **{name: params[name] for name in names},

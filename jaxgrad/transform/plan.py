@@ -8,20 +8,23 @@ jaxpr called from two places so has two paths.
 from __future__ import annotations
 
 import functools
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.numbering import Site, walk
 from jaxgrad.programs.products import KINDS, Product, products, where
+from jaxgrad.programs.shapes import gemm_of
 from jaxgrad.transform import matrices
+from jaxgrad.transform.labels import labels
 from jaxgrad.transform.matrices import Gradient
+from jaxgrad.transform.rules import Rules
 
 Path = tuple[int, ...]
 EMULATED = ("dot_general", "conv_general_dilated")
@@ -33,10 +36,12 @@ class Forward(NamedTuple):
     Args:
         label: of its site.
         swapped: whether its left operand is the weights.
+        emulation: on what, and how.
     """
 
     label: str
     swapped: bool
+    emulation: Emulation
 
 
 class Backward(NamedTuple):
@@ -47,6 +52,7 @@ class Backward(NamedTuple):
         forward: the forward product's equation.
         dx, dw: the gradients' equations.
         last: the index of the later one of the two in its jaxpr.
+        emulation: on what, and how.
     """
 
     label: str
@@ -54,6 +60,7 @@ class Backward(NamedTuple):
     dx: Gradient | None
     dw: Gradient | None
     last: int
+    emulation: Emulation
 
 
 @dataclass(frozen=True)
@@ -81,27 +88,25 @@ class Plan:
         return inside
 
 
-def plan(jaxpr: Jaxpr) -> Plan:
-    """Reads the plan off a trace.
-
-    Raises:
-        ValueError: products are within a primitive of unknown meaning.
-    """
+def plan(jaxpr: Jaxpr, rules: Rules) -> Plan:
+    """Reads the plan off a trace."""
     trace = walk(jaxpr)
     sites = [site for site in trace.sites if site.equation.primitive.name in KINDS]
     frames: dict[Path, Jaxpr] = {}
-    places = list(_walk(jaxpr, (), frames))
+    notes: list[str] = []
+    places = list(_walk(jaxpr, (), frames, notes))
     paths: dict[int, Path] = {}
     for site, (path, equation) in zip(sites, places, strict=True):
         assert site.equation is equation  # both walks go the same way
         paths[id(site)] = path
-    return _Planner(frames, paths, sites, products(trace)).plan()
+    return _Planner(rules, frames, paths, sites, products(trace), notes).plan()
 
 
 def _walk(
-    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], caller: JaxprEqn | None = None
+    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], notes: list[str], caller: JaxprEqn | None = None
 ) -> Iterator[tuple[Path, JaxprEqn]]:
-    """The products in the order in which ``Numbering`` comes by them; ``frames`` is told the jaxprs."""
+    """The products in the order in which ``Numbering`` comes by them; ``frames`` is told the jaxprs, ``notes`` of those
+    that it does not come by."""
     frames[path] = jaxpr
     for index, equation in enumerate(jaxpr.eqns):
         own = (*path, index)
@@ -109,83 +114,91 @@ def _walk(
             yield own, equation
         elif equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
             for number, inner in enumerate(jaxprs.inner(equation)):
-                yield from _walk(inner, (*own, number), frames, equation)
-        elif any(_has_products(inner) for inner in jaxprs.inner(equation)):
-            raise unknown(equation, caller)
+                yield from _walk(inner, (*own, number), frames, notes, equation)
+        elif macs := sum(map(_macs, jaxprs.inner(equation))):
+            notes.append(f"{line(equation, caller)}: {equation.primitive.name} left to XLA whole; {macs:,} MACs in it")
 
 
-def unknown(equation: JaxprEqn, caller: JaxprEqn | None = None) -> InputError:
-    """The error for products in a primitive that calls jaxprs in a way of its own."""
-    name, line = equation.primitive.name, where(equation)
-    if line == name and caller is not None:  # within JAX's own code: the program's line is that of the call
-        line = where(caller)
-    return InputError(
-        "function",
-        name,
-        "keep them out of it, or emulate the parts around it",
-        problem=f"got {name} at {line}, which calls products in a way that is not known",
-    )
+def line(equation: JaxprEqn, caller: JaxprEqn | None = None) -> str:
+    """The line of the program that an equation is from; of the call, where it is within JAX's own code."""
+    own = where(equation)
+    return where(caller) if own == equation.primitive.name and caller is not None else own
 
 
-def _has_products(jaxpr: Jaxpr) -> bool:
-    return any(
-        equation.primitive.name in KINDS or any(map(_has_products, jaxprs.inner(equation))) for equation in jaxpr.eqns
-    )
+def _macs(jaxpr: Jaxpr) -> int:
+    """MACs of a jaxpr that runs once."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in KINDS:
+            gemm, groups, _ = gemm_of(equation)
+            total += gemm.macs * groups
+        else:
+            total += jaxprs.runs(equation) * sum(map(_macs, jaxprs.inner(equation)))
+    return total
 
 
 class _Planner:
     def __init__(
-        self, frames: dict[Path, Jaxpr], paths: dict[int, Path], sites: list[Site], found: list[Product]
+        self,
+        rules: Rules,
+        frames: dict[Path, Jaxpr],
+        paths: dict[int, Path],
+        sites: list[Site],
+        found: list[Product],
+        notes: list[str],
     ) -> None:
-        self.frames, self.paths, self.sites = frames, paths, sites
+        self.rules, self.frames, self.paths, self.sites, self.notes = rules, frames, paths, sites, notes
         self.found = {id(product.site): product for product in found}
         self.steps: dict[Path, Forward | Backward] = {}
-        self.notes: list[str] = []
 
     def plan(self) -> Plan:
         own = [product for product in self.found.values() if product.of is None]
-        names = told_apart([product.where for product in own if not product.site.place.path])
-        lines = iter(names)
-        labels = {id(product): product.site.place.path or next(lines) for product in own}
+        names = labels(own)
         by_number = {product.site.outs[0].number: product for product in own}
         gradients: dict[int, list[Product]] = {}
         for product in self.found.values():
             if product.of is not None:
                 gradients.setdefault(id(product.of), []).append(product)
+        emulations: dict[int, Emulation] = {}
+        for product in own:
+            emulation = self._emulation(product, names[id(product)], gradients.get(id(product), []))
+            if emulation is not None:
+                emulations[id(product)] = emulation
         for site in self.sites:
             product = self.found.get(id(site), by_number.get(site.outs[0].number))
-            if product is None or product.of is not None:
-                continue
-            self._forward(site, product, labels[id(product)])
+            if product is not None and id(product) in emulations:
+                self._forward(site, product, names[id(product)], emulations[id(product)])
         for gradient in (each for each in self.found.values() if each.guessed):
             self.notes.append(f"{gradient.where}: taken for a dX or dW by its operands; JAX did not transpose it")
         for product in own:
-            self._backward(product, labels[id(product)], gradients.get(id(product), []))
+            if id(product) in emulations:
+                chosen = names[id(product)], emulations[id(product)]
+                self._backward(product, *chosen, gradients.get(id(product), []))
+        self.notes += self.rules.unused(dict.fromkeys(names.values()))
         return Plan(self.steps, list(dict.fromkeys(self.notes)))
 
-    def _forward(self, site: Site, product: Product, label: str) -> None:
-        reason = refusal(site.equation)
-        if reason is not None:
-            self._left(site.equation, reason)
-            return
-        self.steps[self.paths[id(site)]] = Forward(label, product.swapped)
+    def _emulation(self, product: Product, label: str, gradients: list[Product]) -> Emulation | None:
+        """What a product and its gradients run on; None if XLA keeps them, which a note says then."""
+        reason, rule = refusal(product.site.equation), self.rules.first(label)
+        if reason is None and rule is not None and rule.emulation is not None:
+            return rule.emulation
+        self._left(product, label, reason or ("by a rule" if rule is not None else "no rule is for it"), gradients)
+        return None
+
+    def _forward(self, site: Site, product: Product, label: str, emulation: Emulation) -> None:
+        self.steps[self.paths[id(site)]] = Forward(label, product.swapped, emulation)
         if site.place.backward and product.site is site:
             self.notes.append(f"{product.where}: no layer's dX or dW is recognised in it; runs as a forward GEMM")
 
-    def _backward(self, product: Product, label: str, own: list[Product]) -> None:
-        reason = refusal(product.site.equation)
-        if reason is not None:
-            for each in own:
-                self._left(each.site.equation, f"a gradient of {reason}")
-            return
+    def _backward(self, product: Product, label: str, emulation: Emulation, own: list[Product]) -> None:
         roles = {each.role: each for each in own}
         dx, dw = (roles.get(role) for role in (("dw", "dx") if product.swapped else ("dx", "dw")))
-        if dx is not None and dw is not None and self._join(product, label, dx, dw):
+        step = Backward(label, product.site.equation, None, None, 0, emulation)
+        if dx is not None and dw is not None and self._join(product, step, dx, dw):
             return
-        for each in (dx, dw):
+        for name, each in (("dx", dx), ("dw", dw)):
             if each is not None:
-                gradient = self._gradient(product, each)
-                self._add(product, label, each, gradient if each is dx else None, gradient if each is dw else None)
+                self._add(each, step._replace(**{name: self._gradient(product, each)}))
         if dx is not None and dw is not None:
             self.notes.append(f"{product.where}: its dX and dW can't run as one pass here; run one after the other")
 
@@ -195,27 +208,32 @@ class _Planner:
         fits = [index for index in mine if gradient.sizes[1 - index] == out]
         return Gradient(gradient.site.equation, 1 - (fits or mine)[0])
 
-    def _join(self, product: Product, label: str, dx: Product, dw: Product) -> bool:
+    def _join(self, product: Product, step: Backward, dx: Product, dw: Product) -> bool:
         """Plans both gradients as one pass, if they can be."""
         one, other = self._gradient(product, dx), self._gradient(product, dw)
         first, second = sorted((self.paths[id(dx.site)], self.paths[id(dw.site)]))
         same = one.equation.invars[one.cotangent] is other.equation.invars[other.cotangent]
         if first[:-1] != second[:-1] or not same:
             return False
-        if not _fit(product.site.equation, one, other) or _depends(self.frames[first[:-1]], first[-1], second[-1]):
+        if not _fit(step.forward, one, other) or _depends(self.frames[first[:-1]], first[-1], second[-1]):
             return False
-        self.steps[first] = Backward(label, product.site.equation, one, other, second[-1])
+        self.steps[first] = step._replace(dx=one, dw=other, last=second[-1])
         return True
 
-    def _add(self, product: Product, label: str, own: Product, dx: Gradient | None, dw: Gradient | None) -> None:
-        path = self.paths[id(own.site)]
-        if _fit(product.site.equation, dx, dw):
-            self.steps[path] = Backward(label, product.site.equation, dx, dw, path[-1])
+    def _add(self, gradient: Product, step: Backward) -> None:
+        path = self.paths[id(gradient.site)]
+        if _fit(step.forward, step.dx, step.dw):
+            self.steps[path] = step._replace(last=path[-1])
         else:
-            self._left(own.site.equation, "a gradient that is written otherwise than JAX's own")
+            self._left(gradient, step.label, "a gradient that is written otherwise than JAX's own", [])
 
-    def _left(self, equation: JaxprEqn, what: str) -> None:
-        self.notes.append(f"{where(equation)}: {equation.primitive.name} left to XLA, {what}")
+    def _left(self, product: Product, label: str, reason: str, gradients: list[Product]) -> None:
+        line, gemm = product.where, gemm_of((product.of or product).site.equation)
+        macs = gemm[0].macs * gemm[1]
+        runs = macs * (product.runs + product.again), macs * sum(each.runs for each in gradients)
+        took = f"{runs[0]:,} MACs" + (f" forward, {runs[1]:,} backward" if gradients else "")
+        of = f" of {label}" if product.site.place.path else ""
+        self.notes.append(f"{line}: {product.site.equation.primitive.name}{of} left to XLA, {reason}; {took}")
 
 
 def refusal(equation: JaxprEqn) -> str | None:
@@ -265,14 +283,3 @@ def hoisted(jaxpr: Jaxpr, first: int, second: int) -> list[int]:
                 late.add(index)
                 todo.append(index)
     return sorted(late)
-
-
-def told_apart(names: Iterable[str]) -> list[str]:
-    """The names, those that are not the only one of their kind numbered."""
-    names = list(names)
-    total, seen = Counter(names), Counter()
-    apart = []
-    for name in names:
-        seen[name] += 1
-        apart.append(f"{name}#{seen[name]}" if total[name] > 1 else name)
-    return apart
