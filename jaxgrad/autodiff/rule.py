@@ -53,7 +53,7 @@ def _contract(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"],
 
 
 def _contract_forward(task: Task, lhs: Any, rhs: Any, tap: Any, key: Any) -> tuple[Array, _Residuals]:
-    wanted = Wanted.of(lhs.value, rhs.value, dx=lhs.perturbed and task.dx, dw=rhs.perturbed, counts=tap.perturbed)
+    wanted = Wanted.of(lhs.value, rhs.value, dx=lhs.perturbed, dw=rhs.perturbed, counts=tap.perturbed)
     out, saved, spent = task.product(lhs.value, rhs.value, None if key is None else key.value, wanted)
     return out, _Residuals(wanted, saved, None if spent is None else spent.times(task.runs))
 

@@ -39,14 +39,12 @@ class Task:
     Args:
         contraction: what to compute.
         emulation: on what, and how; its ``precision`` rounds the estimator's operands and results.
-        dx: whether the input's gradient may be wanted; False where only taps, and no weights, lie upstream.
         runs: how often the forward product runs for each backward pass.
         estimator: how the product and its gradients are computed.
     """
 
     contraction: Contraction
     emulation: Emulation
-    dx: bool = True
     runs: int = 1
     estimator: Estimator = EXACT
 

@@ -20,7 +20,7 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
     """
 
     def put_in(layer: LayerCost) -> LayerCost:
-        forward, own = (counts.counts() for counts in counters[layer.path])
+        forward, own = (counts.counts() for counts in _of(layer.path, counters))
         phases = {
             name: {
                 "forward": forward,
@@ -31,6 +31,12 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
         return replace(layer, phases=phases)
 
     return StepCost(tuple(map(put_in, cost.layers)), cost.schedules, cost.steps * steps)
+
+
+def _of(path: str, counters: Mapping[str, LayerCounters]) -> LayerCounters:
+    """A layer's counters; those of a module that computes several products are numbered, and a layer's together."""
+    numbered = [own for label, own in counters.items() if label.startswith(f"{path}#")]
+    return counters[path] if path in counters else sum(numbered[1:], start=numbered[0])
 
 
 def sparse(cost: StepCost, effectual: Mapping[str, tuple[Ratio, Ratio]]) -> StepCost:

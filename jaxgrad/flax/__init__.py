@@ -4,14 +4,16 @@ from jaxgrad.flax.gradients import layer_gemms as layer_gemms
 from jaxgrad.flax.gradients import read_counters as read_counters
 from jaxgrad.flax.gradients import step_gemms as step_gemms
 from jaxgrad.flax.gradients import value_and_grad as value_and_grad
-from jaxgrad.flax.hooks import Tap as Tap
+from jaxgrad.flax.interception import Tap as Tap
+from jaxgrad.flax.interception import put_on_array as put_on_array
 from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
-from jaxgrad.flax.layers import put_on_array as put_on_array
 from jaxgrad.flax.layers import weight_words as weight_words
 from jaxgrad.flax.step_work import StepWork as StepWork
 from jaxgrad.flax.step_work import step_work as step_work
+from jaxgrad.transform.rules import Rule as Rule
 
 __all__ = [
+    "Rule",
     "StepWork",
     "Tap",
     "layer_gemms",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +12,15 @@ from flax import nnx
 from jax import Array
 from jax.extend.core import ClosedJaxpr
 
-from jaxgrad import programs as workload
-from jaxgrad.array.emulation import Emulation
-from jaxgrad.autodiff import LayerCounters, read_tap
-from jaxgrad.flax.hooks import Tap
-from jaxgrad.flax.layers import hook_layers, hooks, layer_name
-from jaxgrad.flax.tracing import name_modules, write_quickly
-from jaxgrad.hardware import Accelerator
+from jaxgrad import programs
+from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
+from jaxgrad.flax.interception import rules_of, traced
+from jaxgrad.flax.layers import layer_name, layers_with_products, with_weights
+from jaxgrad.flax.notes import say
 from jaxgrad.programs import LayerGemm, collector
+from jaxgrad.transform.api import Emulated
+from jaxgrad.transform.rules import Rules, module_of
+from jaxgrad.transform.tally import Sites, merged, nothing
 
 
 def value_and_grad(
@@ -27,61 +28,74 @@ def value_and_grad(
 ) -> Callable[..., tuple[Any, nnx.State, dict[str, LayerCounters]]]:
     """``nnx.value_and_grad`` for a model on the array, and its counters.
 
-    The function first takes a trace of the gradient, without arithmetic, to learn which gradients are wanted at all
-    and which forward products ``nnx.remat`` runs again; both are counted as they run. Under jit that costs tracing
-    time alone.
+    All that the loss and its gradient compute is traced once and run on the array as it stands: gradients that no one
+    wants are not there, what ``nnx.remat`` runs again is there again. Under jit that costs tracing time alone.
 
     Args:
-        loss_fn: ``(model, *args, **kwargs) -> loss``, or ``(loss, aux)``; called twice.
+        loss_fn: ``(model, *args, **kwargs) -> loss``, or ``(loss, aux)``; it may take gradients itself.
         has_aux: whether ``loss_fn`` returns ``(loss, aux)``.
         wrt: an NNX filter, what to differentiate by. Weights left out are frozen: no gradient, no count of one.
 
     Returns:
-        ``(model, *args, **kwargs) -> (loss or (loss, aux), gradients, {layer path: LayerCounters})``. As
+        ``(model, *args, **kwargs) -> (loss or (loss, aux), gradients, {path: LayerCounters})``. As
         ``nnx.value_and_grad`` does, it updates the model's other variables (batch statistics, random streams). It may
-        be called under ``nnx.jit`` and ``jax.jit``. A layer that the loss does not depend on counts zero.
+        be called under ``nnx.jit`` and ``jax.jit``. A path is that of the module that computes a product; several of
+        one module are numbered, ``attention#1``, and those outside of all modules have a line, ``losses.py:12``. A
+        layer that is not called counts zero. What is left to XLA is said in a warning, with its MACs.
     """
 
     def run(model: nnx.Module, *args: Any, **kwargs: Any) -> tuple[Any, nnx.State, dict[str, LayerCounters]]:
-        graph, params, taps, rest = nnx.split(model, wrt, Tap, ...)
+        graph, params, rest = nnx.split(model, wrt, ...)
 
-        def loss_of(model: nnx.Module) -> tuple[Array, Any]:
-            out = loss_fn(model, *args, **kwargs)
-            return out if has_aux else (out, None)
+        def loss(params: nnx.State, rest: nnx.State) -> tuple[Array, Any]:
+            inner = nnx.merge(graph, params, rest, copy=True)
+            with traced(inner):
+                out = loss_fn(inner, *args, **kwargs)
+            value, aux = out if has_aux else (out, None)
+            return value, (aux, nnx.state(inner, nnx.Not(wrt)))
 
-        def read(params: nnx.State) -> Array:
-            inner = nnx.merge(graph, params, taps, rest, copy=True)
-            _read(inner)
-            return loss_of(inner)[0]
-
-        def loss(params: nnx.State, taps: nnx.State) -> tuple[Array, Any]:
-            inner = nnx.merge(graph, params, taps, rest, copy=True)
-            _as_it_runs(inner, plan)
-            value, aux = loss_of(inner)
-            return value, (aux, nnx.state(inner, nnx.Not(nnx.Any(wrt, Tap))))
-
-        plan = workload.layer_gemms(jax.make_jaxpr(jax.grad(read))(params))
-        (value, (aux, after)), (grads, cotangents) = jax.value_and_grad(loss, (0, 1), has_aux=True)(params, taps)
+        gradient = functools.wraps(loss_fn)(jax.value_and_grad(loss, has_aux=True))
+        rules, counters = rules_of(model), {}
+        if rules is None:
+            (value, (aux, after)), grads = gradient(params, rest)
+        else:
+            ((value, (aux, after)), grads), tally = Emulated(gradient, rules).with_taps(
+                lambda _: new_tap(), params, rest
+            )
+            say(tally.notes)
+            counters = _with_idle_layers(tally.sites, model, rules)
         nnx.update(model, after)
-        return (value, aux) if has_aux else value, grads, read_counters(cotangents)
+        return (value, aux) if has_aux else value, grads, counters
 
     return run
 
 
+def _with_idle_layers(sites: Sites, model: nnx.Module, rules: Rules) -> Sites:
+    """The counters, and zeros for the layers on the array that were not called."""
+    idle = [path for path in layers_with_products(model) if (rule := rules.first(path)) and rule.emulation]
+    called = set(map(module_of, sites))
+    return merged(nothing(path for path in idle if path not in called), sites)
+
+
 def read_counters(taps: nnx.State) -> dict[str, LayerCounters]:
-    """The counters in the cotangents of a model's taps, by layer, for a step written by hand.
+    """The counters in the cotangents of a model's taps, by module, for a step written by hand.
 
     With ``graph, params, taps, rest = nnx.split(model, nnx.Param, jaxgrad.flax.Tap, ...)``, differentiate by ``params``
-    and ``taps``, and give the gradient by ``taps`` here; nothing else may use it.
+    and ``taps``, and give the gradient by ``taps`` here; nothing else may use it. Products of one module are together,
+    and what ``jax.checkpoint`` runs again is counted once: ``value_and_grad`` tells more.
     """
-    return {layer_name(path[:-2]): read_tap(tap[...]) for path, tap in nnx.to_flat_state(taps)}
+    counters: dict[str, LayerCounters] = {}
+    for path, tap in nnx.to_flat_state(taps):
+        *place, _, _, own = path  # where the model is, its record, the record's taps
+        counters[layer_name([*place, own] if own != "model" or not place else place)] = read_tap(tap[...])
+    return counters
 
 
 def step_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[LayerGemm]:
     """All GEMMs of a training step of a model, from a trace: nothing is computed.
 
-    They are those of ``layer_gemms`` and, of attention and the like, the products of two activations, under the path of
-    the module that computes them: their dX and dW are both gradients of activations.
+    They are those that ``put_on_array`` puts on the array, each under the path of the module that computes it. Of a
+    product of two activations, as attention has them, dX and dW are both gradients of activations.
 
     Args:
         model: on the array or not; it is left as it is.
@@ -92,12 +106,11 @@ def step_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[La
         The GEMMs in the order in which the model computes them.
     """
     with collector.at_rest():
-        return workload.step_gemms(_trace(model, inputs, wrt))
+        return with_weights(programs.step_gemms(_trace(model, inputs, wrt)), model)
 
 
 def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[LayerGemm]:
-    """What a training step asks of an array that takes a model's layers alone, as ``put_on_array`` has it: the GEMMs
-    that taps count. See ``step_gemms`` for all that a step computes.
+    """The GEMMs of a training step that have weights: ``step_gemms`` without the products of two activations.
 
     Args:
         model: on the array or not; it is left as it is.
@@ -107,39 +120,17 @@ def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[L
     Returns:
         The layers' GEMMs in the order in which they are called.
     """
-    with collector.at_rest():
-        return workload.layer_gemms(_trace(model, inputs, wrt))
+    return [gemm for gemm in step_gemms(model, *inputs, wrt=wrt) if gemm.weights]
 
 
 def _trace(model: nnx.Module, inputs: tuple[Any, ...], wrt: Any) -> ClosedJaxpr:
-    """The gradient of the sum of a model's outputs, each layer's products marked."""
+    """The sum of a model's outputs and its gradient, the modules named."""
     graph, params, rest = nnx.split(model, wrt, ...)
 
     def read(params: nnx.State, rest: nnx.State, inputs: tuple[Any, ...]) -> Array:
         inner: Any = nnx.merge(graph, params, rest, copy=True)
-        name_modules(inner)
-        hook_layers(inner, Emulation(Accelerator(1, 1)))  # any: a trace takes no array
-        _read(inner)
-        outs = jax.tree.leaves(inner(*inputs))
+        with traced(inner):
+            outs = jax.tree.leaves(inner(*inputs))
         return sum((out.sum() for out in outs if jnp.issubdtype(out.dtype, jnp.floating)), start=jnp.zeros(()))
 
-    return jax.make_jaxpr(jax.grad(read))(params, rest, inputs)
-
-
-def _read(model: nnx.Module) -> None:
-    """Makes the model ready for a trace, in which each layer's products have its name."""
-    write_quickly(model)
-    for path, hook in hooks(model):
-        hook.reading = path
-
-
-def _as_it_runs(model: nnx.Module, plan: list[LayerGemm]) -> None:
-    """Tells each hook whether its input's gradient is wanted, and how often its forward product runs."""
-    for path, hook in hooks(model):
-        own = [record for record in plan if record.path == path]
-        hook.dx = any(record.needs_dx for record in own)
-        times = {1 + record.recomputed / record.times for record in own}
-        if times == {runs := int(min(times, default=1))}:
-            hook.runs = runs
-        elif times:
-            warnings.warn(f"{path}: some of its forward products run again and some not; counted once", stacklevel=2)
+    return jax.make_jaxpr(jax.value_and_grad(read))(params, rest, inputs)

@@ -1,111 +1,20 @@
-"""Which layers of an NNX model go on the array, and which cannot."""
+"""What an NNX model's structure says of its products, before any call: where some are, and which stay outside."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-import jax.numpy as jnp
 from flax import nnx
-from jax import lax
 
-from jaxgrad.array.emulation import Emulation
-from jaxgrad.array.schedules import TRAINING_SCHEDULES
-from jaxgrad.base.errors import InputError, either
-from jaxgrad.flax.hooks import ConvHook, DotGeneralHook, EinsumHook, Hook
+from jaxgrad.programs import LayerGemm
 
-Model = TypeVar("Model", bound=nnx.Module)
-
-
-class _Socket(NamedTuple):
-    """Where a layer takes its contraction: the attribute, what is there by default, and what goes in."""
-
-    attribute: str
-    default: Any
-    hook: type[Hook]
-
-
-_SOCKETS: dict[type[nnx.Module], _Socket] = {
-    nnx.Linear: _Socket("dot_general", lax.dot_general, DotGeneralHook),
-    nnx.LinearGeneral: _Socket("dot_general", None, DotGeneralHook),
-    nnx.Conv: _Socket("conv_general_dilated", lax.conv_general_dilated, ConvHook),
-    nnx.Einsum: _Socket("einsum_op", jnp.einsum, EinsumHook),
-}
-# Flax's own layers that contract without a place for another contraction, and what of them stays outside.
-_WITHOUT: dict[type[nnx.Module], str] = {
-    nnx.ConvTranspose: "ConvTranspose",
-    nnx.LoRA: "LoRA",
-    nnx.MultiHeadAttention: "MultiHeadAttention: the products of its activations",
-}
-
-
-def put_on_array(model: Model, emulation: Emulation) -> Model:
-    """Puts a model's contractions on the array, in place, and returns the model; a second call changes the emulation.
-
-    Every ``nnx.Linear``, ``nnx.LinearGeneral``, ``nnx.Conv`` and ``nnx.Einsum`` gets a hook that owns a ``Tap``; all
-    else of the model stays as it was. ``value_and_grad`` then tells what a step took. Other layers that contract are
-    named in one warning, attention's products of two activations among them: they run as they did, and no tap counts
-    them, but ``step_gemms`` and all that costs a step from shapes does.
-
-    Raises:
-        ValueError: the model is no ``nnx.Module``, or the emulation's schedule does not give both gradients.
-    """
-    if not isinstance(model, nnx.Module):
-        raise InputError(
-            "model",
-            model,
-            "give an nnx.Module (for Linen: jaxgrad.flax.linen)",
-            problem=f"got {type(model).__name__}",
-        )
-    if not emulation.schedule.trains:
-        raise InputError(
-            "schedule",
-            emulation.schedule.name,
-            f"to train choose {either(TRAINING_SCHEDULES)}",
-            problem=f"got {emulation.schedule.name!r}, which computes one gradient alone",
-        )
-    hook_layers(model, emulation)
-    others = layers_not_emulated(model)
-    if others:
-        names = ", ".join(f"{path} ({kind})" for path, kind in others)
-        warnings.warn(f"not emulated, and not counted: {names}", stacklevel=2)
-    return model
-
-
-def layers_not_emulated(model: nnx.Module) -> list[tuple[str, str]]:
-    """(path, kind) of the layers with contractions that the array does not take, by a model's structure.
-
-    Of modules that are not Flax's own, those that hold a weight matrix themselves are listed: what they do with it is
-    theirs to know.
-    """
-    found = []
-    for path, module in _modules(model):
-        kind = _kind_not_emulated(module)
-        if kind is not None:
-            found.append((layer_name(path), kind))
-    return sorted(found)
-
-
-def hook_layers(model: nnx.Module, emulation: Emulation) -> None:
-    """``put_on_array`` without a word."""
-    for _, module in _modules(model):
-        socket = _socket(module)
-        if socket is None or _own_way(module, socket) is not None:
-            continue
-        hook = getattr(module, socket.attribute)
-        if isinstance(hook, Hook):
-            hook.emulation = emulation
-        else:
-            setattr(module, socket.attribute, nnx.data(socket.hook(emulation, _stack(module))))
-
-
-def hooks(model: nnx.Module) -> Iterator[tuple[str, Hook]]:
-    """The hooks in a model, by the path of their layer."""
-    for path, module in nnx.iter_modules(model):
-        if isinstance(module, Hook):
-            yield layer_name(path[:-1]), module
+# Flax's own layers that compute one product whenever they are called.
+_CONTRACTING = (nnx.Linear, nnx.LinearGeneral, nnx.Conv, nnx.Einsum)
+# Others of Flax that may compute some.
+_AT_TIMES = (nnx.ConvTranspose, nnx.Embed, nnx.LoRA, nnx.MultiHeadAttention)
 
 
 def layer_name(path: Sequence[Any]) -> str:
@@ -113,37 +22,64 @@ def layer_name(path: Sequence[Any]) -> str:
     return ".".join(map(str, path)) or "model"
 
 
-def _modules(model: nnx.Module) -> list[tuple[tuple[Any, ...], nnx.Module]]:
-    return [(path, module) for path, module in nnx.iter_modules(model) if not isinstance(module, Hook)]
+def layers_not_emulated(model: nnx.Module) -> list[tuple[str, str]]:
+    """(path, kind) of the layers whose products the array does not take, by a model's structure.
+
+    ``value_and_grad`` warns of all that stays outside, with its MACs, also of what structure does not tell.
+    """
+    found = [(layer_name(path), _not_emulated(module)) for path, module in nnx.iter_modules(model)]
+    return sorted((path, kind) for path, kind in found if kind is not None)
 
 
-def _socket(module: nnx.Module) -> _Socket | None:
-    return next((socket for kind, socket in _SOCKETS.items() if isinstance(module, kind)), None)
+def layers_with_products(model: nnx.Module) -> list[str]:
+    """The paths of Flax's own layers that compute a product on the array whenever they are called."""
+    return [
+        layer_name(path)
+        for path, module in nnx.iter_modules(model)
+        if isinstance(module, _CONTRACTING) and _not_emulated(module) is None
+    ]
 
 
-def _own_way(module: nnx.Module, socket: _Socket) -> str | None:
-    """Why a layer that has a socket can't be emulated, if so."""
+def with_weights(gemms: Sequence[LayerGemm], model: nnx.Module) -> list[LayerGemm]:
+    """The records; those of Flax's own layers have weights, also where a layer makes them of others, as by a mask."""
+    layers = set(layers_with_products(model))
+    return [replace(gemm, weights=gemm.weights or gemm.path in layers) for gemm in gemms]
+
+
+def modules_with_products(model: nnx.Module) -> list[str]:
+    """The paths of all modules that may compute products themselves, the model among them."""
+    return [
+        layer_name(path)
+        for path, module in nnx.iter_modules(model)
+        if not path
+        or isinstance(module, (*_CONTRACTING, *_AT_TIMES))
+        or type(module).__module__.split(".")[0] != "flax"
+    ]
+
+
+def stack(model: nnx.Module) -> tuple[int, ...]:
+    """The leading axes that all layers' variables share, where ``nnx.vmap`` made several models in one."""
+    stacks = [_stack(module) for _, module in nnx.iter_modules(model) if isinstance(module, _CONTRACTING)]
+    shared = min(stacks, key=len, default=())
+    return shared if all(each[: len(shared)] == shared for each in stacks) else ()
+
+
+def weight_words(model: nnx.Module) -> dict[str, int]:
+    """Elements of each layer's kernel, by the layer's path."""
+    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    return {layer_name(path[:-1]): math.prod(leaf.shape) for path, leaf in flat if path[-1] == "kernel"}
+
+
+def _not_emulated(module: nnx.Module) -> str | None:
     name = type(module).__name__
-    there = getattr(module, socket.attribute)
-    if not (there is socket.default or isinstance(there, Hook)) or getattr(module, "dot_general_cls", None) is not None:
-        return f"{name} with a {socket.attribute} of its own"
+    if isinstance(module, nnx.ConvTranspose):
+        return f"{name} with strides {module.strides}" if _dilated(module.strides) else None
     dilation = getattr(module, "input_dilation", None)
-    if any(step != 1 for step in (dilation if isinstance(dilation, Sequence) else [dilation or 1])):
-        return f"{name} with input_dilation {dilation}"
-    return None
+    return f"{name} with input_dilation {dilation}" if isinstance(module, nnx.Conv) and _dilated(dilation) else None
 
 
-def _kind_not_emulated(module: nnx.Module) -> str | None:
-    socket = _socket(module)
-    if socket is not None:
-        return _own_way(module, socket)
-    for kind, name in _WITHOUT.items():
-        if isinstance(module, kind):
-            return name
-    own = type(module).__module__.partition(".")[0] != "flax"
-    if own and any(isinstance(value, nnx.Param) and len(value.shape) > 1 for value in vars(module).values()):
-        return type(module).__name__
-    return None
+def _dilated(steps: Any) -> bool:
+    return any(step != 1 for step in (steps if isinstance(steps, Sequence) else [steps or 1]))
 
 
 def _stack(module: Any) -> tuple[int, ...]:
@@ -156,9 +92,3 @@ def _stack(module: Any) -> tuple[int, ...]:
     else:
         rank = len(module.kernel_shape)
     return tuple(shape[: len(shape) - rank])
-
-
-def weight_words(model: nnx.Module) -> dict[str, int]:
-    """Elements of each layer's kernel, by the layer's path."""
-    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
-    return {layer_name(path[:-1]): math.prod(leaf.shape) for path, leaf in flat if path[-1] == "kernel"}

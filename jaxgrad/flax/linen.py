@@ -10,75 +10,67 @@
     grads, cotangents = jax.grad(loss, (0, 1))(variables["params"], taps)
     counters = read_counters(cotangents)
 
-``nn.Dense``, ``nn.DenseGeneral`` and ``nn.Conv`` go on the array, also inside ``nn.scan``, ``nn.vmap`` and ``nn.remat``
-(what that runs again is counted once: NNX's adapter can tell, this one cannot).
+All that ``apply`` computes goes through the transformation: whatever layer a product is in, and also inside
+``nn.scan``, ``nn.vmap`` and ``nn.remat``, what that runs again included.
 """
 
 from __future__ import annotations
 
-import functools
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
 from flax import linen as nn
-from jax import Array, lax
+from jax import Array
 
 from jaxgrad.array.emulation import Emulation
-from jaxgrad.autodiff import LayerCounters, conv_general_dilated, dot_general, new_tap, read_tap
+from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
+from jaxgrad.flax.notes import say
+from jaxgrad.hardware import Accelerator
+from jaxgrad.programs import kinds
+from jaxgrad.transform.api import Emulated
+from jaxgrad.transform.rules import Rule, Rules
 
 Taps = Mapping[str, Array]
-# A layer's attribute for another contraction, and what that contraction is on the array.
-_SOCKETS: dict[type[nn.Module], tuple[str, Callable[..., Array], Callable[..., Array]]] = {
-    nn.Dense: ("dot_general", lax.dot_general, dot_general),
-    nn.DenseGeneral: ("dot_general", lax.dot_general, dot_general),
-    nn.Conv: ("conv_general_dilated", lax.conv_general_dilated, conv_general_dilated),
-}
-_WITHOUT = (nn.ConvTranspose, nn.ConvLocal, nn.Einsum, nn.MultiHeadDotProductAttention)
+_Call = Callable[..., Any]
+_inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 
 def new_taps(module: nn.Module, variables: Any, *args: Any, **kwargs: Any) -> dict[str, Array]:
-    """A tap for every layer that ``module.apply(variables, *args, **kwargs)`` calls, by path, from a trace.
+    """A tap for every product that ``module.apply(variables, *args, **kwargs)`` computes, by path, from a trace.
 
-    Layers that contract but can't be emulated are named in one warning.
+    A path is that of the innermost module; several products of one module are numbered, ``attention#1``. What the array
+    does not take is named in one warning, with its MACs.
     """
-    paths: dict[str, None] = {}
-    others: dict[str, str] = {}
+    any_array = Rules.of(Emulation(Accelerator(1, 1)))  # a trace takes none
 
-    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-        module = context.module
-        if context.method_name == "__call__":
-            if _socket(module) is not None:
-                paths[_path(module)] = None
-            elif isinstance(module, (*_SOCKETS, *_WITHOUT)):
-                others[_path(module)] = type(module).__name__
-        return call(*args, **kwargs)
+    def apply(variables: Any, *args: Any) -> Any:
+        with nn.intercept_methods(_named), _within():
+            return module.apply(variables, *args, **kwargs)
 
-    with nn.intercept_methods(note):
-        jax.eval_shape(functools.partial(module.apply, **kwargs), variables, *args)
-    if others:
-        names = ", ".join(f"{path} ({kind})" for path, kind in others.items())
-        warnings.warn(f"not emulated, and not counted: {names}", stacklevel=2)
-    return {path: new_tap() for path in paths}
+    labels, notes = Emulated(apply, any_array).labels(variables, *args)
+    say(notes)
+    return {label: new_tap() for label in labels}
 
 
 @contextmanager
-def on_array(emulation: Emulation, taps: Taps) -> Iterator[None]:
-    """Within it, the layers that ``taps`` names run on the array; the module's variables stay as they are."""
+def on_array(emulation: Emulation | Sequence[Rule], taps: Taps) -> Iterator[None]:
+    """Within it, modules run on the array; their variables stay as they are.
 
-    def run(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-        module = context.module
-        socket = _socket(module) if context.method_name == "__call__" else None
-        tap = taps.get(_path(module)) if socket else None
-        if socket is None or tap is None:
+    Args:
+        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run.
+        taps: from ``new_taps``; the cotangents tell the counts. Products without a tap run and are not counted.
+    """
+    rules = Rules.of(emulation)
+
+    def run(call: _Call, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        if _inside.get():
+            return _named(call, args, kwargs, context)
+        if context.module.is_initializing():
             return call(*args, **kwargs)
-        attribute, contraction = socket
-        hook = functools.partial(contraction, tap=tap, emulation=emulation)
-        # The twin shares the module's scope, hence its parameters. It has a contraction of its own: no socket.
-        changes: dict[str, Any] = {attribute: hook}
-        return module.clone(parent=module.scope, **changes)(*args, **kwargs)
+        return _outermost(context.module, context.method_name, args, kwargs, rules, taps)
 
     with nn.intercept_methods(run):
         yield
@@ -89,16 +81,44 @@ def read_counters(cotangents: Taps) -> dict[str, LayerCounters]:
     return {path: read_tap(tap) for path, tap in cotangents.items()}
 
 
-def _socket(module: nn.Module) -> tuple[str, Callable[..., Array]] | None:
-    """Where a layer takes another contraction and which, unless it has one of its own or dilates its input."""
-    for kind, (attribute, default, contraction) in _SOCKETS.items():
-        if isinstance(module, kind):
-            own = getattr(module, attribute) not in (None, default) or getattr(module, f"{attribute}_cls") is not None
-            dilation = getattr(module, "input_dilation", 1) or 1
-            dilated = dilation != 1 if isinstance(dilation, int) else any(step != 1 for step in dilation)
-            return None if own or dilated else (attribute, contraction)
-    return None
+def _outermost(module: nn.Module, method: str, args: Any, kwargs: Any, rules: Rules, taps: Taps) -> Any:
+    """A method of a module that nothing of Linen's calls, as a pure function of the module's variables."""
+    unbound, variables = module.unbind()
+    scope: Any = module.scope
+    rngs = {name: rng.as_jax_rng() for name, rng in scope.rngs.items()}
+
+    def pure(variables: Any, rngs: Any, args: Any, kwargs: Any) -> Any:
+        with _within():
+            return unbound.apply(variables, *args, rngs=rngs, mutable=scope.mutable, method=method, **kwargs)
+
+    def by_label(labels: Sequence[str]) -> Taps:
+        return {label: taps[label] for label in labels if label in taps}
+
+    out, tally = Emulated(pure, rules).with_taps(by_label, variables, rngs, args, kwargs)
+    say(tally.notes)
+    if scope.mutable is False:
+        return out
+    out, changed = out
+    for collection, values in changed.items():
+        for name, value in values.items():
+            module.put_variable(collection, name, value)
+    return out
 
 
-def _path(module: nn.Module) -> str:
-    return ".".join(module.path) or "model"
+def _named(call: _Call, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+    """The call of a module, which says in a trace whose it is."""
+
+    def module_call() -> Any:
+        with jax.named_scope(kinds.label(None, ".".join(context.module.path) or "model")):
+            return call(*args, **kwargs)
+
+    return module_call()
+
+
+@contextmanager
+def _within() -> Iterator[None]:
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)

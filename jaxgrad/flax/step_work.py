@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +14,9 @@ from flax import nnx
 from jax import Array
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from jaxgrad import programs as workload
-from jaxgrad.array.emulation import Emulation
-from jaxgrad.flax import tracing
-from jaxgrad.flax.layers import hook_layers, hooks
-from jaxgrad.hardware import Accelerator
+from jaxgrad import programs
+from jaxgrad.flax.interception import traced
+from jaxgrad.flax.layers import with_weights
 from jaxgrad.programs import Edge, Graph, LayerGemm, VectorWork, collector, kinds
 
 
@@ -40,7 +38,7 @@ class StepWork:
     def graph(self) -> Graph:
         """Which of the GEMMs feeds which, a node a call of a layer; read off the trace when it is first asked for."""
         with collector.at_rest():
-            return workload.step_graph(self.trace)
+            return programs.step_graph(self.trace)
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -75,18 +73,15 @@ def step_work(
 
     def forward(params: nnx.State, rest: nnx.State, inputs: tuple[Any, ...]) -> tuple[Array, nnx.State]:
         inner: Any = nnx.merge(graph, params, rest, copy=True)
-        tracing.write_quickly(inner)
-        tracing.name_modules(inner)
-        hook_layers(inner, Emulation(Accelerator(1, 1)))  # any: a trace takes no array
-        for path, hook in hooks(inner):
-            hook.reading = path
-        out = inner(*inputs)
+        with traced(inner):
+            out = inner(*inputs)
         with kinds.scope("loss"):
             value = loss(out)
         return value, nnx.state(inner, nnx.Not(wrt))
 
     with collector.at_rest():
-        return _read(forward, params, (rest, inputs), optimizer)
+        work = _read(forward, params, (rest, inputs), optimizer)
+    return replace(work, gemms=with_weights(work.gemms, model))
 
 
 def _read(
@@ -113,4 +108,4 @@ def _read(
     leaves = jax.tree.leaves(params)
     state = None if optimizer is None else jax.eval_shape(optimizer.init, leaves)
     jaxpr = jax.make_jaxpr(step)(leaves, given, state)
-    return StepWork(workload.step_gemms(jaxpr), workload.vector_work(jaxpr), jaxpr)
+    return StepWork(programs.step_gemms(jaxpr), programs.vector_work(jaxpr), jaxpr)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -23,6 +27,7 @@ _KINDS: dict[type[nnx.Module], Kind] = {
     nnx.SpectralNorm: "normalisation",
     nnx.Dropout: "dropout",
 }
+_OF_FLAX = ("__call__", "attend")  # what Flax's own modules compute by
 
 
 def write_quickly(model: nnx.Module) -> None:
@@ -40,17 +45,76 @@ def write_quickly(model: nnx.Module) -> None:
             object.__setattr__(node, "__class__", _quick(type(node)))
 
 
-def name_modules(model: nnx.Module) -> None:
-    """Puts a scope with a module's path, and the kind of what it does, around each call of each module.
+def name_modules(model: nnx.Module, place: tuple[Any, ...] = ()) -> None:
+    """Puts a scope with a module's path, and the kind of what it does, around each call of each module and of its
+    public methods.
 
     Args:
         model: to be used in this trace alone.
+        place: where it is in a larger one, of which the paths then are.
     """
     for path, module in nnx.iter_modules(model):
-        if callable(module) and not hasattr(module, "_scope"):
+        if not hasattr(module, "_scope") and methods(type(module)):
             kind = next((kind for known, kind in _KINDS.items() if isinstance(module, known)), None)
             object.__setattr__(module, "__class__", _scoped(type(module)))
-            module._scope = kinds.label(kind, layer_name(path))  # pyright: ignore
+            module._scope = kinds.label(kind, layer_name((*place, *path)))  # pyright: ignore
+
+
+@contextmanager
+def named(model: nnx.Module, place: tuple[Any, ...] = ()) -> Iterator[None]:
+    """Within it, the model is ready for a trace, as ``write_quickly`` and ``name_modules`` make it; after it the model
+    is as it was."""
+    before = [
+        (node, type(node))
+        for _, node in nnx.iter_graph(model)
+        if isinstance(node, nnx.Variable | nnx.Module) and not hasattr(node, "_scope")
+    ]
+    write_quickly(model)
+    name_modules(model, place)
+    try:
+        yield
+    finally:
+        for node, kind in before:
+            if isinstance(node, nnx.Module) and hasattr(node, "_scope"):
+                del node._scope
+            object.__setattr__(node, "__class__", kind)
+
+
+@functools.cache
+def methods(kind: type[nnx.Module]) -> tuple[str, ...]:
+    """The names of what a module computes by: its call and its public methods."""
+    names = []
+    for name in dir(kind):
+        owner = next(each for each in kind.__mro__ if name in vars(each))
+        if owner.__module__.partition(".")[0] == "flax":
+            own = name in _OF_FLAX
+        else:
+            own = name == "__call__" or (not name.startswith("_") and inspect.isfunction(vars(owner)[name]))
+        if own and owner is not object:
+            names.append(name)
+    return tuple(names)
+
+
+def subclass(kind: type[nnx.Module], method: Callable[[type, str], Callable[..., Any]]) -> type[nnx.Module]:
+    """A class of the same name in which ``method(class, name)`` stands for each of a module's methods."""
+    names = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+    changed: Any = types.new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(names))
+    for name in methods(kind):
+        setattr(changed, name, functools.wraps(getattr(kind, name))(method(changed, name)))
+    return changed
+
+
+@functools.cache
+def _scoped(kind: type[nnx.Module]) -> type[nnx.Module]:
+    def method(scoped: type, name: str) -> Callable[..., Any]:
+        def module_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            with jax.named_scope(self._scope):
+                return getattr(super(scoped, self), name)(*args, **kwargs)
+
+        assert module_call.__name__ == kinds.CALL  # by which a trace knows where a module's own lines begin
+        return module_call
+
+    return subclass(kind, method)
 
 
 @functools.cache
@@ -66,16 +130,3 @@ def _quick(kind: type[nnx.Variable[Any]]) -> type[nnx.Variable[Any]]:
 
     Quick.__name__ = kind.__name__
     return Quick
-
-
-@functools.cache
-def _scoped(kind: type[nnx.Module]) -> type[nnx.Module]:
-    class Scoped(kind):
-        _scope: str
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with jax.named_scope(self._scope):
-                return super().__call__(*args, **kwargs)
-
-    Scoped.__name__ = kind.__name__
-    return Scoped

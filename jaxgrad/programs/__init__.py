@@ -4,9 +4,6 @@
 """
 
 from jaxgrad.programs.gemms import LayerGemm as LayerGemm
-from jaxgrad.programs.gemms import Mark as Mark
-from jaxgrad.programs.gemms import Phase as Phase
-from jaxgrad.programs.gemms import layer_gemms as layer_gemms
 from jaxgrad.programs.graph import INPUT as INPUT
 from jaxgrad.programs.graph import OUTPUT as OUTPUT
 from jaxgrad.programs.graph import Edge as Edge
@@ -23,11 +20,8 @@ __all__ = [
     "Edge",
     "Graph",
     "LayerGemm",
-    "Mark",
     "Node",
-    "Phase",
     "VectorWork",
-    "layer_gemms",
     "step_gemms",
     "step_graph",
     "vector_work",

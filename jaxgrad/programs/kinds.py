@@ -17,7 +17,6 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs, patterns
-from jaxgrad.programs.gemms import is_marked
 from jaxgrad.programs.operations import VIEWS, WINDOWS, elements
 
 Kind = Literal[
@@ -130,7 +129,7 @@ def _named(equation: JaxprEqn, place: Place) -> JaxprEqn:
     source = equation.source_info
     names = source.name_stack.extend(label(place.kind, place.path))
     named = equation.replace(source_info=source.replace(name_stack=names))
-    if place.kind is not None or is_marked(equation):
+    if place.kind is not None:
         return named  # what it calls is of its kind
     return jaxprs.with_inner(named, lambda inner: _labelled(inner, place))
 

@@ -17,7 +17,6 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.gemms import is_marked
 from jaxgrad.programs.kinds import Place
 from jaxgrad.programs.operations import MADE, elements
 
@@ -103,10 +102,10 @@ class Trace(NamedTuple):
     joins: dict[int, Join]
 
 
-def walk(jaxpr: Jaxpr, *, marks_whole: bool = False) -> Trace:
-    """Goes through a whole trace; ``marks_whole`` as of ``Numbering``."""
+def walk(jaxpr: Jaxpr) -> Trace:
+    """Goes through a whole trace."""
     sites: list[Site] = []
-    numbering = Numbering(sites.append, marks_whole=marks_whole)
+    numbering = Numbering(sites.append)
     results = numbering.walk(jaxpr)
     made = numbering.carried | {out.origin for site in sites for out in site.outs}
     needed = numbering.kept | {value.origin for value in results}
@@ -118,12 +117,10 @@ class Numbering:
 
     Args:
         visit: told of every equation that makes something and calls nothing, in the order in which they run.
-        marks_whole: whether a layer's product that says whose it is is one equation, and not what is inside.
     """
 
-    def __init__(self, visit: Callable[[Site], None], *, marks_whole: bool = False) -> None:
+    def __init__(self, visit: Callable[[Site], None]) -> None:
         self._visit = visit
-        self._marks_whole = marks_whole
         self._numbers: dict[Hashable, Value] = {}
         self._next = self._visited = 0
         self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
@@ -162,8 +159,6 @@ class Numbering:
 
     def _equation(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
-        if self._whole(equation):
-            return self._plain(equation, operands, place, runs)
         called, inner = jaxprs.called(equation), list(jaxprs.inner(equation))
         runs *= jaxprs.runs(equation)
         if name == "scan":
@@ -176,9 +171,6 @@ class Numbering:
         if called is not None:
             return self._run(called, operands, place, runs)
         return self._plain(equation, operands, place, runs)
-
-    def _whole(self, equation: JaxprEqn) -> bool:
-        return self._marks_whole and is_marked(equation)
 
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
@@ -202,8 +194,6 @@ class Numbering:
             return self._new()
         shapes = tuple(str(variable.aval) for variable in (*equation.invars, *equation.outvars))
         parameters: tuple[Any, ...] = tuple(sorted(equation.params.items(), key=lambda item: item[0]))
-        if self._whole(equation):
-            parameters = (equation.params["name"],)  # each call has a jaxpr of its own
         try:
             key = (equation.primitive.name, parameters, shapes, tuple(own.number for own in operands), index)
             return self._numbers.setdefault(key, self._new())

@@ -10,7 +10,6 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.gemms import PREFIX
 from jaxgrad.programs.kinds import GEMMS, Kind, Place, kind_of
 from jaxgrad.programs.operations import BARRIERS, CUTS, MADE, VIEWS, elements, operations
 
@@ -129,7 +128,7 @@ class Trace:
         self, equation: JaxprEqn, reads: list[list[Part]], place: Place, runs: int, body: int
     ) -> list[list[Part]]:
         name = equation.primitive.name
-        if name in GEMMS or str(equation.params.get("name", "")).startswith(PREFIX):
+        if name in GEMMS:
             return self._step(equation, reads, None, place, 0, runs, body, ends=True)
         if name in jaxprs.LOOPS:
             for each in jaxprs.inner(equation):

@@ -1,77 +1,49 @@
-"""All GEMMs of a traced training step: its layers', by their marks, and those that no layer poses, by their operands.
-
-Attention multiplies queries with keys and scores with values: products without weights, which no layer's mark names.
-"""
+"""All GEMMs of a traced training step, read off its products and their operands: no data, no arithmetic."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.extend.core import ClosedJaxpr
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.programs import jaxprs
 from jaxgrad.programs.edges import Call, graph
-from jaxgrad.programs.gemms import LayerGemm, Mark, by_mark, is_marked, mark_of
+from jaxgrad.programs.gemms import LayerGemm
 from jaxgrad.programs.graph import Graph
 from jaxgrad.programs.numbering import Site, walk
-from jaxgrad.programs.operations import elements
-from jaxgrad.programs.products import KINDS, Product, products
+from jaxgrad.programs.products import Product, products
 from jaxgrad.programs.shapes import gemm_of
 
 
 def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
-    """The layers' records, as ``layer_gemms`` has them, and between them those of unmarked products, in the order in
-    which the model computes them; the latter's ``path`` is the innermost module's.
+    """The records of a traced step, in the order in which the model computes them; their ``path`` is the innermost
+    module's. Calls of one layer that differ in nothing are one record.
 
-    An unmarked product whose operands are both activations ``needs_dx`` and ``needs_dw`` alike: either is the gradient
-    of an activation.
+    A product whose operands are both activations ``needs_dx`` and ``needs_dw`` alike: either is the gradient of an
+    activation. Every branch of a ``lax.cond`` is taken to run.
     """
-    layers = by_mark(jaxpr)
-    if not _has_unmarked(jaxpr.jaxpr):
-        return list(layers.values())
-    trace = walk(jaxpr.jaxpr, marks_whole=True)
-    own = {id(product.site): product for product in products(trace) if product.of is None}
-    found: list[LayerGemm] = []
-    for site in trace.sites:
-        if is_marked(site.equation):
-            layer = layers.pop(mark_of(site.equation)[0], None)
-            found += [] if layer is None else [layer]
-        elif id(site) in own:
-            found.append(record(own[id(site)], site.place.path or "model"))
-    return found + list(layers.values())
+    runs: dict[LayerGemm, tuple[int, int]] = {}
+    for product in products(walk(jaxpr.jaxpr)):
+        if product.of is None:
+            own = record(product, product.site.place.path or "model")
+            times, again = runs.get(alike := replace(own, times=0, recomputed=0), (0, 0))
+            runs[alike] = times + own.times, again + own.recomputed
+    return [replace(own, times=times, recomputed=again) for own, (times, again) in runs.items()]
 
 
 def step_graph(jaxpr: ClosedJaxpr) -> Graph:
     """The same GEMMs call by call, and what goes from one to the next."""
-    trace = walk(jaxpr.jaxpr, marks_whole=True)
-    layers = by_mark(jaxpr)
+    trace = walk(jaxpr.jaxpr)
     found = {id(product.site): product for product in products(trace)}
-    calls: dict[int, Call] = {}  # by the number of the result
-    last: dict[Mark, int] = {}
+    calls: list[Call] = []
     gradients: list[Site] = []
     for site in trace.sites:
         product = found.get(id(site))
         if product is not None and product.of is None:
-            gemm = record(product, site.place.path or "model")
-            calls[site.outs[0].number] = Call(site, gemm, product.swapped)
+            calls.append(Call(site, record(product, site.place.path or "model"), product.swapped))
         elif product is not None:
             gradients.append(site)
-        elif is_marked(site.equation):
-            mark, phase, size = mark_of(site.equation)
-            if phase != "forward":
-                gradients.append(site)
-                continue
-            times = site.runs * elements(site.equation.outvars[0]) // size * mark.groups
-            number = site.outs[0].number
-            first = number if number in calls else last.get(mark) if site.place.backward else None
-            if first is None:
-                calls[number] = Call(site, replace(layers[mark], times=times, recomputed=0))
-                last[mark] = number
-            else:
-                gemm = calls[first].gemm
-                calls[first] = calls[first]._replace(gemm=replace(gemm, recomputed=gemm.recomputed + times))
-    return graph(jaxpr.jaxpr, trace, list(calls.values()), gradients)
+    return graph(jaxpr.jaxpr, trace, calls, gradients)
 
 
 def record(product: Product, path: str) -> LayerGemm:
@@ -95,12 +67,4 @@ def record(product: Product, path: str) -> LayerGemm:
         recomputed=(product.runs + product.again - calls) * groups,
         x_words=x_words,
         weights=product.weights,
-    )
-
-
-def _has_unmarked(jaxpr: Jaxpr) -> bool:
-    unmarked = (equation for equation in jaxpr.eqns if not is_marked(equation))
-    return any(
-        equation.primitive.name in KINDS or any(_has_unmarked(inner) for inner in jaxprs.inner(equation))
-        for equation in unmarked
     )

@@ -11,7 +11,7 @@ from flax import nnx
 import jaxgrad_models
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.flax import layer_gemms, put_on_array
+from jaxgrad.flax import put_on_array, step_gemms
 from jaxgrad.programs import LayerGemm
 from jaxgrad.training import data, loop, optimizers, runs
 from jaxgrad.training.checkpoints import Checkpoints
@@ -60,7 +60,7 @@ def prepare(config: Config) -> Job:
         decay=chosen.decay,
         steps=plan.epochs * plan.steps_per_epoch(dataset),
     )
-    layers = tuple(layer_gemms(model, images))
+    layers = tuple(step_gemms(model, images))
     return Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels), layers)
 
 
