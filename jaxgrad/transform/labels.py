@@ -9,6 +9,10 @@ from jaxgrad.programs.kinds import CALL
 from jaxgrad.programs.products import Product
 
 Position = tuple[tuple[str, int], ...]
+# Of JAX's own lines only those of functions that compute several products matter: the others tell what a product is
+# traced by, which differs between one call of a layer and another that ``jax.checkpoint`` runs again.
+_IN_JAX = "/jax/_src/"
+_WITH_PRODUCTS = ("/jax/_src/nn/", "/jax/_src/numpy/")
 
 
 def labels(products: Sequence[Product]) -> dict[int, str]:
@@ -38,7 +42,8 @@ def _position(product: Product) -> Position:
     for frame in traceback.frames if place.path and traceback is not None else ():
         if frame.function_name.endswith(CALL):
             break
-        lines.append((frame.file_name, frame.line_num))
+        if _IN_JAX not in frame.file_name or any(each in frame.file_name for each in _WITH_PRODUCTS):
+            lines.append((frame.file_name, frame.line_num))
     return tuple(lines)
 
 
