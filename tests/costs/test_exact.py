@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import jaxgrad_models
 from jaxgrad.array import schedules
-from jaxgrad.array.counters import NAMES
+from jaxgrad.array.counts import CYCLES, KEYS, STALLS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.arithmetic import exact
-from jaxgrad.costs import blocks, cores, hierarchy, step_cost
+from jaxgrad.costs import blocks, cores, step_cost
 from jaxgrad.costs.alternating import words_shared
 from jaxgrad.costs.orders import families
 from jaxgrad.costs.search import Alternatives
@@ -50,7 +50,7 @@ def numbers(shapes: Shapes, block: dict[str, Any], machine: Machine, results: An
         found.append(stall_cycles(shapes.b * shapes.n, size, nests, shapes, block, storage, precision))
     for mapping in (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS, *schedules.DW_WS):
         counted = blocks.counts([mapping], shapes.sizes, block, machine.array)
-        found += [counted.get(name, 0) for name in NAMES]
+        found += [counted.get(key, 0) for key in KEYS]
         found.append(Alternatives(((mapping,),)).cycles(shapes.sizes, block, machine.array))
     return found
 
@@ -118,11 +118,11 @@ def test_a_plan_of_a_large_layer_counts_what_it_was_chosen_by(
     cost = step_cost([layer], Emulation(machine.array), ["sequential"], machine=machine, order=order)
     ((plan,),) = (own.plans["sequential"] for own in cost.layers)
     counts = cost.total("sequential")
-    slowest = counts["cycles"] + counts["stall_cycles"]
+    slowest = counts[CYCLES] + counts[STALLS]
     assert plan.cycles == slowest
     if bf16 == "bf16":  # bytes of block formats are rounded up core by core
-        assert plan.dram_bytes == hierarchy.phase_dram_bytes(counts, machine)
-    assert all(counts[name] >= 0 for name in NAMES)
+        assert plan.dram_bytes == dram_bytes(counts, machine.precision)
+    assert all(counts[key] >= 0 for key in KEYS)
 
 
 def _at(number: Any, index: int) -> int:
@@ -135,4 +135,4 @@ def test_a_whole_network_at_a_large_batch() -> None:
     gemms = step_gemms(jaxgrad_models.abstract("resnet50"), images)
     machine = Machine(Accelerator(128, 128), Memory(1 << 22, 100.0), Precision.of("bf16"))
     counts = step_cost(gemms, Emulation(machine.array), ["interleaved"], machine=machine).total("interleaved")
-    assert counts["cycles"] == 6_051_450_880
+    assert counts[CYCLES] == 6_051_450_880

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import jaxgrad_models
 from jaxgrad.array import layers, schedules
+from jaxgrad.array.counts import MACS
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.arithmetic import ceil_div, last_block, maximum, minimum, where
 from jaxgrad.costs.transfers import Shapes, Storage
@@ -99,8 +100,8 @@ def test_with_a_memory_counts_are_exact(batch: int) -> None:
     assert fits.all()
     (part,), at = QUESTION.plans(True, True)[0], (1, 1, 0)
     usable, rate = int(MEMORIES.usable_bytes[at[1]]), (int(MEMORIES.cycles[at[2]]), int(MEMORIES.of_bytes[at[2]]))
-    counts = {name: values.values[at] for name, values in found[part.phase].items()}
-    assert counts["macs"] == 2 * b * k * n
+    counts = {key: values.values[at] for key, values in found[part.phase].items()}
+    assert counts[MACS] == 2 * b * k * n
     array = Accelerator(int(ARRAYS.rows[at[0]]), int(ARRAYS.cols[at[0]]))
     storage, precision = Storage(usable, *rate), QUESTION.precision
     tried = [

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from jaxgrad.array.counts import CYCLES, STALLS
 from jaxgrad.costs import energy
 from jaxgrad.hardware import energy_table
 from jaxgrad.reports.numbers import energy_unit
@@ -91,7 +92,7 @@ def test_cycles_mean_the_same_in_every_file(tmp_path: Path) -> None:
     for point, row in zip(data["points"], own.rows, strict=True):
         for phase, part in zip(point["phases"], row.summary.phases, strict=True):
             counts = phase["counts"]
-            expected = (part.time_cycles, part.counts["cycles"], part.counts["stall_cycles"])
+            expected = (part.time_cycles, part.counts[CYCLES], part.counts[STALLS])
             assert (counts["cycles"], counts["busy_cycles"], counts["stall_cycles"]) == expected
             # One layer, so that the layer's numbers are the phase's.
             assert by_place[point["variant"], point["at"]["batch"], phase["phase"]] == [expected] * 2
