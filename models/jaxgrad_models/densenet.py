@@ -53,7 +53,7 @@ class Transition(nnx.Module):
         self.norm = norm(n_in, rngs)
         self.conv = conv(n_in, n_in // 2, (1, 1), rngs=rngs)
 
-    def __call__(self, x: Float[Array, "b h w n_in"]) -> Float[Array, "b h/2 w/2 n_in/2"]:
+    def __call__(self, x: Float[Array, "b h w n_in"]) -> Float[Array, "b h//2 w//2 n_in//2"]:
         """A feature map to one of half the channels, height and width, rounded down."""
         return nnx.avg_pool(self.conv(nnx.relu(self.norm(x))), (2, 2), strides=(2, 2))
 

@@ -38,7 +38,7 @@ class Stem(nnx.Module):
         self.long.append(valid(64, 96, (3, 3)))
         self.conv5 = valid(192, 192, (3, 3), stride=2)
 
-    def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h/8 w/8 384"]:
+    def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h_out w_out 384"]:
         """Images to the first feature map."""
         x = self.conv3(self.conv2(self.conv1(images)))
         x = _concatenate(_max_pool(x), self.conv4(x))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -65,7 +66,7 @@ def assert_same(one: Any, other: Any) -> None:
 
 def test_a_step_is_the_plain_gradient_step() -> None:
     _, made = make("lenet", optax.sgd(0.1))
-    images, labels = dataset().train_images[:8], dataset().train_labels[:8]
+    images, labels = jnp.asarray(dataset().train_images[:8]), dataset().train_labels[:8]
     plain = jaxgrad_models.build("lenet", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0))
 
     def loss(model: Any) -> jax.Array:
