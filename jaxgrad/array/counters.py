@@ -52,6 +52,9 @@ class Counters:
     Args:
         high: the upper 32 bits of each count, in the order of ``NAMES``.
         low: the lower 32 bits.
+
+    >>> (Counters.of(cycles=3, macs=4) + Counters.of(cycles=5)).as_dict()["cycles"]
+    8
     """
 
     high: UInt32[Array, "*batch 15"]

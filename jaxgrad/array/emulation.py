@@ -50,6 +50,9 @@ class Emulation:
 
     Raises:
         ValueError: a field is none of these, or they do not go together.
+
+    >>> Emulation(Accelerator(4, 4), schedule="interleaved", fidelity="tile").schedule.name
+    'interleaved'
     """
 
     array: Accelerator
@@ -125,6 +128,11 @@ def emulate(
 
     Raises:
         ValueError: a shape, a dtype or a name will not do.
+
+    >>> x, w, dy = jnp.ones((8, 9)), jnp.ones((9, 10)), jnp.ones((8, 10))
+    >>> dx, dw, counters = emulate(x, w, dy, Accelerator(4, 4), "interleaved", "register")
+    >>> dx.shape, dw.shape, counters.as_dict()["dy_reads"]
+    ((8, 9), (9, 10), 240)
     """
     emulation = Emulation(
         array, schedule, fidelity, weight_update=weight_update, objective=objective, precision=precision
@@ -140,6 +148,10 @@ def forward(
 
     Raises:
         ValueError: a shape or a dtype will not do.
+
+    >>> y, counters = forward(jnp.ones((8, 9)), jnp.ones((9, 10)), Emulation(Accelerator(4, 4)))
+    >>> y.shape, counters.as_dict()["macs"]
+    ((8, 10), 720)
     """
     _check_emulation(emulation)
     x, w = operands.matrix("x", x), operands.matrix("w", w)
@@ -161,6 +173,11 @@ def backward(
 
     Raises:
         ValueError: a shape or a dtype will not do, or the schedule does not compute what is wanted.
+
+    >>> x, w, dy = jnp.ones((8, 9)), jnp.ones((9, 10)), jnp.ones((8, 10))
+    >>> dx, dw, counters = backward(x, w, dy, Emulation(Accelerator(4, 4)), dx=False)
+    >>> dx, dw.shape, counters.as_dict()["macs"]
+    (None, (9, 10), 720)
     """
     _check_emulation(emulation)
     x, w, dy = operands.matrix("x", x), operands.matrix("w", w), operands.matrix("dy", dy)
@@ -195,6 +212,10 @@ def count(
 
     Raises:
         ValueError: a field will not do.
+
+    >>> gemm = Gemm(batch=8, in_features=9, out_features=10)
+    >>> count(gemm, Accelerator(4, 4), "interleaved").as_dict()["cycles"]  # T (3R + C + 2B - 2), T = 9
+    270
     """
     _check_gemm(gemm)
     emulation = Emulation(array, schedule, weight_update=weight_update, objective=objective)
@@ -205,7 +226,12 @@ def count(
 
 
 def count_forward(gemm: Gemm, array: Accelerator, dataflow: str | Forward = "ws") -> Counters:
-    """The counters of ``y = x w`` in closed form, by ``ws``, ``os``, ``is`` or another ``Forward``; see ``count``."""
+    """The counters of ``y = x w`` in closed form, by ``ws``, ``os``, ``is`` or another ``Forward``; see ``count``.
+
+    >>> gemm = Gemm(batch=8, in_features=9, out_features=10)
+    >>> count_forward(gemm, Accelerator(4, 4), "ws").as_dict()["cycles"]  # T (2R + C + B - 2), T = 9
+    162
+    """
     _check_gemm(gemm)
     emulation = Emulation(array, forward=dataflow)
     return Counters.from_counts(_closed_form(gemm, array, (emulation.forward.mapping,)))

@@ -18,6 +18,9 @@ class Gemm:
 
     Raises:
         ValueError: a size is not a whole number of at least 1.
+
+    >>> Gemm(batch=8, in_features=9, out_features=10).macs
+    720
     """
 
     batch: int

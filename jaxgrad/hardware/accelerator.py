@@ -17,6 +17,9 @@ class Accelerator:
 
     Raises:
         InputError: a size is not a whole number of at least 1.
+
+    >>> Accelerator(rows=128, cols=64).pes
+    8192
     """
 
     rows: Size

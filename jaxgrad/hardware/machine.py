@@ -36,6 +36,11 @@ class Machine:
 
     Raises:
         InputError: they do not go together.
+
+    >>> from jaxgrad import Accelerator, Machine, Memory, Precision, load_technology
+    >>> memory, technology = Memory(4 << 20, dram_gb_per_s=100), load_technology("horowitz-45nm")
+    >>> Machine(Accelerator(128, 128), memory, Precision.of("bf16"), technology).cores
+    1
     """
 
     array: Accelerator

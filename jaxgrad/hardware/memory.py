@@ -84,6 +84,9 @@ class Memory:
 
     Raises:
         InputError: a size or a rate will not do.
+
+    >>> Memory(4 << 20, dram_gb_per_s=100).cycles_per_byte
+    Fraction(1, 100)
     """
 
     sram_bytes: Annotated[int | PerOperand, checked(_whole_or_divided), Field(title="sram_kib")]

@@ -73,6 +73,9 @@ class Precision:
 
     Raises:
         InputError: a name is not one of ``FORMATS``.
+
+    >>> Precision.of("bf16").accumulator
+    'fp32'
     """
 
     x: FormatName = "fp32"

@@ -113,6 +113,9 @@ def load_technology(name: str, folder: Path | None = None) -> Technology:
 
     Raises:
         ValueError: there is none, or what it says will not do.
+
+    >>> load_technology("horowitz-45nm").dram_pj_per_bit
+    20.0
     """
     if not isinstance(name, str) or not (name.endswith(".toml") or "/" in name):
         one_of("technology", name, PRESETS)

@@ -11,6 +11,9 @@ class VectorUnit:
 
     Raises:
         InputError: not a whole number of at least 1.
+
+    >>> VectorUnit(lanes=128).lanes
+    128
     """
 
     lanes: Size

@@ -107,6 +107,13 @@ def emulated(function: Callable[..., Any], emulation: Emulation | Sequence[Rule]
     Raises:
         ValueError: ``function`` is not to be called, or ``emulation`` is none; when called: the function can't be
             traced, or the schedule leaves out a gradient it computes.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgrad import Accelerator
+    >>> run = emulated(lambda x, w: jnp.tanh(x @ w).sum(), Emulation(Accelerator(4, 4)))
+    >>> out, tally = run(jnp.ones((8, 9)), jnp.ones((9, 10)))
+    >>> tally.forward.as_dict()["macs"]
+    720
     """
     if not callable(function):
         raise InputError("function", function, "give something to call")
