@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs.transfers import Shapes, Storage
-from jaxgrad.designs import direct, plans
+from jaxgrad.designs import plans, unblocked
 from jaxgrad.designs.intervals import Interval, Watch
 from jaxgrad.designs.plans import Found, Part
 from jaxgrad.designs.problems import Group
@@ -117,7 +117,7 @@ def _over(
     # The sum over all layers is at most so many times the largest one.
     often = times * layers
     if not parts:
-        for value in direct.counted(question, shapes.sizes, array, dx, dw).values():
+        for value in unblocked.counted(question, shapes.sizes, array, dx, dw).values():
             _tried(often * value)
         return watch.over
     cycles, of_bytes = (watch.interval(*zip(*ends, strict=True)) for ends in zip(*rates, strict=True))

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxgrad.array import forwards, layers
-from jaxgrad.array.counts import CYCLES, Key
-from jaxgrad.array.schedules import cost, find
-from jaxgrad.base.arithmetic import exact, where
+from jaxgrad.array.counts import Key
+from jaxgrad.base.arithmetic import exact
 from jaxgrad.costs.transfers import Shapes
+from jaxgrad.designs import bounds
 from jaxgrad.designs.devices import on_devices, padded
 from jaxgrad.designs.problems import Problems
 from jaxgrad.designs.questions import Arrays, Question
+from jaxgrad.designs.unblocked import counted
 
 
 def without_memory(question: Question, problems: Problems, arrays: Arrays, name: str = "network") -> dict[Key, Any]:
@@ -36,8 +36,6 @@ def without_memory(question: Question, problems: Problems, arrays: Arrays, name:
     Raises:
         ValueError: 64 bits might not do.
     """
-    from jaxgrad.designs import bounds  # which evaluates ``counted``
-
     totals: dict[Key, Any] = {}
     devices = jax.device_count()
     rows, cols = (padded(values, devices) for values in (arrays.rows, arrays.cols))
@@ -69,38 +67,3 @@ def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..
 
 def _sizes(shapes: Shapes) -> Mapping[str, Any]:
     return {axis: values[0] for axis, values in shapes.sizes.items()}
-
-
-class _Sized(NamedTuple):
-    sizes: Mapping[str, Any]
-
-
-def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, dw: bool) -> dict[Key, Any]:
-    """A layer's counts; of several mappings or schedules the one of fewest cycles, then of fewest accesses."""
-    if question.forward is not None:
-        return layers.counts([forwards.find(question.forward).mapping], sizes, array)
-    plans_of = []
-    for member in find(question.schedule).members:
-        chosen = [_best([[mapping] for mapping in choice], sizes, array)
-                  for choice in member.alternatives(dx=dx, dw=dw)]  # fmt: skip
-        total: dict[Key, Any] = {}
-        accesses = 0
-        for found, own in chosen:
-            accesses = accesses + own
-            for key, value in found.items():
-                total[key] = total.get(key, 0) + value
-        plans_of.append((total, accesses))
-    return _least(plans_of)[0] if dx or dw else {}
-
-
-def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[Key, Any], Any]:
-    return _least([(layers.counts(own, sizes, array), cost(own, _Sized(sizes), array).accesses) for own in options])
-
-
-def _least(options: Sequence[tuple[dict[Key, Any], Any]]) -> tuple[dict[Key, Any], Any]:
-    (best, accesses), *others = options
-    for other, own in others:
-        better = (other[CYCLES] < best[CYCLES]) | ((other[CYCLES] == best[CYCLES]) & (own < accesses))
-        best = {key: where(better, other.get(key, 0), best.get(key, 0)) for key in {**best, **other}}
-        accesses = where(better, own, accesses)
-    return best, accesses

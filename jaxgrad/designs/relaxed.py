@@ -23,7 +23,7 @@ from jax import lax
 from jaxgrad.array.counts import CYCLES, STALLS, Key
 from jaxgrad.base.arithmetic import maximum
 from jaxgrad.costs.transfers import Shapes, Storage
-from jaxgrad.designs import direct, plans
+from jaxgrad.designs import plans, unblocked
 from jaxgrad.designs.plans import Found, Part
 from jaxgrad.designs.problems import Group
 from jaxgrad.designs.questions import Arrays, Counts, Question
@@ -129,7 +129,7 @@ def counts(question: Question, own: Layers, chosen: Choices, sizes: Sizes, *, dx
 
         def direct_layer(shapes: Shapes) -> Counts:
             phase = "forward" if question.forward is not None else "dx+dw"
-            return {phase: direct.counted(question, shapes.sizes, array, dx, dw)}
+            return {phase: unblocked.counted(question, shapes.sizes, array, dx, dw)}
 
         return _summed(direct_layer, own.times, own.shapes)
     found = question.plans(dx, dw)

@@ -37,7 +37,7 @@ from jaxgrad.array.schedules import Schedule, choose
 from jaxgrad.costs import hierarchy, step_cost, summary, time_cycles
 from jaxgrad.costs.area import area, iso_area, pe_um2
 from jaxgrad.costs.transfers import Shapes
-from jaxgrad.designs import direct
+from jaxgrad.designs import unblocked
 from jaxgrad.designs.questions import Question
 from jaxgrad.hardware import Precision
 from jaxgrad.programs import LayerGemm
@@ -370,7 +370,7 @@ def test_area() -> None:
 def test_sweeps_cost_it_with_the_same_formulas() -> None:
     case = Case(5, 6, 7, Accelerator(3, 2))
     question = Question(None, "x_stays", "", False, True, Precision.of("fp32"))
-    found = direct.counted(question, case.gemm.sizes, case.array, True, True)
+    found = unblocked.counted(question, case.gemm.sizes, case.array, True, True)
     assert Counters.from_counts(found).as_dict() == expected_counts(case)
 
 
