@@ -21,9 +21,13 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Shapes, dtypes and types in signatures are checked at every call. Not those of the public faces (emulate, Counters,
-# hardware, transform's api): they take whatever a user gives and say themselves what would do.
+# hardware, autodiff's operations, transform): they take whatever a user gives and say themselves what would do.
+_RULES = ("contraction", "convolution", "dot_general", "effectual", "estimators", "layer", "lowered", "rule", "taps")
 install_import_hook(
-    ["jaxgrad.array.passes", "jaxgrad.array.execute", "jaxgrad.array.wide", "jaxgrad.autodiff", "jaxgrad_models"],
+    [
+        *("jaxgrad.array.passes", "jaxgrad.array.execute", "jaxgrad.array.wide", "jaxgrad_models"),
+        *(f"jaxgrad.autodiff.{name}" for name in (*_RULES, "task")),
+    ],
     "beartype.beartype",
 )
 

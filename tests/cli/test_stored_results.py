@@ -23,7 +23,7 @@ def test_a_damaged_point_is_computed_again_with_a_word(elsewhere: Path) -> None:
     assert main(["run", "small.toml", "--out", "first"]) == 0
     path = next((elsewhere / "results" / "store" / "points").rglob("*.json"))
     whole = path.read_text()
-    damaged = whole.replace('"cycles": ', '"cycles": 9', 1)
+    damaged = whole.replace('"cycles", ', '"cycles", 9', 1)
     assert damaged != whole
     path.write_text(damaged)
     done = subprocess.run(
