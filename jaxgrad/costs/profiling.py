@@ -98,10 +98,11 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
 def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     notes: list[str] = []
     inner = _with_trips(jaxpr.jaxpr, trips, notes)
-    walked = walk(inner)
+    jaxpr = jaxpr.replace(jaxpr=inner)
+    walked = walk(jaxpr)
     found = products(walked)
     notes += _remarks(inner, found)
-    read = labelled(jaxpr.replace(jaxpr=inner))
+    read = labelled(jaxpr)
     calls = _calls(found)
     gradients = [product.site for product in found if product.of is not None]
     gemms = [call.gemm for call in calls]

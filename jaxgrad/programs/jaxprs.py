@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
@@ -15,12 +15,17 @@ _ELEMENT_BY_ELEMENT = ("reduce", "reduce_window", "select_and_scatter", "pallas_
 
 def inner(equation: JaxprEqn) -> Iterator[Jaxpr]:
     """The jaxprs among an equation's parameters: a loop's body, the branches of a ``cond``, a called function."""
+    return (jaxpr for jaxpr, _ in closed(equation))
+
+
+def closed(equation: JaxprEqn) -> Iterator[tuple[Jaxpr, Sequence[Any]]]:
+    """The same, each with the values of its ``constvars``."""
     for value in equation.params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, ClosedJaxpr):
-                yield item.jaxpr
+                yield item.jaxpr, item.consts
             elif isinstance(item, Jaxpr):
-                yield item
+                yield item, ()
 
 
 def called(equation: JaxprEqn) -> Jaxpr | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.extend.core import Jaxpr, JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs
@@ -26,6 +26,8 @@ _SHOWS = frozenset({
     "pbroadcast", "pvary", "rev", "reduce_precision", "reshape", "sharding_constraint", "squeeze", "stop_gradient",
     "transpose", "mesh_cast", "reshard",
 })  # fmt: skip
+
+_Closed = tuple[Jaxpr, Sequence[Any]]  # a jaxpr and the values of its constvars
 
 
 class Value(NamedTuple):
@@ -102,7 +104,7 @@ class Trace(NamedTuple):
     joins: dict[int, Join]
 
 
-def walk(jaxpr: Jaxpr) -> Trace:
+def walk(jaxpr: ClosedJaxpr) -> Trace:
     """Goes through a whole trace."""
     sites: list[Site] = []
     numbering = Numbering(sites.append)
@@ -129,22 +131,32 @@ class Numbering:
         self.shows: dict[int, Shown] = {}
         self.joins: dict[int, Join] = {}
 
-    def walk(self, jaxpr: Jaxpr) -> list[Value]:
+    def walk(self, jaxpr: ClosedJaxpr) -> list[Value]:
         """Goes through a whole trace; its results' values."""
-        return self._run(jaxpr, [self._outside(variable) for variable in jaxpr.invars], Place(), 1)
+        operands = [self._outside(variable) for variable in jaxpr.jaxpr.invars]
+        return self._run((jaxpr.jaxpr, jaxpr.consts), operands, Place(), 1)
 
     def _outside(self, variable: object) -> Value:
         value = self._new()
         self.given[value.origin] = elements(variable)
         return value
 
+    def _constant(self, variable: object, array: object) -> Value:
+        """An array from outside, by its identity: the same at whichever place of a trace JAX takes it in."""
+        key = ("array", id(array))
+        if key not in self._numbers:
+            self._numbers[key] = self._outside(variable)
+        return self._numbers[key]
+
     def _new(self) -> Value:
         self._next += 1
         return Value(self._next, self._next)
 
-    def _run(self, jaxpr: Jaxpr, operands: Sequence[Value], outer: Place, runs: int) -> list[Value]:
+    def _run(self, closed: _Closed, operands: Sequence[Value], outer: Place, runs: int) -> list[Value]:
+        jaxpr, arrays = closed
         known: dict[object, Value] = dict(zip(jaxpr.invars, operands, strict=True))
-        known.update((variable, self._outside(variable)) for variable in jaxpr.constvars)
+        constants = zip(jaxpr.constvars, arrays, strict=True)
+        known.update((variable, self._constant(variable, array)) for variable, array in constants)
 
         def value(variable: Any) -> Value:
             if isinstance(variable, Constant):
@@ -159,17 +171,17 @@ class Numbering:
 
     def _equation(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
         name = equation.primitive.name
-        called, inner = jaxprs.called(equation), list(jaxprs.inner(equation))
+        inner = list(jaxprs.closed(equation))
         runs *= jaxprs.runs(equation)
         if name == "scan":
             return self._scan(equation, inner[0], operands, place, runs)
         if name == "while":
-            return self._while(equation, operands, place, runs)
+            return self._while(equation, inner, operands, place, runs)
         if name == "cond":
             self._keep(operands[:1])
             return self._cond(equation, inner, operands[1:], place, runs)
-        if called is not None:
-            return self._run(called, operands, place, runs)
+        if jaxprs.called(equation) is not None:
+            return self._run(inner[0], operands, place, runs)
         return self._plain(equation, operands, place, runs)
 
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
@@ -200,7 +212,8 @@ class Numbering:
         except TypeError:  # a parameter that can't be a key
             return self._new()
 
-    def _scan(self, equation: JaxprEqn, body: Jaxpr, operands: list[Value], place: Place, runs: int) -> list[Value]:
+    def _scan(self, equation: JaxprEqn, inner: _Closed, operands: list[Value], place: Place, runs: int) -> list[Value]:
+        body, _ = inner
         consts, carries = _scan_counts(equation, body)
         given = list(operands)
         changing = {
@@ -211,20 +224,22 @@ class Numbering:
         entry = self._visited
         for index in changing:
             given[index] = self._carry(given[index])
-        outs = self._run(body, given, place, runs)
+        outs = self._run(inner, given, place, runs)
         for index, out in changing.items():
             sources = operands[index], outs[out]
             self.joins[given[index].origin] = Join(sources, loops=True, entry=entry, trips=jaxprs.runs(equation))
         self._keep(outs[:carries])
         return outs
 
-    def _while(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
-        body, test = equation.params["body_jaxpr"].jaxpr, equation.params["cond_jaxpr"].jaxpr
+    def _while(
+        self, equation: JaxprEqn, inner: list[_Closed], operands: list[Value], place: Place, runs: int
+    ) -> list[Value]:
+        test, body = inner
         for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
         consts = operands[for_test : for_test + for_body]
         starts = operands[for_test + for_body :]
         carries = [
-            own if body.outvars[index] is body.invars[for_body + index] else self._carry(own)
+            own if body[0].outvars[index] is body[0].invars[for_body + index] else self._carry(own)
             for index, own in enumerate(starts)
         ]
         entry = self._visited
@@ -237,9 +252,10 @@ class Numbering:
         return outs
 
     def _cond(
-        self, equation: JaxprEqn, branches: list[Jaxpr], operands: list[Value], place: Place, runs: int
+        self, equation: JaxprEqn, inner: list[_Closed], operands: list[Value], place: Place, runs: int
     ) -> list[Value]:
-        outs = [self._run(branch, operands, place, runs) for branch in branches]
+        outs = [self._run(branch, operands, place, runs) for branch in inner]
+        branches = [branch for branch, _ in inner]
         return [self._either(branches, outs, index) for index in range(len(equation.outvars))]
 
     def _either(self, branches: list[Jaxpr], outs: list[list[Value]], index: int) -> Value:

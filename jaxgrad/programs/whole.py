@@ -23,7 +23,7 @@ def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
     activation. Every branch of a ``lax.cond`` is taken to run.
     """
     runs: dict[LayerGemm, tuple[int, int]] = {}
-    for product in products(walk(jaxpr.jaxpr)):
+    for product in products(walk(jaxpr)):
         if product.of is None:
             own = record(product, product.site.place.path or "model")
             times, again = runs.get(alike := replace(own, times=0, recomputed=0), (0, 0))
@@ -33,7 +33,7 @@ def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
 
 def step_graph(jaxpr: ClosedJaxpr) -> Graph:
     """The same GEMMs call by call, and what goes from one to the next."""
-    trace = walk(jaxpr.jaxpr)
+    trace = walk(jaxpr)
     found = {id(product.site): product for product in products(trace)}
     calls: list[Call] = []
     gradients: list[Site] = []

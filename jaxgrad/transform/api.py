@@ -53,7 +53,7 @@ class Emulated:
         """The labels of a call's products on the array, and the notes, from a trace: nothing is computed, and
         ``jax.ShapeDtypeStruct`` will do for arrays."""
         with collector.at_rest():
-            planned = plan(_trace(self.function, args, kwargs).jaxpr.jaxpr, self.rules)
+            planned = plan(_trace(self.function, args, kwargs).jaxpr, self.rules)
         return planned.labels(()), planned.notes
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
@@ -73,7 +73,7 @@ class Emulated:
     def _run(self, traced: _Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
         jaxpr = traced.jaxpr.jaxpr
         with collector.at_rest():
-            planned = plan(jaxpr, self.rules)
+            planned = plan(traced.jaxpr, self.rules)
         run = differentiable(jaxpr, planned, self.rules)
         outs, sites = run(taps(planned.labels(())), traced.jaxpr.consts, traced.operands)
         return traced.returned(outs), Tally(sites, tuple(planned.notes))

@@ -13,8 +13,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
 from jaxgrad.array.manual_axes import varied
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
+from jaxgrad.programs.jaxprs import closed
 from jaxgrad.programs.products import where
-from jaxgrad.transform.equations import called
 from jaxgrad.transform.plan import Path, Plan
 from jaxgrad.transform.tally import Sites, folded, merged, nothing
 
@@ -51,7 +51,7 @@ def call(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tu
 
 def _once(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
     """A function that is called as it is. Derivative rules of its own don't matter: no one differentiates what runs."""
-    jaxpr, consts = called(equation)[0]
+    jaxpr, consts = next(closed(equation))
     return runner.run(jaxpr, (*path, 0), consts, operands)
 
 
@@ -63,7 +63,7 @@ def _remat(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> 
 
 
 def _scan(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
-    ((jaxpr, consts),) = called(equation)
+    ((jaxpr, consts),) = closed(equation)
     params = equation.params
     carried = sum(_rank(one) == _rank(other) for one, other in zip(equation.outvars, jaxpr.outvars, strict=True))
     whole = sum(_rank(one) == _rank(other) for one, other in zip(equation.invars, jaxpr.invars, strict=True))
@@ -85,7 +85,7 @@ def _scan(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> t
 
 
 def _while(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
-    (test, test_consts), (body, body_consts) = called(equation)
+    (test, test_consts), (body, body_consts) = closed(equation)
     for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
     tested, shared = operands[:for_test], operands[for_test : for_test + for_body]
     start = operands[for_test + for_body :]
@@ -122,13 +122,13 @@ def _cond(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> t
 
         return run
 
-    branches = [branch(number, *inner) for number, inner in enumerate(called(equation))]
+    branches = [branch(number, *inner) for number, inner in enumerate(closed(equation))]
     return lax.switch(jnp.asarray(index, jnp.int32), branches, *given)
 
 
 def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
     params = equation.params
-    ((jaxpr, consts),) = called(equation)
+    ((jaxpr, consts),) = closed(equation)
     axes = tuple(sorted(params["newly_manual_axes"]))
 
     def device(*operands: Any) -> tuple[Values, Sites]:

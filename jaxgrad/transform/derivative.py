@@ -129,7 +129,7 @@ class Derivative:
 
         given = [each.value for each in values]
         traced = jax.make_jaxpr(both)(given, jax.eval_shape(first, given)[0])
-        return cls(traced, moving, floats, plan(traced.jaxpr, rules))
+        return cls(traced, moving, floats, plan(traced, rules))
 
     def forward(self, values: Sequence[Any]) -> tuple[Values, Sites, Values]:
         """The function's results, what they took, and what the backward pass needs."""

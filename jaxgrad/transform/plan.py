@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax.extend.core import Jaxpr, JaxprEqn, Var
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.base.errors import InputError
@@ -88,13 +88,13 @@ class Plan:
         return inside
 
 
-def plan(jaxpr: Jaxpr, rules: Rules) -> Plan:
+def plan(jaxpr: ClosedJaxpr, rules: Rules) -> Plan:
     """Reads the plan off a trace."""
     trace = walk(jaxpr)
     sites = [site for site in trace.sites if site.equation.primitive.name in KINDS]
     frames: dict[Path, Jaxpr] = {}
     notes: list[str] = []
-    places = list(_walk(jaxpr, (), frames, notes))
+    places = list(_walk(jaxpr.jaxpr, (), frames, notes))
     paths: dict[int, Path] = {}
     for site, (path, equation) in zip(sites, places, strict=True):
         assert site.equation is equation  # both walks go the same way

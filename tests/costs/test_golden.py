@@ -67,4 +67,15 @@ def figures(name: str, order: str, update: str, plan_for: str) -> dict[str, obje
 @pytest.mark.parametrize("name", MACHINES)
 def test_two_levels_keep_their_figures(name: str, choice: tuple[str, str, str]) -> None:
     golden = json.loads(GOLDEN.read_text())
-    assert json.loads(json.dumps(figures(name, *choice))) == golden[f"{name}-{'-'.join(choice)}"]
+    found, wanted = json.loads(json.dumps(figures(name, *choice))), golden[f"{name}-{'-'.join(choice)}"]
+    # Python's sum of floats rounds once from 3.12 on, so the last bit of an energy differs; counts do not.
+    assert _parted(found, int) == _parted(wanted, int)
+    assert _parted(found, float) == pytest.approx(_parted(wanted, float), rel=1e-14)
+
+
+def _parted(value: object, kind: type, at: str = "") -> dict[str, object]:
+    """The numbers of one kind in nested figures, by where they are."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        return {at: value} if isinstance(value, kind) else {}
+    return {name: own for key, inner in items for name, own in _parted(inner, kind, f"{at}/{key}").items()}
