@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import jax.numpy as jnp
 from jax.extend import source_info_util
 from jax.extend.core import JaxprEqn
 
@@ -74,6 +75,11 @@ class Product:
         """Elements of the left operand, the right one and the result."""
         left, right = self.site.equation.invars[:2]
         return elements(left), elements(right), elements(self.site.equation.outvars[0])
+
+    @property
+    def inexact(self) -> bool:
+        """Whether its result is of floats or complex numbers."""
+        return jnp.issubdtype(self.site.equation.outvars[0].aval.dtype, jnp.inexact)  # pyright: ignore[reportAttributeAccessIssue]  # an array's
 
     @property
     def where(self) -> str:
@@ -248,8 +254,8 @@ def _fitting(
 
 
 def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
-    """Whether the sizes are those of a gradient, and the loops it is in are the forward product's."""
-    if product is forward or product.of is not None or product.gradients:
+    """Whether the sizes are those of a gradient, which is no integer, and its loops are the forward product's."""
+    if product is forward or product.of is not None or product.gradients or not product.inexact:
         return False
     left, right, out = forward.sizes
     result, operand = (left, right) if role == "dx" else (right, left)

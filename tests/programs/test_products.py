@@ -259,3 +259,17 @@ def test_derivatives_in_forward_mode_count_as_forward_gemms_and_are_told(functio
     told = [note for note in own.notes if note.startswith("jvp: ")]
     assert [note.partition(" products")[0] for note in told] == [f"jvp: {tangents}"] * (tangents > 0)
     assert all("counts as a forward GEMM" in note for note in told)
+
+
+def test_a_product_of_integers_is_no_gradient() -> None:
+    @jax.custom_vjp
+    def whole(x: Array) -> Array:
+        return (x @ W).sum()
+
+    def rule(x: Array, dy: Array) -> tuple[Array]:
+        # Of the sizes of dX = dY W^T, and of W.
+        return (dy * (jnp.ones((len(x), W.shape[1]), jnp.int32) @ W.T.astype(jnp.int32)).astype(jnp.float32),)
+
+    whole.defvjp(lambda x: (whole(x), x), rule)
+    gemms = profile(jax.grad(whole), X).gemms
+    assert not any(gemm.needs_dx or gemm.needs_dw for gemm in gemms)
