@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test field lint format bench clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+field: setup
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,field]'
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/field $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
