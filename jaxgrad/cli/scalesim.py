@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli.compare import classes_of, models
-from jaxgrad.cli.options import JSON, MODEL, RESULTS, SIZE, Choice, Shape, file, given, option, path
+from jaxgrad.cli import choices
+from jaxgrad.cli.compare import classes_of
+from jaxgrad.cli.options import BATCH, CLASSES, JSON, MODEL, RESULTS, Choice, Shape, file, given, option, path
 
 if TYPE_CHECKING:
     from jaxgrad.interop.scalesim.cfg import Config
@@ -34,18 +35,6 @@ class Result(NamedTuple):
     corrections: list[list[Correction]]
 
 
-def _kinds() -> Sequence[str]:
-    from jaxgrad.interop.scalesim.topology import KINDS
-
-    return KINDS
-
-
-def _phases() -> Sequence[str]:
-    from jaxgrad.interop.scalesim.training import PHASES
-
-    return PHASES
-
-
 def scalesim(
     context: typer.Context,
     config: Annotated[
@@ -62,7 +51,10 @@ def scalesim(
         ),
     ] = None,
     kind: Annotated[
-        str, option("-i --input", "KIND", "What the topology holds: conv or gemm.", _OWN, rule=Choice(_kinds))
+        str,
+        option(
+            "-i --input", "KIND", "What the topology holds: conv or gemm.", _OWN, rule=Choice(choices.topology_kinds)
+        ),
     ] = "conv",
     folder: Annotated[
         Path | None,
@@ -97,7 +89,7 @@ def scalesim(
             "NAME",
             "Instead of -t: write the GEMMs of a model as topologies (lenet, resnet50, ...).",
             MODEL,
-            rule=Choice(models),
+            rule=Choice(choices.models),
         ),
     ] = None,
     phase: Annotated[
@@ -107,11 +99,11 @@ def scalesim(
             "NAME",
             "The GEMMs of forward, dx or dw alone.",
             MODEL,
-            rule=Choice(_phases),
+            rule=Choice(choices.gemm_phases),
             default="all three",
         ),
     ] = None,
-    batch: Annotated[int, option("--batch", "N", "Images a step.", MODEL, rule=SIZE)] = 1,
+    batch: Annotated[int, BATCH] = 1,
     input_shape: Annotated[
         Shape | None,
         option(
@@ -123,10 +115,7 @@ def scalesim(
             default="that of the model's paper",
         ),
     ] = None,
-    classes: Annotated[
-        int | None,
-        option("--classes", "N", "Outputs of the model.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"),
-    ] = None,
+    classes: Annotated[int | None, CLASSES] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """SCALE-Sim 3.0.0's reports from its own files in a moment, its quirks named and each figure put right beside."""

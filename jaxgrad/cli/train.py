@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import jaxgrad_models
 from jaxgrad.base.errors import InputError
+from jaxgrad.cli import choices
 from jaxgrad.cli.errors import flag
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
@@ -29,6 +29,7 @@ from jaxgrad.cli.options import (
     RUN,
     SEED,
     SIZE,
+    TRAINING_SCHEDULE,
     WEIGHT_UPDATE,
     Choice,
     file,
@@ -72,44 +73,14 @@ _KEYS = {
 _JUDGED_LATER = (("data folder", "data.folder", "--folder"), ("batch_size", "data.batch_size", "--batch-size"))
 
 
-def _data() -> Sequence[str]:
-    from jaxgrad.training.data import NAMES
-
-    return NAMES
-
-
-def _schedules() -> Sequence[str]:
-    from jaxgrad.array.schedules import TRAINING_SCHEDULES
-
-    return TRAINING_SCHEDULES
-
-
-def _precisions() -> Sequence[str]:
-    from jaxgrad.training.config import PRECISIONS
-
-    return PRECISIONS
-
-
-def _optimizers() -> Sequence[str]:
-    from jaxgrad.training.optimizers import NAMES
-
-    return NAMES
-
-
-def _decays() -> Sequence[str]:
-    from jaxgrad.training.optimizers import DECAYS
-
-    return DECAYS
-
-
 def train(
     context: typer.Context,
     model: Annotated[
         str,
-        option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(lambda: tuple(jaxgrad_models.MODELS))),
+        option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(choices.trainable_models)),
     ] = defaults.MODEL,
     data: Annotated[
-        str, option("--data", "NAME", "digits, mnist or cifar10.", MODEL, rule=Choice(_data))
+        str, option("--data", "NAME", "digits, mnist or cifar10.", MODEL, rule=Choice(choices.data_sets))
     ] = defaults.DATA,
     folder: Annotated[
         Path | None, option("--folder", "DIR", "Where the files of mnist or cifar10 are.", MODEL, rule=path)
@@ -118,16 +89,7 @@ def train(
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
-    schedule: Annotated[
-        str,
-        option(
-            "--schedule",
-            "NAME",
-            "Backward pass: interleaved, sequential, ws_only, os_only or auto.",
-            ARRAY,
-            rule=Choice(_schedules),
-        ),
-    ] = defaults.SCHEDULE,
+    schedule: Annotated[str, TRAINING_SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
@@ -139,13 +101,17 @@ def train(
             "NAME",
             "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16.",
             ARRAY,
-            rule=Choice(_precisions),
+            rule=Choice(choices.precisions),
         ),
     ] = defaults.PRECISION,
     optimizer: Annotated[
         str,
         option(
-            "--optimizer", "NAME", "sgd, momentum, adam, adamw or rmsprop (optax).", LEARNING, rule=Choice(_optimizers)
+            "--optimizer",
+            "NAME",
+            "sgd, momentum, adam, adamw or rmsprop (optax).",
+            LEARNING,
+            rule=Choice(choices.optimizers),
         ),
     ] = defaults.OPTIMIZER,
     learning_rate: Annotated[
@@ -175,7 +141,9 @@ def train(
     ] = None,
     decay: Annotated[
         str,
-        option("--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(_decays)),
+        option(
+            "--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(choices.decays)
+        ),
     ] = defaults.DECAY,
     epochs: Annotated[
         int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
