@@ -23,7 +23,6 @@ from jaxgrad.cli import choices
 from jaxgrad.cli.errors import BadInput
 
 RESULTS = Path("results")
-KEPT = RESULTS / "store"
 
 MODEL, ARRAY, LEARNING, RUN, OUTPUT = "Model and data", "Array", "Learning", "Run", "Output"
 
@@ -156,6 +155,11 @@ def config_file(text: str) -> Any:
     return typer.Argument(metavar="CONFIG", help=_plain(text), parser=_parser("CONFIG", file), show_default=False)
 
 
+def table_out(text: str, default: str) -> Any:
+    """``--out`` of a command that writes a table of designs."""
+    return option("--out", "FILE", text, OUTPUT, rule=file, default=default)
+
+
 def given(context: typer.Context) -> set[str]:
     """The parameters that the user typed; the others have their defaults."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -219,6 +223,4 @@ CLASSES = option(
 GEMM_BATCH = option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)
 IN_FEATURES = option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)
 OUT_FEATURES = option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)
-STORE = option("--store", "DIR", "Where what is done is kept.", OUTPUT, rule=path)
-CHECK = option("--check", None, "Check CONFIG and say what it would run; run nothing.")
 JSON = option("--json", None, "Print one JSON object and nothing else.", OUTPUT)
