@@ -1,14 +1,14 @@
-"""Arrays of whole numbers in which nothing overflows: int64 where that will do, Python ints where it will not.
+"""Arrays of integers that cannot overflow: int64 where 64 bits will do, Python ints (arbitrary precision) where not.
 
-A ``Whole`` knows bounds on its elements, and each operation derives those of its result from those of its operands, in
-Python ints. Where they are within 64 bits, NumPy computes the result as it always would. Where they are not, they are
-made tight first, and if that is not enough Python ints compute it; a result that fits 64 bits is int64 again. So the
-bound that decides is the formula itself, and every operation is exact by construction.
+A ``Whole`` carries bounds on its elements, and each operation derives those of its result from those of its operands by
+interval arithmetic in Python ints (``base.bounds``). Where they are within 64 bits, NumPy computes the result as it
+always would. Where they are not, the operands' bounds are first replaced by their elements' minimum and maximum; if
+that is not enough, Python ints compute the result, which is int64 again where it fits. So the formula itself decides,
+and every operation is exact by construction.
 """
 
 from __future__ import annotations
 
-import itertools
 import operator
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxgrad.base import bounds
+
 _WORD = np.dtype(np.int64)
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
-_SURE = 2.0**62  # a product that is below this in floating point is below 2**63
+_SAFE_PRODUCT = 2.0**62  # a product that is below this in floating point is below 2**63
 
 
 class Whole:
@@ -53,8 +55,8 @@ class Whole:
 
     def __getitem__(self, index: Any) -> Any:
         """Some elements; of a single one its Python int."""
-        found = self.values[index]
-        return Whole(found, self.low, self.high) if isinstance(found, np.ndarray) else int(found)
+        taken = self.values[index]
+        return Whole(taken, self.low, self.high) if isinstance(taken, np.ndarray) else int(taken)
 
     def tolist(self) -> Any:
         """Python ints, in lists within lists."""
@@ -87,7 +89,7 @@ class Whole:
         return np.array(self.values, dtype, copy=copy)
 
     def __neg__(self) -> Any:
-        return _done(operator.sub, _subtracted, 0, self)
+        return _computed(operator.sub, bounds.of_difference, 0, self)
 
     def __truediv__(self, other: Any) -> Any:
         return self.values.astype(float) / other
@@ -106,7 +108,7 @@ class Whole:
                 low, high = self.low + other, self.high + other
                 if min(low, other) >= _LEAST and max(high, other) <= _MOST:
                     return Whole(self.values + other, low, high)
-        return _done(operator.add, _added, self, other)
+        return _computed(operator.add, bounds.of_sum, self, other)
 
     def __sub__(self, other: Any) -> Any:
         if self._is_word:
@@ -118,10 +120,10 @@ class Whole:
                 low, high = self.low - other, self.high - other
                 if min(low, other) >= _LEAST and max(high, other) <= _MOST:
                     return Whole(self.values - other, low, high)
-        return _done(operator.sub, _subtracted, self, other)
+        return _computed(operator.sub, bounds.of_difference, self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return _done(operator.sub, _subtracted, other, self)
+        return _computed(operator.sub, bounds.of_difference, other, self)
 
     def __mul__(self, other: Any) -> Any:
         if self._is_word and self.low >= 0:
@@ -134,19 +136,19 @@ class Whole:
                 high = self.high * other
                 if high <= _MOST:
                     return Whole(self.values * other, self.low * other, high)
-        return _done(operator.mul, _multiplied, self, other)
+        return _computed(operator.mul, bounds.of_product, self, other)
 
     def __floordiv__(self, other: Any) -> Any:
-        return _done(operator.floordiv, _divided, self, other)
+        return _computed(operator.floordiv, bounds.of_quotient, self, other)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return _done(operator.floordiv, _divided, other, self)
+        return _computed(operator.floordiv, bounds.of_quotient, other, self)
 
     def __mod__(self, other: Any) -> Any:
-        return _done(operator.mod, _rest, self, other)
+        return _computed(operator.mod, bounds.of_remainder, self, other)
 
     def __rmod__(self, other: Any) -> Any:
-        return _done(operator.mod, _rest, other, self)
+        return _computed(operator.mod, bounds.of_remainder, other, self)
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -181,9 +183,6 @@ class Whole:
         return self.values != _raw(other)
 
 
-Bounds = tuple[int, int]
-
-
 def exact(values: Any) -> Whole:
     """Integers (a ``Whole``, an array, or a list of Python ints of any size) as an array that cannot overflow."""
     if isinstance(values, Whole):
@@ -200,23 +199,26 @@ def exact(values: Any) -> Whole:
     return Whole(values.astype(object), low, high)
 
 
-def maximum(one: Any, other: Any) -> Whole:
-    one, other = _operand(one), _operand(other)
-    return _chosen(np.maximum, (one, other), max(one.low, other.low), max(one.high, other.high))
+def maximum(left: Any, right: Any) -> Whole:
+    """The larger of two, element by element."""
+    left, right = _operand(left), _operand(right)
+    return _selected(np.maximum, (left, right), max(left.low, right.low), max(left.high, right.high))
 
 
-def minimum(one: Any, other: Any) -> Whole:
-    one, other = _operand(one), _operand(other)
-    return _chosen(np.minimum, (one, other), min(one.low, other.low), min(one.high, other.high))
+def minimum(left: Any, right: Any) -> Whole:
+    """The smaller of two, element by element."""
+    left, right = _operand(left), _operand(right)
+    return _selected(np.minimum, (left, right), min(left.low, right.low), min(left.high, right.high))
 
 
 def where(condition: Any, chosen: Any, other: Any) -> Whole:
-    one, two = _operand(chosen), _operand(other)
+    """``chosen`` where the condition holds, ``other`` elsewhere."""
+    chosen, other = _operand(chosen), _operand(other)
 
-    def choose(*values: Any) -> np.ndarray:
-        return np.where(condition, *values)
+    def select(*arrays: Any) -> np.ndarray:
+        return np.where(condition, *arrays)
 
-    return _chosen(choose, (one, two), min(one.low, two.low), max(one.high, two.high))
+    return _selected(select, (chosen, other), min(chosen.low, other.low), max(chosen.high, other.high))
 
 
 def concatenate(parts: Iterable[Any]) -> Whole:
@@ -224,9 +226,9 @@ def concatenate(parts: Iterable[Any]) -> Whole:
     return exact(np.concatenate([exact(part).values for part in parts]))
 
 
-def gcd(one: Whole, other: Whole) -> Whole:
-    """The greatest common divisor of positive numbers."""
-    return _chosen(np.gcd, (one, other), 1, min(one.high, other.high))
+def gcd(left: Whole, right: Whole) -> Whole:
+    """The greatest common divisor of positive numbers, element by element."""
+    return _selected(np.gcd, (left, right), 1, min(left.high, right.high))
 
 
 def _operand(value: Any) -> Whole:
@@ -246,33 +248,33 @@ def _raw(value: Any) -> Any:
     return value.values if isinstance(value, Whole) else value
 
 
-def _done(operation: Callable[[Any, Any], Any], bounds: Callable[[Whole, Whole], Bounds], one: Any, other: Any) -> Any:
-    """The result of an operation: at once where the bounds of the operands tell that 64 bits will do."""
-    if _is_real(one) or _is_real(other):
-        return operation(*(np.asarray(each, float) for each in (one, other)))
-    one, other = _operand(one), _operand(other)
-    if one._is_word and other._is_word:
-        if bounds is _divided or bounds is _rest:
-            _refuse_zero(other)
-        low, high = bounds(one, other)
+def _computed(operation: Callable[[Any, Any], Any], derive: bounds.Rule, left: Any, right: Any) -> Any:
+    """The result of an elementwise operation, in 64 bits where the bounds that ``derive`` gives fit them."""
+    if _is_real(left) or _is_real(right):
+        return operation(np.asarray(left, float), np.asarray(right, float))
+    left, right = _operand(left), _operand(right)
+    if left._is_word and right._is_word:
+        if operation in (operator.floordiv, operator.mod):
+            _refuse_zero(right)
+        low, high = derive(left, right)
         if low >= _LEAST and high <= _MOST:
-            return Whole(operation(one.values, other.values), low, high)
-        one.tighten()
-        other.tighten()
-        low, high = bounds(one, other)
+            return Whole(operation(left.values, right.values), low, high)
+        left.tighten()
+        right.tighten()
+        low, high = derive(left, right)
         if low >= _LEAST and high <= _MOST:
-            return Whole(operation(one.values, other.values), low, high)
-        if operation is operator.mul and _small_product(one.values, other.values):
-            return exact(np.asarray(one.values * other.values))
-    return exact(np.asarray(operation(one.values.astype(object), other.values.astype(object)), object))
+            return Whole(operation(left.values, right.values), low, high)
+        if operation is operator.mul and _small_product(left.values, right.values):
+            return exact(np.asarray(left.values * right.values))
+    return exact(np.asarray(operation(left.values.astype(object), right.values.astype(object)), object))
 
 
-def _chosen(choose: Callable[..., Any], operands: Sequence[Whole], low: int, high: int) -> Whole:
+def _selected(select: Callable[..., Any], operands: Sequence[Whole], low: int, high: int) -> Whole:
     """Elements out of the operands, or numbers no larger; int64 again where all of them fit."""
-    values = [each.values for each in operands]
-    if all(each.dtype != object for each in values):
-        return Whole(np.asarray(choose(*values)), low, high)
-    return exact(np.asarray(choose(*(each.astype(object) for each in values)), object))
+    arrays = [operand.values for operand in operands]
+    if all(array.dtype != object for array in arrays):
+        return Whole(np.asarray(select(*arrays)), low, high)
+    return exact(np.asarray(select(*(array.astype(object) for array in arrays)), object))
 
 
 def _refuse_zero(divisor: Whole) -> None:
@@ -282,36 +284,6 @@ def _refuse_zero(divisor: Whole) -> None:
             raise ZeroDivisionError("integer division or modulo by zero")
 
 
-def _small_product(one: np.ndarray, other: np.ndarray) -> bool:
+def _small_product(left: np.ndarray, right: np.ndarray) -> bool:
     """Whether each product fits 64 bits, although that of the largest elements does not."""
-    return bool(np.max(np.abs(one.astype(float) * other), initial=0) < _SURE)
-
-
-def _added(one: Whole, other: Whole) -> Bounds:
-    return one.low + other.low, one.high + other.high
-
-
-def _subtracted(one: Whole, other: Whole) -> Bounds:
-    return one.low - other.high, one.high - other.low
-
-
-def _multiplied(one: Whole, other: Whole) -> Bounds:
-    if one.low >= 0 and other.low >= 0:
-        return one.low * other.low, one.high * other.high
-    ends = [a * b for a, b in itertools.product((one.low, one.high), (other.low, other.high))]
-    return min(ends), max(ends)
-
-
-def _divided(one: Whole, other: Whole) -> Bounds:
-    if other.low > 0:
-        return (
-            one.low // (other.high if one.low >= 0 else other.low),
-            one.high // (other.low if one.high >= 0 else other.high),
-        )
-    # A divisor on both sides of 0 is 1 or -1 at the least.
-    largest = max(abs(one.low), abs(one.high))
-    return -largest, largest
-
-
-def _rest(_: Whole, other: Whole) -> Bounds:
-    return min(other.low + 1, 0), max(other.high - 1, 0)
+    return bool(np.max(np.abs(left.astype(float) * right), initial=0) < _SAFE_PRODUCT)

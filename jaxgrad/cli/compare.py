@@ -12,12 +12,14 @@ import typer
 
 import jaxgrad_models
 from jaxgrad.base.errors import InputError
+from jaxgrad.cli import choices
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import (
+    BATCH,
+    CLASSES,
     COLS,
     DOUBLE_BUFFERED,
     FORWARD,
-    INPUT_SHAPE,
     JSON,
     MACHINE,
     MODEL,
@@ -25,7 +27,6 @@ from jaxgrad.cli.options import (
     OUTPUT,
     RATE,
     ROWS,
-    SIZE,
     WEIGHT_UPDATE,
     Choice,
     Shape,
@@ -48,10 +49,6 @@ _IMAGENET_FROM = 128  # pixels
 _SHAPES = {"digits": Shape(8, 8, 1), "mnist": Shape(28, 28, 1), "cifar10": Shape(32, 32, 3)}
 
 
-def models() -> Sequence[str]:
-    return (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
-
-
 def compare(
     context: typer.Context,
     model: Annotated[
@@ -61,7 +58,7 @@ def compare(
             "NAME",
             "As in train, or a paper's: resnet50, vgg16, densenet264, ...",
             MODEL,
-            rule=Choice(models),
+            rule=Choice(choices.models),
         ),
     ] = defaults.MODEL,
     data: Annotated[
@@ -75,12 +72,12 @@ def compare(
             default="digits; for a paper's, its own",
         ),
     ] = None,
-    input_shape: Annotated[Shape | None, INPUT_SHAPE] = None,
-    classes: Annotated[
-        int | None,
-        option("--classes", "N", "Outputs of the network.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"),
+    input_shape: Annotated[
+        Shape | None,
+        option("--input-shape", "HxWxC", "Instead of --data: the size of an image, as 32x32x3.", MODEL, rule=Shape.of),
     ] = None,
-    batch: Annotated[int, option("--batch", "N", "Images a step.", MODEL, rule=SIZE)] = defaults.BATCH_SIZE,
+    classes: Annotated[int | None, CLASSES] = None,
+    batch: Annotated[int, BATCH] = defaults.BATCH_SIZE,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,

@@ -1,4 +1,4 @@
-"""Tables of designs, for a file and for the screen."""
+"""What the commands share that read a design space: its file, and tables of designs, in files and on the screen."""
 
 from __future__ import annotations
 
@@ -6,16 +6,54 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, whole, write_text
+from jaxgrad.cli.options import RESULTS
+from jaxgrad.cli.stored import open_store
+from jaxgrad.designs import schema
+from jaxgrad.designs.schema import Sweep
 from jaxgrad.designs.sweep import Table
 from jaxgrad.reports.quantities import of_column
 from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies.store import Store
 
 _RESULTS = ("cycles", "dram_bytes", "energy_pj", "area_um2", "edp_js")
 _DESIGNS = {"double_buffered": "double\nbuffered", "sram_kib": "SRAM\n[KiB]", "dram_gb_per_s": "DRAM\n[GB/s]"}
+
+
+class Opened(NamedTuple):
+    """A design space, and where its results go.
+
+    Args:
+        space: from its TOML file.
+        table_file: where the table of its designs goes.
+        write: writes a table there.
+        store: where results are kept.
+    """
+
+    space: Sweep
+    table_file: Path
+    write: Callable[[Path, Table], None]
+    store: Store
+
+
+def opened(config: Path, out: Path | None, store: Path, suffix: str = "") -> Opened:
+    """Reads a design space's file, and checks that its results can be written before anything is computed.
+
+    Args:
+        config: the file.
+        out: what ``--out`` names; by default ``results/NAME`` and the suffix.
+        store: what ``--store`` names.
+        suffix: of the default table's name, before ``.csv``.
+
+    Raises:
+        InputError: the file is not valid, or a place can't be written to.
+    """
+    space = schema.load(config)
+    table_file = RESULTS / f"{config.stem}{suffix}.csv" if out is None else out
+    return Opened(space, table_file, writer(table_file), open_store(store))
 
 
 def as_csv(table: Table) -> str:

@@ -45,9 +45,14 @@ def flag(name: str) -> str:
 
 
 def typed(command: str, argument: object, **options: object) -> str:
-    """A command as the user would type it, with those of the options that have a value."""
-    given = [part for name, value in options.items() if value is not None for part in (flag(name), str(value))]
-    return shlex.join(["jaxgrad", command, str(argument), *given])
+    """A command as the user would type it, without the options that have no value and the switches that are off."""
+    words = ["jaxgrad", command, str(argument)]
+    for name, value in options.items():
+        if value is True:
+            words.append(flag(name))
+        elif value is not None and value is not False:
+            words += [flag(name), str(value)]
+    return shlex.join(words)
 
 
 def command(function: Callable[..., int]) -> Callable[..., int]:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.options import (
-    ARRAY,
     COLS,
     DOUBLE_BUFFERED,
     FIDELITY,
+    GEMM_BATCH,
+    IN_FEATURES,
     JSON,
     NATURAL,
     OBJECTIVE,
+    OUT_FEATURES,
     ROWS,
-    SIZE,
+    SCHEDULE,
     WEIGHT_UPDATE,
-    Choice,
     option,
-    schedules,
 )
 from jaxgrad.training import defaults
 
@@ -51,23 +51,14 @@ class _Check:
 
 
 def gemm(
-    batch: Annotated[int, option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)] = 32,
-    in_features: Annotated[int, option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)] = 64,
-    out_features: Annotated[int, option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)] = 48,
+    batch: Annotated[int, GEMM_BATCH] = 32,
+    in_features: Annotated[int, IN_FEATURES] = 64,
+    out_features: Annotated[int, OUT_FEATURES] = 48,
     seed: Annotated[int, option("--seed", "N", "Of the data.", "GEMM", rule=NATURAL)] = 0,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
-    schedule: Annotated[
-        str,
-        option(
-            "--schedule",
-            "NAME",
-            "interleaved, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
-            ARRAY,
-            rule=Choice(schedules),
-        ),
-    ] = defaults.SCHEDULE,
+    schedule: Annotated[str, SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
     objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,

@@ -19,10 +19,10 @@ from jaxgrad.base.errors import (
     seed,
     whole_number,
 )
+from jaxgrad.cli import choices
 from jaxgrad.cli.errors import BadInput
 
 RESULTS = Path("results")
-KEPT = RESULTS / "store"
 
 MODEL, ARRAY, LEARNING, RUN, OUTPUT = "Model and data", "Array", "Learning", "Run", "Output"
 
@@ -155,43 +155,15 @@ def config_file(text: str) -> Any:
     return typer.Argument(metavar="CONFIG", help=_plain(text), parser=_parser("CONFIG", file), show_default=False)
 
 
+def table_out(text: str, default: str) -> Any:
+    """``--out`` of a command that writes a table of designs."""
+    return option("--out", "FILE", text, OUTPUT, rule=file, default=default)
+
+
 def given(context: typer.Context) -> set[str]:
     """The parameters that the user typed; the others have their defaults."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
-
-
-# The rooms' own lists, which want JAX: imported when a value is checked or completed.
-
-
-def schedules() -> Sequence[str]:
-    from jaxgrad.array.schedules import SCHEDULES
-
-    return SCHEDULES
-
-
-def _forwards() -> Sequence[str]:
-    from jaxgrad.array.forwards import FORWARDS
-
-    return FORWARDS
-
-
-def _weight_updates() -> Sequence[str]:
-    from jaxgrad.array.schedules import WEIGHT_UPDATES
-
-    return WEIGHT_UPDATES
-
-
-def _objectives() -> Sequence[str]:
-    from jaxgrad.array.schedules import OBJECTIVES
-
-    return OBJECTIVES
-
-
-def _fidelities() -> Sequence[str]:
-    from jaxgrad.array.emulation import FIDELITIES
-
-    return FIDELITIES
 
 
 # Shared options, by the name of their parameter.
@@ -211,26 +183,44 @@ MACHINE = option(
     ARRAY,
     rule=file,
 )
+TRAINING_SCHEDULE = option(
+    "--schedule",
+    "NAME",
+    "Backward pass: interleaved, sequential, ws_only, os_only or auto.",
+    ARRAY,
+    rule=Choice(choices.training_schedules),
+)
+SCHEDULE = option(
+    "--schedule",
+    "NAME",
+    "interleaved, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
+    ARRAY,
+    rule=Choice(choices.schedules),
+)
 FIDELITY = option(
     "--fidelity",
     "NAME",
     "native (XLA's matmul, counts in closed form), tile (the array's order of sums) or "
     "register (every clock cycle; small sizes only).",
     ARRAY,
-    rule=Choice(_fidelities),
+    rule=Choice(choices.fidelities),
 )
-FORWARD = option("--forward", "NAME", "Forward dataflow: ws, os or is.", ARRAY, rule=Choice(_forwards))
+FORWARD = option("--forward", "NAME", "Forward dataflow: ws, os or is.", ARRAY, rule=Choice(choices.forwards))
 WEIGHT_UPDATE = option(
     "--weight-update",
     "NAME",
     "Count the update of the weights: none, separate, or in_array (interleaved with plain sgd alone).",
     ARRAY,
-    rule=Choice(_weight_updates),
+    rule=Choice(choices.weight_updates),
 )
-OBJECTIVE = option("--objective", "NAME", "What auto minimises: cycles or accesses.", ARRAY, rule=Choice(_objectives))
-INPUT_SHAPE = option(
-    "--input-shape", "HxWxC", "Instead of --data: the size of an image, as 32x32x3.", MODEL, rule=Shape.of
+OBJECTIVE = option(
+    "--objective", "NAME", "What auto minimises: cycles or accesses.", ARRAY, rule=Choice(choices.objectives)
 )
-STORE = option("--store", "DIR", "Where what is done is kept.", OUTPUT, rule=path)
-CHECK = option("--check", None, "Check CONFIG and say what it would run; run nothing.")
+BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
+CLASSES = option(
+    "--classes", "N", "Outputs of the network.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"
+)
+GEMM_BATCH = option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)
+IN_FEATURES = option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)
+OUT_FEATURES = option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)
 JSON = option("--json", None, "Print one JSON object and nothing else.", OUTPUT)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from jaxgrad.cli.errors import typed
-from jaxgrad.cli.interrupts import resumable
-from jaxgrad.cli.options import CHECK, KEPT, OUTPUT, RESULTS, STORE, config_file, option, path
+from jaxgrad.cli import stored
+from jaxgrad.cli.options import OUTPUT, RESULTS, config_file, option, path
+from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
 if TYPE_CHECKING:
     from jaxgrad.costs import Summary
@@ -29,23 +29,21 @@ def run(
     from jaxgrad.base.files import check_folder
     from jaxgrad.cli import cache, screen
     from jaxgrad.studies import compare, points, report, schema, tables
-    from jaxgrad.studies.store import Store
 
     cache.turn_on()
     experiment = schema.load(config)
-    wanted = points.expand(experiment, config)
+    expanded = points.expand(experiment, config)
     folder = check_folder("--out", RESULTS / config.stem if out is None else out)
-    kept = Store(check_folder("--store", store))
+    results = stored.open_store(store)
     terminal = screen.console()
     if check:
-        done = sum(kept.has("points", point.spec) for point in wanted)
+        done = sum(results.has("points", point.spec) for point in expanded)
         terminal.print(
-            f"{config}: {experiment.title}. {len(wanted)} points, {done} of them done before", soft_wrap=True
+            f"{config}: {experiment.title}. {len(expanded)} points, {done} of them done before", soft_wrap=True
         )
         return 0
-    again = typed("run", config, out=out, store=None if store == KEPT else store)
-    with resumable(f"what is done is kept; go on with: {again}"):
-        rows = compare.rows(experiment, _compute(wanted, kept))
+    with stored.resuming(stored.again("run", config, out, store)):
+        rows = compare.rows(experiment, _compute(expanded, results))
         comparisons = compare.published(experiment, rows)
         terminal.print(tables.screen(experiment, rows, comparisons))
         with terminal.status("drawing"):
@@ -56,20 +54,21 @@ def run(
 
 def _listed(folder: Path, files: Sequence[Path]) -> str:
     """The report first, then tables; of figures and Accelergy's tables how many."""
-    own = [file for file in files if file.parent == folder]
-    figures = sum(file.suffix == ".png" for file in own)
-    names = [file.name for file in reversed(own) if file.suffix not in (".png", ".svg")]
-    inner = len(files) - len(own)
-    return ", ".join(names) + f"; {figures} figures as PNG and SVG" + (f"; accelergy/: {inner} tables" if inner else "")
+    top = [file for file in files if file.parent == folder]
+    figures = sum(file.suffix == ".png" for file in top)
+    names = [file.name for file in reversed(top) if file.suffix not in (".png", ".svg")]
+    nested = len(files) - len(top)
+    accelergy = f"; accelergy/: {nested} tables" if nested else ""
+    return f"{', '.join(names)}; {figures} figures as PNG and SVG{accelergy}"
 
 
-def _compute(wanted: Sequence[Point], store: Store) -> list[tuple[Point, Summary]]:
+def _compute(points: Sequence[Point], store: Store) -> list[tuple[Point, Summary]]:
     """Every point's summary."""
     from jaxgrad.cli import progress, screen
     from jaxgrad.studies import runner
 
-    running = runner.run(wanted, store)
+    running = runner.run(points, store)
     followed = progress.follow(
-        wanted, screen.console(), total=len(wanted), label=lambda point: f"{point.network}, {point.variant}"
+        points, screen.console(), total=len(points), label=lambda point: f"{point.network}, {point.variant}"
     )
     return [(point, next(running)[1]) for point in followed]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from jaxgrad.cli.errors import typed
-from jaxgrad.cli.interrupts import resumable
-from jaxgrad.cli.options import CHECK, KEPT, OUTPUT, RESULTS, STORE, config_file, file, option
+from jaxgrad.cli import stored
+from jaxgrad.cli.options import config_file, option, table_out
+from jaxgrad.cli.stored import CHECK, KEPT, STORE
 from jaxgrad.cli.sweep import compute
 
 if TYPE_CHECKING:
@@ -25,14 +25,7 @@ def search(
     config: Annotated[Path, config_file("A TOML file, as in experiments/sweeps.")],
     out: Annotated[
         Path | None,
-        option(
-            "--out",
-            "FILE",
-            "The table of all designs looked at, .csv or .parquet.",
-            OUTPUT,
-            rule=file,
-            default="results/NAME_search.csv",
-        ),
+        table_out("The table of all designs looked at, .csv or .parquet.", "results/NAME_search.csv"),
     ] = None,
     store: Annotated[Path, STORE] = KEPT,
     exhaustive: Annotated[
@@ -41,30 +34,23 @@ def search(
     check: Annotated[bool, CHECK] = False,
 ) -> int:
     """Search a design space by gradients: descents on a relaxed cost, rounded and costed exactly."""
-    from jaxgrad.base.files import check_folder
     from jaxgrad.cli import cache, designs, screen
-    from jaxgrad.designs import schema
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
-    from jaxgrad.studies.store import Store
 
     cache.turn_on()
     terminal = screen.console()
-    space = schema.load(config)
-    table_file = RESULTS / f"{config.stem}_search.csv" if out is None else out
-    write = designs.writer(table_file)
-    kept = Store(check_folder("--store", store))
+    space, table_file, write, results = designs.opened(config, out, store, "_search")
     tasks = design_search.tasks(space)
     if check:
         terminal.print(f"{config}: {space.title}. {_planned(len(tasks), space)}", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
-        work = design_search.SearchWork(space, config, kept)
-        whole = design_sweep.SweepWork(space, config, kept) if exhaustive else None
-    again = typed("search", config, out=out, store=None if store == KEPT else store)
-    with resumable(f"what is done is kept; go on with: {again}{' --exhaustive' if exhaustive else ''}"):
+        work = design_search.SearchWork(space, config, results)
+        every_design = design_sweep.SweepWork(space, config, results) if exhaustive else None
+    with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive)):
         outcomes = _searched(work)
-        table = design_sweep.merged(compute(whole, whole.parts)) if whole else None
+        table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
     rows = [
         _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
         for task, outcome in zip(tasks, outcomes, strict=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli.errors import typed
-from jaxgrad.cli.interrupts import resumable
-from jaxgrad.cli.options import CHECK, KEPT, OUTPUT, RESULTS, STORE, config_file, file, option
+from jaxgrad.cli import stored
+from jaxgrad.cli.options import OUTPUT, config_file, option, table_out
+from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
 if TYPE_CHECKING:
     from rich.table import Table as Screen
@@ -45,14 +45,7 @@ def sweep(
     config: Annotated[Path, config_file("A TOML file, as in experiments/sweeps.")],
     out: Annotated[
         Path | None,
-        option(
-            "--out",
-            "FILE",
-            "The table of all points, .csv or .parquet; the front goes beside it.",
-            OUTPUT,
-            rule=file,
-            default="results/NAME.csv",
-        ),
+        table_out("The table of all points, .csv or .parquet; the front goes beside it.", "results/NAME.csv"),
     ] = None,
     store: Annotated[Path, STORE] = KEPT,
     shard: Annotated[
@@ -68,32 +61,26 @@ def sweep(
     check: Annotated[bool, CHECK] = False,
 ) -> int:
     """Cost a whole design space, exactly: every array, memory, schedule and precision, and the Pareto front."""
-    from jaxgrad.base.files import check_folder, write_text
+    from jaxgrad.base.files import write_text
     from jaxgrad.cli import cache, designs, screen
-    from jaxgrad.designs import schema
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_pictures, design_sweep
-    from jaxgrad.studies.store import Store
 
     cache.turn_on()
-    space = schema.load(config)
-    table_file = RESULTS / f"{config.stem}.csv" if out is None else out
-    write = designs.writer(table_file)
-    kept = Store(check_folder("--store", store))
+    space, table_file, write, results = designs.opened(config, out, store)
     terminal = screen.console()
     if check:
         count = len(design_sweep.chunks(space))
         terminal.print(f"{config}: {space.title}. {space.points:,} points in {count} chunks", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
-        work = design_sweep.SweepWork(space, config, kept)
+        work = design_sweep.SweepWork(space, config, results)
     numbers = range(len(work.parts)) if shard is None else range(shard.number - 1, len(work.parts), shard.of)
-    options = {"out": out, "store": None if store == KEPT else store}
-    with resumable(f"what is done is kept; go on with: {typed('sweep', config, **options, shard=shard)}"):
+    with stored.resuming(stored.again("sweep", config, out, store, shard=shard)):
         tables = compute(work, [work.parts[number] for number in numbers])
     if shard is not None:
         left = sum(not work.is_done(chunk) for chunk in work.parts)
-        merging = typed("sweep", config, **options)
+        merging = stored.again("sweep", config, out, store)
         rest = f"{left} of {len(work.parts)} are left" if left else f"none is left: {merging} merges them"
         terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
         return 0
@@ -104,14 +91,14 @@ def sweep(
         write(table_file, table)
         for network, batch, rows in design_sweep.fronts(table, space.pareto.objectives):
             name = f"{table_file.stem}_{network}_batch{batch}"
-            own_front = table_file.with_name(f"{name}_front.csv")
-            write_text(own_front, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
-            figure = own_front.with_suffix("")
-            files += [own_front, *design_pictures.front(figure, table, rows, network, batch, space.pareto.objectives)]
+            front_file = table_file.with_name(f"{name}_front.csv")
+            write_text(front_file, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
+            figure = front_file.with_suffix("")
+            files += [front_file, *design_pictures.front(figure, table, rows, network, batch, space.pareto.objectives)]
             terminal.print(_front(table, rows, network, batch, space.pareto.objectives))
             if len(rows) > _SHOWN:
                 terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")
-    terminal.print(f"\nIn {table_file.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
+    terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
 
 

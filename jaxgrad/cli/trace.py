@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from jaxgrad.base.errors import InputError, one_of
-from jaxgrad.cli.options import ARRAY, DOUBLE_BUFFERED, OUTPUT, SIZE, option, path, schedules
+from jaxgrad.cli import choices
+from jaxgrad.cli.options import (
+    ARRAY,
+    COLS,
+    DOUBLE_BUFFERED,
+    GEMM_BATCH,
+    IN_FEATURES,
+    OUT_FEATURES,
+    OUTPUT,
+    ROWS,
+    SIZE,
+    option,
+    path,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,18 +41,19 @@ class Names(tuple[str, ...]):
         """A rule: names with commas between."""
         if isinstance(value, cls):
             return value
-        return cls(dict.fromkeys(one_of(name, each.strip(), tuple(schedules())) for each in value.split(",")))
+        schedules = tuple(choices.schedules())
+        return cls(dict.fromkeys(one_of(name, schedule.strip(), schedules) for schedule in value.split(",")))
 
 
 _PAIR = Names(("interleaved", "sequential"))
 
 
 def trace(
-    batch: Annotated[int, option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)] = 4,
-    in_features: Annotated[int, option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)] = 6,
-    out_features: Annotated[int, option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)] = 6,
-    rows: Annotated[int, option("--rows", "N", "Height of the array, in PEs.", ARRAY, rule=SIZE)] = 3,
-    cols: Annotated[int, option("--cols", "N", "Width of the array, in PEs.", ARRAY, rule=SIZE)] = 3,
+    batch: Annotated[int, GEMM_BATCH] = 4,
+    in_features: Annotated[int, IN_FEATURES] = 6,
+    out_features: Annotated[int, OUT_FEATURES] = 6,
+    rows: Annotated[int, ROWS] = 3,
+    cols: Annotated[int, COLS] = 3,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = False,
     schedule: Annotated[
         Names,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import jaxgrad_models
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli.errors import flag
+from jaxgrad.cli import choices, overrides
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
     ARRAY,
@@ -29,6 +27,7 @@ from jaxgrad.cli.options import (
     RUN,
     SEED,
     SIZE,
+    TRAINING_SCHEDULE,
     WEIGHT_UPDATE,
     Choice,
     file,
@@ -40,76 +39,22 @@ from jaxgrad.training import defaults
 
 if TYPE_CHECKING:
     from jaxgrad.training import runs
-    from jaxgrad.training.config import Config, Override
+    from jaxgrad.training.config import Config
     from jaxgrad.training.job import Job
     from jaxgrad.training.step import State
 
-# The parameters that set a key of the configuration.
-_KEYS = {
-    "model": "model.name",
-    "data": "data.name",
-    "folder": "data.folder",
-    "batch_size": "data.batch_size",
-    "rows": "array.rows",
-    "cols": "array.cols",
-    "double_buffered": "array.double_buffered",
-    "schedule": "emulation.schedule",
-    "fidelity": "emulation.fidelity",
-    "forward": "emulation.forward",
-    "weight_update": "emulation.weight_update",
-    "objective": "emulation.objective",
-    "precision": "emulation.precision",
-    "optimizer": "optimizer.name",
-    "learning_rate": "optimizer.learning_rate",
-    "momentum": "optimizer.momentum",
-    "weight_decay": "optimizer.weight_decay",
-    "decay": "optimizer.decay",
-    "epochs": "train.epochs",
-    "seed": "train.seed",
-    "checkpoint_every": "train.checkpoint_every",
-}
-# Fields that only the data and the model can judge: what these call them, the key, the option.
+# Fields checked only against the data and the model: their name in that error, the key, the option.
 _JUDGED_LATER = (("data folder", "data.folder", "--folder"), ("batch_size", "data.batch_size", "--batch-size"))
-
-
-def _data() -> Sequence[str]:
-    from jaxgrad.training.data import NAMES
-
-    return NAMES
-
-
-def _schedules() -> Sequence[str]:
-    from jaxgrad.array.schedules import TRAINING_SCHEDULES
-
-    return TRAINING_SCHEDULES
-
-
-def _precisions() -> Sequence[str]:
-    from jaxgrad.training.config import PRECISIONS
-
-    return PRECISIONS
-
-
-def _optimizers() -> Sequence[str]:
-    from jaxgrad.training.optimizers import NAMES
-
-    return NAMES
-
-
-def _decays() -> Sequence[str]:
-    from jaxgrad.training.optimizers import DECAYS
-
-    return DECAYS
 
 
 def train(
     context: typer.Context,
     model: Annotated[
         str,
-        option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(lambda: tuple(jaxgrad_models.MODELS))),
+        option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(choices.trainable_models)),
     ] = defaults.MODEL,
     data: Annotated[
-        str, option("--data", "NAME", "digits, mnist or cifar10.", MODEL, rule=Choice(_data))
+        str, option("--data", "NAME", "digits, mnist or cifar10.", MODEL, rule=Choice(choices.data_sets))
     ] = defaults.DATA,
     folder: Annotated[
         Path | None, option("--folder", "DIR", "Where the files of mnist or cifar10 are.", MODEL, rule=path)
@@ -118,16 +63,7 @@ def train(
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
-    schedule: Annotated[
-        str,
-        option(
-            "--schedule",
-            "NAME",
-            "Backward pass: interleaved, sequential, ws_only, os_only or auto.",
-            ARRAY,
-            rule=Choice(_schedules),
-        ),
-    ] = defaults.SCHEDULE,
+    schedule: Annotated[str, TRAINING_SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
@@ -139,13 +75,17 @@ def train(
             "NAME",
             "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16.",
             ARRAY,
-            rule=Choice(_precisions),
+            rule=Choice(choices.precisions),
         ),
     ] = defaults.PRECISION,
     optimizer: Annotated[
         str,
         option(
-            "--optimizer", "NAME", "sgd, momentum, adam, adamw or rmsprop (optax).", LEARNING, rule=Choice(_optimizers)
+            "--optimizer",
+            "NAME",
+            "sgd, momentum, adam, adamw or rmsprop (optax).",
+            LEARNING,
+            rule=Choice(choices.optimizers),
         ),
     ] = defaults.OPTIMIZER,
     learning_rate: Annotated[
@@ -175,7 +115,9 @@ def train(
     ] = None,
     decay: Annotated[
         str,
-        option("--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(_decays)),
+        option(
+            "--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(choices.decays)
+        ),
     ] = defaults.DECAY,
     epochs: Annotated[
         int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
@@ -214,51 +156,26 @@ def train(
     from jaxgrad.training.job import prepare
 
     cache.turn_on()
-    overrides = [*map(_set, set_ or ()), *_overrides(context.params, given(context))]
+    changes = overrides.of_options(context.params, given(context), set_ or ())
     existing = None if resume is None else _existing(out, resume)
     if existing is None:
-        wanted = resolve(config, overrides)
-        place = _vacant(wanted) if out is None else runs.check_vacant(out)
+        settings = resolve(config, changes)
+        run_folder = _vacant(settings) if out is None else runs.check_vacant(out)
     else:
-        wanted, place = resolve(existing.folder / runs.CONFIG), existing.folder
-        _refuse_changes(wanted, config, overrides, existing)
+        settings, run_folder = resolve(existing.folder / runs.CONFIG), existing.folder
+        overrides.refuse_changes(settings, config, changes, existing)
     try:
         with screen.console().status("loading the data and tracing the model"):
-            job = prepare(wanted)
+            job = prepare(settings)
     except InputError as error:
-        sources = {override.key: override.source for override in overrides}
+        sources = {change.key: change.source for change in changes}
         names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
         raise error.renamed(names[error.field]) if error.field in names else error from None
-    run = existing or runs.create(place, wanted.to_toml())
+    run = existing or runs.create(run_folder, settings.to_toml())
     with resumable(f"go on with: jaxgrad train --resume {run.folder}"):
         state = _train(job, run)
     _report(job, run, state)
     return 0
-
-
-def _overrides(params: Mapping[str, Any], typed: Collection[str]) -> list[Override]:
-    """What the options that were typed set."""
-    from jaxgrad.training.config import Override
-
-    return [
-        Override(key, str(value) if isinstance(value, Path) else value, _flag(name, value))
-        for name, key in _KEYS.items()
-        if name in typed and (value := params[name]) is not None
-    ]
-
-
-def _flag(name: str, value: Any) -> str:
-    """The option as the user typed it."""
-    return "--single-buffered" if value is False else flag(name)
-
-
-def _set(text: str) -> Override:
-    from jaxgrad.training.config import Override
-
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError("--set", text, "give KEY=VALUE, such as array.rows=8")
-    return Override.of_text(key.strip(), value.strip(), f"--set {key.strip()}")
 
 
 def _vacant(config: Config) -> Path:
@@ -277,17 +194,6 @@ def _existing(out: Path | None, resume: str) -> runs.Run:
     if resume and out is not None and folder.resolve() != out.resolve():
         raise InputError("--out", out, f"a run goes on where it is, in {resume!r}: leave --out away")
     return runs.reopen(folder)
-
-
-def _refuse_changes(config: Config, file: Path | None, overrides: Sequence[Override], run: runs.Run) -> None:
-    """A run goes on as it began; options that say so again are welcome."""
-    from jaxgrad.training.config import differences, resolve
-
-    wanted = resolve(file, overrides, base=config if file is None else None)
-    for key, now, then in differences(wanted, config):
-        source = next((override.source for override in reversed(overrides) if override.key == key), key)
-        remedy = f"the run in {run.folder} began with {key} = {then!r}: leave it so, or start a new run with --out"
-        raise InputError(source, now, remedy)
 
 
 def _train(job: Job, run: runs.Run) -> State:
@@ -334,7 +240,7 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
         figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
-    files = sorted(each.name for each in run.folder.iterdir() if each.is_file())
+    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
     accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
     out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)

@@ -14,8 +14,8 @@ from jaxgrad.programs.flow import Carry, Joins, Operation, Read, edges
 from jaxgrad.programs.gemms import LayerGemm
 from jaxgrad.programs.graph import Graph, Node
 from jaxgrad.programs.names import told_apart
-from jaxgrad.programs.numbering import Site, Trace, Value
 from jaxgrad.programs.operations import CUTS, MADE, RANDOM, VIEWS, elements
+from jaxgrad.programs.trace import Site, Trace, Value
 
 _CUTS = ("slice", "split")
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from jax.extend.core import JaxprEqn
 
-from jaxgrad.programs.numbering import Shown, Site, Trace
+from jaxgrad.programs.trace import Shown, Site, Trace
 
 _Axes = list[tuple[int, ...]]  # for each axis, those of another array that it holds
 

@@ -23,8 +23,8 @@ from jax.extend import source_info_util
 from jax.extend.core import JaxprEqn
 
 from jaxgrad.programs.evidence import Evidence
-from jaxgrad.programs.numbering import Site, Trace
 from jaxgrad.programs.operations import elements
+from jaxgrad.programs.trace import Site, Trace
 from jaxgrad.programs.uses import needed
 
 KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jaxgrad.programs.numbering import Site
+from jaxgrad.programs.trace import Site
 
 
 def needed(sites: Iterable[Site], results: Iterable[int], brings: Mapping[int, Iterable[int]]) -> set[int]:

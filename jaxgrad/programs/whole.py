@@ -10,9 +10,10 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.programs.edges import Call, graph
 from jaxgrad.programs.gemms import LayerGemm
 from jaxgrad.programs.graph import Graph
-from jaxgrad.programs.numbering import Site, walk
+from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import Product, products
 from jaxgrad.programs.shapes import gemm_of
+from jaxgrad.programs.trace import Site
 
 
 def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from jaxgrad.costs import Summary, accesses
 from jaxgrad.studies.points import Group, Point
-from jaxgrad.studies.schema import Experiment, PublishedSection
+from jaxgrad.studies.schema import Experiment
+from jaxgrad.studies.sections import PublishedSection
 
 UNITS: Mapping[str, str] = {
     "cycles": "clock cycles",

@@ -14,7 +14,8 @@ from jaxgrad.base.schema import validated
 from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import MachineSection, build
-from jaxgrad.studies.schema import Experiment, VariantSection, WorkloadSection
+from jaxgrad.studies.schema import Experiment
+from jaxgrad.studies.sections import VariantSection, WorkloadSection
 from jaxgrad.studies.trees import merged
 
 Group = tuple[str, tuple[tuple[str, str], ...]]

@@ -11,8 +11,8 @@ import typer
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.errors import BadInput, command
+from jaxgrad.cli.functions import Named
 from jaxgrad.cli.options import DECAY, FRACTION, NATURAL, RATE, SEED, SIZE, Choice, Shape, file, given, option, path
-from jaxgrad.cli.profile import Named
 from jaxgrad.cli.sweep import Shard
 from jaxgrad.cli.trace import Names
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import pytest
 from jax import Array, lax
 
-from jaxgrad.programs.numbering import Value, walk
+from jaxgrad.programs.numbering import walk
+from jaxgrad.programs.trace import Value
 
 X = jnp.ones((3, 4))
 SQUARE = jnp.ones((4, 4))

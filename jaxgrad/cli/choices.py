@@ -1,0 +1,92 @@
+"""The names that options take, each list from the room that defines it.
+
+Those rooms import JAX, which help must not wait for: a list is imported when a value is checked or completed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jaxgrad_models
+
+
+def trainable_models() -> Sequence[str]:
+    return tuple(jaxgrad_models.MODELS)
+
+
+def models() -> Sequence[str]:
+    """Those that ``jaxgrad train`` trains, and the papers' networks."""
+    return (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
+
+
+def data_sets() -> Sequence[str]:
+    from jaxgrad.training.data import NAMES
+
+    return NAMES
+
+
+def schedules() -> Sequence[str]:
+    from jaxgrad.array.schedules import SCHEDULES
+
+    return SCHEDULES
+
+
+def training_schedules() -> Sequence[str]:
+    """The schedules that give both gradients."""
+    from jaxgrad.array.schedules import TRAINING_SCHEDULES
+
+    return TRAINING_SCHEDULES
+
+
+def forwards() -> Sequence[str]:
+    from jaxgrad.array.forwards import FORWARDS
+
+    return FORWARDS
+
+
+def weight_updates() -> Sequence[str]:
+    from jaxgrad.array.schedules import WEIGHT_UPDATES
+
+    return WEIGHT_UPDATES
+
+
+def objectives() -> Sequence[str]:
+    from jaxgrad.array.schedules import OBJECTIVES
+
+    return OBJECTIVES
+
+
+def fidelities() -> Sequence[str]:
+    from jaxgrad.array.emulation import FIDELITIES
+
+    return FIDELITIES
+
+
+def precisions() -> Sequence[str]:
+    from jaxgrad.training.config import PRECISIONS
+
+    return PRECISIONS
+
+
+def optimizers() -> Sequence[str]:
+    from jaxgrad.training.optimizers import NAMES
+
+    return NAMES
+
+
+def decays() -> Sequence[str]:
+    from jaxgrad.training.optimizers import DECAYS
+
+    return DECAYS
+
+
+def topology_kinds() -> Sequence[str]:
+    from jaxgrad.interop.scalesim.topology import KINDS
+
+    return KINDS
+
+
+def gemm_phases() -> Sequence[str]:
+    from jaxgrad.interop.scalesim.training import PHASES
+
+    return PHASES

@@ -1,0 +1,132 @@
+"""A function of the user's and what it is traced with, from the texts of a command line."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli.options import SIZE
+
+_MOST_DIGITS = 18  # of a size, which JAX keeps in 64 bits
+_ARRAY = re.compile(r"(\w+)\[([\d\s,]*)\]")
+_CONSTANTS = {"true": True, "false": False, "none": None}
+_TYPES = {
+    **{f"f{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    **{f"i{bits}": f"int{bits}" for bits in (4, 8, 16, 32, 64)},
+    **{f"u{bits}": f"uint{bits}" for bits in (4, 8, 16, 32, 64)},
+    "bf16": "bfloat16",
+    "bool": "bool",
+}
+
+
+class Named(NamedTuple):
+    """A size or a count of trips, and the axis or loop it is for; without a name, for all."""
+
+    name: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.number}" if self.name else str(self.number)
+
+    @classmethod
+    def loop(cls, option: str, text: Any) -> Named:
+        """A rule: ``9`` or ``NAME=9``."""
+        name, _, number = text.rpartition("=")
+        return cls(name, SIZE(option, number))
+
+    @classmethod
+    def axis(cls, option: str, text: Any) -> Named:
+        """A rule: ``NAME=9``."""
+        name, equals, number = text.rpartition("=")
+        if not equals:
+            raise InputError(option, text, "give NAME=N, such as batch=32")
+        return cls(name, SIZE(option, number))
+
+
+def argument(option: str, text: Any) -> Any:
+    """A rule: an array's type and shape, such as ``f32[32,784]``, a number, true, false or none."""
+    import jax
+    import jax.numpy as jnp
+
+    array = _ARRAY.fullmatch(text.strip())
+    if array is None:
+        return _scalar(option, text)
+    try:
+        dtype = jnp.dtype(getattr(jnp, _TYPES.get(array[1], array[1])))
+    except (AttributeError, TypeError):
+        raise InputError(option, text, f"its type is none of {', '.join(_TYPES)}") from None
+    sizes = array[2].replace(" ", "").split(",")
+    if any(len(size) > _MOST_DIGITS for size in sizes):
+        raise InputError(option, text, f"give sizes of at most {_MOST_DIGITS} digits")
+    return jax.ShapeDtypeStruct(tuple(int(size) for size in sizes if size), dtype)
+
+
+def _scalar(option: str, text: str) -> Any:
+    word = text.strip().lower()
+    if word in _CONSTANTS:
+        return _CONSTANTS[word]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            pass
+    raise InputError(option, text, "give a type and a shape, such as f32[32,784], or a number")
+
+
+def load(target: str) -> tuple[Callable[..., Any], ModuleType]:
+    """The function that ``MODULE:FUNCTION`` names, and its module.
+
+    Raises:
+        InputError: the module can't be imported, or has no such function.
+    """
+    source, colon, name = target.rpartition(":")
+    if not colon or not source or not name:
+        raise InputError("function", target, "give MODULE:FUNCTION, such as train:step or train.py:step")
+    module = _module(source)
+    value: Any = module
+    for attribute in name.split("."):
+        if not hasattr(value, attribute):
+            raise InputError("function", target, f"{source} has no {name}")
+        value = getattr(value, attribute)
+    if not callable(value):
+        problem = f"got {target!r}, which is a {type(value).__name__}"
+        raise InputError("function", target, "give something to call", problem=problem)
+    return value, module
+
+
+def _module(source: str) -> ModuleType:
+    """A module by its dotted name, as Python started here would find it, or by its file."""
+    try:
+        if not source.endswith(".py"):
+            if "" not in sys.path:
+                sys.path.insert(0, "")
+            return importlib.import_module(source)
+        path = Path(source)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise InputError("function", source, "there is no such file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        sys.path.insert(0, str(path.parent))
+        spec.loader.exec_module(module)
+        return module
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the user's module does when imported
+        problem = f"got {source!r}, which can't be imported ({type(error).__name__}: {error})"
+        raise InputError("function", source, "give one that can", problem=problem) from error
+
+
+def example_arguments(module: ModuleType) -> Sequence[Any]:
+    """The module's ``example_args``, a tuple or a function that returns one; none if it has none."""
+    examples: Any = getattr(module, "example_args", ())
+    if callable(examples):
+        examples = examples()
+    return tuple(examples)

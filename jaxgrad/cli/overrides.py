@@ -1,0 +1,95 @@
+"""What the options of ``jaxgrad train`` change in its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli.errors import flag
+
+if TYPE_CHECKING:
+    from jaxgrad.training.config import Config, Override
+    from jaxgrad.training.runs import Run
+
+# parameter of the command -> the key of the configuration that it sets
+_KEYS = {
+    "model": "model.name",
+    "data": "data.name",
+    "folder": "data.folder",
+    "batch_size": "data.batch_size",
+    "rows": "array.rows",
+    "cols": "array.cols",
+    "double_buffered": "array.double_buffered",
+    "schedule": "emulation.schedule",
+    "fidelity": "emulation.fidelity",
+    "forward": "emulation.forward",
+    "weight_update": "emulation.weight_update",
+    "objective": "emulation.objective",
+    "precision": "emulation.precision",
+    "optimizer": "optimizer.name",
+    "learning_rate": "optimizer.learning_rate",
+    "momentum": "optimizer.momentum",
+    "weight_decay": "optimizer.weight_decay",
+    "decay": "optimizer.decay",
+    "epochs": "train.epochs",
+    "seed": "train.seed",
+    "checkpoint_every": "train.checkpoint_every",
+}
+
+
+def of_options(params: Mapping[str, Any], typed: Collection[str], settings: Sequence[str]) -> list[Override]:
+    """What a command line sets: every ``--set KEY=VALUE``, then the other options, which so have the last word.
+
+    Args:
+        params: the command's parameters and their values.
+        typed: those that the user typed; the others leave the configuration's defaults alone.
+        settings: the texts of ``--set``.
+
+    Raises:
+        InputError: a text is not ``KEY=VALUE``.
+    """
+    from jaxgrad.training.config import Override
+
+    options = [
+        Override(key, str(value) if isinstance(value, Path) else value, _flag(name, value))
+        for name, key in _KEYS.items()
+        if name in typed and (value := params[name]) is not None
+    ]
+    return [*map(_setting, settings), *options]
+
+
+def _flag(name: str, value: Any) -> str:
+    """The option as the user typed it."""
+    return "--single-buffered" if value is False else flag(name)
+
+
+def _setting(text: str) -> Override:
+    from jaxgrad.training.config import Override
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError("--set", text, "give KEY=VALUE, such as array.rows=8")
+    return Override.of_text(key.strip(), value.strip(), f"--set {key.strip()}")
+
+
+def refuse_changes(config: Config, file: Path | None, overrides: Sequence[Override], run: Run) -> None:
+    """Refuses to continue a run otherwise than it began; options that repeat its configuration are taken.
+
+    Args:
+        config: the run's.
+        file: what ``--config`` names.
+        overrides: from the command line.
+        run: the run to continue.
+
+    Raises:
+        InputError: ``file`` or ``overrides`` set a key otherwise.
+    """
+    from jaxgrad.training.config import differences, resolve
+
+    requested = resolve(file, overrides, base=config if file is None else None)
+    for key, now, then in differences(requested, config):
+        source = next((override.source for override in reversed(overrides) if override.key == key), key)
+        remedy = f"the run in {run.folder} began with {key} = {then!r}: leave it so, or start a new run with --out"
+        raise InputError(source, now, remedy)

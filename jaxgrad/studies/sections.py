@@ -1,0 +1,176 @@
+"""The tables of an experiment's file: what is trained, variants, swept values and published figures, each checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+import jaxgrad_models
+from jaxgrad.array.forwards import FORWARDS
+from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
+from jaxgrad.base.errors import InputError, either
+from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise
+from jaxgrad.costs import TRAINING_SCHEDULES
+from jaxgrad.costs.hierarchy import can_run
+from jaxgrad.costs.orders import ORDERS
+from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
+
+NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
+# quantity -> the keys of [machine] of which it needs one
+QUANTITIES: dict[str, tuple[str, ...]] = {
+    "cycles": (), "accesses": (), "dram_bytes": ("memory",), "energy": ("technology", "energy_table"),
+    "area": ("technology",),
+}  # fmt: skip
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), otherwise("give a name, on one line")]
+
+
+class WorkloadSection(Section):
+    """What is trained.
+
+    Args:
+        networks: names of ``models``, at the shapes of their papers.
+        layers: single dense layers, [in features, out features] each.
+        batch: images (or rows) a step.
+        vector: whether work beside the array counts too; it needs ``machine.vector_lanes``.
+        images: images of an epoch, to tell what an epoch and a run take.
+        epochs: epochs of a run.
+    """
+
+    networks: list[Annotated[str, among(NETWORKS)]] = Field(default_factory=list)
+    layers: list[Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in, out] sizes")]] = Field(
+        default_factory=list
+    )
+    batch: Size = 1
+    vector: Switch = False
+    images: Size | None = None
+    epochs: Size | None = None
+
+
+class TrainedSection(Section):
+    """A network that is really trained, to measure how many of its MACs have no operand of zero."""
+
+    model: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = "lenet"
+    epochs: Size = 10
+    seed: Seed = 0
+
+
+class VariantSection(Section):
+    """One way of doing it.
+
+    Args:
+        name: what reports call it.
+        schedule: of the gradients.
+        order: of their blocks, where there is a memory.
+        iso_area_with: the name of a variant; this one's array is as large as that one's area allows.
+        machine: keys of ``machine`` that differ, such as ``{zero_gating = true}``.
+    """
+
+    name: Name
+    schedule: Annotated[str, among(TRAINING_SCHEDULES)]
+    order: Annotated[str, among(ORDERS)] = "separate"
+    forward: Annotated[str, among(FORWARDS)] = "ws"
+    weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
+    objective: Annotated[str, among(OBJECTIVES)] = "cycles"
+    plan_for: Annotated[str, among(PLAN_OBJECTIVES)] = "cycles"
+    iso_area_with: str | None = None
+    machine: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_run(self) -> VariantSection:
+        # Schedules that compute both gradients at once take the best of their own where nothing is said.
+        if self.order != "separate" and not can_run(self.schedule, self.order):
+            possible = ", ".join(order for order in ORDERS if can_run(self.schedule, order))
+            raise InputError(
+                "order",
+                self.order,
+                f"choose one of {possible}",
+                problem=f"got {self.order!r} with schedule {self.schedule!r}",
+            )
+        if self.weight_update == "in_array" and self.schedule not in IN_ARRAY:
+            raise InputError(
+                "weight_update",
+                "in_array",
+                f"choose separate, or {either(IN_ARRAY)}",
+                problem=f"got 'in_array' with schedule {self.schedule!r}",
+            )
+        return self
+
+
+class SweepSection(Section):
+    """Values that a key takes in turn; several keys take theirs together.
+
+    Args:
+        keys: such as ``["machine.rows", "machine.cols"]``.
+        values: what all of them take; a list in it has one value for each key.
+        name: of the axis, with its unit.
+        labels: what to call the values; themselves by default.
+    """
+
+    keys: Annotated[list[str], Field(min_length=1)]
+    values: Annotated[list[Any], Field(min_length=1)]
+    name: Name
+    labels: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _match(self) -> SweepSection:
+        for value in self.values:
+            if isinstance(value, list) and len(value) != len(self.keys):
+                raise InputError("values", value, f"give one value for each of {', '.join(self.keys)}")
+        if self.labels is not None and len(self.labels) != len(self.values):
+            raise InputError("labels", len(self.labels), f"give {len(self.values)}, one for each value")
+        return self
+
+    def settings(self) -> list[tuple[str, dict[str, Any]]]:
+        """For each value its label and what it sets."""
+        labels = self.labels or [_label(value) for value in self.values]
+        return [
+            (label, dict(zip(self.keys, value if isinstance(value, list) else [value] * len(self.keys), strict=True)))
+            for label, value in zip(labels, self.values, strict=True)
+        ]
+
+
+class PublishedSection(Section):
+    """A published figure.
+
+    Args:
+        network: whose it is; of each one, where nothing is said.
+        mean: it is the mean of several networks; ours is then that of the workload's networks.
+        at: label of a swept value by the name of its axis.
+        variant: what was measured, over the baseline (or over ``over``).
+        quantity: of what.
+        ratio: the figure, the baseline's being 1; or ``at_most``, ``at_least``: the published range's ends.
+        source: paper and place.
+        assumption: what differs between the paper and this configuration and could account for a deviation.
+    """
+
+    network: str | None = None
+    mean: Switch = False
+    at: dict[str, str] = Field(default_factory=dict)
+    variant: str
+    over: str | None = None
+    quantity: Annotated[str, among(tuple(QUANTITIES))]
+    ratio: Rate | None = None
+    at_most: Rate | None = None
+    at_least: Rate | None = None
+    source: str
+    assumption: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> PublishedSection:
+        if self.ratio is None and self.at_most is None and self.at_least is None:
+            raise InputError("ratio", None, "give ratio, or at_most, at_least or both", problem="got none")
+        if self.ratio is not None and not (self.at_most is None and self.at_least is None):
+            problem = f"got {self.ratio} and a range"
+            raise InputError("ratio", self.ratio, "give ratio, or at_most, at_least or both", problem=problem)
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            problem = f"got {self.at_least}, above at_most"
+            raise InputError("at_least", self.at_least, f"give at most {self.at_most}", problem=problem)
+        if self.mean and self.network is not None:
+            problem = f"got true with network {self.network!r}"
+            raise InputError("mean", True, "leave one of the two out", problem=problem)
+        return self
+
+
+def _label(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
