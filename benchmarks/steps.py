@@ -44,22 +44,22 @@ def training(rounds: int) -> list[Figure]:
 
 
 def transformation(rounds: int) -> Figure:
-    """A training step of ResNet-20 written in plain JAX, and the same function through ``jaxgrad.emulated``."""
+    """A training step of ResNet-20 written in plain JAX, and the same function through ``jaxgrad.emulate_function``."""
     import jax
 
-    from jaxgrad import Accelerator, Emulation, emulated
+    from jaxgrad import Accelerator, Emulation, emulate_function
 
     step, arguments = _plain_step()
-    plain, on_array = jax.jit(step), jax.jit(emulated(step, Emulation(Accelerator(128, 128))))
+    plain, on_array = jax.jit(step), jax.jit(emulate_function(step, Emulation(Accelerator(128, 128))))
     ratios = []
     for run in (plain, on_array):
         jax.block_until_ready(run(*arguments))
-    for _ in track(range(rounds), description="emulated(step)", console=Console(stderr=True)):
+    for _ in track(range(rounds), description="emulate_function(step)", console=Console(stderr=True)):
         one, other = (seconds(lambda run=run: jax.block_until_ready(run(*arguments))) for run in (plain, on_array))
         ratios.append(other / one)
     ratio = statistics.median(ratios)
     bound = "counting non-zeros: one reading of x and dy a layer"
-    return Figure("emulated(ResNet-20 step), native 128x128", ratio, "x plain", "<= 1.1", ratio <= 1.1, bound)
+    return Figure("emulate_function(ResNet-20 step), native 128x128", ratio, "x plain", "<= 1.1", ratio <= 1.1, bound)
 
 
 def _step(emulation: Any) -> Callable[[], None]:

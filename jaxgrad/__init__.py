@@ -6,6 +6,7 @@ The public names load on first use, so that ``jaxgrad --help`` need not import J
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from jaxgrad.array.emulation import emulate as emulate
     from jaxgrad.array.emulation import forward as forward
     from jaxgrad.array.gemm import Gemm as Gemm
+    from jaxgrad.autodiff import LayerCounters as LayerCounters
+    from jaxgrad.costs import StepCost as StepCost
     from jaxgrad.costs.profiling import Profile as Profile
     from jaxgrad.costs.profiling import profile as profile
     from jaxgrad.hardware import Accelerator as Accelerator
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from jaxgrad.hardware import Precision as Precision
     from jaxgrad.hardware import VectorUnit as VectorUnit
     from jaxgrad.hardware import load_technology as load_technology
-    from jaxgrad.transform import emulated as emulated
+    from jaxgrad.programs import LayerGemm as LayerGemm
+    from jaxgrad.transform import Rule as Rule
+    from jaxgrad.transform import Rules as Rules
+    from jaxgrad.transform import Tally as Tally
+    from jaxgrad.transform import emulate_function as emulate_function
 
 __version__ = "0.1.0"
 
@@ -34,16 +41,22 @@ __all__ = [
     "Counters",
     "Emulation",
     "Gemm",
+    "LayerCounters",
+    "LayerGemm",
     "Machine",
     "Memory",
     "Precision",
     "Profile",
+    "Rule",
+    "Rules",
+    "StepCost",
+    "Tally",
     "VectorUnit",
     "backward",
     "count",
     "count_forward",
     "emulate",
-    "emulated",
+    "emulate_function",
     "forward",
     "load_technology",
     "profile",
@@ -53,23 +66,33 @@ _HOMES = {
     "Counters": "jaxgrad.array.counters",
     "Emulation": "jaxgrad.array.emulation",
     "Gemm": "jaxgrad.array.gemm",
+    "LayerCounters": "jaxgrad.autodiff",
+    "LayerGemm": "jaxgrad.programs",
     "Machine": "jaxgrad.hardware",
     "Memory": "jaxgrad.hardware",
     "Precision": "jaxgrad.hardware",
     "Profile": "jaxgrad.costs.profiling",
+    "Rule": "jaxgrad.transform",
+    "Rules": "jaxgrad.transform",
+    "StepCost": "jaxgrad.costs",
+    "Tally": "jaxgrad.transform",
     "VectorUnit": "jaxgrad.hardware",
     "backward": "jaxgrad.array.emulation",
     "count": "jaxgrad.array.emulation",
     "count_forward": "jaxgrad.array.emulation",
     "emulate": "jaxgrad.array.emulation",
-    "emulated": "jaxgrad.transform",
+    "emulate_function": "jaxgrad.transform",
     "forward": "jaxgrad.array.emulation",
     "load_technology": "jaxgrad.hardware",
     "profile": "jaxgrad.costs.profiling",
 }
+_RENAMED = {"emulated": "emulate_function"}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        warnings.warn(f"jaxgrad.{name} is now jaxgrad.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'jaxgrad' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

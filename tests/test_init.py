@@ -30,3 +30,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     name = "acelerator"
     with pytest.raises(AttributeError, match="no attribute 'acelerator'"):
         getattr(jaxgrad, name)
+
+
+def test_an_old_name_still_works_and_says_the_new_one() -> None:
+    with pytest.warns(DeprecationWarning, match=r"jaxgrad\.emulated is now jaxgrad\.emulate_function"):
+        old = jaxgrad.emulated
+    assert old is jaxgrad.emulate_function
+    assert "emulated" not in jaxgrad.__all__

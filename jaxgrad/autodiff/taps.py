@@ -17,7 +17,14 @@ from jaxgrad.array.counters import LIMBS, NAMES, Counters
 
 
 class LayerCounters(NamedTuple):
-    """What a layer's uses took: its forward products, and its gradients."""
+    """What a layer's uses took: its forward products, and its gradients.
+
+    >>> from jaxgrad import Accelerator, Gemm, count, count_forward
+    >>> gemm, array = Gemm(batch=8, in_features=9, out_features=10), Accelerator(4, 4)
+    >>> layer = LayerCounters(count_forward(gemm, array), count(gemm, array))
+    >>> (layer + layer).total.as_dict()["macs"]
+    4320
+    """
 
     forward: Counters
     backward: Counters

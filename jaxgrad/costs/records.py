@@ -87,6 +87,14 @@ class VectorCost:
 class StepCost:
     """A model's counts, layer by layer, over ``steps`` training steps.
 
+    >>> from jaxgrad import Accelerator, Emulation, Gemm, LayerGemm
+    >>> from jaxgrad.array.counts import MACS
+    >>> from jaxgrad.costs import step_cost
+    >>> layer = LayerGemm("dense", Gemm(batch=8, in_features=9, out_features=10), times=1, needs_dx=True)
+    >>> cost = step_cost([layer], Emulation(Accelerator(4, 4)), ["interleaved"])
+    >>> cost.total_forward()[MACS], cost.step("interleaved")[MACS]
+    (720, 2160)
+
     Args:
         layers: in the order in which the model calls them.
         schedules: those compared; every layer has each.

@@ -13,6 +13,9 @@ class LayerGemm:
 
     A layer has several of these where it is called on different shapes, or on the network's input too.
 
+    >>> LayerGemm("conv1", Gemm(18, 12, 2), times=1, needs_dx=False, x_words=72).input_words
+    72
+
     Args:
         path: the layer's place in the model.
         gemm: the shape; for a grouped convolution, of one group.

@@ -1,4 +1,4 @@
-"""The transformation itself: ``emulated(fn, emulation)``."""
+"""The transformation itself: ``emulate_function(fn, emulation)``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jaxgrad.transform.tally import Tally
 
 
 class Emulated:
-    """A function whose GEMMs run on the array; see ``emulated``."""
+    """A function whose GEMMs run on the array; see ``emulate_function``."""
 
     def __init__(self, function: Callable[..., Any], rules: Rules) -> None:
         functools.update_wrapper(self, function)
@@ -79,17 +79,17 @@ class Emulated:
         return traced.returned(outs), Tally(sites, tuple(planned.notes))
 
 
-def emulated(function: Callable[..., Any], emulation: Emulation | Sequence[Rule]) -> Emulated:
+def emulate_function(function: Callable[..., Any], emulation: Emulation | Sequence[Rule]) -> Emulated:
     """``function`` with its GEMMs on the array: ``(*args, **kwargs) -> (what it returns, Tally)``.
 
     Every ``dot_general`` and convolution of floats runs at the emulation's fidelity, wherever it stands: in ``jit``,
     ``scan``, ``while_loop``, ``cond``, ``remat``, ``vmap`` or ``shard_map``, forward or backward. Gradients that the
-    function computes itself (``emulated(jax.grad(loss), ...)``, a whole training step) are recognised as their forward
-    products' dX and dW and run by the emulation's schedule, both in one pass. It may itself be under ``jax.jit``, which
-    it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``.
+    function computes itself (``emulate_function(jax.grad(loss), ...)``, a whole training step) are recognised as their
+    forward products' dX and dW and run by the emulation's schedule, both in one pass. It may itself be under
+    ``jax.jit``, which it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``.
 
-    ``jax.grad(lambda p: emulated(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's own
-    derivative rules where it has some; but what that takes can't be among the results of the forward pass: call
+    ``jax.grad(lambda p: emulate_function(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's
+    own derivative rules where it has some; but what that takes can't be among the results of the forward pass: call
     ``.tapped`` and differentiate by the tap. What of it is left to XLA is said in a warning. It is differentiable once,
     in reverse; ``jax.jvp`` and further derivatives go inside. A product that no result needs does not run, as under
     ``jax.jit``, and counts nothing; but the forward pass of a gradient counts in full.
@@ -110,7 +110,7 @@ def emulated(function: Callable[..., Any], emulation: Emulation | Sequence[Rule]
 
     >>> import jax.numpy as jnp
     >>> from jaxgrad import Accelerator
-    >>> run = emulated(lambda x, w: jnp.tanh(x @ w).sum(), Emulation(Accelerator(4, 4)))
+    >>> run = emulate_function(lambda x, w: jnp.tanh(x @ w).sum(), Emulation(Accelerator(4, 4)))
     >>> out, tally = run(jnp.ones((8, 9)), jnp.ones((9, 10)))
     >>> tally.forward.as_dict()["macs"]
     720

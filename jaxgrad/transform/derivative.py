@@ -181,9 +181,9 @@ def _once(gradient: Array) -> Array:
 @_once.defjvp
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     raise InputError(
-        "emulated",
+        "emulate_function",
         None,
-        "put the first one inside, emulated(jax.grad(...))",
+        "put the first one inside, emulate_function(jax.grad(...))",
         problem="got a second derivative of one emulated function",
     )
 

@@ -37,6 +37,11 @@ class Rule(NamedTuple):
 class Rules:
     """Rules in order, each with the place in the program that its pattern is relative to ("" for all of it).
 
+    >>> from jaxgrad import Accelerator
+    >>> rules = Rules.of([Rule("head", None), Rule("block.*", Emulation(Accelerator(8, 8)))])
+    >>> rules.unused(["head", "stem"])
+    ["rule 'block.*': no product is its own; there are head, stem"]
+
     Args:
         rules: (place, rule).
         reported: whether rules that match nothing are of interest; not where one emulation stands for all.

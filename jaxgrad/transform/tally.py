@@ -18,6 +18,12 @@ Sites = dict[str, LayerCounters]
 class Tally:
     """The counters of one call: a pytree, additive, exact to 2**63.
 
+    >>> from jaxgrad import Accelerator, Gemm, count, count_forward
+    >>> gemm, array = Gemm(batch=8, in_features=9, out_features=10), Accelerator(4, 4)
+    >>> tally = Tally({"train.py:12": LayerCounters(count_forward(gemm, array), count(gemm, array))})
+    >>> tally.forward.as_dict()["macs"], tally.total.as_dict()["macs"]
+    (720, 2160)
+
     Args:
         sites: forward and backward counters by forward GEMM: the NNX module's path, or ``file.py:line``, numbered where
             a line has several.

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgrad import Accelerator, Emulation, emulated
+from jaxgrad import Accelerator, Emulation, emulate_function
 from tests.field import walk
 from tests.field.program import Program
 
@@ -48,7 +48,7 @@ def _programs() -> list[Any]:
 def test_values_macs_and_what_is_left(make: Callable[[], Program]) -> None:
     function, args, left = make()
     expected, met = walk.products(function, *args)
-    out, tally = emulated(function, Emulation(Accelerator(4, 4)))(*args)
+    out, tally = emulate_function(function, Emulation(Accelerator(4, 4)))(*args)
     _assert_close(out, expected)
     _assert_close(out, function(*args))
     outside = [product for product in met if product[:2] in left]

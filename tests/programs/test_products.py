@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array, lax
 
-from jaxgrad import Accelerator, Emulation, Gemm, emulated
+from jaxgrad import Accelerator, Emulation, Gemm, emulate_function
 from jaxgrad.costs.profiling import profile
 from tests.layers import NHWC
 from tests.programs.records import TRAINED, WHOLE, W, X, shapes, two_layers
@@ -198,7 +198,7 @@ def test_a_rule_by_hebb_looks_like_gradients_and_is_said_to_be_guessed() -> None
     own = profile(step, W, X)
     assert shapes(own) == [(WHOLE, 1, True, True, 0)]
     assert [note.partition(" products")[0] for note in own.notes] == ["guessed: 2"]
-    _, tally = emulated(step, Emulation(Accelerator(3, 4)))(W, X)
+    _, tally = emulate_function(step, Emulation(Accelerator(3, 4)))(W, X)
     assert ["JAX did not transpose it" in note for note in tally.notes] == [True]  # one a line
 
 

@@ -1,4 +1,4 @@
-"""``emulated(fn)``: the function's own values, and the closed form's counts."""
+"""``emulate_function(fn)``: the function's own values, and the closed form's counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, emulated
+from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, emulate_function
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.autodiff import dot_general, new_tap
 from jaxgrad.hardware import Precision
@@ -37,7 +37,7 @@ from tests.transform.truth import (
 
 
 def test_a_function_gives_its_values_and_counts() -> None:
-    out, tally = emulated(two, EMULATION)((W, V), X)
+    out, tally = emulate_function(two, EMULATION)((W, V), X)
     assert_equal(out, two((W, V), X))
     assert shape_counts(tally.forward) == forwards(XW, XWV)
     assert tally.backward.as_dict() == Counters.zero().as_dict()
@@ -52,7 +52,7 @@ def test_a_function_gives_its_values_and_counts() -> None:
 def test_gradients_inside_run_in_one_pass(fidelity: str, double_buffered: bool) -> None:
     array = Accelerator(3, 4, double_buffered=double_buffered)
     function, args = BOTH
-    out, tally = jax.jit(emulated(function, Emulation(array, fidelity=fidelity)))(*args)
+    out, tally = jax.jit(emulate_function(function, Emulation(array, fidelity=fidelity)))(*args)
     assert_equal(out, function(*args))
     assert shape_counts(tally.backward) == closed_form(count(XW, array), count(XWV, array))
     assert tally.notes == ()
@@ -66,7 +66,7 @@ def test_gradients_inside_run_in_one_pass(fidelity: str, double_buffered: bool) 
 def test_every_schedule(schedule: str) -> None:
     function, args = BOTH
     for fidelity in FIDELITIES:
-        out, tally = jax.jit(emulated(function, Emulation(ARRAY, schedule, fidelity)))(*args)
+        out, tally = jax.jit(emulate_function(function, Emulation(ARRAY, schedule, fidelity)))(*args)
         assert_equal(out, function(*args))
         assert shape_counts(tally.backward) == backwards(XW, XWV, schedule=schedule)
 
@@ -75,7 +75,7 @@ def test_arguments_and_results_that_are_no_arrays() -> None:
     def function(x: Array, name: str, *, rows: int, rest: Any) -> dict[str, Any]:
         return {name: (x @ rest["w"]).reshape(rows, -1), "none": None, "text": name, "number": rows}
 
-    out, tally = emulated(function, EMULATION)(X, "y", rows=7, rest={"w": W})
+    out, tally = emulate_function(function, EMULATION)(X, "y", rows=7, rest={"w": W})
     assert_equal(out.pop("y"), (X @ W).reshape(7, -1))
     assert out == {"none": None, "text": "y", "number": 7}
     assert shape_counts(tally.total) == forwards(XW)
@@ -95,8 +95,8 @@ def test_number_formats_are_those_of_the_rule(fidelity: str) -> None:
 
     expected = jax.grad(loss, (0, 1))(w, x, by_rule)
     assert not np.array_equal(expected[0], jax.grad(loss)(w, x))
-    assert_equal(emulated(jax.grad(loss, (0, 1)), emulation)(w, x)[0], expected)
-    assert_equal(jax.grad(lambda w, x: emulated(loss, emulation)(w, x)[0], (0, 1))(w, x), expected)
+    assert_equal(emulate_function(jax.grad(loss, (0, 1)), emulation)(w, x)[0], expected)
+    assert_equal(jax.grad(lambda w, x: emulate_function(loss, emulation)(w, x)[0], (0, 1))(w, x), expected)
 
 
 @at_each_fidelity
@@ -107,7 +107,7 @@ def test_mixed_types_and_empty_arrays(fidelity: str) -> None:
 
     args = W, X.astype(jnp.bfloat16), jnp.array([0, 2]), jnp.zeros((0, 6))
     gradient = jax.value_and_grad(loss)
-    out, tally = jax.jit(emulated(gradient, Emulation(ARRAY, fidelity=fidelity)))(*args)
+    out, tally = jax.jit(emulate_function(gradient, Emulation(ARRAY, fidelity=fidelity)))(*args)
     assert_equal(out, gradient(*args))
     assert shape_counts(tally.forward) == forwards(XW)
     assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
@@ -117,7 +117,7 @@ def test_half_precision_keeps_its_types() -> None:
     function, args = BOTH
     half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), args)
     for fidelity in FIDELITIES:
-        out, tally = jax.jit(emulated(function, Emulation(ARRAY, fidelity=fidelity)))(*half)
+        out, tally = jax.jit(emulate_function(function, Emulation(ARRAY, fidelity=fidelity)))(*half)
         expected = function(*half)
         jax.tree.map(lambda one, other: np.testing.assert_equal(one.dtype, other.dtype), out, expected)
         assert shape_counts(tally.backward) == backwards(XW, XWV)
@@ -136,12 +136,12 @@ def solved(x: Array) -> Array:
 
 
 def test_what_calls_products_in_a_way_of_its_own_is_left_whole_and_listed() -> None:
-    out, tally = emulated(unknown, EMULATION)(X[:, 0])
+    out, tally = emulate_function(unknown, EMULATION)(X[:, 0])
     assert_equal(out, unknown(X[:, 0]))
     (note,) = tally.notes
     assert "custom_linear_solve left to XLA whole" in note
     assert tally.sites == {}
-    out, tally = jax.jit(emulated(solved, EMULATION))(X)
+    out, tally = jax.jit(emulate_function(solved, EMULATION))(X)
     np.testing.assert_allclose(out, solved(X), rtol=1e-5)
     assert any(note.startswith("test_api.py:") and "custom_linear_solve" in note for note in tally.notes)
     assert shape_counts(tally.total) == forwards(Gemm(5, 6, 5))  # x x^T, which stands beside it
@@ -150,10 +150,10 @@ def test_what_calls_products_in_a_way_of_its_own_is_left_whole_and_listed() -> N
 @pytest.mark.parametrize(
     "refusal",
     [
-        Refusal(lambda: emulated(3, EMULATION), "function", "3", "something to call"),  # pyright: ignore[reportArgumentType]
-        Refusal(lambda: emulated(dense, ARRAY), "emulation", "Accelerator", "Emulation"),  # pyright: ignore[reportArgumentType]
-        Refusal(lambda: emulated(untraceable, EMULATION)(X), "function", "untraceable", "jax.jit"),
-        Refusal(lambda: emulated(BOTH[0], Emulation(ARRAY, "ws"))(*BOTH[1]), "schedule", "'ws'", "interleaved"),
+        Refusal(lambda: emulate_function(3, EMULATION), "function", "3", "something to call"),  # pyright: ignore[reportArgumentType]
+        Refusal(lambda: emulate_function(dense, ARRAY), "emulation", "Accelerator", "Emulation"),  # pyright: ignore[reportArgumentType]
+        Refusal(lambda: emulate_function(untraceable, EMULATION)(X), "function", "untraceable", "jax.jit"),
+        Refusal(lambda: emulate_function(BOTH[0], Emulation(ARRAY, "ws"))(*BOTH[1]), "schedule", "'ws'", "interleaved"),
     ],
     ids=["function", "emulation", "untraceable", "schedule"],
 )

@@ -11,7 +11,7 @@ import pytest
 from jax import Array, lax
 from jax.sharding import PartitionSpec
 
-from jaxgrad import Emulation, Gemm, count, emulated
+from jaxgrad import Emulation, Gemm, count, emulate_function
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.autodiff import new_tap, read_tap
 from jaxgrad.transform import Tally
@@ -49,18 +49,18 @@ def test_scan() -> None:
     for fidelity in FIDELITIES:
         emulation = Emulation(ARRAY, fidelity=fidelity)
         for function in (jax.grad(scanned, (0, 1)), jax.jit(jax.value_and_grad(scanned, (0, 1)))):
-            out, tally = jax.jit(emulated(function, emulation))(w, xs)
+            out, tally = jax.jit(emulate_function(function, emulation))(w, xs)
             assert_equal(out, function(w, xs))
             assert shape_counts(tally.forward) == forwards(*[gemm] * 3)
             assert shape_counts(tally.backward) == backwards(*[gemm] * 3)
-        run = emulated(scanned, emulation)
+        run = emulate_function(scanned, emulation)
         out, tap = jax.grad(lambda w, tap, run=run: run.tapped(tap, w, xs)[0], (0, 1))(w, new_tap())
         assert_equal(out, jax.grad(scanned)(w, xs))
         assert shape_counts(read_tap(tap).backward) == backwards(*[gemm] * 3)
 
 
 def test_scan_over_an_emulated_function() -> None:
-    run = emulated(dense, EMULATION)
+    run = emulate_function(dense, EMULATION)
     xs = jnp.stack([X, 2 * X, -X])
     sums, tally = lax.scan(lambda carry, x: (carry, run(W, x)), None, xs)[1]
     assert_equal(sums, jnp.stack([dense(W, x) for x in xs]))
@@ -74,7 +74,7 @@ def test_loops_and_branches() -> None:
         x = lax.fori_loop(0, times, lambda _, x: jnp.sign(x @ w), x)
         return lax.cond(x.sum() > 1000, lambda x: (x @ w) @ w, lambda x: x + 1, x)
 
-    out, tally = jax.jit(emulated(function, EMULATION))(w, w, 4)
+    out, tally = jax.jit(emulate_function(function, EMULATION))(w, w, 4)
     assert_equal(out, function(w, w, jnp.asarray(4)))
     assert shape_counts(tally.total) == forwards(*[Gemm(4, 4, 4)] * 4)  # and none of the branch that is not taken
 
@@ -85,7 +85,7 @@ def test_products_in_a_loops_condition_count_once_more_than_the_rounds(fidelity:
         return lax.while_loop(lambda x: (x @ w[:, :2]).sum() < limit, lambda x: x + w @ w, w)
 
     square, limits = jnp.ones((3, 3)), jnp.array([0.0, 100.0, 200.0])
-    run = jax.vmap(emulated(function, Emulation(ARRAY, fidelity=fidelity)), (None, 0))
+    run = jax.vmap(emulate_function(function, Emulation(ARRAY, fidelity=fidelity)), (None, 0))
     outs, tally = jax.jit(run)(square, limits)
     assert_equal(outs, jax.vmap(function, (None, 0))(square, limits))
     assert tally.notes == ()
@@ -105,7 +105,7 @@ def test_remat_runs_forward_products_again(fidelity: str) -> None:
 
     w, v = weights(6, 7), weights(6, 2)
     gradient = jax.grad(function)
-    out, tally = jax.jit(emulated(gradient, emulation))((w, v), X)
+    out, tally = jax.jit(emulate_function(gradient, emulation))((w, v), X)
     assert_equal(out, gradient((w, v), X))
     one, other, last = Gemm(5, 6, 7), Gemm(5, 7, 6), Gemm(5, 6, 2)
     # The second product is linear's: only its relu needs it, so it runs again too.
@@ -113,7 +113,7 @@ def test_remat_runs_forward_products_again(fidelity: str) -> None:
     assert shape_counts(tally.backward) == closed_form(
         count(one, ARRAY, dx=False), count(other, ARRAY), count(last, ARRAY)
     )
-    run = emulated(function, emulation)
+    run = emulate_function(function, emulation)
     assert_equal(jax.jit(jax.grad(lambda ws: run(ws, X)[0]))((w, v)), out)
 
 
@@ -131,11 +131,11 @@ def test_shard_map(inside: bool, check_vma: bool, fidelity: str) -> None:
 
     shard = functools.partial(jax.shard_map, mesh=mesh, in_specs=(whole, rows), check_vma=check_vma)
     if inside:
-        out, tally = jax.jit(emulated(shard(step, out_specs=whole), emulation))(W, x)
+        out, tally = jax.jit(emulate_function(shard(step, out_specs=whole), emulation))(W, x)
     else:
 
         def counted(w: Array, x: Array) -> tuple[Array, Tally]:
-            out, tally = emulated(step, emulation)(w, x)
+            out, tally = emulate_function(step, emulation)(w, x)
             return out, tally.psum("data")
 
         out, tally = jax.jit(shard(counted, out_specs=whole))(W, x)
@@ -149,7 +149,7 @@ def test_gradient_of_an_emulated_shard_map() -> None:
     specs = (PartitionSpec(), PartitionSpec("data"))
     x = jnp.asarray(sparse_integers(0, 8, 6))
     loss = jax.shard_map(lambda w, x: lax.psum(dense(w, x), "data"), mesh=mesh, in_specs=specs, out_specs=specs[0])
-    run = emulated(loss, EMULATION)
+    run = emulate_function(loss, EMULATION)
     out, tap = jax.jit(jax.grad(lambda w, tap: run.tapped(tap, w, x)[0], (0, 1)))(W, new_tap())
     assert_equal(out, jax.grad(dense)(W, x))
     assert shape_counts(read_tap(tap).backward) == closed_form(*[count(Gemm(2, 6, 7), ARRAY, dx=False)] * 4)

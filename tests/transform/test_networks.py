@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import Array, lax
 
-from jaxgrad import Counters, Emulation, Gemm, count, count_forward, emulated
+from jaxgrad import Counters, Emulation, Gemm, count, count_forward, emulate_function
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.flax import put_on_array, value_and_grad
 from tests.layers import sparse_integers
@@ -60,7 +60,7 @@ def test_a_training_step_counts_what_the_layers_taps_count(fidelity: str) -> Non
         updates, state = optimizer.update(grads, state)
         return optax.apply_updates(params, updates), state, loss, grads
 
-    out, tally = jax.jit(emulated(step, emulation))(params, optimizer.init(params))
+    out, tally = jax.jit(emulate_function(step, emulation))(params, optimizer.init(params))
     expected = jax.jit(step)(params, optimizer.init(params))
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), out[2:], expected[2:])
     model = Net(nnx.Rngs(0))
@@ -89,7 +89,7 @@ def test_a_transformer_block_by_hand() -> None:
     inside = [Gemm(5, 4, 5), Gemm(4, 5, 5)] * heads  # q k^T; and v, which einsum lays left, times its softmax
     rest = [square, Gemm(15, 8, 16), Gemm(15, 16, 8)]  # o, up, down
     gradient = jax.grad(block)
-    out, tally = jax.jit(emulated(gradient, EMULATION))(params, x)
+    out, tally = jax.jit(emulate_function(gradient, EMULATION))(params, x)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), out, jax.jit(gradient)(params, x))
     assert tally.notes == ()
     assert shape_counts(tally.forward) == forwards(*[square] * 3, *inside, *rest)
@@ -129,7 +129,7 @@ def test_any_composition(layers: list[str], width: int, batch: int, fidelity: st
     params = [weights(width, width, seed=seed + index) for index in range(len(layers))]
     x = jnp.asarray(sparse_integers(seed, batch, width))
     gradient = jax.value_and_grad(function, (0, 1))
-    out, tally = jax.jit(emulated(gradient, Emulation(ARRAY, fidelity=fidelity)))(params, x)
+    out, tally = jax.jit(emulate_function(gradient, Emulation(ARRAY, fidelity=fidelity)))(params, x)
     assert_equal(out, gradient(params, x))
     expected_forward: list[Counters] = []
     expected_backward: list[Counters] = []

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxgrad import Gemm, count, emulated
+from jaxgrad import Gemm, count, emulate_function
 from jaxgrad.costs.profiling import profile
 from tests.transform.truth import (
     ARRAY,
@@ -29,13 +29,13 @@ def test_what_the_array_has_no_multiplier_for_is_left_and_listed() -> None:
         whole = x.astype(jnp.int32)
         return (x @ x.T).sum() + (whole @ whole.T).sum()
 
-    out, tally = emulated(function, EMULATION)(X)
+    out, tally = emulate_function(function, EMULATION)(X)
     assert_equal(out, function(X))
     (note,) = tally.notes
     assert "dot_general left to XLA, of int32" in note
     transposed = functools.partial(lax.conv_transpose, strides=(2, 2), padding="SAME")
     image, kernel = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 2))
-    out, tally = emulated(transposed, EMULATION)(image, kernel)
+    out, tally = emulate_function(transposed, EMULATION)(image, kernel)
     assert_equal(out, transposed(image, kernel))
     assert "lhs_dilation" in tally.notes[0]
 
@@ -46,13 +46,13 @@ def test_what_no_result_needs_costs_nothing() -> None:
         _ = jnp.tanh(y.T @ y) @ y.T
         return y.sum()
 
-    out, tally = jax.jit(emulated(function, EMULATION))(W, X)
+    out, tally = jax.jit(emulate_function(function, EMULATION))(W, X)
     assert_equal(out, function(W, X))
     assert tally.notes == ()
     assert shape_counts(tally.total) == forwards(XW)
     assert [record.gemm for record in profile(function, W, X).gemms] == [XW]
     # Training does: y itself is nothing to the gradient of its sum.
-    out, tally = jax.jit(emulated(jax.grad(function), EMULATION))(W, X)
+    out, tally = jax.jit(emulate_function(jax.grad(function), EMULATION))(W, X)
     assert_equal(out, jax.grad(function)(W, X))
     assert shape_counts(tally.forward) == forwards(XW)
     assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
@@ -66,7 +66,7 @@ def test_what_a_loop_begins_with_is_needed() -> None:
 
     square, gemm = weights(6, 6), Gemm(5, 6, 6)
     args = square, square.T, X
-    out, tally = emulated(function, EMULATION)(*args)
+    out, tally = emulate_function(function, EMULATION)(*args)
     assert_equal(out, function(*args))
     assert shape_counts(tally.forward) == forwards(*[gemm] * 5)
 
@@ -74,6 +74,6 @@ def test_what_a_loop_begins_with_is_needed() -> None:
         return (lax.scan(lambda x, _: (jax.nn.relu(x @ w), None), X, None, length=3)[0] @ v).sum()
 
     gradient = jax.grad(loss, (0, 1))
-    out, tally = jax.jit(emulated(gradient, EMULATION))(*args[:2])
+    out, tally = jax.jit(emulate_function(gradient, EMULATION))(*args[:2])
     assert_equal(out, gradient(*args[:2]))
     assert shape_counts(tally.backward) == closed_form(*[count(gemm, ARRAY)] * 4)

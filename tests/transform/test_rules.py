@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from jaxgrad import Accelerator, Emulation, Gemm, count, count_forward, emulated
+from jaxgrad import Accelerator, Emulation, Gemm, count, count_forward, emulate_function
 from jaxgrad.programs import kinds
 from jaxgrad.transform.rules import Rule, Rules
 from tests.refusals import Refusal, assert_refused
@@ -28,7 +28,7 @@ STEP = jax.grad(net, (0, 1))
 
 def test_each_product_runs_where_the_first_rule_for_its_path_says() -> None:
     rules = [Rule("body.*", WIDE), Rule("*", NARROW)]
-    out, tally = jax.jit(emulated(STEP, rules))((W, V), X)
+    out, tally = jax.jit(emulate_function(STEP, rules))((W, V), X)
     assert_equal(out, STEP((W, V), X))
     assert tally.notes == ()
     for label, gemm, own in (("body.up", XW, WIDE), ("head", XWV, NARROW)):
@@ -36,7 +36,7 @@ def test_each_product_runs_where_the_first_rule_for_its_path_says() -> None:
         assert shape_counts(counters.forward) == shape_counts(count_forward(gemm, own.array))
         assert shape_counts(counters.backward) == shape_counts(count(gemm, own.array, own.schedule))
     # The other way round, the first one takes all.
-    _, tally = jax.jit(emulated(STEP, rules[::-1]))((W, V), X)
+    _, tally = jax.jit(emulate_function(STEP, rules[::-1]))((W, V), X)
     both = closed_form(*(count(gemm, NARROW.array) for gemm in (XW, XWV)))
     assert shape_counts(tally.backward) == both
     assert tally.notes == ("rule 'body.*': no product is its own; there are body.up, head",)
@@ -44,7 +44,7 @@ def test_each_product_runs_where_the_first_rule_for_its_path_says() -> None:
 
 @pytest.mark.parametrize("rules", [[Rule("head", EMULATION)], [("body*", None), ("head", EMULATION)]])
 def test_what_no_rule_takes_is_left_and_named_with_its_macs(rules: list[Rule]) -> None:
-    out, tally = jax.jit(emulated(STEP, rules))((W, V), X)
+    out, tally = jax.jit(emulate_function(STEP, rules))((W, V), X)
     assert_equal(out, STEP((W, V), X))
     assert list(tally.sites) == ["head"]
     (note,) = tally.notes
@@ -54,7 +54,7 @@ def test_what_no_rule_takes_is_left_and_named_with_its_macs(rules: list[Rule]) -
 
 def test_derivatives_taken_outside_keep_to_the_rules() -> None:
     def loss(ws: tuple[Array, Array]) -> Array:
-        return emulated(net, [Rule("body.*", Emulation(Accelerator(3, 4), fidelity="tile"))])(ws, X)[0]
+        return emulate_function(net, [Rule("body.*", Emulation(Accelerator(3, 4), fidelity="tile"))])(ws, X)[0]
 
     assert_equal(jax.grad(loss)((W, V)), jax.grad(net)((W, V), X))
 
@@ -67,7 +67,7 @@ def test_several_products_of_one_module_are_numbered_and_one_line_is_one() -> No
                 x = weight @ x
             return x
 
-    out, tally = emulated(attend, [Rule("attention#2", NARROW), Rule("attention", EMULATION)])(X)
+    out, tally = emulate_function(attend, [Rule("attention#2", NARROW), Rule("attention", EMULATION)])(X)
     assert_equal(out, attend(X))
     macs = {label: counters.forward.as_dict()["macs"] for label, counters in tally.sites.items()}
     assert macs == {"attention#1": 5 * 6 * 5, "attention#2": 2 * 5 * 5 * 6}
@@ -84,9 +84,9 @@ def test_rules_of_a_part_of_a_program() -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        Refusal(lambda: emulated(net, []), "emulation", "[]", "Rule("),
-        Refusal(lambda: emulated(net, [Rule("*", EMULATION), "head"]), "rules[1]", "'head'", "Rule("),  # type: ignore[list-item]
-        Refusal(lambda: emulated(net, [Rule("*", Accelerator(2, 2))]), "rules[0]", "Accelerator", "Rule("),  # type: ignore[arg-type]
+        Refusal(lambda: emulate_function(net, []), "emulation", "[]", "Rule("),
+        Refusal(lambda: emulate_function(net, [Rule("*", EMULATION), "head"]), "rules[1]", "'head'", "Rule("),  # type: ignore[list-item]
+        Refusal(lambda: emulate_function(net, [Rule("*", Accelerator(2, 2))]), "rules[0]", "Accelerator", "Rule("),  # type: ignore[arg-type]
     ],
     ids=lambda refusal: refusal.shown,
 )
