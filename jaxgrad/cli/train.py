@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -218,21 +219,27 @@ def train(
     existing = None if resume is None else _existing(out, resume)
     if existing is None:
         wanted = resolve(config, overrides)
-        place = _vacant(wanted) if out is None else runs.check_vacant(out)
+        if out is not None:
+            runs.check_vacant(out)
     else:
-        wanted, place = resolve(existing.folder / runs.CONFIG), existing.folder
+        wanted = resolve(existing.folder / runs.CONFIG)
         _refuse_changes(wanted, config, overrides, existing)
-    try:
-        with screen.console().status("loading the data and tracing the model"):
-            job = prepare(wanted)
-    except InputError as error:
-        sources = {override.key: override.source for override in overrides}
-        names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
-        raise error.renamed(names[error.field]) if error.field in names else error from None
-    run = existing or runs.create(place, wanted.to_toml())
-    with resumable(f"go on with: jaxgrad train --resume {run.folder}"):
-        state = _train(job, run)
-    _report(job, run, state)
+    with ExitStack() as kept_out:
+        if existing:
+            kept_out.enter_context(existing.alone())
+        try:
+            with screen.console().status("loading the data and tracing the model"):
+                job = prepare(wanted)
+        except InputError as error:
+            sources = {override.key: override.source for override in overrides}
+            names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
+            raise error.renamed(names[error.field]) if error.field in names else error from None
+        run = existing or _created(out, wanted)
+        if not existing:
+            kept_out.enter_context(run.alone())
+        with resumable(f"go on with: jaxgrad train --resume {run.folder}"):
+            state = _train(job, run)
+        _report(job, run, state)
     return 0
 
 
@@ -261,10 +268,13 @@ def _set(text: str) -> Override:
     return Override.of_text(key.strip(), value.strip(), f"--set {key.strip()}")
 
 
-def _vacant(config: Config) -> Path:
+def _created(out: Path | None, config: Config) -> runs.Run:
     from jaxgrad.training import runs
 
-    return runs.vacant(Path("runs"), f"{config.model.name}-{config.data.name}-{config.emulation.schedule}")
+    if out is not None:
+        return runs.create(out, config.to_toml())
+    name = f"{config.model.name}-{config.data.name}-{config.emulation.schedule}"
+    return runs.create_numbered(Path("runs"), name, config.to_toml())
 
 
 def _existing(out: Path | None, resume: str) -> runs.Run:
@@ -298,7 +308,7 @@ def _train(job: Job, run: runs.Run) -> State:
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
-    with Checkpoints(run.checkpoints) as checkpoints:
+    with Checkpoints(run.checkpoints, job.config.settings()) as checkpoints:
         state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
         start = f", from step {done:,} on" if done else ""

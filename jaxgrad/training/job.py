@@ -73,7 +73,7 @@ def train_whole(config: Config, folder: Path) -> tuple[tuple[LayerGemm, ...], Ma
     """
     job = prepare(config)
     run = runs.create(folder / "run", config.to_toml())
-    with Checkpoints(run.checkpoints) as checkpoints:
+    with Checkpoints(run.checkpoints, config.settings()) as checkpoints:
         state = job.trainer.initial
         for now in loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints):
             state = now.state

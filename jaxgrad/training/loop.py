@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgrad.training import runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.data import Dataset, batches
 from jaxgrad.training.runs import Run
@@ -51,11 +52,11 @@ def resume(trainer: Trainer, run: Run, checkpoints: Checkpoints) -> State:
     """The state of the newest checkpoint, or the initial one; the log is cut back to match.
 
     Raises:
-        ValueError: no checkpoint can be read, or the log is shorter than it was at the checkpoint.
+        InputError: no checkpoint can be read, or other settings made it; or the log is not what it was at the
+            checkpoint.
     """
-    found = checkpoints.restore(trainer.initial)
-    state, log = found or (trainer.initial, {"metrics_bytes": 0})
-    run.truncate_metrics(log["metrics_bytes"])
+    state, mark = checkpoints.restore(trainer.initial) or (trainer.initial, runs.START)
+    run.rewind_metrics(mark)
     return state
 
 
@@ -69,7 +70,6 @@ def fit(
     """
     steps = plan.steps_per_epoch(dataset)
     step = int(state.step)
-    length = run.metrics_length()
     for epoch in range(step // steps, plan.epochs):
         for images, labels in islice(batches(dataset, plan.batch_size, plan.seed, epoch), step % steps, None):
             state = trainer.step(state, images, labels)
@@ -77,10 +77,10 @@ def fit(
             record = None
             if step % steps == 0:
                 record = _record(trainer, state, dataset, epoch)
-                length = run.append_metrics(record)
+                run.append_metrics(record)
                 state = next_epoch(state)
             if step % plan.checkpoint_every == 0 or step == steps * plan.epochs:
-                checkpoints.save(step, state, {"metrics_bytes": length})
+                checkpoints.save(step, state, run.metrics_mark())
             yield Progress(state, step, record)
 
 
