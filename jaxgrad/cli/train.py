@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -12,7 +13,7 @@ import typer
 
 import jaxgrad_models
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli.errors import flag
+from jaxgrad.cli.errors import CHECK_FAILED, flag
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
     ARRAY,
@@ -101,6 +102,12 @@ def _decays() -> Sequence[str]:
     from jaxgrad.training.optimizers import DECAYS
 
     return DECAYS
+
+
+def _on_nan() -> Sequence[str]:
+    from jaxgrad.training.divergence import ON_NAN
+
+    return ON_NAN
 
 
 def train(
@@ -207,11 +214,16 @@ def train(
     checkpoint_every: Annotated[
         int, option("--checkpoint-every", "N", "Steps between checkpoints.", RUN, rule=SIZE)
     ] = defaults.CHECKPOINT_EVERY,
+    on_nan: Annotated[
+        str,
+        option("--on-nan", "NAME", "When a loss is NaN or infinite: stop or continue.", RUN, rule=Choice(_on_nan)),
+    ] = defaults.ON_NAN,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, screen
     from jaxgrad.training import runs
     from jaxgrad.training.config import resolve
+    from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
 
     cache.turn_on()
@@ -237,8 +249,15 @@ def train(
         run = existing or _created(out, wanted)
         if not existing:
             kept_out.enter_context(run.alone())
-        with resumable(f"go on with: jaxgrad train --resume {run.folder}"):
-            state = _train(job, run)
+        again = f"jaxgrad train --resume {run.folder}"
+        try:
+            with resumable(f"go on with: {again}"):
+                state = _train(job, run, on_nan)
+        except Diverged as stop:
+            _report(job, run, stop.state)
+            remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
+            print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)
+            return CHECK_FAILED
         _report(job, run, state)
     return 0
 
@@ -300,7 +319,7 @@ def _refuse_changes(config: Config, file: Path | None, overrides: Sequence[Overr
         raise InputError(source, now, remedy)
 
 
-def _train(job: Job, run: runs.Run) -> State:
+def _train(job: Job, run: runs.Run, on_nan: str) -> State:
     from jaxgrad.cli import screen
     from jaxgrad.cli.epochs import follow
     from jaxgrad.training import loop
@@ -318,7 +337,7 @@ def _train(job: Job, run: runs.Run) -> State:
             soft_wrap=True,
         )
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
-        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints)
+        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state
@@ -341,12 +360,14 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
         run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **cost.as_dict()})
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps")
-        figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
+        if records:
+            figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
     files = sorted(each.name for each in run.folder.iterdir() if each.is_file())
-    accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
-    out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
+    if records:
+        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
+        out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 
