@@ -80,6 +80,12 @@ def decays() -> Sequence[str]:
     return DECAYS
 
 
+def on_nan() -> Sequence[str]:
+    from jaxgrad.training.divergence import ON_NAN
+
+    return ON_NAN
+
+
 def topology_kinds() -> Sequence[str]:
     from jaxgrad.interop.scalesim.topology import KINDS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +12,7 @@ import typer
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, overrides
+from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
     ARRAY,
@@ -148,11 +151,18 @@ def train(
     checkpoint_every: Annotated[
         int, option("--checkpoint-every", "N", "Steps between checkpoints.", RUN, rule=SIZE)
     ] = defaults.CHECKPOINT_EVERY,
+    on_nan: Annotated[
+        str,
+        option(
+            "--on-nan", "NAME", "A loss that is NaN or infinite: stop or continue.", RUN, rule=Choice(choices.on_nan)
+        ),
+    ] = defaults.ON_NAN,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, screen
     from jaxgrad.training import runs
     from jaxgrad.training.config import resolve
+    from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
 
     cache.turn_on()
@@ -160,28 +170,44 @@ def train(
     existing = None if resume is None else _existing(out, resume)
     if existing is None:
         settings = resolve(config, changes)
-        run_folder = _vacant(settings) if out is None else runs.check_vacant(out)
+        if out is not None:
+            runs.check_vacant(out)
     else:
-        settings, run_folder = resolve(existing.folder / runs.CONFIG), existing.folder
+        settings = resolve(existing.folder / runs.CONFIG)
         overrides.refuse_changes(settings, config, changes, existing)
-    try:
-        with screen.console().status("loading the data and tracing the model"):
-            job = prepare(settings)
-    except InputError as error:
-        sources = {change.key: change.source for change in changes}
-        names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
-        raise error.renamed(names[error.field]) if error.field in names else error from None
-    run = existing or runs.create(run_folder, settings.to_toml())
-    with resumable(f"go on with: jaxgrad train --resume {run.folder}"):
-        state = _train(job, run)
-    _report(job, run, state)
+    with ExitStack() as kept_out:
+        if existing:
+            kept_out.enter_context(existing.alone())
+        try:
+            with screen.console().status("loading the data and tracing the model"):
+                job = prepare(settings)
+        except InputError as error:
+            sources = {change.key: change.source for change in changes}
+            names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
+            raise error.renamed(names[error.field]) if error.field in names else error from None
+        run = existing or _created(out, settings)
+        if not existing:
+            kept_out.enter_context(run.alone())
+        again = f"jaxgrad train --resume {run.folder}"
+        try:
+            with resumable(f"go on with: {again}"):
+                state = _train(job, run, on_nan)
+        except Diverged as stop:
+            _report(job, run, stop.state)
+            remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
+            print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)
+            return CHECK_FAILED
+        _report(job, run, state)
     return 0
 
 
-def _vacant(config: Config) -> Path:
+def _created(out: Path | None, config: Config) -> runs.Run:
     from jaxgrad.training import runs
 
-    return runs.vacant(Path("runs"), f"{config.model.name}-{config.data.name}-{config.emulation.schedule}")
+    if out is not None:
+        return runs.create(out, config.to_toml())
+    name = f"{config.model.name}-{config.data.name}-{config.emulation.schedule}"
+    return runs.create_numbered(Path("runs"), name, config.to_toml())
 
 
 def _existing(out: Path | None, resume: str) -> runs.Run:
@@ -196,7 +222,7 @@ def _existing(out: Path | None, resume: str) -> runs.Run:
     return runs.reopen(folder)
 
 
-def _train(job: Job, run: runs.Run) -> State:
+def _train(job: Job, run: runs.Run, on_nan: str) -> State:
     from jaxgrad.cli import screen
     from jaxgrad.cli.epochs import follow
     from jaxgrad.training import loop
@@ -204,7 +230,7 @@ def _train(job: Job, run: runs.Run) -> State:
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
-    with Checkpoints(run.checkpoints) as checkpoints:
+    with Checkpoints(run.checkpoints, job.config.settings()) as checkpoints:
         state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
         start = f", from step {done:,} on" if done else ""
@@ -214,7 +240,7 @@ def _train(job: Job, run: runs.Run) -> State:
             soft_wrap=True,
         )
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
-        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints)
+        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state
@@ -237,12 +263,14 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
         run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **cost.as_dict()})
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps")
-        figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
+        if records:
+            figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
-    accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
-    out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
+    if records:
+        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
+        out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 

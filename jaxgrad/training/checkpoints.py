@@ -1,9 +1,12 @@
-"""Checkpoints of a run, with Orbax: committed as a whole or not there, and never trusted where they can't be read."""
+"""Checkpoints of a run, with Orbax: committed as a whole or not there, and never trusted where a bit has changed."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,26 +14,36 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, either, shown
+from jaxgrad.base.files import write_text
 
 KEPT = 2
+_DIGESTS = "sha256.json"
 
 
 class Checkpoints:
     """The checkpoints in ``folder``, the newest ``KEPT`` of them, each at a step of training.
 
-    A checkpoint is two items, committed by one rename: ``state``, a pytree of arrays, and ``log``, a small JSON record.
+    A checkpoint is two items, committed by one rename: ``state``, a pytree of arrays, and ``log``, a small JSON record
+    with the settings that the run was made by. A digest of each of its files follows, since Orbax's checksums cover its
+    indices and not the arrays; one without digests was not finished.
 
     Use it as a context manager: it owns a background writer.
+
+    Args:
+        folder: made if need be.
+        settings: what decides the run, as JSON has it: values by key, by section. What others made is refused.
     """
 
-    def __init__(self, folder: Path) -> None:
-        # Orbax tells of every save at level info, and of its temporary folders as a warning.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+    def __init__(self, folder: Path, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        # Orbax tells of every save at level info, of its temporary folders as a warning, and of what is damaged as an
+        # error.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
         )
         self._folder = folder
+        self._settings = settings or {}
         self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
 
     def __enter__(self) -> Checkpoints:
@@ -43,37 +56,86 @@ class Checkpoints:
 
     def save(self, step: int, state: Any, log: dict[str, Any]) -> None:
         """Commits a checkpoint; it is on the disk when this returns."""
-        items = ocp.args.Composite(state=ocp.args.StandardSave(_by_path(state)), log=ocp.args.JsonSave(log))
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(_by_path(state)),
+            log=ocp.args.JsonSave({"log": log, "settings": self._settings}),
+        )
         self._manager.save(step, args=items, force=True)
+        place = self._folder / str(step)
+        write_text(place / _DIGESTS, json.dumps(_digests(place)))
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The newest checkpoint that can be read, as a state like ``like`` and its log; None if there are none at all.
+        """The newest checkpoint that is whole, as a state like ``like`` and its log; None if there are none at all.
 
-        A newer one that can't be read (damaged, or half deleted) is dropped with a warning, so that training can save
-        there again.
+        A newer one that is not (damaged, half deleted, not finished) is dropped with a warning, so that training can
+        save there again.
 
         Raises:
-            ValueError: there are checkpoints, and none can be read.
+            InputError: there are checkpoints, and none can be read; or the newest whole one was made by other settings.
         """
-        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, _by_path(like))
+        shapes = {path: ocp.utils.to_shape_dtype_struct(leaf) for path, leaf in _by_path(like).items()}
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), log=ocp.args.JsonRestore())
         broken: list[int] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
-            try:
-                found = self._manager.restore(step, args=items)
-            except Exception:  # whatever Orbax or its storage trips over
-                broken.append(step)
-                continue
-            for step in broken:
-                warnings.warn(f"checkpoint {step} can't be read: it is dropped for an older one", stacklevel=2)
-                self._manager.delete(step)
-            leaves = [found["state"][path] for path in _by_path(like)]
-            return jax.tree.unflatten(jax.tree.structure(like), leaves), found["log"]
-        if broken:
+            if self._is_whole(step):
+                self._check_settings(step)
+                try:
+                    restored = self._manager.restore(step, args=items)
+                    leaves = [restored["state"][path] for path in shapes]
+                except Exception:  # whatever Orbax or its storage trips over
+                    broken.append(step)
+                    continue
+                self._drop(broken)
+                return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["log"]["log"]
+            broken.append(step)
+        if len(broken) == 1 and not (self._folder / str(broken[0]) / _DIGESTS).exists():
+            self._drop(broken)  # the first one was being saved as the process was killed
+        elif broken:
             raise InputError("--resume", self._folder, "none of its checkpoints can be read by this version")
         return None
+
+    def _is_whole(self, step: int) -> bool:
+        """Whether each file is there, byte for byte. Orbax is not asked to read what is not: its threads complain."""
+        place = self._folder / str(step)
+        try:
+            return json.loads((place / _DIGESTS).read_bytes()) == _digests(place)
+        except (OSError, ValueError):
+            return False
+
+    def _check_settings(self, step: int) -> None:
+        record = self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
+        here, there = _flat(self._settings), _flat(record["settings"])
+        changed = [key for key in {**there, **here} if here.get(key) != there.get(key)]
+        if changed:
+            values = [here.get(key) for key in changed]
+            made_by = ", ".join(f"{key} = {shown(there.get(key))}" for key in changed)
+            raise InputError(
+                either(changed, "and"),
+                values,
+                f"the checkpoint of step {step} was made by {made_by}: go on with that, or start a new run",
+                problem=f"got {either(map(shown, values), 'and')}",
+            )
+
+    def _drop(self, steps: list[int]) -> None:
+        for step in steps:
+            warnings.warn(f"checkpoint {step} can't be read, or is damaged: it is dropped", stacklevel=3)
+            self._manager.delete(step)
 
 
 def _by_path(state: Any) -> dict[str, Any]:
     """The leaves by their paths: plain names on the disk, whatever containers the state is made of."""
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in a checkpoint's folder, by its path there."""
+    digests = {}
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != _DIGESTS:
+            with path.open("rb") as file:
+                digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{section}.{key}": value for section, values in settings.items() for key, value in values.items()}

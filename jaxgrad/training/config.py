@@ -130,6 +130,10 @@ class Config(Section):
         name = settings.pop("precision")
         return Emulation(array, **settings, precision=None if name == "own" else Precision.of(name))
 
+    def settings(self) -> dict[str, Any]:
+        """What decides the run, as JSON has it: all but where the data are."""
+        return self.model_dump(mode="json", exclude={"data": {"folder"}})
+
     def to_toml(self) -> str:
         return tomli_w.dumps(_tree(self))
 

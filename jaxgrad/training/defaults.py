@@ -22,3 +22,4 @@ DECAY = "cosine"
 EPOCHS = 20
 SEED = 0
 CHECKPOINT_EVERY = 200
+ON_NAN = "stop"

@@ -11,11 +11,13 @@ from flax import nnx
 import jaxgrad_models
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import LayerCounters
+from jaxgrad.base.errors import InputError
 from jaxgrad.flax import put_on_array, step_gemms
 from jaxgrad.programs import LayerGemm
 from jaxgrad.training import data, loop, optimizers, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
+from jaxgrad.training.divergence import Diverged
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import Trainer, trainer
 
@@ -70,11 +72,17 @@ def train_whole(config: Config, folder: Path) -> tuple[tuple[LayerGemm, ...], Ma
     Args:
         config: what to train.
         folder: where the run goes, empty.
+
+    Raises:
+        InputError: the loss diverges.
     """
     job = prepare(config)
     run = runs.create(folder / "run", config.to_toml())
-    with Checkpoints(run.checkpoints) as checkpoints:
+    with Checkpoints(run.checkpoints, config.settings()) as checkpoints:
         state = job.trainer.initial
-        for now in loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints):
-            state = now.state
+        try:
+            for now in loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints):
+                state = now.state
+        except Diverged as stop:
+            raise InputError("training", None, "", problem=str(stop)) from None
     return job.layers, state.counters

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxgrad.training import defaults, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.data import Dataset, batches
+from jaxgrad.training.divergence import Watch
 from jaxgrad.training.runs import Run
 from jaxgrad.training.step import State, Sums, Trainer, next_epoch
 
@@ -51,42 +53,61 @@ def resume(trainer: Trainer, run: Run, checkpoints: Checkpoints) -> State:
     """The state of the newest checkpoint, or the initial one; the log is cut back to match.
 
     Raises:
-        ValueError: no checkpoint can be read, or the log is shorter than it was at the checkpoint.
+        InputError: no checkpoint can be read, or other settings made it; or the log is not what it was at the
+            checkpoint.
     """
-    found = checkpoints.restore(trainer.initial)
-    state, log = found or (trainer.initial, {"metrics_bytes": 0})
-    run.truncate_metrics(log["metrics_bytes"])
+    state, mark = checkpoints.restore(trainer.initial) or (trainer.initial, runs.START)
+    run.rewind_metrics(mark)
     return state
 
 
 def fit(
-    trainer: Trainer, state: State, dataset: Dataset, plan: Plan, run: Run, checkpoints: Checkpoints
+    trainer: Trainer,
+    state: State,
+    dataset: Dataset,
+    plan: Plan,
+    run: Run,
+    checkpoints: Checkpoints,
+    *,
+    on_nan: str = defaults.ON_NAN,
 ) -> Iterator[Progress]:
     """Trains from ``state`` to the plan's last epoch, one item a step.
 
     A line of the log is on the disk before the checkpoint that counts on it, so that a kill in between only repeats
     work.
+
+    Args:
+        on_nan: what happens at a loss that is NaN or infinite, one of ``divergence.ON_NAN``. No checkpoint is made
+            between it and the stop.
+
+    Raises:
+        Diverged: there was such a loss, and ``on_nan`` is ``stop``.
     """
     steps = plan.steps_per_epoch(dataset)
     step = int(state.step)
-    length = run.metrics_length()
+    watch = Watch(on_nan, plan.epochs, steps)
     for epoch in range(step // steps, plan.epochs):
         for images, labels in islice(batches(dataset, plan.batch_size, plan.seed, epoch), step % steps, None):
             state = trainer.step(state, images, labels)
             step += 1
+            ends_epoch = step % steps == 0
+            saves = step % plan.checkpoint_every == 0 or step == steps * plan.epochs
+            watch.trained(state, step, at_once=ends_epoch or saves)
             record = None
-            if step % steps == 0:
-                record = _record(trainer, state, dataset, epoch)
-                length = run.append_metrics(record)
+            if ends_epoch:
+                test = evaluated(trainer, state, dataset)
+                record = _record(state, test, epoch)
+                run.append_metrics(record)
+                watch.tested(state, test, step)
                 state = next_epoch(state)
-            if step % plan.checkpoint_every == 0 or step == steps * plan.epochs:
-                checkpoints.save(step, state, {"metrics_bytes": length})
+            if saves:
+                checkpoints.save(step, state, run.metrics_mark())
             yield Progress(state, step, record)
 
 
-def _record(trainer: Trainer, state: State, dataset: Dataset, epoch: int) -> dict[str, Any]:
+def _record(state: State, test: Sums, epoch: int) -> dict[str, Any]:
     train_loss, train_accuracy = state.sums.means()
-    test_loss, test_accuracy = evaluated(trainer, state, dataset).means()
+    test_loss, test_accuracy = test.means()
     return {
         "epoch": epoch + 1,
         "step": int(state.step),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, clear_partial, write_text
+from jaxgrad.base.locks import alone
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
@@ -30,6 +33,17 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / CHECKPOINTS
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes out of the run, and clears away what one that was killed left half-written.
+
+        Raises:
+            InputError: another process is at it.
+        """
+        with alone("--resume", self.folder):
+            clear_partial(self.folder)
+            yield
+
     def config(self) -> str:
         return (self.folder / CONFIG).read_text(encoding="utf-8")
 
@@ -38,37 +52,51 @@ class Run:
         log = self.folder / METRICS
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
-    def metrics_length(self) -> int:
-        """The log's length in bytes."""
-        log = self.folder / METRICS
-        return log.stat().st_size if log.exists() else 0
-
-    def append_metrics(self, record: Mapping[str, Any]) -> int:
-        """Adds one line to the log and returns the log's length in bytes, on the disk when this returns."""
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Adds one line to the log, on the disk when this returns."""
         with (self.folder / METRICS).open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
             log.flush()
             os.fsync(log.fileno())
-            return log.tell()
 
-    def truncate_metrics(self, length: int) -> None:
-        """Cuts the log back to its first ``length`` bytes, where a checkpoint left it.
+    def metrics_mark(self) -> dict[str, Any]:
+        """Where the log is now, for a checkpoint: its length in ``bytes`` and their ``sha256``."""
+        return _mark(self._metrics_bytes())
+
+    def rewind_metrics(self, mark: Mapping[str, Any]) -> None:
+        """Cuts the log back to where it was at a checkpoint.
+
+        Args:
+            mark: by ``metrics_mark``, at the checkpoint.
 
         Raises:
-            ValueError: the log is shorter than that.
+            InputError: the log is shorter than it was, or is not what it was.
         """
-        log = self.folder / METRICS
-        size = self.metrics_length()
-        if size < length:
-            raise InputError(
-                str(log), size, f"the checkpoint was taken at {length}: restore the file", problem=f"got {size} bytes"
-            )
-        if size > length:
+        log, content, length = self.folder / METRICS, self._metrics_bytes(), mark["bytes"]
+        if len(content) < length:
+            remedy = f"the checkpoint was taken at {length}: restore the file"
+            raise InputError(str(log), len(content), remedy, problem=f"got {len(content)} bytes")
+        if _mark(content[:length]) != mark:
+            remedy = "restore the file, or start a new run"
+            raise InputError(str(log), None, remedy, problem="got other lines than the run wrote until its checkpoint")
+        if len(content) > length:
             os.truncate(log, length)
+
+    def _metrics_bytes(self) -> bytes:
+        log = self.folder / METRICS
+        return log.read_bytes() if log.exists() else b""
 
     def write_json(self, name: str, content: Any) -> Path:
         """Writes a JSON file whole or not at all."""
         return write_text(self.folder / name, json.dumps(content, indent=1) + "\n")
+
+
+def _mark(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+START = _mark(b"")
+"""The mark of a log in which nothing is yet."""
 
 
 def check_vacant(path: str | Path) -> Path:
@@ -89,6 +117,21 @@ def check_vacant(path: str | Path) -> Path:
 def vacant(parent: Path, name: str) -> Path:
     """``parent/name-1``, or the first number that is free."""
     return next(path for number in count(1) if not (path := parent / f"{name}-{number}").exists())
+
+
+def create_numbered(parent: Path, name: str, config: str) -> Run:
+    """Makes a run in ``vacant(parent, name)``; of processes that ask at the same time each gets its own.
+
+    Raises:
+        ValueError: it can't be made.
+    """
+    while True:
+        folder = vacant(parent, name)
+        try:
+            return create(folder, config)
+        except InputError:
+            if not folder.exists():
+                raise
 
 
 def create(folder: Path, config: str) -> Run:
@@ -129,14 +172,21 @@ def create_folder(folder: Path) -> None:
 
 
 def reopen(folder: Path) -> Run:
-    """The run in ``folder``, less what a process that was killed left half-written.
+    """The run in ``folder``.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or none that can go on: its checkpoints or a file of it can't be written.
     """
     if not (folder / CONFIG).is_file():
         raise InputError("--resume", folder, f"there is no run in it: give the folder of one ({CONFIG} would be in it)")
-    clear_partial(folder)
+    for name, kind, is_kind in (
+        (CHECKPOINTS, "folder", Path.is_dir),
+        (METRICS, "file", Path.is_file),
+        (COUNTERS, "file", Path.is_file),
+    ):
+        path = folder / name
+        if path.exists() and not is_kind(path):
+            raise InputError(str(path), path, "move it away", problem=f"got what is not a {kind}")
     return Run(folder)
 
 

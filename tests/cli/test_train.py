@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -77,8 +78,33 @@ def test_every_optimizer_trains(elsewhere: Path) -> None:
         assert np.isfinite(losses["train_loss"])
 
 
-def test_a_diverged_run_is_data_and_no_error(elsewhere: Path) -> None:
-    assert main(["train", *QUICK, "--optimizer", "sgd", "--learning-rate", "1e30", "--out", "run"]) == 0
+DIVERGING = [*QUICK, "--optimizer", "sgd", "--learning-rate", "1e30", "--checkpoint-every", "1", "--out", "run"]
+
+
+def test_a_run_that_diverges_stops_and_keeps_what_it_has(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *DIVERGING]) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"error: the loss is (nan|inf) in epoch 1 of 1, at step 2; what was done is kept: lower --learning-rate, or go "
+        r"on with: jaxgrad train --resume run --on-nan continue\n",
+        said,
+    )
+    run = elsewhere / "run"
+    assert json.loads((run / "counters.json").read_text())["steps"] == 2
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["1"]  # the last with a loss that is a number
+    assert (run / "tables.txt").exists()
+    assert not (run / "metrics.jsonl").exists()  # no epoch is whole
+    assert main(["train", "--resume", "run"]) == 1
+    assert capsys.readouterr().err == said
+    with pytest.warns(UserWarning, match=r"the loss is (nan|inf) in epoch 1 of 1, at step 2; training goes on"):
+        assert main(["train", "--resume", "run", "--on-nan", "continue"]) == 0
+    assert json.loads((run / "metrics.jsonl").read_text())["test_loss"] is None
+    assert json.loads((run / "counters.json").read_text())["steps"] == 1437 // 256
+
+
+def test_a_diverged_run_that_is_to_go_on_is_data_and_no_error(elsewhere: Path) -> None:
+    with pytest.warns(UserWarning, match="training goes on"):
+        assert main(["train", *DIVERGING, "--on-nan", "continue"]) == 0
     assert json.loads((elsewhere / "run" / "metrics.jsonl").read_text())["test_loss"] is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import optax
 import pytest
 
 from jaxgrad.array.counters import Counters
+from jaxgrad.base.errors import InputError
 from jaxgrad.training.checkpoints import KEPT, Checkpoints
 
 
@@ -93,8 +95,6 @@ def without_log(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", [half_written, empty, without_arrays, truncated, without_log])
 @pytest.mark.filterwarnings("ignore:checkpoint 3 can't be read:UserWarning")
-# Orbax leaves the other reads of a checkpoint that it gave up to an event loop that is gone.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_one_that_is_not_whole_is_passed_over_and_written_anew(tmp_path: Path, damage: Any) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         for step in (1, 2):
@@ -108,6 +108,68 @@ def test_one_that_is_not_whole_is_passed_over_and_written_anew(tmp_path: Path, d
         again = checkpoints.restore(state())
     assert again is not None
     assert_same(again[0], state(3))
+
+
+def every_file(checkpoint: Path) -> list[Path]:
+    return sorted(path for path in checkpoint.rglob("*") if path.is_file())
+
+
+def test_a_bit_that_changed_in_any_file_is_found(tmp_path: Path) -> None:
+    """Twice in each file of the newest checkpoint, among them the file of digests: the one before comes back."""
+    with Checkpoints(tmp_path / "kept") as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, state(step), {"step": step})
+    chance = random.Random(0)
+    for path in every_file(tmp_path / "kept" / "2") * 2:
+        damaged = tmp_path / "damaged"
+        shutil.copytree(tmp_path / "kept", damaged)
+        content = bytearray(path.read_bytes())
+        bit = chance.randrange(8 * len(content))
+        content[bit // 8] ^= 1 << bit % 8
+        (damaged / path.relative_to(tmp_path / "kept")).write_bytes(content)
+        with Checkpoints(damaged) as checkpoints, pytest.warns(UserWarning, match="checkpoint 2 .*damaged"):
+            restored = checkpoints.restore(state())
+        assert restored is not None, path
+        assert_same(restored[0], state(1))
+        assert restored[1] == {"step": 1}
+        assert not (damaged / "2").exists()
+        shutil.rmtree(damaged)
+
+
+def test_a_process_that_was_killed_as_it_saved_its_first_one_starts_anew(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state(), {})
+    digests = next(path for path in every_file(tmp_path / "1") if path.suffix == ".json")
+    digests.unlink()  # the last thing that is written
+    with Checkpoints(tmp_path) as checkpoints:
+        with pytest.warns(UserWarning, match="checkpoint 1 can't be read"):
+            assert checkpoints.restore(state()) is None
+        checkpoints.save(1, state(5.0), {})
+        restored = checkpoints.restore(state())
+    assert restored is not None
+    assert_same(restored[0], state(5.0))
+
+
+def test_what_other_settings_made_is_refused_by_name(tmp_path: Path) -> None:
+    settings = {"array": {"rows": 4, "cols": 7}, "train": {"seed": 3}}
+    with Checkpoints(tmp_path, settings) as checkpoints:
+        checkpoints.save(12, state(), {})
+    made_by = "array.cols = 7, train.seed = 3"
+    for other, said in (
+        (
+            {**settings, "train": {"seed": 5}},
+            "train.seed: got 5; the checkpoint of step 12 was made by train.seed = 3",
+        ),
+        (
+            {"array": {"rows": 4, "cols": 9}, "train": {}},
+            f"array.cols and train.seed: got 9 and None; the checkpoint of step 12 was made by {made_by}",
+        ),
+    ):
+        with Checkpoints(tmp_path, other) as checkpoints, pytest.raises(InputError) as refused:
+            checkpoints.restore({"of another model": jnp.zeros(3)})
+        assert str(refused.value) == f"{said}: go on with that, or start a new run"
+    with Checkpoints(tmp_path, settings) as checkpoints:
+        assert checkpoints.restore(state()) is not None
 
 
 def test_when_none_can_be_read_nothing_is_dropped(tmp_path: Path) -> None:

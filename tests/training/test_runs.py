@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.training import runs
 
 
@@ -54,14 +55,56 @@ def test_numbers_go_on_from_what_is_there(tmp_path: Path) -> None:
 def test_the_log_goes_back_to_where_it_was(tmp_path: Path) -> None:
     run = runs.create(tmp_path / "run", "")
     assert run.metrics() == []
-    first = run.append_metrics({"epoch": 1})
+    run.append_metrics({"epoch": 1})
+    first = run.metrics_mark()
     run.append_metrics({"epoch": 2})
-    run.truncate_metrics(first)
+    run.rewind_metrics(first)
     assert run.metrics() == [{"epoch": 1}]
-    run.truncate_metrics(0)
-    assert run.metrics_length() == 0
-    with pytest.raises(ValueError, match=r"metrics.jsonl: got 0 bytes; the checkpoint was taken at 5"):
-        run.truncate_metrics(5)
+    run.rewind_metrics(runs.START)
+    assert (run.folder / runs.METRICS).stat().st_size == 0
+    with pytest.raises(ValueError, match=r"metrics.jsonl: got 0 bytes; the checkpoint was taken at 13"):
+        run.rewind_metrics(first)
+
+
+def test_a_log_that_is_not_what_it_was_is_refused_whole(tmp_path: Path) -> None:
+    run = runs.create(tmp_path / "run", "")
+    run.append_metrics({"epoch": 1})
+    mark = run.metrics_mark()
+    broken = b'{"epoch": 1\n' + b'{"epoch": 2}\n'  # a line that is none, and as many bytes and more
+    (run.folder / runs.METRICS).write_bytes(broken)
+    with pytest.raises(InputError, match=r"metrics.jsonl: got other lines than the run wrote .*; restore the file"):
+        run.rewind_metrics(mark)
+    assert (run.folder / runs.METRICS).read_bytes() == broken
+
+
+@pytest.mark.parametrize("name", [runs.CHECKPOINTS, runs.METRICS, runs.COUNTERS])
+def test_what_can_not_be_written_is_found_as_the_run_is_opened_again(tmp_path: Path, name: str) -> None:
+    place = runs.create(tmp_path / "run", "").folder / name
+    if name == runs.CHECKPOINTS:
+        place.write_text("a file")
+    else:
+        place.mkdir()
+    with pytest.raises(InputError, match=rf"run/{name}: got what is not a (file|folder); move it away"):
+        runs.reopen(tmp_path / "run")
+
+
+def test_processes_that_ask_for_a_number_at_the_same_time_have_one_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = runs.vacant
+
+    def overtaken(parent: Path, name: str) -> Path:
+        """Another process has the folder first."""
+        folder = free(parent, name)
+        if folder.name == "run-1":
+            runs.create(folder, "theirs")
+        return folder
+
+    monkeypatch.setattr(runs, "vacant", overtaken)
+    assert runs.create_numbered(tmp_path, "run", "ours").folder == tmp_path / "run-2"
+    assert [(tmp_path / f"run-{number}" / runs.CONFIG).read_text() for number in (1, 2)] == ["theirs", "ours"]
+    with pytest.raises(InputError, match="is not a folder"):
+        runs.create_numbered(tmp_path / "run-1" / runs.CONFIG, "run", "")
 
 
 def test_json_is_replaced_whole(tmp_path: Path) -> None:
@@ -77,5 +120,9 @@ def test_reopened_it_has_nothing_half_written_left(tmp_path: Path) -> None:
     for name in (".tables.123.tmp.txt", ".hidden", "notes.tmp.txt"):
         (run.folder / name).write_text("x")
     again = runs.reopen(run.folder)
-    assert {path.name for path in again.folder.iterdir()} >= {".hidden", "notes.tmp.txt"}
-    assert not (run.folder / ".tables.123.tmp.txt").exists()
+    assert (run.folder / ".tables.123.tmp.txt").exists()  # another process may be writing it
+    with again.alone():
+        assert {path.name for path in again.folder.iterdir()} >= {".hidden", "notes.tmp.txt"}
+        assert not (run.folder / ".tables.123.tmp.txt").exists()
+        with pytest.raises(InputError, match="is at work"), runs.reopen(run.folder).alone():
+            pytest.fail("two in one run")
