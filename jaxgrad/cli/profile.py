@@ -70,11 +70,14 @@ def profile(
         option(
             "--dim",
             "NAME=N",
-            "The size of an axis that an ONNX model leaves open; repeatable.",
+            "The size of an axis that an ONNX model leaves open, by its name or as INPUT:AXIS; repeatable.",
             _CALL,
             rule=Named.axis,
         ),
     ] = None,
+    strict: Annotated[
+        bool, option("--strict", None, "Refuse an ONNX model of which something is not counted.", _CALL)
+    ] = False,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
@@ -96,7 +99,8 @@ def profile(
     is_onnx = target.endswith(".onnx")
     names = {"trips": "--trips", "dims": "--dim", "function": target, "model": target}
     try:
-        program = _read_onnx(target, arg, trips, dim) if is_onnx else _trace(target, arg, trips, dim)
+        reads = _read_onnx if is_onnx else _trace
+        program = reads(target, arg, trips, dim, strict)
         if not program.gemms:
             problem = f"got {target}, with no matrix product in it"
             raise InputError("function", target, "give one that has some", problem=problem)
@@ -125,7 +129,7 @@ def profile(
 
 
 def _trace(
-    target: str, arg: Sequence[Any] | None, trips: Sequence[Named] | None, dim: Sequence[Named] | None
+    target: str, arg: Sequence[Any] | None, trips: Sequence[Named] | None, dim: Sequence[Named] | None, strict: bool
 ) -> Profile:
     from jaxgrad.cli import screen
     from jaxgrad.costs.profiling import profile as trace
@@ -133,6 +137,8 @@ def _trace(
     if dim:
         remedy = "sizes by name are for ONNX models, give --arg with the whole shape"
         raise InputError("--dim", dim[0], remedy, problem=f"got {str(dim[0])!r}")
+    if strict:
+        raise InputError("--strict", True, "it is for ONNX models", problem=f"got it with {target}")
     function, module = load(target)
     arguments = example_arguments(module) if arg is None else arg
     with screen.console().status("tracing the function"):
@@ -140,18 +146,17 @@ def _trace(
 
 
 def _read_onnx(
-    target: str, arg: Sequence[Any] | None, trips: Sequence[Named] | None, dim: Sequence[Named] | None
+    target: str, arg: Sequence[Any] | None, trips: Sequence[Named] | None, dim: Sequence[Named] | None, strict: bool
 ) -> Profile:
     from jaxgrad.costs.profiling import Profile
     from jaxgrad.interop import onnx
 
-    for name, values in (("--arg", arg), ("--trips", trips)):
-        if values:
-            problem = f"got one with {target}"
-            raise InputError(name, list(values), "an ONNX model takes --dim alone", problem=problem)
-    graph = onnx.read_graph(target, dict(dim or ()))
-    notes = ["onnx: weights are taken to be trained; work beside the array is not read"]
-    return Profile([node.gemm for node in graph.nodes], [], notes, graph)
+    if arg:
+        problem = f"got one with {target}"
+        raise InputError("--arg", list(arg), "an ONNX model takes --dim and --trips alone", problem=problem)
+    reading = onnx.read(target, dict(dim or ()), _trips(trips), strict=strict)
+    notes = ["onnx: weights are taken to be trained; work beside the array is not read", *reading.notes]
+    return Profile(reading.gemms, [], notes, reading.graph)
 
 
 def _summary(program: Profile) -> str:

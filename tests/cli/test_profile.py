@@ -179,6 +179,29 @@ def test_an_onnx_model_takes_no_arguments(elsewhere: Path, capsys: pytest.Captur
     assert capsys.readouterr().err.startswith("error: --arg: got one with model.onnx")
 
 
+def test_an_onnx_model_with_what_is_not_counted(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["input", "w"], ["y"], "dense"),
+            helper.make_node("Attention", ["y"], ["z"], "fused", domain="com.microsoft"),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("input", floats, [None, 8])],
+        [helper.make_tensor_value_info("y", floats, None)],
+        [helper.make_tensor("w", floats, [8, 5], [0.0] * 40)],
+    )
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=sets), "model.onnx")
+    assert main(["profile", "model.onnx", "--dim", "input:0=32"]) == 0
+    assert "note: Attention (fused): not counted" in capsys.readouterr().out
+    assert main(["profile", "model.onnx", "--dim", "input:0=32", "--strict"]) == 2
+    assert capsys.readouterr().err.startswith("error: model.onnx: got Attention (fused), whose multiply-accumulates")
+    assert main(["profile", "train:step", "--strict"]) == 2
+    assert capsys.readouterr().err == "error: --strict: got it with train:step; it is for ONNX models\n"
+
+
 def test_a_module_that_fails_is_named(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (elsewhere / "broken_to_profile.py").write_text("raise RuntimeError('no\\nuse')\n")
     assert main(["profile", "broken_to_profile.py:f"]) == 2

@@ -11,34 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.interop.onnx import read
+from jaxgrad.interop.onnx.operations import PRODUCTS, UNREAD
 from jaxgrad.programs import LayerGemm
-
-onnx = pytest.importorskip("onnx")
-helper = onnx.helper
-
-from onnx.reference import ReferenceEvaluator  # noqa: E402
-
-from jaxgrad.interop.onnx import UNSUPPORTED, read  # noqa: E402
-
-
-def weights(name: str, *shape: int) -> Any:
-    return onnx.numpy_helper.from_array(np.zeros(shape, np.float32), name)
-
-
-def save(
-    path: Path, nodes: list[Any], constants: list[Any], inputs: dict[str, list[Any]], output: str = "y", opset: int = 17
-) -> Path:
-    floats = onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes,
-        "graph",
-        [helper.make_tensor_value_info(name, floats, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(output, floats, None)],
-        constants,
-    )
-    file = path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), str(file))
-    return file
+from tests.interop.onnx.models import evaluated, helper, onnx, save, weights
+from tests.refusals import Refusal, assert_refused
 
 
 def convolutional(path: Path) -> Path:
@@ -55,7 +32,7 @@ def convolutional(path: Path) -> Path:
 
 
 def test_convolutions_and_a_dense_layer(tmp_path: Path) -> None:
-    assert read(convolutional(tmp_path), {"batch": 2}) == [
+    assert read(convolutional(tmp_path), {"batch": 2}).gemms == [
         LayerGemm("conv1", Gemm(2 * 4 * 5, 27, 6), 1, needs_dx=False, kind="conv_general_dilated", x_words=2 * 3 * 72),
         LayerGemm("depthwise", Gemm(2 * 4 * 5, 9, 1), 6, needs_dx=True, kind="conv_general_dilated", x_words=2 * 20),
         LayerGemm("head", Gemm(2, 6, 5), 1, needs_dx=True),
@@ -73,17 +50,12 @@ def test_matrix_products_as_in_attention(tmp_path: Path) -> None:
     ]
     constants = [weights("wq", 8, 4), weights("wk", 4, 8), weights("w_left", 7, 5)]
     file = save(tmp_path, nodes, constants, {"x": [3, 5, 8]})
-    assert read(file) == [
+    assert read(file).gemms == [
         LayerGemm("q", Gemm(15, 8, 4), 1, needs_dx=False),
         LayerGemm("k", Gemm(15, 8, 4), 1, needs_dx=False),
         LayerGemm("scores", Gemm(5, 4, 5), 3, needs_dx=True, weights=False),
         LayerGemm("left", Gemm(15, 5, 7), 1, needs_dx=True),
     ]
-
-
-def recurrent(path: Path) -> Path:
-    nodes = [helper.make_node("LSTM", ["x", "w", "r"], ["y"], "memory", hidden_size=4)]
-    return save(path, nodes, [weights("w", 1, 16, 8), weights("r", 1, 16, 4)], {"x": [3, 2, 8]})
 
 
 def foreign(path: Path) -> Path:
@@ -104,23 +76,6 @@ def unknown(path: Path, operation: str = "FooBar") -> Path:
     return save(path, [helper.make_node(operation, ["x"], ["y"], "foo")], [], {"x": [3, 2]})
 
 
-def own_function(path: Path) -> Path:
-    """Of a name that ONNX has, with a product inside."""
-    file = save(path, [helper.make_node("Scaler", ["x"], ["y"], "mine", domain="ai.onnx.ml")], [], {"x": [3, 3]})
-    model = onnx.load(str(file))
-    opsets = [helper.make_opsetid("", 17)]
-    inside = [helper.make_node("MatMul", ["a", "a"], ["b"])]
-    model.functions.append(helper.make_function("ai.onnx.ml", "Scaler", ["a"], ["b"], inside, opsets))
-    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
-    onnx.save(model, str(file))
-    return file
-
-
-def linear(path: Path) -> Path:
-    node = helper.make_node("LinearRegressor", ["x"], ["y"], "lin", domain="ai.onnx.ml", coefficients=[1.0, 2.0])
-    return save(path, [node], [], {"x": [3, 2]})
-
-
 def garbage(path: Path) -> Path:
     file = path / "garbage.onnx"
     file.write_bytes(b"\x00not a model at all\xff" * 9)
@@ -139,7 +94,6 @@ def empty(path: Path) -> Path:
         (convolutional, {}, ["dims: got no size for axis 0", "'x'", "batch"]),
         (convolutional, {"batch": 0}, ["dims[batch]: got 0", "at least 1"]),
         (convolutional, {"batch": 1, "length": 3}, ["dims: got 'length'", "batch"]),
-        (recurrent, {}, ["LSTM (memory)", "not read"]),
         (foreign, {}, ["FusedConv (fused)"]),
         (ill_fitting, {}, ["model: got"]),
         (
@@ -157,9 +111,7 @@ def empty(path: Path) -> Path:
         ),
         (lambda path: convolution(path, 4, 3, 3, 3, auto_pad=1), {}, ["got auto_pad 1 for Conv (conv)", "the type"]),
         (unknown, {}, ["FooBar (foo)", "not read"]),
-        (own_function, {}, ["Scaler (mine)", "not read"]),
         (lambda path: unknown(path, "Foo\nBar"), {}, [r"'Foo\nBar' (foo)", "not read"]),
-        (linear, {}, ["LinearRegressor (lin)", "not read"]),
         (garbage, {}, ["no ONNX model"]),
         (empty, {}, ["no ONNX model"]),
     ],
@@ -198,9 +150,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read(tmp_path / "nothing.onnx")
 
 
-def test_every_refused_operation_is_one_of_onnx_s() -> None:
+def test_every_operation_that_is_not_read_is_one_of_onnx_s() -> None:
     known = {schema.name for schema in onnx.defs.get_all_schemas()}
-    assert not UNSUPPORTED - known
+    assert not UNREAD - known
+    assert not set(PRODUCTS) - known
 
 
 @st.composite
@@ -246,7 +199,107 @@ def test_multiply_accumulates_are_those_of_the_values_that_onnx_computes(
 ) -> None:
     node, inputs, shape, summed = case
     file = save(tmp_path_factory.mktemp("one"), [node], [weights("w", *shape)], {"x": [*inputs["x"]]}, opset=opset)
-    computed: Any = ReferenceEvaluator(str(file)).run(None, {"x": np.zeros(inputs["x"], np.float32)})
-    (layer,) = read(file)
+    computed = evaluated(file, x=np.zeros(inputs["x"], np.float32))
+    (layer,) = read(file).gemms
     gemm = layer.gemm
     assert layer.times * gemm.batch * gemm.in_features * gemm.out_features == computed[0].size * summed
+
+
+def test_what_is_not_counted_is_named_and_refused_on_request(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"], "first"),
+        helper.make_node("Attention", ["a"], ["b"], "fused", domain="com.microsoft"),
+        helper.make_node("MatMul", ["b", "w"], ["c"], "lost"),
+        helper.make_node("MatMul", ["a", "w"], ["y"], "second"),
+    ]
+    file = save(tmp_path, nodes, [weights("w", 3, 3)], {"x": [2, 3]}, others=["com.microsoft"])
+    reading = read(file)
+    assert [(gemm.path, gemm.needs_dx) for gemm in reading.gemms] == [("first", False), ("second", True)]
+    assert reading.notes == [
+        "Attention (fused): not counted, its multiply-accumulates are not read, if it has any",
+        "MatMul (lost): not counted, no shape is known for 'b'",
+    ]
+    refusal = Refusal(lambda: read(file, strict=True), "model", "Attention (fused), MatMul (lost)", "give one without")
+    assert_refused(refusal)
+
+
+def test_onnx_runtime_s_own_are_those_of_onnx_and_more(tmp_path: Path) -> None:
+    def fused(kind: str, inputs: list[str], output: str, **attributes: Any) -> Any:
+        return helper.make_node(kind, inputs, [output], kind, domain="com.microsoft", **attributes)
+
+    nodes = [
+        fused("FusedConv", ["x", "w1", "b1", "x"], "a", pads=[1, 1, 1, 1], activation="Relu"),
+        helper.make_node("Reshape", ["a", "shape"], ["b"]),
+        fused("FusedGemm", ["b", "w2", "b2"], "c", transB=1, activation="Relu"),
+        fused("FusedMatMul", ["c", "w3"], "d", transB=1, alpha=0.5),
+        fused("FastGelu", ["d"], "e"),
+        fused("FusedMatMul", ["e", "w4"], "y"),
+    ]
+    constants = [weights("w1", 3, 3, 3, 3), weights("b1", 3), weights("shape", np.array([2, 60]))]
+    constants += [weights("w2", 7, 60), weights("b2", 7), weights("w3", 5, 7), weights("w4", 5, 4)]
+    reading = read(save(tmp_path, nodes, constants, {"x": [2, 3, 4, 5]}, others=["com.microsoft"]), strict=True)
+    gemms = [gemm.gemm for gemm in reading.gemms]
+    assert gemms == [Gemm(40, 27, 3), Gemm(2, 60, 7), Gemm(2, 7, 5), Gemm(2, 5, 4)]
+    assert all(gemm.weights for gemm in reading.gemms)
+    residual = [edge for edge in reading.graph.edges if edge.target == "FusedConv" and edge.operand == "y"]
+    assert [(edge.source, edge.words) for edge in residual] == [("input", 120)]
+
+
+def test_einsum_s_weights_are_w_on_either_side(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Einsum", ["x", "w"], ["a"], "right", equation="bsi,ij->bsj"),
+        helper.make_node("Einsum", ["v", "a"], ["b"], "left", equation="ks,bsj->bkj"),
+        helper.make_node("Einsum", ["b", "u", "t"], ["y"], "both", equation="bkj,jm,mn->bkn"),
+    ]
+    constants = [weights("w", 4, 6), weights("v", 7, 5), weights("u", 6, 8), weights("t", 8, 9)]
+    reading = read(save(tmp_path, nodes, constants, {"x": [3, 5, 4]}))
+    assert [(gemm.gemm, gemm.needs_dx, gemm.weights) for gemm in reading.gemms] == [
+        (Gemm(15, 4, 6), False, True),
+        (Gemm(18, 5, 7), True, True),
+        (Gemm(21, 6, 8), True, True),
+        (Gemm(21, 8, 9), True, True),
+    ]
+    assert [(edge.source, edge.target, edge.operand) for edge in reading.graph.edges] == [
+        ("input", "right", "x"),
+        ("right", "left", "x"),
+        ("left", "both#1", "x"),
+        ("both#1", "both#2", "x"),
+        ("both#2", "output", "x"),
+    ]
+
+
+def test_an_embedding_is_trained(tmp_path: Path) -> None:
+    """So the layer behind it owes it a gradient; one behind a look-up in data owes none."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["ids"], to=7),
+        helper.make_node("Gather", ["table", "ids"], ["e"], "embedding"),
+        helper.make_node("MatMul", ["e", "w"], ["y"], "behind"),
+        helper.make_node("Gather", ["x", "places"], ["g"], "look_up", axis=1),
+        helper.make_node("MatMul", ["g", "v"], ["z"], "data"),
+    ]
+    constants = [
+        weights("table", 20, 6),
+        weights("w", 6, 5),
+        weights("v", 3, 2),
+        weights("places", np.array([0, 1, 1])),
+    ]
+    behind, data = read(save(tmp_path, nodes, constants, {"x": [2, 3]})).gemms
+    assert (behind.path, behind.needs_dx, behind.needs_dw) == ("behind", True, True)
+    assert (data.path, data.needs_dx, data.needs_dw) == ("data", False, True)
+
+
+def test_an_axis_without_a_name_is_told_by_its_place(tmp_path: Path) -> None:
+    """As skl2onnx leaves it, whose linear models have their weights in attributes."""
+    node = helper.make_node(
+        "LinearClassifier", ["input"], ["label", "y"], "linear", domain="ai.onnx.ml", coefficients=[0.5] * 12,
+        intercepts=[0.0] * 3, classlabels_ints=[0, 1, 2],
+    )  # fmt: skip
+    file = save(tmp_path, [node], [], {"input": [None, 4]}, others=["ai.onnx.ml"])
+    assert_refused(Refusal(lambda: read(file), "dims", "no size for axis 0 of input 'input'", "by input:0"))
+    reading = read(file, {"input:0": 32})
+    assert reading.gemms == [LayerGemm("linear", Gemm(32, 4, 3), 1, needs_dx=False)]
+    assert [(edge.source, edge.target, edge.words) for edge in reading.graph.edges] == [
+        ("input", "linear", 128),
+        ("linear", "output", 96),
+    ]
+    assert_refused(Refusal(lambda: read(file, {"input:0": 32, "input:1": 4}), "dims", "'input:1'", "are input:0"))

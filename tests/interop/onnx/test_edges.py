@@ -6,22 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
-import pytest
 from flax import nnx
 from jax import Array
 
 from jaxgrad import Accelerator, Emulation
 from jaxgrad.costs import step_cost
 from jaxgrad.costs.profiling import profile
+from jaxgrad.interop.onnx import read
 from jaxgrad.programs import Edge
+from tests.interop.onnx.models import helper, save, weights
 from tests.keys import KEY
 from tests.programs.graphs import assert_in_order
-
-onnx = pytest.importorskip("onnx")
-helper = onnx.helper
-
-from jaxgrad.interop.onnx import read, read_graph  # noqa: E402
-from tests.interop.test_onnx import save, weights  # noqa: E402
 
 
 class Network(nnx.Module):
@@ -70,7 +65,7 @@ def test_the_edges_are_those_of_the_same_network_traced(tmp_path: Path) -> None:
         return model(x)
 
     own = profile(run, Network(nnx.Rngs(0)), jnp.ones((2, 4, 4, 3)))
-    graph = read_graph(network(tmp_path))
+    graph = read(network(tmp_path)).graph
     assert graph.edges == own.edges
     assert [node.name for node in graph.nodes] == [node.name for node in own.graph.nodes]
     assert Edge("one", "block", 2, 2 * 16 * 2) in graph.edges
@@ -89,7 +84,7 @@ def test_attention_s_products_have_two_sources_and_no_weights(tmp_path: Path) ->
         helper.make_node("Softmax", ["s"], ["p"]),
         helper.make_node("MatMul", ["p", "v"], ["y"], "mixed"),
     ]
-    graph = read_graph(save(tmp_path, nodes, [weights("w", 8, 12)], {"x": [3, 5, 8]}, opset=18))
+    graph = read(save(tmp_path, nodes, [weights("w", 8, 12)], {"x": [3, 5, 8]}, opset=18)).graph
     edges = [(edge.source, edge.target, edge.words, edge.operand) for edge in graph.edges]
     assert edges == [
         ("input", "qkv", 120, "x"),
@@ -109,7 +104,7 @@ def test_an_update_writes_weights_alone(tmp_path: Path) -> None:
         helper.make_node("Transpose", ["q"], ["qt"], perm=[0, 2, 1]),
         helper.make_node("MatMul", ["q", "qt"], ["y"], "gram"),
     ]
-    gemms = read(save(tmp_path, nodes, [weights("w", 7, 9)], {"x": [2, 5, 7]}))
+    gemms = read(save(tmp_path, nodes, [weights("w", 7, 9)], {"x": [2, 5, 7]})).gemms
     emulation = Emulation(Accelerator(3, 4), weight_update="separate")
     layers = {layer.path: layer.phases["sequential"] for layer in step_cost(gemms, emulation, ["sequential"]).layers}
     assert layers["q"]["update"][KEY["w_writes"]] == 7 * 9
@@ -124,7 +119,7 @@ def test_inputs_that_only_convolve_or_multiply_are_weights(tmp_path: Path) -> No
         helper.make_node("Gemm", ["b", "head"], ["y"], "head", transB=1),
     ]
     inputs = {"x": [2, 3, 4, 5], "filters": [4, 3, 3, 3], "head": [6, 80]}
-    conv, head = read(save(tmp_path, nodes, [], inputs))
+    conv, head = read(save(tmp_path, nodes, [], inputs)).gemms
     assert (conv.needs_dx, conv.needs_dw, conv.weights) == (False, True, True)
     assert (head.needs_dx, head.needs_dw, head.weights) == (True, True, True)
     cost = step_cost([conv], Emulation(Accelerator(3, 4)), ["sequential"])
@@ -142,7 +137,7 @@ def test_inputs_that_are_data_in_one_place_are_data_in_all(tmp_path: Path) -> No
     ]
     inputs = {"x": [3, 5, 8], "memory": [3, 6, 8], "left": [7, 5]}
     file = save(tmp_path, nodes, [weights("wk", 8, 4), weights("wq", 8, 4)], inputs)
-    graph = read_graph(file)
+    graph = read(file).graph
     flags = [(node.gemm.needs_dx, node.gemm.needs_dw, node.gemm.weights) for node in graph.nodes]
     assert flags == [(False, True, True)] * 2 + [(True, True, False), (True, False, False), (True, True, True)]
     mixed = [(edge.source, edge.words, edge.operand) for edge in graph.incoming("mixed")]
@@ -156,7 +151,7 @@ def test_shared_weights(tmp_path: Path) -> None:
         helper.make_node("MatMul", ["b", "w"], ["c"], "two"),
         helper.make_node("Gemm", ["c", "v", "b"], ["y"], "bias"),  # a bias that is no weights
     ]
-    graph = read_graph(save(tmp_path, nodes, [weights("w", 4, 4), weights("v", 4, 4)], {"x": [3, 4]}))
+    graph = read(save(tmp_path, nodes, [weights("w", 4, 4), weights("v", 4, 4)], {"x": [3, 4]})).graph
     assert graph.tied == (("one", "two"),)
     assert [(edge.source, edge.target, edge.operand) for edge in graph.edges] == [
         ("input", "one", "x"),

@@ -1,0 +1,211 @@
+"""What a node that multiplies and accumulates asks of the array, and between which values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.base.errors import InputError
+from jaxgrad.interop.onnx.convolutions import convolution, transposed
+from jaxgrad.interop.onnx.einsum import Pair, pairs
+from jaxgrad.interop.onnx.nodes import attributes_of
+from jaxgrad.interop.onnx.operations import CONVOLUTIONS, INTEGERS, LINEAR_MODELS, MATRIX_PRODUCTS, RECURRENCES
+from jaxgrad.interop.onnx.parts import Carried, Lowered, Part, multiplied, read
+from jaxgrad.interop.onnx.recurrences import Recurrence, recurrences
+from jaxgrad.interop.onnx.roles import Roles
+from jaxgrad.interop.onnx.steps import Step
+from jaxgrad.programs import LayerGemm
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class NoShape(Exception):
+    """The shape of a value, by its name, can't be known."""
+
+
+class Products(NamedTuple):
+    """How nodes are lowered to products.
+
+    Args:
+        shapes: of values, as far as they are known.
+        roles: of values.
+        trained: values that depend on weights.
+        value_of: the value of an attribute.
+    """
+
+    shapes: Shapes
+    roles: Roles
+    trained: set[str]
+    value_of: Callable[[Any], Any]
+
+    def lower(self, step: Step) -> Lowered:
+        """The products of a node, and the work between them.
+
+        Raises:
+            NoShape: of an operand.
+            InputError: what the node says doesn't fit.
+        """
+        kind = step.node.op_type
+        attributes = attributes_of(step.node, step.path, self.value_of)
+        if kind in RECURRENCES:
+            return self._recurrence(step, attributes)
+        if kind == "Einsum":
+            return Lowered(tuple(self._einsum(step, attributes)), ())
+        if kind in LINEAR_MODELS:
+            return self._alone(step, *self._linear_model(step, attributes))
+        if kind in MATRIX_PRODUCTS:
+            return self._alone(step, *self._matrix_product(step, attributes))
+        return self._alone(step, *self._convolution(step, attributes))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        shape = self.shapes.get(name, (0,))
+        if min(shape, default=0) < 1:
+            raise NoShape(name)
+        return shape
+
+    def _record(self, step: Step, x: str, w: str, pair: Pair, **rest: Any) -> LayerGemm:
+        integers = step.node.op_type in INTEGERS
+        weights = w == "" or self.roles.weights(w)
+        return LayerGemm(
+            path=step.path,
+            gemm=pair.gemm,
+            times=pair.times * step.times,
+            needs_dx=x in self.trained and not integers,
+            needs_dw=(weights or w in self.trained) and not integers,
+            weights=weights,
+            **rest,
+        )
+
+    def _alone(self, step: Step, gemm: LayerGemm, x: str, w: str) -> Lowered:
+        """A node of one product; what else it reads joins its result."""
+        others = [name for name in step.node.input if name]
+        for name in (x, w):
+            if name:
+                others.remove(name)
+        reads = multiplied(x, w, others)
+        outputs = tuple(name for name in step.node.output if name)
+        if len(outputs) == 1:
+            return Lowered((Part("layer", reads, outputs, gemm),), ())
+        words = gemm.times * gemm.gemm.batch * gemm.gemm.out_features
+        product = f"{outputs[0]}:product"
+        work = Part("work", read(product), outputs)
+        return Lowered((Part("layer", reads, (product,), gemm, words), work), ())
+
+    def _convolution(self, step: Step, attributes: Mapping[str, Any]) -> tuple[LayerGemm, str, str]:
+        kind, names = step.node.op_type, step.node.input
+        x, w = (names[place] for place in CONVOLUTIONS.get(kind, (0, 1)))
+        image, filters = self._shape(x), self._shape(w)
+        if kind == "ConvTranspose":
+            gemm, groups = transposed(step.path, attributes, image, filters)
+            x_words = 0
+        else:
+            conv = convolution(step.path, attributes, image, filters)
+            gemm, groups = conv.gemm, conv.groups
+            x_words = conv.batch * math.prod(conv.image) * conv.in_channels // groups
+        record = self._record(step, x, w, Pair(gemm, groups), kind="conv_general_dilated", x_words=x_words)
+        return record, x, w
+
+    def _matrix_product(self, step: Step, attributes: Mapping[str, Any]) -> tuple[LayerGemm, str, str]:
+        kind, names = step.node.op_type, step.node.input
+        x, w = (names[place] for place in MATRIX_PRODUCTS[kind])
+        left, right = self._shape(x), self._shape(w)
+        if kind == "Gemm":
+            left = left[::-1] if attributes.get("transA") else left
+            right = right[::-1] if attributes.get("transB") else right
+        if self.roles.weights(x) and not self.roles.weights(w):  # weights on the left: Y^T = X^T W^T
+            x, w, left, right = w, x, _swapped(right), _swapped(left)
+        return self._record(step, x, w, _matrix_product(left, right)), x, w
+
+    def _linear_model(self, step: Step, attributes: Mapping[str, Any]) -> tuple[LayerGemm, str, str]:
+        x = step.node.input[0]
+        rows, features = (1, *self._shape(x))[-2:]
+        coefficients = len(attributes.get("coefficients", ()))
+        outputs, rest = divmod(coefficients, features)
+        if rest or not outputs:
+            problem = f"got {coefficients} coefficients for {step.node.op_type} ({step.path})"
+            raise InputError("model", step.path, f"give some for each of {features} features", problem=problem)
+        return self._record(step, x, "", Pair(Gemm(rows, features, outputs), 1)), x, ""
+
+    def _einsum(self, step: Step, attributes: Mapping[str, Any]) -> Iterator[Part]:
+        names = list(step.node.input)
+        equation = attributes.get("equation", b"").decode(errors="replace")
+        found = list(pairs(equation, [self._shape(name) for name in names]))
+        if not found:
+            yield Part("work", read(names[0]), (step.node.output[0],))
+        x = names[0]
+        for place, (pair, w) in enumerate(zip(found, names[1:], strict=True), start=1):
+            made = step.node.output[0] if place == len(found) else f"{step.node.output[0]}:{place}"
+            if pair is None:
+                yield Part("work", read(x, w), (made,), None, max(self._words(x), self._words(w)))
+            else:
+                turned = self.roles.weights(x) and not self.roles.weights(w)
+                left, right = (w, x) if turned else (x, w)
+                pair = pair.turned if turned else pair
+                record = self._record(step, left, right, pair)
+                words = record.times * pair.gemm.batch * pair.gemm.out_features
+                yield Part("layer", multiplied(left, right), (made,), record, words)
+            if x in self.trained or w in self.trained or self.roles.weights(x) or self.roles.weights(w):
+                self.trained.add(made)
+            x = made
+
+    def _words(self, name: str) -> int:
+        return math.prod(self.shapes.get(name, ()))
+
+    def _recurrence(self, step: Step, attributes: Mapping[str, Any]) -> Lowered:
+        names = [*step.node.input, *[""] * 8]
+        x, w, r = names[:3]
+        shapes = (self._shape(x), self._shape(w), self._shape(r))
+        parts: list[Part] = []
+        carried = []
+        directions = recurrences(step.node.op_type, step.path, attributes, *shapes)
+        outputs = tuple(name for name in step.node.output if name)
+        for direction in directions:
+            values = f"{outputs[0]}{direction.suffix}"
+            record = self._record(step, x, w, Pair(direction.inputs, 1))
+            path = f"{step.path}{direction.suffix}"
+            words = record.times * direction.inputs.batch * direction.inputs.out_features
+            reads = multiplied(x, w)
+            parts.append(Part("layer", reads, (f"{values}:inputs",), replace(record, path=path), words))
+            start = names[5] or f"{values}:start"
+            state = Carried(f"{values}:state", start, f"{values}:next", direction.steps, len(parts))
+            carried.append(state)
+            learns = self.roles.weights(w) or self.roles.weights(r) or not self.trained.isdisjoint((x, w, r))
+            record = replace(self._record(step, state.value, r, Pair(Gemm(1, 1, 1), direction.steps)), needs_dx=learns)
+            record = replace(record, path=f"{path}.recurrence")
+            parts += _round(direction, record, values, r, [name for name in (names[3], names[6], names[7]) if name])
+        ends = read(*(f"{outputs[0]}{direction.suffix}:next" for direction in directions))
+        return Lowered((*parts, Part("view", ends, outputs)), tuple(carried))
+
+
+def _round(direction: Recurrence, record: LayerGemm, values: str, r: str, others: list[str]) -> Iterator[Part]:
+    """One step of a recurrence: the state's products, one after another, and what makes the next state of them."""
+    state, made = f"{values}:state", [f"{values}:inputs"]
+    for place, gemm in enumerate(direction.states):
+        x, words = state, record.times * gemm.batch * gemm.in_features
+        if place:
+            x = f"{values}:gated"
+            yield Part("work", read(made[-1], state, made[0]), (x,), None, words)
+        made.append(f"{values}:product{place}")
+        words = record.times * gemm.batch * gemm.out_features
+        yield Part("layer", multiplied(x, r), (made[-1],), replace(record, gemm=gemm), words)
+    words = record.times * direction.states[0].batch * direction.states[0].in_features
+    yield Part("work", read(*made, state, *others), (f"{values}:next",), None, words)
+
+
+def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[:-2], shape[-1], shape[-2]) if len(shape) > 1 else shape
+
+
+def _matrix_product(left: tuple[int, ...], right: tuple[int, ...]) -> Pair:
+    """NumPy's matmul: a matrix on the right meets all rows of the left at once, a stack of them one each."""
+    k = left[-1]
+    n = right[-1] if len(right) > 1 else 1
+    if math.prod(right[:-2]) == 1:
+        return Pair(Gemm(math.prod(left[:-1]), k, n), 1)
+    groups = math.prod(np.broadcast_shapes(left[:-2], right[:-2]))
+    return Pair(Gemm(left[-2] if len(left) > 1 else 1, k, n), groups)
