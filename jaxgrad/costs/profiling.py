@@ -23,6 +23,7 @@ from jaxgrad.programs.edges import Call, graph
 from jaxgrad.programs.kinds import labelled
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import walk
+from jaxgrad.programs.operations import LAPACK
 from jaxgrad.programs.products import KINDS, Product, products, tangents, where
 from jaxgrad.programs.whole import record
 
@@ -173,7 +174,7 @@ def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
         positive_integer("trips", trips)
 
     def told(equation: JaxprEqn) -> int | None:
-        name = loops[id(equation)]
+        name = loops.get(id(equation), "")
         return trips.get(name) if isinstance(trips, Mapping) else trips
 
     unknown = dict.fromkeys(
@@ -187,8 +188,8 @@ def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
 
 
 def _loop_names(jaxpr: Jaxpr) -> dict[int, str]:
-    """While loops by identity, named by their lines."""
-    loops = [equation for equation in _equations(jaxpr) if equation.primitive.name == "while"]
+    """The while loops whose bodies are counted, by identity, named by their lines."""
+    loops = [equation for equation in _counted(jaxpr) if equation.primitive.name == "while"]
     lines = [f"while@{where(equation)}" for equation in loops]
     return dict(zip(map(id, loops), told_apart(lines), strict=True))
 
@@ -200,6 +201,19 @@ def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
             yield from _equations(inner)
 
 
+def _counted(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    """Those equations that the walk of the trace comes by."""
+    for equation in jaxpr.eqns:
+        yield equation
+        if _is_walked(equation):
+            for inner in jaxprs.inner(equation):
+                yield from _counted(inner)
+
+
+def _is_walked(equation: JaxprEqn) -> bool:
+    return equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None
+
+
 def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
     notes = []
     primitives = Counter(equation.primitive.name for equation in _equations(jaxpr))
@@ -208,6 +222,10 @@ def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
     if primitives["shard_map"]:
         notes.append("shard_map: counts are of all its devices together")
     notes += [f"{name}: {primitives[name]} of them; {_unseen(name)}" for name in _UNSEEN if primitives[name]]
+    notes += [
+        f"{name}: {primitives[name]} of them; work of neither the array nor the vector unit, and not counted"
+        for name in sorted(LAPACK & primitives.keys())
+    ]
     hidden = Counter(equation.primitive.name for equation in _equations(jaxpr) if _hides_products(equation))
     notes += [f"{name}: {times} of them; the products inside are not counted" for name, times in hidden.items()]
     other = [own for own in found if own.site.place.backward and own.of is None]
@@ -233,7 +251,7 @@ def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
 
 def _hides_products(equation: JaxprEqn) -> bool:
     """Whether there are products in what an equation calls, and the walk does not know how they run."""
-    if equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
+    if _is_walked(equation):
         return False
     inside = (each for inner in jaxprs.inner(equation) for each in _equations(inner))
     return any(each.primitive.name in KINDS for each in inside)

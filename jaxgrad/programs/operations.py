@@ -34,7 +34,12 @@ WINDOWS = frozenset({
 })  # fmt: skip
 GATHERS = frozenset({"gather", "scatter", "scatter-add", "scatter_add", "scatter-mul", "scatter-min", "scatter-max"})
 RANDOM = frozenset({"random_bits", "threefry2x32", "random_fold_in", "random_split"})
-BARRIERS = REDUCTIONS | WINDOWS | GATHERS | RANDOM
+# Factorisations, decompositions and triangular solves: LAPACK's on a CPU, no work of an array or a vector unit.
+LAPACK = frozenset({
+    "cholesky", "cholesky_update", "eig", "eigh", "hessenberg", "householder_product", "lu", "ormqr", "qr", "schur",
+    "svd", "symmetric_product", "triangular_solve", "tridiagonal", "tridiagonal_solve",
+})  # fmt: skip
+BARRIERS = REDUCTIONS | WINDOWS | GATHERS | RANDOM | LAPACK | {"fft"}
 
 
 def elements(variable: object) -> int:
@@ -47,16 +52,19 @@ def operations(equation: JaxprEqn) -> int:
 
     A reduction takes one an element that goes in; a pooling window one an element of each window; the gradient of a
     maximum's pooling a comparison an element of each window and an addition a window; a scattered addition one an
-    element that is added; a sort ``n ceil(log2 n)`` comparisons; an integer power its multiplications by squaring.
+    element that is added; a sort ``n ceil(log2 n)`` comparisons, and a Fourier transform as many butterflies; an
+    integer power its multiplications by squaring. What LAPACK does is not counted.
     """
     name = equation.primitive.name
     out = sum(elements(variable) for variable in equation.outvars)
     first = elements(equation.invars[0]) if equation.invars else 0
-    if name in VIEWS | MADE or name in ("gather", "scatter"):
+    if name in VIEWS | MADE | LAPACK or name in ("gather", "scatter"):
         return 0
     if name == "sort":
         size = max(1, equation.invars[0].aval.shape[equation.params["dimension"]])  # pyright: ignore[reportAttributeAccessIssue]  # an array's
         return first * math.ceil(math.log2(size))
+    if name == "fft":
+        return out * math.ceil(math.log2(max(1, math.prod(equation.params["fft_lengths"]))))
     if name in WINDOWS:
         window = math.prod(equation.params["window_dimensions"])
         return first * (window + 1) if name.startswith("select_and_scatter") else out * window

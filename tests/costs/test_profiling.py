@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -90,3 +93,40 @@ def test_arguments_that_are_no_arrays() -> None:
 )
 def test_refusals(refusal: Refusal) -> None:
     assert_refused(refusal)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (jnp.linalg.cholesky, "cholesky"),
+        (jnp.linalg.qr, "qr"),
+        (jnp.linalg.eigh, "eigh"),
+        (jnp.linalg.svd, "svd"),
+        (jax.scipy.linalg.lu, "lu"),
+        (jnp.linalg.eig, "eig"),
+        (lambda a: jax.scipy.linalg.solve_triangular(a, a), "triangular_solve"),
+        (lambda a: jax.scipy.linalg.cho_solve((a, True), a[0]), "triangular_solve"),
+    ],
+)
+def test_what_lapack_does_is_named_and_not_counted(function: Callable[[Array], Any], name: str) -> None:
+    notes = [note.partition(":")[0] for note in profile(function, 2 * jnp.eye(6)).notes]
+    assert name in notes
+
+
+def test_what_lapack_does_takes_no_operations_of_the_vector_unit() -> None:
+    found = profile(lambda a: jnp.tanh(jnp.linalg.qr(a)[0]), 2 * jnp.eye(6))
+    assert sum(work.operations for work in found.vector) == 36
+
+
+def test_a_fourier_transform_counts_its_butterflies() -> None:
+    (work,) = profile(lambda x: jnp.fft.rfft(x), jnp.ones((3, 8))).vector
+    assert work.operations == 3 * 5 * 3  # 5 numbers of each of 3 rows, in log2(8) stages
+
+
+def test_no_trips_are_asked_for_where_the_body_is_not_counted() -> None:
+    def solve(a: Array, b: Array) -> Array:
+        return jax.scipy.sparse.linalg.cg(lambda x: a @ x, b)[0]
+
+    found = profile(solve, 2 * jnp.eye(4), jnp.ones(4))
+    assert [note for note in found.notes if "trips" in note] == []
+    assert [note.partition(":")[0] for note in found.notes] == ["custom_linear_solve"]
