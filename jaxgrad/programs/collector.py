@@ -1,4 +1,4 @@
-"""Python's collector of garbage while a trace is taken."""
+"""Python's garbage collector while a function is traced."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def at_rest() -> Iterator[None]:
-    """Within it, Python looks for no cycles of garbage: a trace makes millions of small objects that all live on, and
-    going through them again and again takes a quarter of its time."""
-    at_work = gc.isenabled()
+    """Within it, the garbage collector is off: tracing makes millions of small objects that all stay alive, and going
+    through them again and again takes a quarter of its time."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if at_work:
+        if was_enabled:
             gc.enable()

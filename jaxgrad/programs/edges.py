@@ -13,6 +13,7 @@ from jax.extend.core import Jaxpr
 from jaxgrad.programs.flow import Carry, Joins, Operation, Read, edges
 from jaxgrad.programs.gemms import LayerGemm
 from jaxgrad.programs.graph import Graph, Node
+from jaxgrad.programs.liveness import closure
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.operations import CUTS, MADE, RANDOM, VIEWS, elements
 from jaxgrad.programs.trace import Site, Trace, Value
@@ -24,7 +25,7 @@ class Call(NamedTuple):
     """A forward product.
 
     Args:
-        site: where it is.
+        site: its equation in the walk.
         gemm: its record.
         swapped: whether its left operand is W.
     """
@@ -51,28 +52,27 @@ def graph(jaxpr: Jaxpr, trace: Trace, calls: Sequence[Call], gradients: Iterable
     results = _results(jaxpr, trace, late, training=bool(backward))
     reads = {*(value.origin for value in operands), *(read.value for read in results)}
     indices, operations = _operations(trace, layers, _needed(trace, reads, late))
-    found = edges(operations, _joins(trace, late, indices), trace.given, results)
+    tensors = edges(operations, _joins(trace, late, indices), trace.inputs, results)
     nodes = tuple(Node(name, call.gemm) for name, call in zip(names, calls, strict=True))
-    return Graph(nodes, found, _tied(trace, layers.values()))
+    return Graph(nodes, tensors, _tied(trace, layers.values()))
 
 
 def _late(trace: Trace, gradients: Collection[int]) -> set[int]:
-    """Values of the backward pass and of what comes after it."""
+    """The origins of the values of the backward pass, and of all that is computed from them."""
     late: set[int] = set()
     seen: set[int] = set()
     for site in trace.sites:
         outs = {out.origin for out in site.outs}
         after = site.place.backward or id(site) in gradients
-        # what is computed anew for the backward pass is of the forward one
-        if not outs <= seen and (after or any(own.origin in late for own in site.operands)):
+        # what is rematerialised for the backward pass belongs to the forward one
+        if not outs <= seen and (after or any(operand.origin in late for operand in site.operands)):
             late |= outs
         seen |= outs
     return late
 
 
 def _results(jaxpr: Jaxpr, trace: Trace, late: set[int], *, training: bool) -> list[Read]:
-    """What the forward pass is for: all results; in training the numbers among them, the loss and not the batch
-    statistics."""
+    """The results of the forward pass: in training only scalars, which are the loss, not the batch statistics."""
     reads = []
     for variable, value in zip(jaxpr.outvars, trace.results, strict=True):
         aval: Any = variable.aval
@@ -83,50 +83,44 @@ def _results(jaxpr: Jaxpr, trace: Trace, late: set[int], *, training: bool) -> l
 
 
 def _needed(trace: Trace, results: Iterable[int], late: set[int]) -> set[int]:
-    """The values that lead up to some, but for what the backward pass hands to a loop's next round."""
-    above: dict[int, list[int]] = {}
+    """The values that the results need, but for what the backward pass hands to a loop's next round."""
+    operands: dict[int, list[int]] = {}
     for site in trace.sites:
         for out in site.outs:
-            above.setdefault(out.origin, [operand.origin for operand in site.operands])
+            operands.setdefault(out.origin, [operand.origin for operand in site.operands])
     for origin, join in trace.joins.items():
-        above[origin] = [source.origin for source in join.sources if not _turns(join.loops, source, late)]
-    found: set[int] = set()
-    todo = list(results)
-    while todo:
-        origin = todo.pop()
-        if origin not in found:
-            found.add(origin)
-            todo += above.get(origin, ())
-    return found
+        operands[origin] = [source.origin for source in join.sources if not _is_update(join.loops, source, late)]
+    return closure(results, lambda origin: operands.get(origin, ()))
 
 
-def _turns(loops: bool, source: Value, late: set[int]) -> bool:
+def _is_update(loops: bool, source: Value, late: set[int]) -> bool:
+    """Whether a loop carries a value of the backward pass to its next round, as training carries updated weights."""
     return loops and source.origin in late
 
 
 def _operations(
     trace: Trace, layers: dict[int, tuple[str, Call]], needed: set[int]
 ) -> tuple[list[int], list[Operation]]:
-    """The needed sites, their indices, and what each does; what is computed anew is there once."""
+    """The indices of the needed sites, and what each does; what is rematerialised is there once."""
     indices: list[int] = []
     operations: list[Operation] = []
-    together: dict[int, Site] = {}  # by number, what is put together of parts
+    concatenations: dict[int, Site] = {}  # by their results' numbers
     seen: set[int] = set()
     for index, site in enumerate(trace.sites):
         outs = {out.origin for out in site.outs}
         if site.equation.primitive.name == "concatenate":
-            together[site.outs[0].number] = site
+            concatenations[site.outs[0].number] = site
         if id(site) in layers or (outs & needed and not outs <= seen):
-            parts = together.get(site.operands[0].number) if site.equation.primitive.name in _CUTS else None
-            own = [_operation(site, layers.get(id(site)))] if parts is None else list(_cut(site, parts))
-            indices += [index] * len(own)
-            operations += own
+            parts = concatenations.get(site.operands[0].number) if site.equation.primitive.name in _CUTS else None
+            pieces = [_operation(site, layers.get(id(site)))] if parts is None else list(_cut(site, parts))
+            indices += [index] * len(pieces)
+            operations += pieces
         seen |= outs
     return indices, operations
 
 
 def _cut(site: Site, parts: Site) -> Iterator[Operation]:
-    """Slices of what is put together of parts: of those that they reach into."""
+    """Slices of a concatenation, as slices of those of its parts that they reach into."""
     axis, params = parts.equation.params["dimension"], site.equation.params
     begin = 0
     for index, (variable, out) in enumerate(zip(site.equation.outvars, site.outs, strict=True)):
@@ -174,7 +168,7 @@ def _operation(site: Site, layer: tuple[str, Call] | None) -> Operation:
 def _joins(trace: Trace, late: set[int], indices: Sequence[int]) -> Joins:
     joins: dict[int, Carry | tuple[int, ...]] = {}
     for origin, join in trace.joins.items():
-        sources = [None if _turns(join.loops, source, late) else source.origin for source in join.sources]
+        sources = [None if _is_update(join.loops, source, late) else source.origin for source in join.sources]
         if not join.loops:
             joins[origin] = tuple(source for source in sources if source is not None)
         elif sources[0] is not None:
@@ -184,10 +178,10 @@ def _joins(trace: Trace, late: set[int], indices: Sequence[int]) -> Joins:
 
 def _tied(trace: Trace, calls: Iterable[tuple[str, Call]]) -> tuple[tuple[str, ...], ...]:
     """The names of the layers that share their weights."""
-    made = trace.made - trace.carried
+    computed = trace.computed - trace.carried
     sharing: dict[int, list[str]] = defaultdict(list)
     for name, call in calls:
         weights = call.site.operands[0 if call.swapped else 1].origin
-        if weights not in made:
+        if weights not in computed:
             sharing[weights].append(name)
     return tuple(tuple(names) for names in sharing.values() if len(names) > 1)

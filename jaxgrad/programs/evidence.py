@@ -1,5 +1,5 @@
-"""What speaks for a product's being the gradient of another where JAX's names don't say so: how it contracts, and what
-its cotangent comes from.
+"""Evidence that a product is the gradient of another where JAX's names don't say so: the axes that it contracts, and
+where its cotangent comes from.
 
 With ``Y = X W``, ``dX = dY W^T`` contracts the axes that W brings to Y, and ``dW = X^T dY`` those that X brings;
 products that merely share operands, as powers and commutators do, contract others. A cotangent comes from the result
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from jax.extend.core import JaxprEqn
 
-from jaxgrad.programs.trace import Shown, Site, Trace
+from jaxgrad.programs.trace import Site, Trace, View
 
 _Axes = list[tuple[int, ...]]  # for each axis, those of another array that it holds
 
@@ -84,30 +84,30 @@ class Evidence:
 
     def _held(self, site: Site, index: int, axes: Sequence[int]) -> set[int] | None:
         """Axes of an operand, as those of the value whose elements it shows; None where they can't be told."""
-        found: _Axes | None = [(axis,) for axis in axes]
+        groups: _Axes | None = [(axis,) for axis in axes]
         rank, number = len(_shape(site.equation.invars[index])), site.operands[index].number
-        while number in self._trace.shows:
-            shown = self._trace.shows[number]
-            below = _below(shown) if len(shown.outside) == rank else None
+        while number in self._trace.views:
+            view = self._trace.views[number]
+            below = _below(view) if len(view.outside) == rank else None
             if below is None:
                 return None
-            found = [tuple(own for axis in held for own in below[axis]) for held in found]
-            rank, number = len(shown.inside), shown.value.number
-        return {axis for held in found for axis in held}
+            groups = [tuple(inner for axis in held for inner in below[axis]) for held in groups]
+            rank, number = len(view.inside), view.value.number
+        return {axis for held in groups for axis in held}
 
     def _shape(self, site: Site, index: int) -> tuple[int, ...]:
         """That of the value whose elements an operand shows."""
         shape, number = _shape(site.equation.invars[index]), site.operands[index].number
-        while number in self._trace.shows:
-            shown = self._trace.shows[number]
-            shape, number = shown.inside, shown.value.number
+        while number in self._trace.views:
+            view = self._trace.views[number]
+            shape, number = view.inside, view.value.number
         return shape
 
 
-def _below(shown: Shown) -> _Axes | None:
+def _below(view: View) -> _Axes | None:
     """For each axis of a view, those of its operand; None where an operand's axis is taken apart."""
-    name, params = shown.equation.primitive.name, shown.equation.params
-    inside, outside = shown.inside, shown.outside
+    name, params = view.equation.primitive.name, view.equation.params
+    inside, outside = view.inside, view.outside
     if name == "transpose":
         return [(axis,) for axis in params["permutation"]]
     if name == "broadcast_in_dim":
@@ -121,12 +121,12 @@ def _regrouped(inside: tuple[int, ...], outside: tuple[int, ...]) -> _Axes | Non
     left = [axis for axis, size in enumerate(inside) if size != 1]
     held: _Axes = []
     for size in outside:
-        own: list[int] = []
-        while left and math.prod(inside[axis] for axis in own) < size:
-            own.append(left.pop(0))
-        if math.prod(inside[axis] for axis in own) != size:
+        group: list[int] = []
+        while left and math.prod(inside[axis] for axis in group) < size:
+            group.append(left.pop(0))
+        if math.prod(inside[axis] for axis in group) != size:
             return None
-        held.append(tuple(own))
+        held.append(tuple(group))
     return held
 
 

@@ -1,8 +1,8 @@
-"""Edges between layers, from the operations of a program in the order in which they run.
+"""Dataflow analysis: the edges between layers, from the operations of a program in the order in which they run.
 
-Of each value it is told with which layers it lives (``graph.Edge``). What a loop carries lives, in its first round,
-where it came from, and afterwards with the layer of the round before; what is made of nothing else in a round does so
-too. So a value may live with several, each with its share of the rounds.
+Each value lives with a layer (``graph.Edge``). What a loop carries lives, in its first round, where its initial value
+does, and afterwards with the layer that computed it in the round before; so does what a round computes from it alone.
+A value may therefore live with several layers, each for its share of the rounds.
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ from typing import Literal, NamedTuple
 
 from jaxgrad.programs.graph import INPUT, OUTPUT, Edge, Operand
 
-_INPUT = -1  # its place among the layers
+_INPUT = -1  # the program's input, among the layers' indices
 
 
 class Read(NamedTuple):
-    """An operand or a result: a value, its elements in all runs of a step, and for a layer's what it is there."""
+    """An operand or a result.
+
+    Args:
+        value: its number.
+        words: its elements, in all runs of a step.
+        operand: of a layer, which operand it is.
+    """
 
     value: int
     words: int
@@ -24,15 +30,15 @@ class Read(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What a program does at one place.
+    """An operation of a program.
 
     Args:
-        kind: a layer's product, work beside the array, a view (values put together, or laid out otherwise), a slice, or
-            something made from nothing, such as random numbers.
+        kind: a layer's product, work beside the array, a view (a concatenation, or another layout), a slice, or a
+            constant, made without operands, such as random numbers.
         reads, makes: its operands and results.
-        layer: its name, if it is one.
-        data: whether its X is none of the weights, whatever W is: W has a gradient and X has none.
-        weights: whether its W may be weights, and nothing that is given is data there.
+        layer: the layer's name, if it is one.
+        data: whether its X is data wherever that comes from: W has a gradient and X has none.
+        weights: whether its W may be weights, so that an input of the program as W is no data.
     """
 
     kind: Literal["layer", "work", "view", "slice", "constant"]
@@ -44,11 +50,11 @@ class Operation(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What a round of a loop finds.
+    """A value that a loop carries.
 
     Args:
-        start, after: the value before the loop, and what a round hands on; None where that is none of the forward pass,
-            as of weights.
+        start, after: the initial value, and what a round hands to the next; None where that belongs to the backward
+            pass, as updated weights do.
         entry: how many operations come before the loop.
         trips: how many rounds it has.
     """
@@ -63,7 +69,15 @@ Joins = Mapping[int, Carry | tuple[int, ...]]  # what loops carry; what branches
 
 
 class _Source(NamedTuple):
-    """A tensor, the slices taken of it before it, at the place where it lives, from an operation (``since``) on."""
+    """Where a tensor lives, or a part of it.
+
+    Args:
+        tensor: the slices that were taken of it, the last one first, and then its number.
+        words: its elements.
+        layer: with which it lives.
+        since: the index of the operation from which on it lives there.
+        carried: whether a loop carries it from the round before.
+    """
 
     tensor: tuple[int, ...]
     words: int
@@ -73,7 +87,13 @@ class _Source(NamedTuple):
 
 
 class _Home(NamedTuple):
-    """With which layer a value lives: in the first round of a loop of so many, or in all others if it is carried."""
+    """With which layer a value lives.
+
+    Args:
+        layer: its index.
+        since: the index of the operation from which on it lives there.
+        trips: of a loop, in all of whose rounds but the first it lives there; 0 where it lives there always.
+    """
 
     layer: int
     since: float
@@ -81,38 +101,38 @@ class _Home(NamedTuple):
 
 
 def edges(
-    operations: Sequence[Operation], joins: Joins, given: Mapping[int, int], results: Iterable[Read]
+    operations: Sequence[Operation], joins: Joins, inputs: Mapping[int, int], results: Iterable[Read]
 ) -> tuple[Edge, ...]:
     """The edges between the layers among some operations, by target.
 
-    What is given is data where it, or what is made of it alone, is the X of a layer whose W is given too, or has a
-    gradient where X has none; what joins only later (a bias, a mask, labels) is not. A layer whose result nothing reads
-    ends in ``OUTPUT``.
+    An input of the program is data where it, or what is computed from inputs alone, is the X of a layer whose W is an
+    input too, or whose W has a gradient where X has none; what enters only later (a bias, a mask, labels) is not. A
+    layer whose result nothing reads ends in ``OUTPUT``.
 
     Args:
         operations: in the order in which they run.
-        joins: values that are others', by number.
-        given: elements of the values that come from outside.
+        joins: by number, the values that loops carry and branches return.
+        inputs: elements of the program's inputs, by number.
         results: what the program returns.
     """
-    return _Flow(operations, joins, given).edges(results)
+    return _Flow(operations, joins, inputs).edges(results)
 
 
 class _Flow:
-    def __init__(self, operations: Sequence[Operation], joins: Joins, given: Mapping[int, int]) -> None:
-        self._operations, self._joins, self._given = operations, joins, given
+    def __init__(self, operations: Sequence[Operation], joins: Joins, inputs: Mapping[int, int]) -> None:
+        self._operations, self._joins, self._inputs = operations, joins, inputs
         self._makers = {made.value: operation for operation in operations for made in operation.makes}
         self._words = {made.value: made.words for operation in operations for made in operation.makes}
         self._data = self._find_data()
         self._homes: dict[int, tuple[_Home, ...]] = {}
-        self._found: dict[tuple[int, int, tuple[int, ...], Operand, bool], int] = {}
+        self._words_by_edge: dict[tuple[int, int, tuple[int, ...], Operand, bool], int] = {}
 
     def edges(self, results: Iterable[Read]) -> tuple[Edge, ...]:
         names: list[str] = []
         before: dict[int, tuple[_Home, ...]] | None = None
-        while before != self._homes:  # where what a loop carries lives is known once its body is
+        while before != self._homes:  # a fixed point: where a carried value lives is known once the loop's body is
             before = dict(self._homes)
-            self._found.clear()
+            self._words_by_edge.clear()
             names = self._pass()
             if not self._joins:
                 break
@@ -123,7 +143,7 @@ class _Flow:
         self._end_in_output(names)
         tensors: dict[int, int] = {}
         parts: dict[tuple[int, ...], int] = {(): 0}
-        found = sorted(self._found.items(), key=lambda item: (item[0][1], item[0][0]))
+        by_target = sorted(self._words_by_edge.items(), key=lambda item: (item[0][1], item[0][0]))
         called = [*names, OUTPUT, INPUT]  # the input's place is -1
         return tuple(
             Edge(
@@ -135,7 +155,7 @@ class _Flow:
                 carried,
                 parts.setdefault(tuple(cut), len(parts)),
             )
-            for (source, target, (*cut, tensor), operand, carried), words in found
+            for (source, target, (*cut, tensor), operand, carried), words in by_target
         )
 
     def _pass(self) -> list[str]:
@@ -149,12 +169,12 @@ class _Flow:
             elif operation.kind == "work":
                 homes = self._work(operation)
             else:
-                continue  # where its elements live, those of its operands do; or nowhere
+                continue  # a view's elements live where its operand's do, a constant's nowhere
             self._homes.update((made.value, homes) for made in operation.makes)
         return names
 
     def _end_in_output(self, names: list[str]) -> None:
-        leading = {source for source, target, _, _, carried in self._found if not carried and target != source}
+        leading = {source for source, target, _, _, carried in self._words_by_edge if not carried and target != source}
         layers = [operation for operation in self._operations if operation.kind == "layer"]
         for index, operation in enumerate(layers):
             if index not in leading:
@@ -170,7 +190,7 @@ class _Flow:
                 self._add(source, layer, read.operand)
 
     def _work(self, operation: Operation) -> tuple[_Home, ...]:
-        """Adds the edges to where the work is done, and returns that."""
+        """Adds the edges to the layer with which the work is done, and returns where its result lives."""
         operands = [self._sources(read.value, read.words) for read in operation.reads]
         sources = [source for operand in operands for source in operand]
         if not sources:
@@ -185,7 +205,7 @@ class _Flow:
                 homes.append(_Home(source.layer, source.since, trips[source.since]))
             elif last is not None:
                 self._add(source, last.layer, "y")
-        for home in homes[last is not None :]:  # in later rounds what was there before the loop goes there too
+        for home in homes[last is not None :]:  # in later rounds the operands from before the loop go there too
             for operand in operands:
                 if not any(source.layer == home.layer for source in operand):
                     for source in operand:
@@ -200,10 +220,10 @@ class _Flow:
     def _add(self, source: _Source, target: int, operand: Operand) -> None:
         if source.words and (source.carried or source.layer != target) and target != _INPUT:
             key = (source.layer, target, source.tensor, operand, source.carried)
-            self._found[key] = max(source.words, self._found.get(key, 0))
+            self._words_by_edge[key] = max(source.words, self._words_by_edge.get(key, 0))
 
     def _sources(self, value: int, words: int, seen: frozenset[int] = frozenset()) -> list[_Source]:
-        """The tensors that ``words`` words of a value are of, and where they live."""
+        """The tensors that ``words`` words of a value come from, and where they live."""
         join = self._joins.get(value)
         if join is not None:
             return [] if value in seen else self._joined(value, join, words, seen)
@@ -211,7 +231,7 @@ class _Flow:
         if maker is None:
             if value not in self._data:
                 return []
-            return [_Source((value,), min(words, self._given[value]), _INPUT, _INPUT)]
+            return [_Source((value,), min(words, self._inputs[value]), _INPUT, _INPUT)]
         words = min(words, self._words[value])
         if maker.kind in ("view", "slice"):
             parts = [
@@ -234,40 +254,44 @@ class _Flow:
         if not isinstance(join, Carry):
             return [source for branch in join for source in self._sources(branch, words, inside)]
         first = words // join.trips
-        found = self._sources(join.start, first, inside)
+        sources = self._sources(join.start, first, inside)
         if join.after is not None and words - first:
             entry = join.entry - 0.5
             for source in self._sources(join.after, words - first, inside):
                 within = source.since >= entry and source.layer != _INPUT
-                found.append(source._replace(since=entry, carried=True) if within else source)
-        return found
+                sources.append(source._replace(since=entry, carried=True) if within else source)
+        return sources
 
     def _find_data(self) -> set[int]:
-        """What is given and, or what is made of it alone, the X of a layer."""
-        made_of: dict[int, frozenset[int] | None] = {}  # given values; None where a layer's result is among it
+        """The program's inputs that are data: a layer's X, or what it is computed from without another layer."""
+        # by value, the inputs that it is computed from; None where a layer's result is among its operands
+        computed_from: dict[int, frozenset[int] | None] = {}
 
-        def origins(values: Iterable[int], seen: frozenset[int] = frozenset()) -> frozenset[int] | None:
-            found: set[int] = set()
+        def inputs_of(values: Iterable[int], seen: frozenset[int] = frozenset()) -> frozenset[int] | None:
+            union: set[int] = set()
             for value in values:
                 join = self._joins.get(value)
                 if value in seen:
-                    own = frozenset()
+                    inputs = frozenset()
                 elif isinstance(join, Carry):
-                    own = origins((join.start,), seen | {value})
+                    inputs = inputs_of((join.start,), seen | {value})
                 elif join is not None:
-                    own = origins(join, seen | {value})
+                    inputs = inputs_of(join, seen | {value})
                 else:
-                    own = made_of.get(value, frozenset({value} & self._given.keys()))
-                if own is None:
+                    inputs = computed_from.get(value, frozenset({value} & self._inputs.keys()))
+                if inputs is None:
                     return None
-                found |= own
-            return frozenset(found)
+                union |= inputs
+            return frozenset(union)
 
         data: set[int] = set()
         for operation in self._operations:
-            given = origins(read.value for read in operation.reads)
-            if operation.kind == "layer" and (given is not None or operation.data):
-                data |= origins(read.value for read in operation.reads if read.operand == "x") or frozenset()
-            outside = frozenset() if operation.kind == "constant" else None if operation.kind == "layer" else given
-            made_of.update((made.value, outside) for made in operation.makes)
+            inputs = inputs_of(read.value for read in operation.reads)
+            if operation.kind == "layer" and (inputs is not None or operation.data):
+                data |= inputs_of(read.value for read in operation.reads if read.operand == "x") or frozenset()
+            if operation.kind == "constant":
+                inputs = frozenset()
+            elif operation.kind == "layer":
+                inputs = None
+            computed_from.update((made.value, inputs) for made in operation.makes)
         return data

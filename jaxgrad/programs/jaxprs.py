@@ -9,7 +9,7 @@ from typing import Any
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 LOOPS = ("scan", "while", "cond")
-# Their jaxpr says what they do with two elements, or is a kernel's.
+# Primitives whose jaxpr combines two elements, or is a kernel.
 _ELEMENT_BY_ELEMENT = ("reduce", "reduce_window", "select_and_scatter", "pallas_call")
 
 
@@ -30,11 +30,11 @@ def closed(equation: JaxprEqn) -> Iterator[tuple[Jaxpr, Sequence[Any]]]:
 
 def called(equation: JaxprEqn) -> Jaxpr | None:
     """The jaxpr that an equation calls on its own operands, once, if that is what it does."""
-    every = list(inner(equation))
-    if len(every) != 1 or equation.primitive.name in (*LOOPS, *_ELEMENT_BY_ELEMENT):
+    jaxprs = list(inner(equation))
+    if len(jaxprs) != 1 or equation.primitive.name in (*LOOPS, *_ELEMENT_BY_ELEMENT):
         return None
-    fits = len(every[0].invars) == len(equation.invars) and len(every[0].outvars) == len(equation.outvars)
-    return every[0] if fits else None
+    fits = len(jaxprs[0].invars) == len(equation.invars) and len(jaxprs[0].outvars) == len(equation.outvars)
+    return jaxprs[0] if fits else None
 
 
 def runs(equation: JaxprEqn) -> int:
@@ -50,15 +50,15 @@ def runs(equation: JaxprEqn) -> int:
 
 
 def with_trips(jaxpr: Jaxpr, trips: Callable[[JaxprEqn], int | None]) -> Jaxpr:
-    """The jaxpr, to be read and not run, in which each while loop has a ``length``, where ``trips`` tells it."""
+    """The jaxpr, to be read and not run, with a ``length`` on each while loop for which ``trips`` gives one."""
 
-    def told(equation: JaxprEqn) -> JaxprEqn:
+    def with_length(equation: JaxprEqn) -> JaxprEqn:
         length = trips(equation) if equation.primitive.name == "while" else None
         if length is not None:
             equation = equation.replace(params=equation.params | {"length": length})
         return with_inner(equation, lambda inner: with_trips(inner, trips))
 
-    return jaxpr.replace(eqns=[told(equation) for equation in jaxpr.eqns])
+    return jaxpr.replace(eqns=[with_length(equation) for equation in jaxpr.eqns])
 
 
 def with_inner(equation: JaxprEqn, change: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn:

@@ -1,8 +1,8 @@
-"""What an equation of a forward pass is for: the kinds of work that a network's author would name.
+"""The kind of work that an equation of a forward pass belongs to, as a network's author would name it.
 
 ``labelled`` writes the kind of each equation of a forward pass on its name stack. Automatic differentiation hands the
-names on, so that a trace of the gradient says of its equations too whose they are, and in which phase: what JAX
-transposed has ``transpose(`` about its name.
+names on, so that equations of the gradient's trace have them too, with their phase: JAX wraps the name of what it
+transposed in ``transpose(``.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def kind_of(equation: JaxprEqn) -> Kind | None:
     if isinstance(name, str) and name in _NAMES:
         return _NAMES[name]
     if equation.primitive.name.startswith("custom_"):  # its name is that of the function inside
-        inside: list[Kind | None] = [kind_of(each) for inner in jaxprs.inner(equation) for each in inner.eqns[:1]]
+        inside: list[Kind | None] = [kind_of(first) for inner in jaxprs.inner(equation) for first in inner.eqns[:1]]
         return _first(inside)
     if equation.primitive.name == "add_any":
         return "residual"  # where a value was used twice, its gradients meet
@@ -155,7 +155,7 @@ def _by_operands(equation: JaxprEqn, made: _Made) -> Kind | None:
     """A sum with something small and given is a bias, one of two equals a residual; a sum over some axes of a map
     pools it, and what scales a result by a constant belongs to what made it."""
     name = equation.primitive.name
-    variables = [each for each in equation.invars if not isinstance(each, Constant)]
+    variables = [variable for variable in equation.invars if not isinstance(variable, Constant)]
     if name == "add" and len(variables) == 2:
         small = min(variables, key=elements)
         if elements(small) == elements(equation.outvars[0]):
@@ -175,7 +175,9 @@ def _of_gradient(equation: JaxprEqn, made: _Made) -> Kind | None:
     """The gradient of something is of its kind, whose values it uses; a sum down to one axis is a bias's gradient."""
     if equation.primitive.name == "reduce_sum" and len(_shape(equation.outvars[0])) == 1:
         return "bias"
-    used = [made[each][1] for each in equation.invars if not isinstance(each, Constant) and each in made]
+    used = [
+        made[variable][1] for variable in equation.invars if not isinstance(variable, Constant) and variable in made
+    ]
     return next((kind for kind in used if kind in ("activation", "softmax", "normalisation")), None)
 
 

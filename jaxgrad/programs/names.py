@@ -1,4 +1,4 @@
-"""Names for what has none of its own."""
+"""Unique names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def told_apart(names: Iterable[str]) -> list[str]:
-    """The names, those that are not the only one of their kind numbered."""
+    """The names, repeated ones numbered: ``a``, ``b``, ``a`` become ``a#1``, ``b``, ``a#2``."""
     names = list(names)
     total, seen = Counter(names), Counter()
     apart = []

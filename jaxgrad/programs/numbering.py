@@ -1,10 +1,10 @@
-"""Which values of a trace are the same: a number for each, followed through calls, loops and views.
+"""Global value numbering: which values of a trace are equal, through calls, loops, branches and views.
 
-Two equations of one primitive with the same parameters and operands get the same number: what ``jax.checkpoint`` runs
-anew is known again. A value that merely shows another's elements otherwise (a transpose, a reshape, a cast) has the
-other's ``origin``; so has one that is another's multiple by a number in the program, zero where that is zero. A scan's
-stacked inputs and outputs have the number of their slice, its constants that of the value outside; a carry is a value
-of its own, unless the body hands it on untouched.
+Two equations of one primitive with the same parameters and operands get the same value number: so what
+``jax.checkpoint`` rematerialises is recognised. A view of a value (a transpose, a reshape, a cast) has that value's
+``origin``; so has its product with a non-zero literal, which is zero where the value is. A scan's stacked inputs and
+outputs have the number of their slice, its constants that of the value outside; a carry is a value of its own, unless
+the body returns it unchanged.
 """
 
 from __future__ import annotations
@@ -19,53 +19,64 @@ from jax.extend.core import Literal as Constant
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.kinds import Place
 from jaxgrad.programs.operations import MADE, elements
-from jaxgrad.programs.trace import Join, Shown, Site, Trace, Value
+from jaxgrad.programs.trace import Join, Site, Trace, Value, View
 
-# They show the elements that they are given, all of them.
-_SHOWS = frozenset({
+# Views of all elements of their operand.
+_WHOLE_VIEWS = frozenset({
     "broadcast_in_dim", "convert_element_type", "copy", "copy_p", "expand_dims", "name", "optimization_barrier",
     "pbroadcast", "pvary", "rev", "reduce_precision", "reshape", "sharding_constraint", "squeeze", "stop_gradient",
     "transpose", "mesh_cast", "reshard",
 })  # fmt: skip
 
-_Closed = tuple[Jaxpr, Sequence[Any]]  # a jaxpr and the values of its constvars
+_Closed = tuple[Jaxpr, Sequence[Any]]  # a jaxpr and the arrays that its constvars stand for
 
 
 def walk(jaxpr: ClosedJaxpr) -> Trace:
-    """Goes through a whole trace."""
+    """Numbers the values of a whole trace.
+
+    >>> import jax
+    >>> trace = walk(jax.make_jaxpr(lambda x: (x.T @ x) + (x.T @ x))(jax.numpy.ones((3, 2))))
+    >>> [site.equation.primitive.name for site in trace.sites]
+    ['dot_general', 'dot_general', 'add']
+    >>> first, second, total = trace.sites
+    >>> first.outs == second.outs  # computed twice, one value
+    True
+    >>> first.operands[0].origin == first.operands[1].origin  # a transpose is a view
+    True
+    """
     sites: list[Site] = []
     numbering = Numbering(sites.append)
     results = numbering.walk(jaxpr)
-    made = numbering.carried | {out.origin for site in sites for out in site.outs}
-    needed = numbering.kept | {value.origin for value in results}
-    return Trace(sites, made, numbering.carried, needed, numbering.given, results, numbering.shows, numbering.joins)
+    computed = numbering.carried | {out.origin for site in sites for out in site.outs}
+    roots = numbering.roots | {value.origin for value in results}
+    return Trace(sites, computed, numbering.carried, roots, numbering.inputs, results, numbering.views, numbering.joins)
 
 
 class Numbering:
     """A walk through a jaxpr and all that it calls.
 
     Args:
-        visit: told of every equation that makes something and calls nothing, in the order in which they run.
+        visit: is called with every equation that computes something and calls nothing, in the order in which they run.
     """
 
     def __init__(self, visit: Callable[[Site], None]) -> None:
         self._visit = visit
         self._numbers: dict[Hashable, Value] = {}
         self._next = self._visited = 0
-        self.kept: set[int] = set()  # origins of what is needed, whether or not it leads to a result
-        self.carried: set[int] = set()  # origins of what a round of a loop finds
-        self.given: dict[int, int] = {}
-        self.shows: dict[int, Shown] = {}
+        self.roots: set[int] = set()  # origins of what is live whether or not a result needs it
+        self.carried: set[int] = set()  # origins of what loops carry
+        self.inputs: dict[int, int] = {}
+        self.views: dict[int, View] = {}
         self.joins: dict[int, Join] = {}
 
     def walk(self, jaxpr: ClosedJaxpr) -> list[Value]:
-        """Goes through a whole trace; its results' values."""
+        """Numbers a whole trace and returns its results' values."""
         operands = [self._outside(variable) for variable in jaxpr.jaxpr.invars]
         return self._run((jaxpr.jaxpr, jaxpr.consts), operands, Place(), 1)
 
     def _outside(self, variable: object) -> Value:
         value = self._new()
-        self.given[value.origin] = elements(variable)
+        self.inputs[value.origin] = elements(variable)
         return value
 
     def _constant(self, variable: object, array: object) -> Value:
@@ -81,19 +92,19 @@ class Numbering:
 
     def _run(self, closed: _Closed, operands: Sequence[Value], outer: Place, runs: int) -> list[Value]:
         jaxpr, arrays = closed
-        known: dict[object, Value] = dict(zip(jaxpr.invars, operands, strict=True))
+        values: dict[object, Value] = dict(zip(jaxpr.invars, operands, strict=True))
         constants = zip(jaxpr.constvars, arrays, strict=True)
-        known.update((variable, self._constant(variable, array)) for variable, array in constants)
+        values.update((variable, self._constant(variable, array)) for variable, array in constants)
 
         def value(variable: Any) -> Value:
             if isinstance(variable, Constant):
                 return self._numbers.setdefault(("constant", str(variable.val), str(variable.aval)), self._new())
-            return known[variable]
+            return values[variable]
 
         for equation in jaxpr.eqns:
-            own = [value(variable) for variable in equation.invars]
-            outs = self._equation(equation, own, outer.within(equation), runs)
-            known.update(zip(equation.outvars, outs, strict=True))
+            reads = [value(variable) for variable in equation.invars]
+            outs = self._equation(equation, reads, outer.within(equation), runs)
+            values.update(zip(equation.outvars, outs, strict=True))
         return [value(variable) for variable in jaxpr.outvars]
 
     def _equation(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:
@@ -105,7 +116,7 @@ class Numbering:
         if name == "while":
             return self._while(equation, inner, operands, place, runs)
         if name == "cond":
-            self._keep(operands[:1])
+            self._root(operands[:1])
             return self._cond(equation, inner, operands[1:], place, runs)
         if jaxprs.called(equation) is not None:
             return self._run(inner[0], operands, place, runs)
@@ -115,14 +126,14 @@ class Numbering:
         name = equation.primitive.name
         outs = [self._number(equation, operands, index) for index in range(len(equation.outvars))]
         if equation.effects:
-            self._keep(operands)
+            self._root(operands)
         scaled = _scaled(equation)
-        if scaled is not None or (name in _SHOWS and operands):
-            shown = range(len(outs)) if scaled is None else (scaled,)
-            for out, index, made in zip(outs, shown, equation.outvars, strict=True):
-                shapes = _shape(equation.invars[index]), _shape(made)
-                self.shows[out.number] = Shown(equation, operands[index], *shapes)
-            outs = [Value(out.number, operands[index].origin) for out, index in zip(outs, shown, strict=True)]
+        if scaled is not None or (name in _WHOLE_VIEWS and operands):
+            viewed = range(len(outs)) if scaled is None else (scaled,)
+            for out, index, variable in zip(outs, viewed, equation.outvars, strict=True):
+                shapes = _shape(equation.invars[index]), _shape(variable)
+                self.views[out.number] = View(equation, operands[index], *shapes)
+            outs = [Value(out.number, operands[index].origin) for out, index in zip(outs, viewed, strict=True)]
         elif outs:
             self._visited += 1
             self._visit(Site(equation, tuple(operands), tuple(outs), place, runs))
@@ -134,15 +145,15 @@ class Numbering:
         shapes = tuple(str(variable.aval) for variable in (*equation.invars, *equation.outvars))
         parameters: tuple[Any, ...] = tuple(sorted(equation.params.items(), key=lambda item: item[0]))
         try:
-            key = (equation.primitive.name, parameters, shapes, tuple(own.number for own in operands), index)
+            key = (equation.primitive.name, parameters, shapes, tuple(operand.number for operand in operands), index)
             return self._numbers.setdefault(key, self._new())
-        except TypeError:  # a parameter that can't be a key
+        except TypeError:  # a parameter that can't be hashed
             return self._new()
 
     def _scan(self, equation: JaxprEqn, inner: _Closed, operands: list[Value], place: Place, runs: int) -> list[Value]:
         body, _ = inner
         consts, carries = _scan_counts(equation, body)
-        given = list(operands)
+        starts = list(operands)
         changing = {
             index: index - consts
             for index in range(consts, consts + carries)
@@ -150,12 +161,12 @@ class Numbering:
         }
         entry = self._visited
         for index in changing:
-            given[index] = self._carry(given[index])
-        outs = self._run(inner, given, place, runs)
+            starts[index] = self._carry(operands[index])
+        outs = self._run(inner, starts, place, runs)
         for index, out in changing.items():
             sources = operands[index], outs[out]
-            self.joins[given[index].origin] = Join(sources, loops=True, entry=entry, trips=jaxprs.runs(equation))
-        self._keep(outs[:carries])
+            self.joins[starts[index].origin] = Join(sources, loops=True, entry=entry, trips=jaxprs.runs(equation))
+        self._root(outs[:carries])
         return outs
 
     def _while(
@@ -166,16 +177,16 @@ class Numbering:
         consts = operands[for_test : for_test + for_body]
         starts = operands[for_test + for_body :]
         carries = [
-            own if body[0].outvars[index] is body[0].invars[for_body + index] else self._carry(own)
-            for index, own in enumerate(starts)
+            start if body[0].outvars[index] is body[0].invars[for_body + index] else self._carry(start)
+            for index, start in enumerate(starts)
         ]
         entry = self._visited
-        self._keep(self._run(test, [*operands[:for_test], *carries], place, runs))
+        self._root(self._run(test, [*operands[:for_test], *carries], place, runs))
         outs = self._run(body, [*consts, *carries], place, runs)
         for start, carry, out in zip(starts, carries, outs, strict=True):
             if carry is not start:
                 self.joins[carry.origin] = Join((start, out), loops=True, entry=entry, trips=jaxprs.runs(equation))
-        self._keep(outs)
+        self._root(outs)
         return outs
 
     def _cond(
@@ -183,32 +194,34 @@ class Numbering:
     ) -> list[Value]:
         outs = [self._run(branch, operands, place, runs) for branch in inner]
         branches = [branch for branch, _ in inner]
-        return [self._either(branches, outs, index) for index in range(len(equation.outvars))]
+        return [self._branch_result(branches, outs, index) for index in range(len(equation.outvars))]
 
-    def _either(self, branches: list[Jaxpr], outs: list[list[Value]], index: int) -> Value:
-        """The result of the one branch that computes it, where the others fill in a constant; else a new value."""
+    def _branch_result(self, branches: list[Jaxpr], outs: list[list[Value]], index: int) -> Value:
+        """The value of the one branch that computes it, where the others return a constant; else a new value."""
         computed = {
-            out[index] for branch, out in zip(branches, outs, strict=True) if not _filled(branch, branch.outvars[index])
+            out[index]
+            for branch, out in zip(branches, outs, strict=True)
+            if not _is_constant(branch, branch.outvars[index])
         }
         if len(computed) == 1:
             return computed.pop()
-        self._keep(out[index] for out in outs)
+        self._root(out[index] for out in outs)
         value = self._new()
         self.joins[value.origin] = Join(tuple(dict.fromkeys(out[index] for out in outs)), loops=False)
         return value
 
     def _carry(self, start: Value) -> Value:
-        self._keep([start])
+        self._root([start])
         value = self._new()
         self.carried.add(value.origin)
         return value
 
-    def _keep(self, values: Iterable[Value]) -> None:
-        self.kept.update(value.origin for value in values)
+    def _root(self, values: Iterable[Value]) -> None:
+        self.roots.update(value.origin for value in values)
 
 
 def _scaled(equation: JaxprEqn) -> int | None:
-    """Which operand an equation multiplies by a number that stands in the program, if that is what it does."""
+    """The index of the operand that an equation multiplies by a non-zero literal, if that is what it does."""
     name, operands = equation.primitive.name, equation.invars
     if name == "neg":
         return 0
@@ -222,14 +235,14 @@ def _scaled(equation: JaxprEqn) -> int | None:
 
 
 def _scan_counts(equation: JaxprEqn, body: Jaxpr) -> tuple[int, int]:
-    """How many of a scan's operands are constants, and how many are carried: what is scanned has an axis more outside
-    of the body than in it."""
+    """How many of a scan's operands are constants, and how many are carried: outside of the body, what is scanned over
+    has one more axis than inside."""
 
-    def whole(outside: Sequence[object], inside: Sequence[object]) -> int:
-        return sum(_rank(out) == _rank(own) for out, own in zip(outside, inside, strict=True))
+    def unscanned(outside: Sequence[object], inside: Sequence[object]) -> int:
+        return sum(_rank(outer) == _rank(inner) for outer, inner in zip(outside, inside, strict=True))
 
-    carries = whole(equation.outvars, body.outvars)
-    return whole(equation.invars, body.invars) - carries, carries
+    carries = unscanned(equation.outvars, body.outvars)
+    return unscanned(equation.invars, body.invars) - carries, carries
 
 
 def _rank(variable: object) -> int:
@@ -240,8 +253,8 @@ def _shape(variable: object) -> tuple[int, ...]:
     return getattr(getattr(variable, "aval", None), "shape", ())
 
 
-def _filled(jaxpr: Jaxpr, variable: object) -> bool:
-    """Whether a result is a constant spread over its shape."""
+def _is_constant(jaxpr: Jaxpr, variable: object) -> bool:
+    """Whether a result is a literal, broadcast to its shape."""
     if isinstance(variable, Constant):
         return True
     makers: dict[Any, JaxprEqn] = {out: equation for equation in jaxpr.eqns for out in equation.outvars}

@@ -2,7 +2,7 @@
 
 One operation is one lane of a vector unit busy for one cycle. Every arithmetic, comparison, selection or
 transcendental primitive is one operation an element of its result: vector units of accelerators have a table or a
-pipeline for exp, rsqrt, tanh and their like, and issue one a cycle. What merely says where elements lie is none.
+pipeline for exp, rsqrt, tanh and their like, and issue one a cycle. A view is none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VIEWS = frozenset({
 CUTS = frozenset({"slice", "dynamic_slice", "split"})  # views of a part
 # Made in place, from no memory.
 MADE = frozenset({"iota", "empty", "empty2", "create_token", "axis_index", "random_seed", "random_clone"})
-# They end a run of elementwise work: nothing that needs their result can share a pass over the elements with them.
+# Fusion barriers: nothing that reads their result can share a pass over the elements with them.
 REDUCTIONS = frozenset({
     "argmax", "argmin", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "reduce", "reduce_and", "reduce_max",
     "reduce_min", "reduce_or", "reduce_prod", "reduce_sum", "reduce_xor", "sort", "top_k", "approx_top_k",

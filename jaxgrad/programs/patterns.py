@@ -1,4 +1,4 @@
-"""Functions that leave no name in a trace, told by what they compute: softmax, and activations such as GELU."""
+"""Pattern matching for functions that leave no name in a trace: softmax, and activations such as GELU."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from jax.extend.core import Literal as Constant
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.operations import BARRIERS, MADE, VIEWS
 
-_Makers = dict[Any, int]  # variable -> the number of the equation that makes it
-# A function of one tensor with one of these in it is an activation.
-_BENDS = frozenset({
+_Makers = dict[Any, int]  # variable -> the index of the equation that computes it
+# An elementwise function of one tensor is an activation if it contains one of these.
+_NONLINEAR = frozenset({
     "tanh", "logistic", "erf", "erfc", "exp", "exp2", "expm1", "log1p", "max", "min", "clamp", "select_n", "gt", "ge",
     "lt", "le",
 })  # fmt: skip
 
 
 def softmaxes(jaxpr: Jaxpr) -> set[int]:
-    """The equations of softmax and of logsumexp: the exponentials whose sum is divided by, or taken the logarithm of,
-    and what takes the maximum off them."""
+    """The equations of softmax and of logsumexp: exponentials, their sum, the division by it or its logarithm, and the
+    subtraction of the maximum from the exponents."""
     makers = _makers(jaxpr)
-    found: set[int] = set()
+    indices: set[int] = set()
     for index, equation in enumerate(jaxpr.eqns):
         if equation.primitive.name not in ("div", "log"):
             continue
@@ -33,34 +33,38 @@ def softmaxes(jaxpr: Jaxpr) -> set[int]:
         exponential = _through_views(jaxpr, makers, jaxpr.eqns[total].invars[0])
         if exponential is None or jaxpr.eqns[exponential].primitive.name != "exp":
             continue
-        found |= {index, total, exponential}
+        indices |= {index, total, exponential}
         difference = _through_views(jaxpr, makers, jaxpr.eqns[exponential].invars[0])
         if difference is not None and jaxpr.eqns[difference].primitive.name == "sub":
-            found.add(difference)
-            found.update(_down_to_maximum(jaxpr, makers, jaxpr.eqns[difference].invars[1]))
-    return found
+            indices.add(difference)
+            indices.update(_down_to_maximum(jaxpr, makers, jaxpr.eqns[difference].invars[1]))
+    return indices
 
 
 def activations(jaxpr: Jaxpr) -> set[int]:
-    """The elementwise equations that make a function of one tensor that is not linear."""
+    """The elementwise equations of nonlinear functions of one tensor."""
     roots: dict[Var, Var] = {}
     functions: dict[Var, set[int]] = {}
     for index, equation in enumerate(jaxpr.eqns):
         name = equation.primitive.name
-        variables = {each for each in equation.invars if not isinstance(each, Constant) and _shape(each)}
-        own = {roots.get(each, each) for each in variables}
-        if name in VIEWS | MADE | BARRIERS or any(True for _ in jaxprs.inner(equation)) or len(own) != 1:
+        tensors = {operand for operand in equation.invars if not isinstance(operand, Constant) and _shape(operand)}
+        arguments = {roots.get(tensor, tensor) for tensor in tensors}
+        if name in VIEWS | MADE | BARRIERS or any(True for _ in jaxprs.inner(equation)) or len(arguments) != 1:
             continue
-        (root,) = own
+        (root,) = arguments
         if _shape(root) == _shape(equation.outvars[0]):
             roots.update(dict.fromkeys(equation.outvars, root))
             functions.setdefault(root, set()).add(index)
-    bent = (own for own in functions.values() if any(jaxpr.eqns[index].primitive.name in _BENDS for index in own))
-    return {index for own in bent for index in own}
+    return {
+        index
+        for indices in functions.values()
+        if any(jaxpr.eqns[index].primitive.name in _NONLINEAR for index in indices)
+        for index in indices
+    }
 
 
 def _down_to_maximum(jaxpr: Jaxpr, makers: _Makers, variable: object) -> Iterator[int]:
-    """The equations from a variable down to the ``reduce_max`` that it is of, if it is."""
+    """The equations from a variable back to the ``reduce_max`` that computes it, if one does."""
     trail: list[int] = []
     index = _through_views(jaxpr, makers, variable)
     while index is not None and len(trail) < 4:  # max with -inf, and a test that it is finite
@@ -68,12 +72,12 @@ def _down_to_maximum(jaxpr: Jaxpr, makers: _Makers, variable: object) -> Iterato
         if jaxpr.eqns[index].primitive.name == "reduce_max":
             yield from trail
             return
-        below = (_through_views(jaxpr, makers, each) for each in reversed(jaxpr.eqns[index].invars))
-        index = next((each for each in below if each is not None), None)
+        below = (_through_views(jaxpr, makers, operand) for operand in reversed(jaxpr.eqns[index].invars))
+        index = next((operand for operand in below if operand is not None), None)
 
 
 def _through_views(jaxpr: Jaxpr, makers: _Makers, variable: object) -> int | None:
-    """The equation that makes a variable, its views taken off."""
+    """The index of the equation that computes a variable, seen through views."""
     while not isinstance(variable, Constant) and variable in makers:
         equation: JaxprEqn = jaxpr.eqns[makers[variable]]
         if equation.primitive.name not in VIEWS:

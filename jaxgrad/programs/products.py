@@ -23,15 +23,15 @@ from jax.extend import source_info_util
 from jax.extend.core import JaxprEqn
 
 from jaxgrad.programs.evidence import Evidence
+from jaxgrad.programs.liveness import live
 from jaxgrad.programs.operations import elements
 from jaxgrad.programs.trace import Site, Trace
-from jaxgrad.programs.uses import needed
 
 KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")
 Role = Literal["dx", "dw"]
-# Whether there is evidence that a product (last) is that gradient of another (second), by a cotangent (third).
-_Speaks = Callable[[Role, "Product", int, "Product"], bool]
-_OPERANDS: tuple[tuple[Role, int], ...] = (("dx", 1), ("dw", 0))  # which of the forward product's a gradient has
+# (role, forward product, cotangent, product): whether there is evidence that the product is that gradient.
+_Supports = Callable[[Role, "Product", int, "Product"], bool]
+_OPERANDS: tuple[tuple[Role, int], ...] = (("dx", 1), ("dw", 0))  # the forward product's operand that a gradient has
 
 
 @dataclass
@@ -40,15 +40,15 @@ class Product:
 
     Args:
         site: where it is.
-        runs: how often it runs, but for when it is run anew for the backward pass.
-        again: how often it is.
-        of: the forward product of which it is a gradient, if it is.
-        role: of which operand of that one, then.
+        runs: how often it runs, reruns by ``jax.checkpoint`` for the backward pass aside.
+        again: how often it is rerun.
+        of: the forward product whose gradient it is, if it is one.
+        role: with respect to which operand of that one: dx the left one, dw the right one.
         gradients: runs of its gradients by operand: of the left one (dx), of the right one (dw).
-        examples: into how many GEMMs it falls, where ``vmap`` asks for a gradient by each of as many examples.
+        examples: into how many GEMMs it falls where ``vmap`` asks for per-example gradients.
         swapped: whether the left operand is the weights.
         weights: whether one operand may be weights; not where equations make both, as in attention.
-        guessed: whether it is taken for a gradient by its operands alone: JAX did not transpose it.
+        guessed: whether it is taken for a gradient by its operands and axes alone: JAX did not transpose it.
     """
 
     site: Site
@@ -95,68 +95,69 @@ def where(equation: JaxprEqn) -> str:
 
 
 def products(trace: Trace) -> list[Product]:
-    """The products among the equations of a trace that are of use, those that are gradients told apart.
+    """The live products among the equations of a trace, gradients joined to their forward products.
 
-    A gradient that a function's own derivative rule computes and no one wants is of no use. A forward product with
-    gradients is, whatever becomes of its result: training runs the forward pass.
+    Dead-code elimination removes a gradient that a custom derivative rule computes and nothing needs. A forward product
+    with a live gradient is live, whatever becomes of its result: training runs the forward pass.
     """
-    found: list[Product] = []
+    candidates: list[Product] = []
     first: dict[int, Product] = {}
     for site in trace.sites:
         if site.equation.primitive.name not in KINDS or 0 in _sizes(site.equation):
             continue
-        known = first.get(site.outs[0].number)
-        if known is not None and site.place.backward and not known.site.place.backward:
-            known.again += site.runs
+        original = first.get(site.outs[0].number)
+        if original is not None and site.place.backward and not original.site.place.backward:
+            original.again += site.runs
         else:
-            found.append(Product(site, site.runs))
-            first.setdefault(site.outs[0].number, found[-1])
-    evidence = Evidence(trace, [product.site for product in found])
-    _pair(found, evidence)
-    _alone(found, evidence)
-    found = _of_use(found, trace)
-    made = trace.made - trace.carried
-    for product in found:
-        product.swapped = _weights_left(product, trace.made)
-        product.weights = not all(origin in made for origin in product.origins)
-    return found
+            candidates.append(Product(site, site.runs))
+            first.setdefault(site.outs[0].number, candidates[-1])
+    evidence = Evidence(trace, [product.site for product in candidates])
+    _join_pairs(candidates, evidence)
+    _join_single(candidates, evidence)
+    candidates = _live(candidates, trace)
+    computed = trace.computed - trace.carried
+    for product in candidates:
+        product.swapped = _weights_left(product, trace.computed)
+        product.weights = not all(origin in computed for origin in product.origins)
+    return candidates
 
 
-def tangents(found: list[Product]) -> list[Product]:
-    """The products that seem to be of forward-mode derivatives, as ``jax.jvp`` and ``jax.linearize`` make them.
+def tangents(candidates: list[Product]) -> list[Product]:
+    """The products that seem to compute tangents (forward-mode derivatives, by ``jax.jvp`` or ``jax.linearize``).
 
-    Each has no gradient and repeats, at the same place of the program, another one, with one of its operands and a new
-    value for the other. What a loop in Python repeats may look the same.
+    Each has no gradient and repeats another product on the same line of the program, with the same value as one operand
+    and a new one as the other. Products that a loop in Python repeats may look the same.
     """
     seen: set[tuple] = set()
-    like: list[Product] = []
-    for product in found:
+    repeated: list[Product] = []
+    for product in candidates:
         equation = product.site.equation
         if product.of is not None or product.site.place.backward or not product.site.place.derived:
             continue
         line = source_info_util.summarize(equation.source_info)
         keys = {(line, equation.primitive, product.sizes, side, product.origins[side]) for side in (0, 1)}
         if keys & seen and not product.gradients:
-            like.append(product)
+            repeated.append(product)
         seen |= keys
-    return like
+    return repeated
 
 
-def _of_use(found: list[Product], trace: Trace) -> list[Product]:
-    brings = {own.origin: [own.of.origin] for own in found if own.of is not None}
-    used = needed(trace.sites, trace.needed, brings)
-    for product in found:
-        if product.of is not None and product.role is not None and product.origin not in used:
+def _live(candidates: list[Product], trace: Trace) -> list[Product]:
+    """Dead-code elimination; a live gradient keeps its forward product live."""
+    entails = {product.origin: [product.of.origin] for product in candidates if product.of is not None}
+    origins = live(trace.sites, trace.roots, entails)
+    for product in candidates:
+        if product.of is not None and product.role is not None and product.origin not in origins:
             product.of.gradients.pop(product.role, None)
-    return [product for product in found if product.origin in used]
+    return [product for product in candidates if product.origin in origins]
 
 
-def _weights_left(product: Product, made: set[int]) -> bool:
+def _weights_left(product: Product, computed: set[int]) -> bool:
     """Whether the left operand is given and the right one made, as of ``w @ jnp.tanh(y)``; or, if both are given, only
     the left one has a gradient. Otherwise, and where only the right one has, the left one is X, as of ``x @ w``."""
     if product.site.equation.primitive.name != "dot_general":
         return False
-    left, right = (origin not in made for origin in product.origins)
+    left, right = (origin not in computed for origin in product.origins)
     if left and right:
         return set(product.gradients) == {"dx"}
     return left and set(product.gradients) != {"dw"}
@@ -166,25 +167,25 @@ def _sizes(equation: JaxprEqn) -> tuple[int, ...]:
     return tuple(elements(variable) for variable in (*equation.invars[:2], *equation.outvars[:1]))
 
 
-def _by_operand(found: list[Product]) -> dict[int, list[Product]]:
+def _by_operand(candidates: list[Product]) -> dict[int, list[Product]]:
     readers: dict[int, list[Product]] = defaultdict(list)
-    for product in found:
+    for product in candidates:
         for origin in dict.fromkeys(product.origins):
             readers[origin].append(product)
     return readers
 
 
-def _pair(found: list[Product], evidence: Evidence) -> None:
-    """Finds the pairs that share a cotangent and hold a forward product's two operands."""
+def _join_pairs(candidates: list[Product], evidence: Evidence) -> None:
+    """Joins pairs of gradients, which share a cotangent and have a forward product's two operands between them."""
 
-    def speaks(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
+    def supports(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
         if product.site.place.backward:
             return True
         transposed = evidence.transposed(role, forward.site, product.site, cotangent)
         return evidence.comes_from(cotangent, forward.site) if transposed is None else transposed
 
-    readers = _by_operand(found)
-    order = {id(product): index for index, product in enumerate(found)}
+    readers = _by_operand(candidates)
+    order = {id(product): index for index, product in enumerate(candidates)}
     for cotangent, users in readers.items():
         others: dict[int, list[Product]] = defaultdict(list)
         for user in users:
@@ -196,47 +197,50 @@ def _pair(found: list[Product], evidence: Evidence) -> None:
                 if forward.origins[0] != left or forward.gradients or forward.of is not None:
                     continue
                 after = order[id(forward)]
-                dw = _fitting("dw", forward, cotangent, [own for own in holders if order[id(own)] > after], speaks)
-                rest = [own for own in others.get(forward.origins[1], []) if order[id(own)] > after and own is not dw]
-                dx = _fitting("dx", forward, cotangent, rest, speaks)
+                later = [holder for holder in holders if order[id(holder)] > after]
+                dw = _first_fitting("dw", forward, cotangent, later, supports)
+                later = [holder for holder in others.get(forward.origins[1], []) if order[id(holder)] > after]
+                dx = _first_fitting(
+                    "dx", forward, cotangent, [holder for holder in later if holder is not dw], supports
+                )
                 if dx is not None and dw is not None:
                     _join(forward, dx, "dx")
                     _join(forward, dw, "dw")
 
 
-def _alone(found: list[Product], evidence: Evidence) -> None:
-    """Finds the forward products of gradients that have no pair."""
-    readers = _by_operand(found)
-    order = {id(product): index for index, product in enumerate(found)}
+def _join_single(candidates: list[Product], evidence: Evidence) -> None:
+    """Joins the gradients that stand alone to their forward products."""
+    readers = _by_operand(candidates)
+    order = {id(product): index for index, product in enumerate(candidates)}
     gradients: list[Product] = []
 
-    def speaks(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
+    def supports(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
         return product.site.place.backward or (
             any(
-                own.of is not None
-                and evidence.comes_from(own.of.origin, forward.site)
-                and evidence.comes_from(cotangent, own.site)
-                for own in gradients
+                gradient.of is not None
+                and evidence.comes_from(gradient.of.origin, forward.site)
+                and evidence.comes_from(cotangent, gradient.site)
+                for gradient in gradients
             )
             and evidence.transposed(role, forward.site, product.site, cotangent) is not False
         )
 
-    for product in found:
+    for product in candidates:
         if product.of is None and not product.gradients and (product.site.place.backward or gradients):
             for operand, cotangent in (product.origins, product.origins[::-1]):
                 if product.of is None:
-                    earlier = [own for own in readers[operand] if order[id(own)] < order[id(product)]]
-                    _join_to_one(product, operand, cotangent, earlier, speaks)
+                    earlier = [reader for reader in readers[operand] if order[id(reader)] < order[id(product)]]
+                    _join_to_last(product, operand, cotangent, earlier, supports)
         if product.of is not None:
             gradients.append(product)
 
 
-def _join_to_one(product: Product, operand: int, cotangent: int, earlier: list[Product], speaks: _Speaks) -> None:
+def _join_to_last(product: Product, operand: int, cotangent: int, earlier: list[Product], supports: _Supports) -> None:
     """Joins a product to the last forward product whose gradient it can be, if there is one."""
     for forward in reversed(earlier):
         for role, index in _OPERANDS:
             free = forward.of is None and role not in forward.gradients and forward.origins[index] == operand
-            if free and _fits(role, forward, cotangent, product) and speaks(role, forward, cotangent, product):
+            if free and _fits(role, forward, cotangent, product) and supports(role, forward, cotangent, product):
                 _join(forward, product, role)
                 return
 
@@ -246,11 +250,12 @@ def _other(product: Product, origin: int) -> int:
     return right if left == origin else left
 
 
-def _fitting(
-    role: Role, forward: Product, cotangent: int, candidates: list[Product], speaks: _Speaks
+def _first_fitting(
+    role: Role, forward: Product, cotangent: int, candidates: list[Product], supports: _Supports
 ) -> Product | None:
-    fitting = (own for own in candidates if own.of is None and _fits(role, forward, cotangent, own))
-    return next((own for own in fitting if speaks(role, forward, cotangent, own)), None)
+    free = (candidate for candidate in candidates if candidate.of is None)
+    fitting = (candidate for candidate in free if _fits(role, forward, cotangent, candidate))
+    return next((candidate for candidate in fitting if supports(role, forward, cotangent, candidate)), None)
 
 
 def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> bool:
@@ -260,9 +265,9 @@ def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> boo
     left, right, out = forward.sizes
     result, operand = (left, right) if role == "dx" else (right, left)
     sizes = product.sizes
-    given = sizes[:2] if product.origins[0] == cotangent else sizes[1::-1]
+    operand_sizes = sizes[:2] if product.origins[0] == cotangent else sizes[1::-1]
     whole = result * _examples(product)
-    return given == (out, operand) and sizes[2] in (result, whole) and product.runs <= forward.runs
+    return operand_sizes == (out, operand) and sizes[2] in (result, whole) and product.runs <= forward.runs
 
 
 def _examples(product: Product) -> int:

@@ -1,4 +1,4 @@
-"""A trace as a vector unit sees it: the steps that work takes, what each reads and makes, and when it can begin."""
+"""A trace as a vector unit runs it: the steps of its work, what each reads and makes, and the earliest pass for it."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Part(NamedTuple):
 
 @dataclass
 class Value:
-    """Something that an equation makes, or that is given.
+    """The result of an equation, or an input.
 
     Args:
         words: its elements.
-        step: the number of the step that makes it; None for what is given.
-        used: the numbers of the steps that need it.
-        kept: whether something reads it that is no step: the function's caller.
+        step: the number of the step that computes it; None for an input.
+        used: the numbers of the steps that read it.
+        kept: whether it is a result of the function or of a loop's body, which no step reads.
     """
 
     words: int
@@ -97,11 +97,11 @@ class Trace:
     @classmethod
     def of(cls, jaxpr: Jaxpr) -> Trace:
         trace = cls()
-        trace.keep(trace.run(jaxpr, [trace.given(variable) for variable in jaxpr.invars], Place(), 1, 0))
+        trace.keep(trace.run(jaxpr, [trace.input(variable) for variable in jaxpr.invars], Place(), 1, 0))
         return trace
 
-    def given(self, variable: Any) -> list[Part]:
-        """Something from outside, as an operand."""
+    def input(self, variable: Any) -> list[Part]:
+        """A new value from outside, as an operand."""
         return self._new(variable, None)
 
     def keep(self, operands: Iterable[Sequence[Part]]) -> None:
@@ -111,17 +111,17 @@ class Trace:
 
     def run(self, jaxpr: Jaxpr, operands: Sequence[list[Part]], outer: Place, runs: int, body: int) -> list[list[Part]]:
         """Goes through a function and returns what its results are made of."""
-        known: dict[Any, list[Part]] = dict(zip(jaxpr.invars, operands, strict=True))
-        known.update((variable, self.given(variable)) for variable in jaxpr.constvars)
+        parts: dict[Any, list[Part]] = dict(zip(jaxpr.invars, operands, strict=True))
+        parts.update((variable, self.input(variable)) for variable in jaxpr.constvars)
 
         def operand(variable: Any) -> list[Part]:
-            return [] if isinstance(variable, Constant) else known[variable]
+            return [] if isinstance(variable, Constant) else parts[variable]
 
         for equation in jaxpr.eqns:
             reads = [operand(variable) for variable in equation.invars]
             place = outer.within(equation)
             place = place._replace(kind=place.kind or kind_of(equation))
-            known.update(zip(equation.outvars, self._equation(equation, reads, place, runs, body), strict=True))
+            parts.update(zip(equation.outvars, self._equation(equation, reads, place, runs, body), strict=True))
         return [operand(variable) for variable in jaxpr.outvars]
 
     def _equation(
@@ -131,13 +131,10 @@ class Trace:
         if name in GEMMS:
             return self._step(equation, reads, None, place, 0, runs, body, ends=True)
         if name in jaxprs.LOOPS:
-            for each in jaxprs.inner(equation):
+            for loop_body in jaxprs.inner(equation):
                 self.bodies += 1
-                own = self.bodies
-                outs = self.run(
-                    each, [self.given(var) for var in each.invars], place, runs * jaxprs.runs(equation), own
-                )
-                self.keep(outs)
+                inputs = [self.input(variable) for variable in loop_body.invars]
+                self.keep(self.run(loop_body, inputs, place, runs * jaxprs.runs(equation), self.bodies))
             return self._step(equation, reads, None, place, 0, runs, body, ends=True)
         called = jaxprs.called(equation)
         if called is not None:

@@ -10,17 +10,22 @@ from jaxgrad.programs.kinds import Place
 
 
 class Value(NamedTuple):
-    """A value's number, and that of the value whose elements it shows."""
+    """A value of a program.
+
+    Args:
+        number: its value number; equal values have the same.
+        origin: the number of the value whose elements it shows; its own, unless it is a view or a multiple.
+    """
 
     number: int
     origin: int
 
 
 class Site(NamedTuple):
-    """An equation as the walk comes by it.
+    """An equation at the place where the walk meets it.
 
     Args:
-        equation: what is there.
+        equation: the equation.
         operands: its operands' values.
         outs: its results' values.
         place: what its name stack says.
@@ -35,10 +40,11 @@ class Site(NamedTuple):
 
 
 class Join(NamedTuple):
-    """Where a value is one of several.
+    """A value that is one of several, as a phi node of static single assignment says: what a loop carries, or what a
+    conditional returns.
 
     Args:
-        sources: what a loop begins with, and what one of its rounds hands on; or what the branches return.
+        sources: a loop's initial value and what a round hands to the next; or each branch's result.
         loops: whether it is a loop's.
         entry: how many sites come before the loop.
         trips: how many rounds it has.
@@ -50,8 +56,15 @@ class Join(NamedTuple):
     trips: int = 1
 
 
-class Shown(NamedTuple):
-    """The equation that makes a view, the operand whose elements that shows, and the shapes of the two."""
+class View(NamedTuple):
+    """How a value shows the elements of another.
+
+    Args:
+        equation: the one that makes the view.
+        value: the operand whose elements it shows.
+        inside: that operand's shape.
+        outside: the view's.
+    """
 
     equation: JaxprEqn
     value: Value
@@ -63,21 +76,21 @@ class Trace(NamedTuple):
     """A whole trace, as the walk finds it.
 
     Args:
-        sites: every equation that makes something and calls nothing, in the order in which they run.
-        made: the origins of what equations make and loops carry; what is left is given.
+        sites: every equation that computes something and calls nothing, in the order in which they run.
+        computed: the origins of equations' results and of what loops carry; all others come from outside.
         carried: the origins of what loops carry, weights in training among it.
-        needed: the origins of results, and of what effects take, loops carry and branches return.
-        given: elements of what comes from outside, by origin; numbers in the program are not among it.
-        results: what the whole returns.
-        shows: the views, by their numbers.
+        roots: the origins of what is live in any case: results, and what effects take, loops carry and branches return.
+        inputs: elements of what comes from outside, by origin; literals of the program are not among it.
+        results: what the program returns.
+        views: by their numbers.
         joins: by origin, what loops carry and branches return.
     """
 
     sites: list[Site]
-    made: set[int]
+    computed: set[int]
     carried: set[int]
-    needed: set[int]
-    given: dict[int, int]
+    roots: set[int]
+    inputs: dict[int, int]
     results: list[Value]
-    shows: dict[int, Shown]
+    views: dict[int, View]
     joins: dict[int, Join]

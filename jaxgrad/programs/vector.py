@@ -3,9 +3,9 @@
 Operations are those of ``operations``, of the equations as traced. Words are counted as a compiler fuses: neighbouring
 elementwise equations of one kind, module and phase are one pass, which reads each of its inputs once and writes once
 what others read. A reduction ends a pass, since what needs its result starts over the elements anew: batch
-normalisation reads its input twice. What only its own layer needs again is made anew there from what made it (a ReLU's
-mask from its input), without counting the operations twice; nothing but results of reductions, and what another kind
-or module reads, goes through memory.
+normalisation reads its input twice. What only its own layer needs again is recomputed there from its operands (a
+ReLU's mask from its input), without counting the operations twice; nothing but results of reductions, and what another
+kind or module reads, goes through memory.
 """
 
 from __future__ import annotations
@@ -75,21 +75,21 @@ class _Passes:
         ]
 
     def _live(self) -> list[Step]:
-        """The steps that something needs: differentiation leaves some behind that a compiler takes out."""
+        """Dead-code elimination: the steps that something needs. Differentiation leaves some that nothing does."""
         live: list[Step] = []
         needed: set[int] = {number for number, value in enumerate(self.values) if value.kept}
         for number in reversed(range(len(self.steps))):
             step = self.steps[number]
             if step.key is None or not needed.isdisjoint(step.made):
-                self._put_off(step)
+                self._move_to_update(step)
                 live.append(step)
                 needed.update(part.value for part in step.reads)
                 for part in step.reads:
                     self.values[part.value].used.append(number)
         return live[::-1]
 
-    def _put_off(self, step: Step) -> None:
-        """Has a step be of the update if nothing else needs it: a momentum's decay, which no gradient is part of."""
+    def _move_to_update(self, step: Step) -> None:
+        """Moves a step to the update if nothing else reads it: a momentum's decay, in which no gradient takes part."""
         values = [self.values[value] for value in step.made]
         users = [self.steps[user] for value in values for user in value.used]
         alone = users and not any(value.kept for value in values) and all(user.phase == "update" for user in users)
@@ -98,22 +98,22 @@ class _Passes:
 
     def _written(self, value: int) -> bool:
         """Whether a vector step's result goes through memory."""
-        own = self.values[value]
-        assert own.step is not None  # a step's
-        maker = self.steps[own.step]
-        if own.kept or any(self.steps[user].key != maker.key for user in own.used):
+        result = self.values[value]
+        assert result.step is not None  # a step's
+        maker = self.steps[result.step]
+        if result.kept or any(self.steps[user].key != maker.key for user in result.used):
             return True
-        return maker.ends and bool(own.used)
+        return maker.ends and bool(result.used)
 
     def _read(self, written: list[int]) -> int:
         """Words that one run of a pass reads that writes these values."""
-        own = set(written)
+        results = set(written)
         words: dict[int, dict[int, int]] = {}
         todo = [part for value in written for part in self._made_of(value)]
         seen: set[int] = set()
         while todo:
             part = todo.pop()
-            if part.value in own:
+            if part.value in results:
                 continue
             maker = self.values[part.value].step
             if maker is None or self.steps[maker].key is None or self._written(part.value):

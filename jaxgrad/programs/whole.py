@@ -1,4 +1,4 @@
-"""All GEMMs of a traced training step, read off its products and their operands: no data, no arithmetic."""
+"""All GEMMs of a traced training step, and the graph between them, from its products and their operands alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxgrad.programs.trace import Site
 
 def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
     """The records of a traced step, in the order in which the model computes them; their ``path`` is the innermost
-    module's. Calls of one layer that differ in nothing are one record.
+    module's. Equal calls of one layer are one record.
 
     A product whose operands are both activations ``needs_dx`` and ``needs_dw`` alike: either is the gradient of an
     activation. Every branch of a ``lax.cond`` is taken to run.
@@ -26,20 +26,20 @@ def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
     runs: dict[LayerGemm, tuple[int, int]] = {}
     for product in products(walk(jaxpr)):
         if product.of is None:
-            own = record(product, product.site.place.path or "model")
-            times, again = runs.get(alike := replace(own, times=0, recomputed=0), (0, 0))
-            runs[alike] = times + own.times, again + own.recomputed
-    return [replace(own, times=times, recomputed=again) for own, (times, again) in runs.items()]
+            layer = record(product, product.site.place.path or "model")
+            times, again = runs.get(shape := replace(layer, times=0, recomputed=0), (0, 0))
+            runs[shape] = times + layer.times, again + layer.recomputed
+    return [replace(layer, times=times, recomputed=again) for layer, (times, again) in runs.items()]
 
 
 def step_graph(jaxpr: ClosedJaxpr) -> Graph:
     """The same GEMMs call by call, and what goes from one to the next."""
     trace = walk(jaxpr)
-    found = {id(product.site): product for product in products(trace)}
+    by_site = {id(product.site): product for product in products(trace)}
     calls: list[Call] = []
     gradients: list[Site] = []
     for site in trace.sites:
-        product = found.get(id(site))
+        product = by_site.get(id(site))
         if product is not None and product.of is None:
             calls.append(Call(site, record(product, site.place.path or "model"), product.swapped))
         elif product is not None:

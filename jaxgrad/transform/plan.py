@@ -18,9 +18,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.numbering import Site, walk
+from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import KINDS, Product, products, where
 from jaxgrad.programs.shapes import gemm_of
+from jaxgrad.programs.trace import Site
 from jaxgrad.transform import matrices
 from jaxgrad.transform.labels import labels
 from jaxgrad.transform.matrices import Gradient
