@@ -88,7 +88,7 @@ def read_cfg(path: str | Path) -> Config:
         ifmap_kb=sizes["IfmapSramSzkB"],
         filter_kb=sizes["FilterSramSzkB"],
         ofmap_kb=sizes["OfmapSramSzkB"],
-        dataflow=next(known for known in DATAFLOWS if known == dataflow),
+        dataflow=next(name for name in DATAFLOWS if name == dataflow),
         user_bandwidth=mode == "USER",
         notes=tuple(notes),
     )

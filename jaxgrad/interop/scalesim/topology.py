@@ -158,10 +158,10 @@ def _check_header(where: str, header: Sequence[str], kind: Kind) -> None:
             )
 
 
-def _extra(where: str, header: Sequence[str], cells: Sequence[str], known: int) -> tuple[dict[str, int], list[str]]:
+def _extra(where: str, header: Sequence[str], cells: Sequence[str], columns: int) -> tuple[dict[str, int], list[str]]:
     """The columns beyond those that SCALE-Sim knows: those the header names, and what is passed over."""
     extra, rest = {}, []
-    for place, cell in enumerate(cells[known:], start=known):
+    for place, cell in enumerate(cells[columns:], start=columns):
         title = header[place] if place < len(header) else ""
         if not cell:
             continue
