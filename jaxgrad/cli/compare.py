@@ -115,7 +115,7 @@ def compare(
 
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli import cache, screen
-    from jaxgrad.flax import weight_words
+    from jaxgrad.flax import parameter_words
     from jaxgrad.reports import schedules
     from jaxgrad.training import runs
 
@@ -145,7 +145,7 @@ def compare(
     if folder:
         schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
         schedules.draw(folder, cost, title)
-        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, weight_words(network))
+        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(network))
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(each.name for each in folder.iterdir()))}")
     return 0
@@ -164,13 +164,13 @@ def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation,
     return step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector)
 
 
-def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, weights: Mapping[str, int]) -> None:
+def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, parameters: Mapping[str, int]) -> None:
     """A workload file for each schedule."""
     from jaxgrad.base.files import write_text
     from jaxgrad.interop import astrasim
 
     for schedule in cost.schedules:
-        text = astrasim.workload(cost, schedule, clock_ghz=clock_ghz, weight_words=weights)
+        text = astrasim.workload(cost, schedule, clock_ghz=clock_ghz, parameters=parameters)
         write_text(folder / f"{schedule}.txt", text)
 
 

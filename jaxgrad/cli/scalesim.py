@@ -34,7 +34,7 @@ def scalesim(
         option(
             "-t --topology",
             "CSV",
-            "The layers, a SCALE-Sim topology; columns Padding, Batch and Groups may follow its own.",
+            "The layers, a SCALE-Sim topology; columns Stride width, Padding, Batch and Groups may follow its own.",
             _OWN,
             rule=file,
         ),

@@ -7,7 +7,7 @@ from jaxgrad.flax.gradients import value_and_grad as value_and_grad
 from jaxgrad.flax.interception import Tap as Tap
 from jaxgrad.flax.interception import put_on_array as put_on_array
 from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
-from jaxgrad.flax.layers import weight_words as weight_words
+from jaxgrad.flax.layers import parameter_words as parameter_words
 from jaxgrad.flax.step_work import StepWork as StepWork
 from jaxgrad.flax.step_work import step_work as step_work
 from jaxgrad.transform.rules import Rule as Rule
@@ -18,10 +18,10 @@ __all__ = [
     "Tap",
     "layer_gemms",
     "layers_not_emulated",
+    "parameter_words",
     "put_on_array",
     "read_counters",
     "step_gemms",
     "step_work",
     "value_and_grad",
-    "weight_words",
 ]

@@ -64,10 +64,10 @@ def stack(model: nnx.Module) -> tuple[int, ...]:
     return shared if all(each[: len(shared)] == shared for each in stacks) else ()
 
 
-def weight_words(model: nnx.Module) -> dict[str, int]:
-    """Elements of each layer's kernel, by the layer's path."""
+def parameter_words(model: nnx.Module) -> dict[str, int]:
+    """Elements of each parameter of a model, by its path: ``blocks.0.norm.scale``."""
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
-    return {layer_name(path[:-1]): math.prod(leaf.shape) for path, leaf in flat if path[-1] == "kernel"}
+    return {layer_name(path): math.prod(leaf.shape) for path, leaf in flat}
 
 
 def _not_emulated(module: nnx.Module) -> str | None:

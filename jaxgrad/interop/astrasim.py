@@ -11,6 +11,7 @@ clock has to be told a thousand times as fast.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -27,7 +28,7 @@ def workload(
     clock_ghz: float,
     word_bytes: int = 4,
     update_words_per_cycle: int = 128,
-    weight_words: Mapping[str, int] | None = None,
+    parameters: Mapping[str, int] | None = None,
 ) -> str:
     """The workload of one step of data-parallel training, times in ns, rounded up.
 
@@ -40,8 +41,11 @@ def workload(
         clock_ghz: of the array, in GHz; in THz, if the file is for Chakra's converter, which takes ns for microseconds.
         word_bytes: of one weight's gradient, in bytes.
         update_words_per_cycle: weights that are updated in a cycle.
-        weight_words: weights by layer. For one that is left out, a convolution's GEMMs are its groups, each with
-            weights of its own, and any other layer's are calls with the same weights.
+        parameters: words of all trainable parameters by their paths, such as ``flax.parameter_words`` gives. Those of
+            no layer of the cost, as a norm's, are exchanged with the layer that shares most of their path, the first
+            of several, whose gradients are the last to be there. Those of a layer without weight gradients are frozen.
+            If left out, weights alone are exchanged: a convolution's GEMMs are its groups, each with weights of its
+            own, and any other layer's are calls with the same weights.
 
     Raises:
         ValueError: a schedule that was not costed, or a number that will not do.
@@ -56,11 +60,14 @@ def workload(
     def ns(cycles: float) -> int:
         return math.ceil(cycles / clock_ghz)
 
+    if parameters is None:
+        exchanged = {layer.path: _weights(layer) for layer in cost.layers if _trained(layer)}
+    else:
+        exchanged = _exchanged(cost, parameters)
     lines = ["DATA", str(len(cost.layers))]
     for layer in cost.layers:
         phases = layer.phases[schedule]
-        trained = any(gemm.needs_dw and gemm.weights for gemm in layer.gemms)
-        words = (weight_words or {}).get(layer.path, _weights(layer)) if trained else 0
+        words = exchanged.get(layer.path, 0)
         columns = (
             *(_name(layer.path), -1, ns(_cycles(phases, "forward")), *_NO_EXCHANGE),
             *(ns(_cycles(phases, "dx")), *_NO_EXCHANGE),
@@ -79,6 +86,28 @@ def _name(path: str) -> str:
 def _cycles(phases: Mapping[str, Counts], *names: str) -> int:
     """Of the phases together, those in which the array waits for memory included."""
     return sum(time_cycles(phases[name]) for name in names if name in phases)
+
+
+def _trained(layer: LayerCost) -> bool:
+    return any(gemm.needs_dw and gemm.weights for gemm in layer.gemms)
+
+
+def _exchanged(cost: StepCost, parameters: Mapping[str, int]) -> dict[str, int]:
+    """Words of parameters by the layer with whose weights they are exchanged."""
+    paths = [layer.path for layer in cost.layers if _trained(layer)]
+    frozen = {layer.path for layer in cost.layers if any(gemm.weights for gemm in layer.gemms)} - {*paths}
+    exchanged = dict.fromkeys(paths, 0)
+    for parameter, words in parameters.items():
+        if parameter.rpartition(".")[0] not in frozen and paths:
+            nearest = max(paths, key=lambda path: _shared(path, parameter))  # the first of several
+            exchanged[nearest] += words
+    return exchanged
+
+
+def _shared(path: str, parameter: str) -> int:
+    """Parts that two paths begin with alike; a path's last part may be numbered."""
+    parts = zip(path.partition("#")[0].split("."), parameter.split("."), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], parts))
 
 
 def _weights(layer: LayerCost) -> int:

@@ -21,7 +21,7 @@ def test_compare_prints_a_table_and_draws(elsewhere: Path, capsys: pytest.Captur
 
 
 def test_compare_writes_a_workload_for_astra_sim_for_each_schedule(elsewhere: Path) -> None:
-    """Times at twice the clock are half as long; the exchange is the kernel's own size in bytes."""
+    """Times at twice the clock are half as long; the exchange is kernel and bias, in bytes."""
     assert main(["compare", "--model", "mlp", "--out", "slow"]) == 0
     assert main(["compare", "--model", "mlp", "--out", "fast", "--clock-ghz", "2"]) == 0
     for schedule in TRAINING_SCHEDULES:
@@ -33,7 +33,7 @@ def test_compare_writes_a_workload_for_astra_sim_for_each_schedule(elsewhere: Pa
         for one, two in zip(slow[2:], fast[2:], strict=True):
             assert int(two[2]) == -(-int(one[2]) // 2)
             assert one[10] == two[10]
-    assert int(slow[-1][10]) == 4 * 10 * 128
+    assert int(slow[-1][10]) == 4 * 10 * (128 + 1)
 
 
 def test_attention_s_products_are_in_the_workload_and_have_nothing_to_exchange(elsewhere: Path) -> None:

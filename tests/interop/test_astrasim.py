@@ -7,13 +7,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
+from flax import nnx
 
 import jaxgrad_models
 from jaxgrad.array.counts import CYCLES, STALLS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.base.files import write_text
-from jaxgrad.costs import step_cost
-from jaxgrad.flax import layer_gemms
+from jaxgrad.costs import LayerCost, step_cost
+from jaxgrad.flax import layer_gemms, parameter_words
 from jaxgrad.hardware import Accelerator
 from jaxgrad.interop import astrasim
 from tests.refusals import Refusal, assert_refused
@@ -74,12 +75,49 @@ def kernels(model: object) -> list[jax.Array]:
     return [leaf for path, leaf in leaves if "kernel" in jax.tree_util.keystr(path)]
 
 
-def test_frozen_weights_are_not_exchanged_and_weights_can_be_told() -> None:
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("lenet", (8, 8, 1)), ("resnet20", (32, 32, 3)), ("mobilenet-v1", (32, 32, 3)), ("vit-tiny", (32, 32, 3))],
+)
+def test_every_parameter_is_exchanged_once(name: str, shape: tuple[int, int, int]) -> None:
+    """Biases, norms, embeddings of places and the class token too."""
+    model = jaxgrad_models.abstract(name, input_shape=shape, classes=10)
+    gemms = layer_gemms(model, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
+    own = step_cost(gemms, Emulation(Accelerator(8, 8)), ("sequential",))
+    text = astrasim.workload(own, "sequential", clock_ghz=1, word_bytes=4, parameters=parameter_words(model))
+    sizes = [leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))]
+    assert sum(int(row[10]) for row in rows(text)) == 4 * sum(sizes)
+    assert sum(sizes) > sum(leaf.size for leaf in kernels(model))
+
+
+def test_a_parameter_goes_with_the_layer_that_shares_most_of_its_path() -> None:
     own = cost(2)
     frozen = replace(own.layers[0], gemms=tuple(replace(gemm, needs_dw=False) for gemm in own.layers[0].gemms))
-    told = {"blocks.1.conv": 7}
-    text = astrasim.workload(replace(own, layers=(frozen, own.layers[1])), "sequential", clock_ghz=1, weight_words=told)
-    assert [row[9:11] for row in rows(text)] == [["NONE", "0"], ["ALLREDUCE", "28"]]
+    parameters = {
+        "blocks.0.conv.kernel": 1,
+        "blocks.0.conv.bias": 2,
+        "blocks.0.norm.scale": 4,
+        "blocks.1.conv.kernel": 8,
+        "blocks.1.norm.bias": 16,
+        "token": 32,
+    }
+
+    def exchanged(layers: tuple[LayerCost, ...]) -> list[list[str]]:
+        of = replace(own, layers=layers)
+        text = astrasim.workload(of, "sequential", clock_ghz=1, parameters=parameters)
+        return [row[9:11] for row in rows(text)]
+
+    assert exchanged(own.layers) == [["ALLREDUCE", str(4 * 39)], ["ALLREDUCE", str(4 * 24)]]
+    assert exchanged((frozen, own.layers[1])) == [["NONE", "0"], ["ALLREDUCE", str(4 * 60)]]
+    activations = replace(frozen, gemms=tuple(replace(gemm, weights=False) for gemm in frozen.gemms))
+    assert exchanged((activations, own.layers[1])) == [["NONE", "0"], ["ALLREDUCE", str(4 * 63)]]
+
+
+def test_frozen_weights_are_not_exchanged() -> None:
+    own = cost(2)
+    frozen = replace(own.layers[0], gemms=tuple(replace(gemm, needs_dw=False) for gemm in own.layers[0].gemms))
+    text = astrasim.workload(replace(own, layers=(frozen, own.layers[1])), "sequential", clock_ghz=1)
+    assert [row[9] for row in rows(text)] == ["NONE", "ALLREDUCE"]
 
 
 def test_waiting_for_memory_takes_time_too() -> None:

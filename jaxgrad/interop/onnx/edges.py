@@ -45,7 +45,7 @@ def graph_of(
     """
     flow = _Program(shapes)
     for name in inputs:
-        flow.given(name)
+        flow.input(name)
     names = iter(
         told_apart([part.gemm.path for place in lowered for part in lowered[place].parts if part.gemm is not None])
     )
@@ -78,7 +78,7 @@ class _Program:
         self._nodes: list[Node] = []
         self._sharing: dict[int, list[str]] = {}
 
-    def given(self, name: str) -> None:
+    def input(self, name: str) -> None:
         value = self._read(name)
         self._given[value.value] = value.words
 
@@ -88,8 +88,8 @@ class _Program:
 
     def carry(self, value: str, start: str, after: str, trips: int, times: int, words: int = 0) -> None:
         first = self._read(start, words=words // trips)
-        found = self._read(value, times=times, words=words or first.words * trips)
-        self._joins[found.value] = Carry(first.value, self._number(after), len(self._operations), trips)
+        carried = self._read(value, times=times, words=words or first.words * trips)
+        self._joins[carried.value] = Carry(first.value, self._number(after), len(self._operations), trips)
 
     def lowered(self, node: Lowered, times: int, names: Iterable[str]) -> None:
         numbered = iter(names)
@@ -132,6 +132,7 @@ class _Program:
         """A value by its name; ``words`` are its elements if it has no shape."""
         if name not in self._words:
             shape = self._shapes.get(name)
-            known = shape is not None and all(size > 0 for size in shape)
-            self._words[name] = math.prod(shape) * times if known and shape is not None else words
+            if shape is not None and all(size > 0 for size in shape):
+                words = math.prod(shape) * times
+            self._words[name] = words
         return Read(self._number(name), self._words[name], operand)

@@ -158,11 +158,11 @@ class _Layout:
     def _if(self, node: Any, scope: Scope, path: str, times: int) -> None:
         graphs = {attribute.name: attribute.g for attribute in node.attribute}
         branches = [graphs["then_branch"], graphs["else_branch"]]
-        known = self._value(_named(scope, node.input[0]))
-        taken = branches if known is None else branches[:1] if known.any() else branches[1:]
+        condition = self._value(_named(scope, node.input[0]))
+        taken = branches if condition is None else branches[:1] if condition.any() else branches[1:]
         start = len(self.flat.steps)
         results = [self._inline(branch, scope, {}, path, times) for branch in taken]
-        if known is None:
+        if condition is None:
             self.flat.branches[path] = range(start, len(self.flat.steps))
         for place, output in enumerate(node.output):
             if output:

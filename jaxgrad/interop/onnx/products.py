@@ -134,24 +134,24 @@ class Products(NamedTuple):
     def _einsum(self, step: Step, attributes: Mapping[str, Any]) -> Iterator[Part]:
         names = list(step.node.input)
         equation = attributes.get("equation", b"").decode(errors="replace")
-        found = list(pairs(equation, [self._shape(name) for name in names]))
-        if not found:
+        meetings = list(pairs(equation, [self._shape(name) for name in names]))
+        if not meetings:
             yield Part("work", read(names[0]), (step.node.output[0],))
         x = names[0]
-        for place, (pair, w) in enumerate(zip(found, names[1:], strict=True), start=1):
-            made = step.node.output[0] if place == len(found) else f"{step.node.output[0]}:{place}"
+        for place, (pair, w) in enumerate(zip(meetings, names[1:], strict=True), start=1):
+            result = step.node.output[0] if place == len(meetings) else f"{step.node.output[0]}:{place}"
             if pair is None:
-                yield Part("work", read(x, w), (made,), None, max(self._words(x), self._words(w)))
+                yield Part("work", read(x, w), (result,), None, max(self._words(x), self._words(w)))
             else:
                 turned = self.roles.weights(x) and not self.roles.weights(w)
                 left, right = (w, x) if turned else (x, w)
                 pair = pair.turned if turned else pair
                 record = self._record(step, left, right, pair)
                 words = record.times * pair.gemm.batch * pair.gemm.out_features
-                yield Part("layer", multiplied(left, right), (made,), record, words)
+                yield Part("layer", multiplied(left, right), (result,), record, words)
             if x in self.trained or w in self.trained or self.roles.weights(x) or self.roles.weights(w):
-                self.trained.add(made)
-            x = made
+                self.trained.add(result)
+            x = result
 
     def _words(self, name: str) -> int:
         return math.prod(self.shapes.get(name, ()))

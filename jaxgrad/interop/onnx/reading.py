@@ -106,10 +106,10 @@ def _set_dims(graph: Any, dims: Mapping[str, int]) -> None:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             name, place = dim.dim_param, f"{value.name}:{axis}"
             if name or (dim.dim_value < 1 and value.name not in constants):
-                names += [known for known in (name, place) if known]
-            given = [known for known in (place, name) if known and known in dims and known in names]
-            if given:
-                dim.dim_value = positive_integer(f"dims[{given[0]}]", dims[given[0]])
+                names += [key for key in (name, place) if key]
+            keys = [key for key in (place, name) if key and key in dims and key in names]
+            if keys:
+                dim.dim_value = positive_integer(f"dims[{keys[0]}]", dims[keys[0]])
             elif value.name not in constants and dim.dim_value < 1:
                 problem = f"got no size for axis {axis} of input {value.name!r}"
                 raise InputError("dims", axis, f"give one, by {name or place}", problem=problem)

@@ -1,7 +1,8 @@
 """SCALE-Sim's .cfg files: what CALC mode needs of one, wherever in the file it stands.
 
 SCALE-Sim's own files lack sections that SCALE-Sim 3.0.0 asks for, have keys of other versions, and comments: all that
-is passed over. A key that decides a figure must be there, once, with a value that SCALE-Sim would take.
+is passed over. Version 1 names the SRAMs' sizes without their unit (``IfmapSramSz``), which is kB too. A key that
+decides a figure must be there, once, with a value that SCALE-Sim would take.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ _SIZES = {
     "filtersramszkb": "FilterSramSzkB",
     "ofmapsramszkb": "OfmapSramSzkB",
 }
+_FIRST = {
+    "ifmapsramsz": "ifmapsramszkb",
+    "filtersramsz": "filtersramszkb",
+    "ofmapsramsz": "ofmapsramszkb",
+}  # version 1's
 _OFFSETS = {"ifmapoffset": "IfmapOffset", "filteroffset": "FilterOffset", "ofmapoffset": "OfmapOffset"}
 _TEXTS = {
     "run_name": "run_name",
@@ -82,7 +88,7 @@ def read_cfg(path: str | Path) -> Config:
         ifmap_kb=sizes["IfmapSramSzkB"],
         filter_kb=sizes["FilterSramSzkB"],
         ofmap_kb=sizes["OfmapSramSzkB"],
-        dataflow=next(known for known in DATAFLOWS if known == dataflow),
+        dataflow=next(name for name in DATAFLOWS if name == dataflow),
         user_bandwidth=mode == "USER",
         notes=tuple(notes),
     )
@@ -108,6 +114,7 @@ def _values(path: Path) -> dict[str, tuple[int, str]]:
             indent = None
             continue
         key, value = _pair(where, text)
+        key = _FIRST.get(key, key)
         indent = depth
         if key in _KEYS:
             if key in settings:
@@ -147,6 +154,8 @@ def _run_name(path: str | Path, settings: dict[str, tuple[int, str]]) -> str:
     if "run_name" not in settings:
         return _RUN_NAME
     name = settings["run_name"][1]
+    if len(name) > 2 and name[0] == name[-1] == '"':  # as version 1's have it
+        name = name[1:-1]
     if name in ("", ".", "..") or any(letter in "/\\%" or not letter.isprintable() for letter in name):
         where = _where(path, settings, "run_name", "run_name")
         raise InputError(where, name, "give the plain name of a folder")

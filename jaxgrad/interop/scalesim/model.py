@@ -89,12 +89,13 @@ def figures(layer: Layer, config: Config) -> Figures:
         InputError: SCALE-Sim divides by zero on this layer, and so has no figures.
     """
     shape = (layer.ifmap_height, layer.ifmap_width, layer.filter_height, layer.filter_width)
-    anonymous = Layer("", *shape, layer.channels, layer.filters, layer.stride)  # many layers of a network are alike
+    sizes_and_stride = (*shape, layer.channels, layer.filters, layer.stride)
+    anonymous = Layer("", *sizes_and_stride, stride_width=layer.stride_width)  # many layers of a network are alike
     sizes = (config.ifmap_kb, config.filter_kb, config.ofmap_kb)
-    found = _figures(anonymous, Folds(layer.product, config.rows, config.cols, config.dataflow), sizes)
-    if isinstance(found, InputError):
-        raise found.renamed(f"layer {layer.name!r} on line {layer.line}")
-    return found
+    outcome = _figures(anonymous, Folds(layer.product, config.rows, config.cols, config.dataflow), sizes)
+    if isinstance(outcome, InputError):
+        raise outcome.renamed(f"layer {layer.name!r} on line {layer.line}")
+    return outcome
 
 
 @lru_cache(maxsize=4096)

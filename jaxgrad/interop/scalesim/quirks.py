@@ -27,6 +27,8 @@ QUIRKS: dict[str, str] = {
     "double skew": "ws and is divide compute utilisation by folds C - 1 cycles longer than they are",
     "full drain lines": "a line of the ofmap's buffer that a drain cut short is counted as full later",
     "unknown columns": "knows no padding, batch or groups: its figures are as if they were not there",
+    "DP in a name": "takes any name with DP in it for a depthwise layer, and makes it a layer a channel; one whose "
+    "name only happens to hold it is one layer, whose figures stand with the first of its parts",
     ALL: "cycles, work and utilisation with every quirk above put right",
 }
 
@@ -44,8 +46,18 @@ def corrections(layer: Layer, config: Config, figures: Figures) -> Iterator[Corr
     """What is off in the layer's figures; a quirk that does not show in them is left out, but for the last two."""
     folds = Folds(layer.product, config.rows, config.cols, config.dataflow)
     every = [*_timing(folds, figures), *_words(folds, figures), *_size(layer, folds, figures)]
+    whole = layer
+    if layer.row is not None:
+        whole = layer.row.layer
+        together = Folds(whole.product, config.rows, config.cols, config.dataflow).cycles - 1
+        cycles = together if layer.row.part == 0 else 0
+        every.append(Correction("DP in a name", "Total Cycles", figures.cycles, cycles))
     yield from (correction for correction in every if correction.reported != correction.corrected)
-    macs, cycles = layer.true_product.macs * layer.groups, true_cycles(layer, config)
+    if layer.row is not None and layer.row.part:
+        yield Correction(ALL, "MACs", figures.macs, 0)
+        yield Correction(ALL, "Total Cycles", figures.cycles, 0)
+        return
+    macs, cycles = whole.true_product.macs * whole.groups, true_cycles(whole, config)
     yield Correction(ALL, "MACs", figures.macs, macs)
     yield Correction(ALL, "Total Cycles", figures.cycles, cycles)
     yield Correction(ALL, "Overall Util %", figures.overall_utilisation, macs * 100 / (cycles * figures.pes))

@@ -59,10 +59,10 @@ def capacity(size_kb: int) -> int:
 
 def traffic(fillings: Fillings, first_request: int, size_kb: int) -> Traffic:
     """DRAM traffic of an operand first asked for in cycle ``first_request``."""
-    each = set_words(size_kb)
+    words = set_words(size_kb)
     if not fillings.count:
-        sets = -(-fillings.rest // each)
-        return Traffic(-sets * each // _FIRST_FETCH, -1, fillings.rest)
+        sets = -(-fillings.rest // words)
+        return Traffic(-sets * words // _FIRST_FETCH, -1, fillings.rest)
     held = capacity(size_kb)
     start = first_request - -(-held // _FIRST_FETCH)
     return Traffic(start, fillings.last + 1, fillings.count * held + fillings.rest)

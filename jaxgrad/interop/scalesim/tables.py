@@ -33,7 +33,7 @@ def layers_table(
             f"{of.cycles:,}",
             f"{right['Total Cycles']:,}",
             fixed(of.overall_utilisation, 1),
-            fixed(right["Overall Util %"], 1),
+            fixed(right["Overall Util %"], 1) if "Overall Util %" in right else "",  # of a part that should be none
             short(of.ifmap_dram.words + of.filter_dram.words),
             short(of.ofmap_dram.words),
         )

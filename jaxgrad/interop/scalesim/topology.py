@@ -1,11 +1,17 @@
 """SCALE-Sim's topology files, convolutions and GEMMs: read with the flaws its own have, and written as it reads them.
 
-Its first line is a header whatever it holds, as SCALE-Sim has it. Columns go by their place; those beyond are passed
-over, with a note, save that a convolution's header may name three more, which SCALE-Sim does not know:
+Its first line is a header unless it is a layer, which SCALE-Sim would pass over. Columns go by their place; those
+beyond are passed over, with a note, save that a convolution's header may name four more. SCALE-Sim's lists and its
+version 2 know the first, and nothing of it the others:
 
-    Padding   pixels on each side of the input, 0 if left out
-    Batch     images, 1 if left out; also Batch Size
-    Groups    of channels and of filters, 1 if left out
+    Stride width   where it is not that downwards; without a header, the column after Strides
+    Padding        pixels on each side of the input, 0 if left out
+    Batch          images, 1 if left out; also Batch Size
+    Groups         of channels and of filters, 1 if left out
+
+A layer with DP in its name becomes one layer a channel, as in SCALE-Sim, which looks for it anywhere. It means
+depthwise where it begins or ends a word of the name (DP_1, ConvDP, conv2DP), and nothing inside of one (ENDPOINT,
+DPN92, Pool2DPad): put right, that is one layer.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.interop.scalesim.layers import Layer, Product, gemm_layer
+from jaxgrad.interop.scalesim.layers import Layer, Product, Row, gemm_layer
 from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
 
 Kind = Literal["conv", "gemm"]
@@ -39,6 +45,10 @@ _LEAST = {"padding": 0, "batch": 1, "groups": 1}
 _OTHER_TITLES = {"batch size": "batch"}
 _SPARSITY = re.compile(r"spars", re.IGNORECASE)
 _MOST_LAYERS = 100_000
+_DEPTHWISE = re.compile(
+    r"(?<![A-Za-z0-9])DP(?![A-Z](?![a-z]))"  # begins a word, and no abbreviation
+    r"|(?<=[a-z0-9])DP(?![A-Za-z])|(?<=[a-z])DP(?=[A-Z][a-z])"  # ends one, or stands between two
+)
 
 
 class Topology(NamedTuple):
@@ -50,8 +60,6 @@ class Topology(NamedTuple):
 
 def read_topology(path: str | Path, kind: Kind) -> Topology:
     """The layers of a topology file.
-
-    A layer with DP in its name becomes one layer a channel, as in SCALE-Sim.
 
     Raises:
         ValueError: a line won't do; the message names the file and the line.
@@ -66,13 +74,13 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
         where = f"{path}, line {number}"
         cells = _cells(line)
         if number == 1:
-            header = [_OTHER_TITLES.get(cell.lower(), cell.lower()) for cell in cells]
-            _check_header(where, header, kind)
-            if len(cells) >= len(columns) and all(cell.isdecimal() for cell in cells[1 : len(columns)]):
-                notes.append(
-                    f"{where} looks like a layer; SCALE-Sim takes the first line for a header, and so is done here"
-                )
-            continue
+            if _is_layer(cells, columns):
+                header = [*columns, "stride width"] if kind == "conv" else []
+                notes.append(f"{where} is a layer and no header: it is read, SCALE-Sim passes it over")
+            else:
+                header = [_OTHER_TITLES.get(cell.lower(), cell.lower()) for cell in cells]
+                _check_header(where, header, kind)
+                continue
         if not any(cells):
             continue
         if len(cells) < len(columns):
@@ -93,7 +101,14 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
             made = _convolutions(where, Layer(cells[0], *sizes, line=number, **extra))
             layers += made
             if "DP" in cells[0]:
-                notes.append(f"{where}: DP in the name {cells[0]!r} makes it a layer a channel, {len(made)} of them")
+                innocent = (
+                    "" if made[0].row is None else "; it is no sign of a depthwise layer, and put right it is one"
+                )
+                notes.append(
+                    f"{where}: DP in the name {cells[0]!r} makes it a layer a channel, {len(made)} of them{innocent}"
+                )
+            if made[0].stride_width is not None:
+                notes.append(f"{where}: two strides, of which SCALE-Sim 3.0.0 reads one from a file")
         if len(layers) > _MOST_LAYERS:
             raise InputError(where, _MOST_LAYERS, "give fewer", problem=f"got more than {_MOST_LAYERS} layers")
     if not layers:
@@ -113,6 +128,10 @@ def write_gemms(gemms: Iterable[tuple[str, Product]]) -> str:
         # DP in a name means nothing among GEMMs; a comma would end it.
         lines.append(f"{name.replace(',', ' ')}, {m}, {n}, {k}")
     return "".join(f"{line},\n" for line in lines)
+
+
+def _is_layer(cells: Sequence[str], columns: Sequence[str]) -> bool:
+    return len(cells) >= len(columns) and all(cell.isdecimal() for cell in cells[1 : len(columns)])
 
 
 def _cells(line: str) -> list[str]:
@@ -139,17 +158,21 @@ def _check_header(where: str, header: Sequence[str], kind: Kind) -> None:
             )
 
 
-def _extra(where: str, header: Sequence[str], cells: Sequence[str], known: int) -> tuple[dict[str, int], list[str]]:
+def _extra(where: str, header: Sequence[str], cells: Sequence[str], columns: int) -> tuple[dict[str, int], list[str]]:
     """The columns beyond those that SCALE-Sim knows: those the header names, and what is passed over."""
     extra, rest = {}, []
-    for place, cell in enumerate(cells[known:], start=known):
+    for place, cell in enumerate(cells[columns:], start=columns):
         title = header[place] if place < len(header) else ""
         if not cell:
             continue
         if title in _LEAST:
             extra[title] = whole_number(f"{where}, {title}", cell, least=_LEAST[title])
-        elif "stride" in title and cell != cells[known - 1]:
-            raise InputError(f"{where}, {title}", cell, "SCALE-Sim has one stride, give the same in both")
+        elif "stride" in title:
+            if "height" in title or "stride_width" in extra:
+                raise InputError(
+                    f"{where}, {title}", cell, "give the height's in the column Strides, the width's after it"
+                )
+            extra["stride_width"] = whole_number(f"{where}, {title}", cell)
         elif not _SPARSITY.search(title):  # has no effect as long as SparsitySupport is off
             rest.append(cell)
     return extra, rest
@@ -164,9 +187,12 @@ def _convolutions(where: str, layer: Layer) -> list[Layer]:
     for name, count in (("Channels", layer.channels), ("Num Filter", layer.filters)):
         if count % layer.groups:
             raise InputError(f"{where}, groups", layer.groups, f"give a divisor of {name}, {count}")
+    if layer.stride_width == layer.stride:
+        layer = replace(layer, stride_width=None)
     if "DP" not in layer.name:
         return [layer]
-    if layer.groups > 1:
+    depthwise = _DEPTHWISE.search(layer.name) is not None
+    if depthwise and layer.groups > 1:
         raise InputError(
             f"{where}, groups", layer.groups, "give one of the two", problem=f"got {layer.groups} with DP in the name"
         )
@@ -177,4 +203,13 @@ def _convolutions(where: str, layer: Layer) -> list[Layer]:
             f"give at most {_MOST_LAYERS}",
             problem=f"got {layer.channels} with DP in the name",
         )
-    return [replace(layer, name=f"{layer.name}Channel_{number}", channels=1) for number in range(layer.channels)]
+    return [
+        replace(
+            layer,
+            name=f"{layer.name}Channel_{number}",
+            channels=1,
+            groups=1,
+            row=None if depthwise else Row(layer, number),
+        )
+        for number in range(layer.channels)
+    ]

@@ -40,8 +40,8 @@ class Windows:
     def different(self) -> int:
         """Different words in all windows: touched rows times touched columns, times channels."""
         layer = self.layer
-        rows = _touched(layer.ofmap_height, layer.stride, layer.filter_height, layer.ifmap_height)
-        cols = _touched(layer.ofmap_width, layer.stride, layer.filter_width, layer.ifmap_width)
+        rows = _touched(layer.ofmap_height, layer.strides[0], layer.filter_height, layer.ifmap_height)
+        cols = _touched(layer.ofmap_width, layer.strides[1], layer.filter_width, layer.ifmap_width)
         return rows * cols * layer.channels
 
     @property
@@ -55,8 +55,9 @@ class Windows:
     @property
     def overlap(self) -> bool:
         layer = self.layer
-        return (layer.filter_height > layer.stride and layer.ofmap_height > 1) or (
-            layer.filter_width > layer.stride and layer.ofmap_width > 1
+        down, right = layer.strides
+        return (layer.filter_height > down and layer.ofmap_height > 1) or (
+            layer.filter_width > right and layer.ofmap_width > 1
         )
 
     @property
@@ -74,8 +75,8 @@ class Windows:
             return int(cycles[(high > 0) & (wide > 0)].max()) + (folds.count - folds.row_folds) * folds.cycles_each
         # For each place, the last window in which it is within the input.
         down, right, _ = self._places
-        lowest = np.minimum(layer.ofmap_height - 1, (layer.ifmap_height - 1 - down) // layer.stride)
-        rightmost = np.minimum(layer.ofmap_width - 1, (layer.ifmap_width - 1 - right) // layer.stride)
+        lowest = np.minimum(layer.ofmap_height - 1, (layer.ifmap_height - 1 - down) // layer.strides[0])
+        rightmost = np.minimum(layer.ofmap_width - 1, (layer.ifmap_width - 1 - right) // layer.strides[1])
         window = lowest * layer.ofmap_width + rightmost
         row_fold, within = np.divmod(np.arange(down.size), folds.rows)
         if folds.dataflow == "ws":
@@ -168,8 +169,8 @@ class Windows:
     def _covered(self) -> tuple[int, int]:
         """Height and width of an input that no window leaves."""
         layer = self.layer
-        height = (layer.ofmap_height - 1) * layer.stride + layer.filter_height
-        width = (layer.ofmap_width - 1) * layer.stride + layer.filter_width
+        height = (layer.ofmap_height - 1) * layer.strides[0] + layer.filter_height
+        width = (layer.ofmap_width - 1) * layer.strides[1] + layer.filter_width
         return max(height, layer.ifmap_height), max(width, layer.ifmap_width)
 
     @property
@@ -177,7 +178,7 @@ class Windows:
         """Row and column of each window's corner."""
         layer = self.layer
         row, col = np.divmod(np.arange(layer.ofmap_height * layer.ofmap_width), layer.ofmap_width)
-        return row * layer.stride, col * layer.stride
+        return row * layer.strides[0], col * layer.strides[1]
 
     @property
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -63,7 +63,7 @@ def ifmap_word(layer: Layer, window: int, place: int) -> Line:
     row, col = divmod(window, layer.ofmap_width)
     rest, channel = divmod(place, layer.channels)
     down, right = divmod(rest, layer.filter_width)
-    row, col = row * layer.stride + down, col * layer.stride + right
+    row, col = row * layer.strides[0] + down, col * layer.strides[1] + right
     if row >= layer.ifmap_height or col >= layer.ifmap_width:
         return []
     return [(row * layer.ifmap_width + col) * layer.channels + channel]

@@ -13,7 +13,7 @@ def convolutions(draw: st.DrawFn) -> Layer:
     height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     filters = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
     rest = draw(st.integers(1, 4)), draw(st.integers(1, 7)), draw(st.integers(1, 5))
-    return Layer("conv", height, width, *filters, *rest)
+    return Layer("conv", height, width, *filters, *rest, stride_width=draw(st.none() | st.integers(1, 5)))
 
 
 gemms = st.builds(gemm_layer, st.just("gemm"), st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))

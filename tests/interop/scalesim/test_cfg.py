@@ -59,6 +59,28 @@ def test_what_makes_no_difference(change, tmp_path: Path) -> None:
     assert read(tmp_path, change(SHIPPED)) == read(tmp_path, SHIPPED)
 
 
+def test_a_file_of_version_1(tmp_path: Path) -> None:
+    text = """[general]
+run_name = "AlphaGoZero_32x32_os"
+[architecture_presets]
+ArrayHeight:    32
+ArrayWidth:     16
+IfmapSramSz:    512
+FilterSramSz:   256
+OfmapSramSz:    128
+IfmapOffset:    0
+FilterOffset:   10000000
+OfmapOffset:    20000000
+Dataflow:       os
+"""
+    config = read(tmp_path, text)
+    assert config == Config("AlphaGoZero_32x32_os", 32, 16, 512, 256, 128, "os", notes=config.notes)
+    assert config.notes == (f"{tmp_path / 'machine.cfg'} names no InterfaceBandwidth: taken as CALC",)
+    twice = text + "OfmapSramSzkB: 128\n"
+    field = f"{tmp_path / 'machine.cfg'}, line 13"
+    assert_refused(Refusal(lambda: read(tmp_path, twice), field, "OfmapSramSzkB again, as on line 8", "keep one"))
+
+
 def test_what_is_missing_is_said_or_has_scale_sim_s_own_value(tmp_path: Path) -> None:
     config = read(tmp_path, SHIPPED.replace("InterfaceBandwidth: CALC", "").replace("run_name = edgeTPU_ws", ""))
     assert config.run_name == "scale_run"

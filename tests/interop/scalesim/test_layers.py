@@ -13,12 +13,13 @@ from tests.interop.scalesim.shapes import convolutions
 
 @given(convolutions(), st.integers(0, 3), st.integers(1, 3))
 def test_windows_within_the_input(layer: Layer, padding: int, batch: int) -> None:
-    def within(size: int, window: int) -> int:
-        return len([corner for corner in range(0, size, layer.stride) if corner + window <= size])
+    def within(size: int, window: int, stride: int) -> int:
+        return len([corner for corner in range(0, size, stride) if corner + window <= size])
 
     def windows(border: int) -> int:
         height, width = layer.ifmap_height + 2 * border, layer.ifmap_width + 2 * border
-        return within(height, layer.filter_height) * within(width, layer.filter_width)
+        down, right = layer.strides
+        return within(height, layer.filter_height, down) * within(width, layer.filter_width, right)
 
     assert layer.cropped.m == windows(0)
     assert layer.product.m >= layer.cropped.m

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 
 from jaxgrad.interop.scalesim.cfg import Config
 from jaxgrad.interop.scalesim.folds import Dataflow, Folds
-from jaxgrad.interop.scalesim.layers import Layer, gemm_layer
+from jaxgrad.interop.scalesim.layers import Layer, Row, gemm_layer
 from jaxgrad.interop.scalesim.model import figures
 from jaxgrad.interop.scalesim.quirks import ALL, QUIRKS, corrections, true_cycles
 from tests.interop.scalesim import oracle
@@ -60,6 +62,21 @@ def test_padding_batch_and_groups_take_part_in_what_is_put_right() -> None:
     assert found[ALL, "MACs"] == (16 * 36 * 8, 2 * (3 * 36) * 18 * 4)
     one_group = gemm_layer("g", 3 * 36, 4, 18)
     assert found[ALL, "Total Cycles"][1] == 2 * true_cycles(one_group, config)
+
+
+def test_a_name_that_only_happens_to_hold_dp_is_one_layer() -> None:
+    """A pointwise layer of 16 channels on 4 x 4 pixels: sixteen of one channel take 1,408 cycles, the layer 208."""
+    config = Config("c", 4, 4, 1, 1, 1, "os")
+    whole = Layer("ENDPOINT", 4, 4, 1, 1, 16, 8, 1)
+    parts = [replace(whole, name=f"{whole.name}Channel_{part}", channels=1) for part in range(16)]
+    as_scale_sim_has_it = [corrected(part, config)[ALL, "Total Cycles"][1] for part in parts]
+    assert sum(as_scale_sim_has_it) == 1408
+    found = [corrected(replace(part, row=Row(whole, place)), config) for place, part in enumerate(parts)]
+    assert [figures[ALL, "Total Cycles"][1] for figures in found] == [208] + [0] * 15
+    assert sum(figures[ALL, "MACs"][1] for figures in found) == 16 * 16 * 8
+    assert found[0]["DP in a name", "Total Cycles"][1] == 8 * (4 + 4 + 16 - 2) - 1  # SCALE-Sim's, under another name
+    assert found[0][ALL, "Overall Util %"][1] == corrected(whole, config)[ALL, "Overall Util %"][1]
+    assert (ALL, "Overall Util %") not in found[1]
 
 
 def test_drain_lines_cut_short() -> None:

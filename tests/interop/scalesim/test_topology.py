@@ -100,11 +100,52 @@ def test_header_names_padding_batch_and_groups(tmp_path: Path) -> None:
     ]
 
 
-def test_a_layer_in_place_of_the_header_is_named(tmp_path: Path) -> None:
-    topology = read(tmp_path, "a,6,6,3,3,4,8,1,\nb,6,6,3,3,4,8,1,\n")
-    assert [layer.name for layer in topology.layers] == ["b"]
-    (note,) = topology.notes
-    assert note.startswith(f"{tmp_path / 'net.csv'}, line 1 looks like a layer; SCALE-Sim takes the first line for ")
+def test_a_layer_in_place_of_the_header_is_read(tmp_path: Path) -> None:
+    topology = read(tmp_path, "a,6,6,3,3,4,8,1,\nb,9,9,3,3,4,8,2,1,\nc,9,9,3,3,4,8,2,2,\n")
+    assert topology.layers == [
+        Layer("a", 6, 6, 3, 3, 4, 8, 1, 1),
+        Layer("b", 9, 9, 3, 3, 4, 8, 2, 2, stride_width=1),
+        Layer("c", 9, 9, 3, 3, 4, 8, 2, 3),
+    ]
+    place = tmp_path / "net.csv"
+    assert topology.notes == [
+        f"{place}, line 1 is a layer and no header: it is read, SCALE-Sim passes it over",
+        f"{place}, line 2: two strides, of which SCALE-Sim 3.0.0 reads one from a file",
+    ]
+    gemms = read(tmp_path, "QKT,1024,1000,64,\nQKTV,8,64,1024,\n", "gemm")
+    assert [layer.name for layer in gemms.layers] == ["QKT", "QKTV"]
+
+
+def test_two_strides(tmp_path: Path) -> None:
+    """Seven rows of windows in steps of one, five columns of them in steps of two."""
+    header = HEADER.replace("Strides", "Stride height, Stride width")
+    (layer,) = read(tmp_path, f"{header}\nc,9,11,3,3,2,5,1,2,\n").layers
+    assert layer.strides == (1, 2)
+    assert layer.product == (7 * 5, 5, 18)
+    assert layer.product.macs == sum(18 * 5 for _ in range(0, 7, 1) for _ in range(0, 9, 2))
+    (layer,) = read(tmp_path, f"{header}\nc,6,7,2,3,1,10,1,4,\n").layers
+    assert layer.product.macs == layer.cropped.macs == layer.true_product.macs == 5 * 2 * 6 * 10 == 600
+
+
+# names -> whether DP in them says depthwise
+NAMES = {
+    **dict.fromkeys(["DP", "DP1", "DP_1", "Conv_DP", "ConvDP", "ConvDP2", "conv2DP", "block1/DP", "convDPLayer"], True),
+    **dict.fromkeys(["DPseparable", "x.DP.y", "DPConv"], True),
+    **dict.fromkeys(["ENDPOINT", "MIDPOINT_2", "UDP_head", "DPN92_1", "DPN", "Conv2DPad", "UDPConv"], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dp_inside_of_a_word_says_nothing(name: str, tmp_path: Path) -> None:
+    layers, notes = read(tmp_path, f"{HEADER}\n{name},7,7,3,3,3,2,1,\n")
+    assert [layer.name for layer in layers] == [f"{name}Channel_{number}" for number in range(3)]  # as SCALE-Sim's
+    if NAMES[name]:
+        assert [layer.row for layer in layers] == [None] * 3
+        return
+    whole = Layer(name, 7, 7, 3, 3, 3, 2, 1, 2)
+    assert [layer.row for layer in layers] == [(whole, number) for number in range(3)]
+    (note,) = notes
+    assert note.endswith("3 of them; it is no sign of a depthwise layer, and put right it is one")
 
 
 # rows after the header, kind -> where, what is shown, a part of the remedy
@@ -148,7 +189,14 @@ def test_refused_with_file_and_line(text: str, kind: Kind, tmp_path: Path) -> No
         (f"{HEADER} Groups\nc,6,6,3,3,6,8,1,3", "conv", ", line 2, groups", "3", "a divisor of Num Filter, 8"),
         (f"{HEADER} Groups\nDP,6,6,3,3,6,8,1,2", "conv", ", line 2, groups", "2 with DP", "give one of the two"),
         (f"{HEADER} Padding\nc,6,6,3,3,6,8,1,-1", "conv", ", line 2, padding", "'-1'", "whole number from 0"),
-        (f"{HEADER} Stride width\nc,6,6,3,3,6,8,1,2", "conv", ", line 2, stride width", "'2'", "the same in both"),
+        (f"{HEADER} Stride width\nc,6,6,3,3,6,8,1,0", "conv", ", line 2, stride width", "'0'", "whole number from 1"),
+        (
+            f"{HEADER} Stride height\nc,6,6,3,3,6,8,1,2",
+            "conv",
+            ", line 2, stride height",
+            "'2'",
+            "the width's after",
+        ),
     ],
 )
 def test_refused_by_the_header(text: str, kind: Kind, place: str, shown: str, remedy: str, tmp_path: Path) -> None:
