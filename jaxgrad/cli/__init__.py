@@ -24,6 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupts.begin()
     if arguments is None:
         interrupts.end_soon()
+    code = _run(typed)
+    if code == interrupts.INTERRUPTED:
+        interrupts.say()  # the parser has said nothing
+    return code
+
+
+def _run(typed: list[str]) -> int:
     group = typer.main.get_command(app)
     try:
         check_command(typed, COMMANDS)

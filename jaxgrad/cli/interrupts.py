@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 INTERRUPTED = 130
 _PATIENCE_S = 1.5
 _hints: list[str] = []  # of what is being done, the innermost last
 _said = threading.Event()
+_ends_process = threading.Event()  # this process is the command's own
 
 
 class Interrupted(Exception):
@@ -37,10 +39,12 @@ def resumable(hint: str) -> Iterator[None]:
 
 
 def say(hint: str = "") -> int:
-    """Writes, once, that the command was interrupted, and returns the exit code of that."""
+    """Writes, once, that the command was interrupted; returns the exit code of that, or ends the process with it."""
     if not _said.is_set():
         _said.set()
         print("; ".join(filter(None, ("interrupted", hint))), file=sys.stderr, flush=True)
+    if _ends_process.is_set():
+        _leave()
     return INTERRUPTED
 
 
@@ -49,17 +53,29 @@ def begin() -> None:
     _said.clear()
 
 
+def _leave() -> NoReturn:
+    """Ends this process now. The interpreter's own way waits for compilations, and frees what they are still at.
+
+    Files are written whole or not at all, so the process may go at any moment.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a reader that is gone
+            stream.flush()
+    os._exit(INTERRUPTED)
+
+
 def end_soon() -> None:
     """Has Ctrl-C end this process soon.
 
     Python sees a signal between two of its own instructions, and a compilation is one of them; threads at work are
-    waited for besides. Files are written whole or not at all, so the process may go at any moment.
+    waited for besides.
     """
     if threading.current_thread() is not threading.main_thread() or os.name == "nt":
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    _ends_process.set()
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
 
 
@@ -69,4 +85,3 @@ def _watch(reader: int) -> None:
     hint = _hints[-1] if _hints else ""
     time.sleep(_PATIENCE_S)
     say(hint)
-    os._exit(INTERRUPTED)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgrad.cli import interrupts
+from jaxgrad.cli import interrupts, main
 from jaxgrad.cli.errors import command
 from jaxgrad.cli.interrupts import Interrupted, resumable
 from tests.command import ENVIRONMENT
@@ -44,11 +44,28 @@ def test_an_interrupted_command_ends_in_one_line(
     assert capsys.readouterr().err == said
 
 
-# What Python can't interrupt: a long call that is not its own, and threads that it waits for at its end.
+def test_what_the_parser_is_interrupted_at_says_so_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxgrad.cli.options.one_of", interrupted)
+    assert main(["train", "--model", "mlp"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+# What Python can't interrupt: a long call that is not its own, threads that it waits for at its end, and what it frees
+# then.
 BUSY = {
     "a call": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)",
     "a thread": "import concurrent.futures as f, hashlib\n"
     "with f.ThreadPoolExecutor() as pool: pool.submit(hashlib.pbkdf2_hmac, 'sha256', b'', b'', 2_000_000_000).result()",
+    "its end": "import hashlib, time\n"
+    "class Slow:\n"
+    "    def __del__(self, work=hashlib.pbkdf2_hmac): work('sha256', b'', b'', 2_000_000_000)\n"
+    "sys.slow = Slow()\n"
+    "time.sleep(600)",
 }
 
 
