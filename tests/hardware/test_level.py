@@ -103,7 +103,7 @@ def test_every_key_of_a_file_is_what_it_says(tmp_path: Path) -> None:
     [
         ('name = "dram"\nsize_kib = 3\ngb_per_s = 2.5', "memory.levels.0.name in {}: got 'dram'; choose another name"),
         ('name = "l2"\nsize_bytes = 3\ngb_per_s = 2.5', "memory.levels.0.size_kib in {}: got none; give one"),
-        ('name = "l2"\nsize_kib = 3\ngb_per_s = 2.5\nkeeps = ["q"]', "memory.levels.0.keeps in {}: got 'q'; choose one"),
+        ('name = "l2"\nsize_kib = 3\ngb_per_s = 2.5\nkeeps = ["q"]', "memory.levels.0.keeps in {}: got 'q'; choose"),
         ('name = "l2"\nsize_kib = 3', "memory.levels.0.gb_per_s in {}: got none; give one"),
         ('name = "l"\nsize_kib = 3\ngb_per_s = 1\nwidth = 8', "memory.levels.0.width in {}: got 8; there is no"),
         ('name = "l2"\nsize_kib = 0\ngb_per_s = 1', "memory.levels.0.size_kib in {}: got 0; give a whole number"),
