@@ -16,6 +16,10 @@ ARRAY, PE, VECTOR, SRAM, DRAM = "array", "pe", "vector", "sram", "dram"
 READS, WRITES, HOPS, WORDS = "reads", "writes", "hops", "words"
 """What a tensor does on a level: words that are read and written, or either; and moves from PE to PE."""
 
+FILLS, WRITE_BACKS = "fills", "write_backs"
+"""On a level between scratchpad and DRAM: words that come from outside of it, and go there. Reads and writes are those
+of the memories inside it."""
+
 _UNSAID = (ARRAY, PE, SRAM)
 
 
@@ -25,7 +29,7 @@ class Key(NamedTuple):
     Args:
         level: one of those above, or a memory between scratchpad and DRAM by its name.
         tensor: what is moved: one of ``TENSORS``, ``acc`` (a sum in its PE) or ``vector`` (whatever the vector unit
-            works on); empty where nothing is.
+            works on); empty where nothing is. Of stalls the memory that is waited for, empty for all together.
         action: what is done.
 
     >>> Key(DRAM, "w", READS).name, Key(SRAM, "w", READS).name, CYCLES.name
@@ -45,7 +49,7 @@ class Key(NamedTuple):
     @property
     def is_access(self) -> bool:
         """Whether words pass a memory."""
-        return self.action in (READS, WRITES, WORDS)
+        return self.action in (READS, WRITES, WORDS, FILLS, WRITE_BACKS)
 
 
 Counts = Mapping[Key, Integer]
@@ -79,6 +83,15 @@ KEYS: tuple[Key, ...] = (
 
 ACCESSES: tuple[Key, ...] = tuple(key for key in KEYS if key.is_access)
 """What passes between the array and the scratchpad."""
+
+
+def stalls_of(memory: str) -> Key:
+    """Cycles in which the array would wait for a memory if all others were instant.
+
+    >>> stalls_of(DRAM).name
+    'dram_stall_cycles'
+    """
+    return STALLS._replace(tensor=memory)
 
 
 def by_name(counts: Mapping[Key, Integer]) -> dict[str, Integer]:

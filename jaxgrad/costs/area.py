@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jaxgrad.array.schedules import Schedule, find
@@ -13,14 +15,15 @@ _ASPECT = 1.1  # how much longer than the wanted shape an array of equal area ma
 
 
 class Area(NamedTuple):
-    """Square micrometres of all cores."""
+    """Square micrometres of all cores; of levels between scratchpad and DRAM by name."""
 
     pes_um2: float
     sram_um2: float
+    levels_um2: Mapping[str, float] = MappingProxyType({})
 
     @property
     def total_um2(self) -> float:
-        return self.pes_um2 + self.sram_um2
+        return self.pes_um2 + self.sram_um2 + sum(self.levels_um2.values())
 
 
 class IsoArea(NamedTuple):
@@ -38,7 +41,7 @@ class IsoArea(NamedTuple):
 
 
 def area(machine: Machine, schedule: str | Schedule) -> Area:
-    """Area of the PEs that a schedule needs, and of the scratchpad.
+    """Area of the PEs that a schedule needs, of the scratchpad, and of the levels around it, SRAM too.
 
     Raises:
         ValueError: no technology, or no figure for the machine's datapath.
@@ -46,7 +49,11 @@ def area(machine: Machine, schedule: str | Schedule) -> Area:
     each, technology = pe_um2(machine, schedule), machine.technology
     assert technology is not None
     sram_bytes = machine.memory.total_bytes if machine.memory else 0
-    return covered(each, technology, pes=machine.array.pes * machine.cores, sram_bytes=sram_bytes * machine.cores)
+    covered_um2 = covered(
+        each, technology, pes=machine.array.pes * machine.cores, sram_bytes=sram_bytes * machine.cores
+    )
+    um2_per_byte = 8 * technology.sram_um2_per_bit
+    return covered_um2._replace(levels_um2={name: um2_per_byte * size for name, size in machine.level_bytes.items()})
 
 
 def covered(pe_um2: float, technology: Technology, *, pes: Any, sram_bytes: Any) -> Area:

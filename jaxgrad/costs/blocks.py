@@ -10,19 +10,29 @@ from jaxgrad.array import closed_form, layers
 from jaxgrad.array.closed_form import Array
 from jaxgrad.array.counts import CYCLES, READS, SRAM, Key
 from jaxgrad.array.mapping import AXES, Mapping
-from jaxgrad.base.arithmetic import Integer, is_real, last_block, stacked
+from jaxgrad.base.arithmetic import Integer, ceil_div, is_real, last_block, stacked
 from jaxgrad.costs.nests import Sizes, reused_along, trips
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """Blocks of one size: how many, and their size along each axis."""
 
     count: Integer
     sizes: Sizes
 
 
-def cycles(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> Integer:
-    """Clock cycles of the array over all blocks: every mapping once on each, one after the other."""
+def cycles(
+    mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array, outer: Sequence[Sizes] = ()
+) -> Integer:
+    """Clock cycles of the array over all blocks: every mapping once on each, one after the other.
+
+    Args:
+        mappings: how the array computes a block.
+        sizes: of the layer.
+        block: of one block.
+        array: its sizes.
+        outer: blocks that the layer is cut into first, the largest first, each cut into the next.
+    """
 
     def of(part: Sizes) -> dict[Key, Integer]:
         spent = 0
@@ -31,42 +41,57 @@ def cycles(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array
             spent = spent + closed_form.cycles(mapping.keeps, mapping.order, s, p, q, array)
         return {CYCLES: spent}
 
-    return _over_blocks(of, sizes, block)[CYCLES]
+    return _over_blocks(of, sizes, (*outer, block))[CYCLES]
 
 
-def counts(mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array) -> dict[Key, Integer]:
-    """All counters of the array over all blocks.
+def counts(
+    mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array, outer: Sequence[Sizes] = ()
+) -> dict[Key, Integer]:
+    """All counters of the array over all blocks; arguments as ``cycles`` has them.
 
     A sum that is spread over several blocks is read back from the scratchpad for each but the first, as partial sums,
     or as weight gradients where an output-stationary pass drained them.
     """
 
-    totals = _over_blocks(lambda part: layers.counts(mappings, part, array), sizes, block)
-    loops = trips(sizes, block)
+    cuts = (*outer, block)
+    totals = _over_blocks(lambda part: layers.counts(mappings, part, array), sizes, cuts)
     for product in itertools.chain.from_iterable(mapping.products for mapping in mappings):
-        first, second = AXES[product.result]
-        again = (loops[reused_along(product.result)] - 1) * sizes[first] * sizes[second]
+        axis, (first, second) = reused_along(product.result), AXES[product.result]
+        again = (_along(axis, sizes[axis], cuts) - 1) * sizes[first] * sizes[second]
         key = Key(SRAM, product.counted_as, READS)
         totals[key] = totals.get(key, 0) + again
     return totals
 
 
-def _over_blocks(of: Callable[[Sizes], dict[Key, Integer]], sizes: Sizes, block: Sizes) -> dict[Key, Integer]:
-    """The sum over all blocks of what one of them takes."""
-    parts = list(_parts(sizes, block))
-    if is_real(parts[0].count):
+def _over_blocks(of: Callable[[Sizes], dict[Key, Integer]], sizes: Sizes, cuts: Sequence[Sizes]) -> dict[Key, Integer]:
+    """The sum over all blocks, and blocks of blocks, of what one of the smallest takes."""
+    block, *inner = cuts
+    if inner:
+        return _over_blocks(lambda part: _over_blocks(of, part, inner), sizes, [block])
+    every = list(parts(sizes, block))
+    if is_real(every[0].count):
         # A relaxation is compiled, and differentiated: all parts at once make an eighth of the code.
-        together = stacked([[part.count, *part.sizes.values()] for part in parts])
+        together = stacked([[part.count, *part.sizes.values()] for part in every])
         count, *lengths = together
         return {key: (count * value).sum(0) for key, value in of(dict(zip("bkn", lengths, strict=True))).items()}
     totals: dict[Key, Integer] = {}
-    for part in parts:
+    for part in every:
         for key, value in of(part.sizes).items():
             totals[key] = totals.get(key, 0) + part.count * value
     return totals
 
 
-def _parts(sizes: Sizes, block: Sizes) -> Iterator[_Part]:
+def _along(axis: str, length: Integer, cuts: Sequence[Sizes]) -> Integer:
+    """How many of the smallest blocks lie along an axis."""
+    block, *inner = cuts
+    count = ceil_div(length, block[axis])
+    if not inner:
+        return count
+    last = last_block(length, block[axis], count)
+    return (count - 1) * _along(axis, block[axis], inner) + _along(axis, last, inner)
+
+
+def parts(sizes: Sizes, block: Sizes) -> Iterator[Part]:
     """The full blocks and those at the edges, by size; in arrays a count may be 0."""
     loops = trips(sizes, block)
     along = {
@@ -75,4 +100,4 @@ def _parts(sizes: Sizes, block: Sizes) -> Iterator[_Part]:
     for b, k, n in itertools.product(*along.values()):
         count = b[0] * k[0] * n[0]
         if not (isinstance(count, int) and count == 0):
-            yield _Part(count, {"b": b[1], "k": k[1], "n": n[1]})
+            yield Part(count, {"b": b[1], "k": k[1], "n": n[1]})

@@ -24,6 +24,7 @@ from jaxgrad.costs import hierarchy
 from jaxgrad.costs.hierarchy import Plan, Planned, Planner
 from jaxgrad.costs.nests import reused_along
 from jaxgrad.costs.search import Unfit
+from jaxgrad.costs.tiers import waits_for_dram
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.hardware import Machine
 
@@ -154,7 +155,7 @@ def counts(partition: Partition, shapes: Shapes, machine: Machine) -> Phases:
             for key, value in one.get(phase, {}).items():
                 total[key] = total.get(key, 0) + share.cores * value
         own = each[slowest].get(phase, {})
-        phases[phase] = total | {key: own.get(key, 0) for key in (CYCLES, STALLS)}
+        phases[phase] = total | {key: own.get(key, 0) for key in total if key.action in (CYCLES.action, STALLS.action)}
     exchanged = _exchanged_bytes(partition.shares, shapes, partition.summed, machine)
     if exchanged:
         words = sum(_exchanged_words(partition.shares, shapes, result) for result in partition.summed)
@@ -164,7 +165,9 @@ def counts(partition: Partition, shapes: Shapes, machine: Machine) -> Phases:
             own[key] = own.get(key, 0) + words
         for result in partition.summed:
             own[Key(DRAM, result, WRITES)] -= _exchanged_words(partition.shares, shapes, result)
-        own[STALLS] += _exchange_cycles(partition.shares, exchanged, machine)
+        assert machine.memory is not None
+        for key in waits_for_dram(machine.memory):
+            own[key] += _exchange_cycles(partition.shares, exchanged, machine)
     return phases
 
 

@@ -13,6 +13,7 @@ from jaxgrad.array.counts import (
     CYCLES,
     DRAM,
     EFFECTUAL_MACS,
+    FILLS,
     HOPS,
     MACS,
     PE,
@@ -21,6 +22,7 @@ from jaxgrad.array.counts import (
     STALLS,
     VECTOR_OPERATIONS,
     WORDS,
+    WRITE_BACKS,
     WRITES,
     Counts,
     Key,
@@ -28,25 +30,41 @@ from jaxgrad.array.counts import (
 from jaxgrad.base.arithmetic import Integer
 from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Machine, Precision, Technology
-from jaxgrad.hardware.energy_table import ACTIONS, Table
+from jaxgrad.hardware.energy_table import ACTIONS, Table, actions
 from jaxgrad.hardware.precision import TENSORS
 
 COMPONENTS: tuple[str, ...] = tuple(ACTIONS)
 _ENERGETIC_MACS = Key(PE, "", "energetic_macs")
 
 
-def _moved(tensor: str, *levels: str) -> Callable[[Counts], Integer]:
-    """Words of a tensor that are read or written on some levels."""
-    keys = [Key(level, tensor, action) for level in levels for action in (READS, WRITES)]
-    return lambda counts: sum(counts.get(key, 0) for key in keys)
-
-
 def _of(*keys: Key) -> Callable[[Counts], Integer]:
     return lambda counts: sum(counts.get(key, 0) for key in keys)
 
 
-# component -> action -> how often it happens. What DRAM delivers is written into the scratchpad, and what it takes is
-# read from there: an access each.
+def _in_scratchpad(tensor: str) -> Callable[[Counts], Integer]:
+    """Words that the array reads and writes there, and those that come in and go out: an access each.
+
+    What the memories around it give and take is what comes and goes, but for what stays on its way in another of them.
+    """
+
+    def accesses(counts: Counts) -> Integer:
+        passing = 0
+        for key, words in counts.items():
+            if key.tensor == tensor and key.action in (READS, WRITES):
+                passing = passing + words
+            elif key.tensor == tensor and key.action in (FILLS, WRITE_BACKS):
+                passing = passing - words
+        return passing
+
+    return accesses
+
+
+def _in_level(level: str, tensor: str) -> Callable[[Counts], Integer]:
+    """Words that go in and out of a level on both sides."""
+    return _of(*(Key(level, tensor, action) for action in (READS, WRITES, FILLS, WRITE_BACKS)))
+
+
+# component -> action -> how often it happens.
 _TIMES: dict[str, dict[str, Callable[[Counts], Integer]]] = {
     "mac": {"compute": _of(_ENERGETIC_MACS)},
     "register": {
@@ -55,8 +73,8 @@ _TIMES: dict[str, dict[str, Callable[[Counts], Integer]]] = {
         "accumulator": lambda counts: 2 * counts[ACC_UPDATES],
     },
     "hop": {name: _of(Key(PE, name, HOPS)) for name in ACTIONS["hop"]},
-    "sram": {name: _moved(name, SRAM, DRAM) for name in TENSORS},
-    "dram": {name: _moved(name, DRAM) for name in TENSORS},
+    "sram": {name: _in_scratchpad(name) for name in TENSORS},
+    "dram": {name: _of(Key(DRAM, name, READS), Key(DRAM, name, WRITES)) for name in TENSORS},
     "idle": {"cycle": _of(CYCLES, STALLS)},
     "leakage": {"cycle": _of(CYCLES, STALLS)},
     "vector": {
@@ -77,10 +95,15 @@ def table(machine: Machine) -> Table:
         return machine.energies
     if machine.technology is None or machine.memory is None:
         raise InputError("technology", None, "energy needs one, and a memory", problem="got none")
-    memory, pes = machine.memory, machine.array.pes * machine.cores
+    memory, pes, technology = machine.memory, machine.array.pes * machine.cores, machine.technology
     sizes = {name: memory.part_bytes(name) for name in TENSORS}
-    all_bytes = memory.total_bytes * machine.cores
-    return priced(machine.technology, machine.precision, sizes, pes=pes, sram_bytes=all_bytes)
+    all_bytes = memory.total_bytes * machine.cores + sum(machine.level_bytes.values())
+    levels: dict[str, dict[str, float]] = {}
+    for level in memory.levels:
+        access = level.pj_per_bit
+        pj_per_bit = technology.sram_access_pj_per_bit(level.size_bytes) if access is None else access
+        levels[level.name] = {name: pj_per_bit * machine.precision.format(name).bits_per_word for name in TENSORS}
+    return {**priced(technology, machine.precision, sizes, pes=pes, sram_bytes=all_bytes), **levels}
 
 
 def priced(
@@ -129,11 +152,14 @@ def energy_pj(counts: Counts, prices: Table, *, zero_gating: bool = False) -> di
 
     Args:
         counts: of the array, its memories and the vector unit.
-        prices: from ``table``, or a table of one's own with the same components and actions.
+        prices: from ``table``, or a table of one's own with the same components and actions; what else it has are
+            levels between scratchpad and DRAM.
         zero_gating: whether only MACs with both operands non-zero take energy.
     """
     counted = {**counts, _ENERGETIC_MACS: counts[EFFECTUAL_MACS if zero_gating else MACS]}
+    levels = [component for component in prices if component not in ACTIONS]
+    times = _TIMES | {level: {name: _in_level(level, name) for name in TENSORS} for level in levels}
     return {
-        component: sum(_TIMES[component][action](counted) * prices[component][action] for action in actions)
-        for component, actions in ACTIONS.items()
+        component: sum(times[component][action](counted) * prices[component][action] for action in listed)
+        for component, listed in actions(levels).items()
     }

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from jaxgrad.array import forwards
-from jaxgrad.array.counts import CYCLES, DRAM, READS, STALLS, WRITES, Counts, Key
+from jaxgrad.array.counts import CYCLES, DRAM, FILLS, READS, STALLS, WRITE_BACKS, WRITES, Counts, Key, stalls_of
 from jaxgrad.array.forwards import Forward
 from jaxgrad.array.layers import Phases, phase_of
 from jaxgrad.array.mapping import Result
 from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.errors import InputError, one_of
-from jaxgrad.costs import blocks
-from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED, families, rule
+from jaxgrad.costs import blocks, levels
+from jaxgrad.costs.levels_search import LevelsSearch
+from jaxgrad.costs.orders import BY_BLOCKS, CHOICES, FUSED, ORDERS, SHARED, families, rule
 from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, search
+from jaxgrad.costs.tiers import tiers
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
 from jaxgrad.hardware import Machine
 
@@ -31,6 +33,21 @@ DRAM_KEYS: tuple[Key, ...] = (
     Key(DRAM, "psum", WRITES),
 )
 """Words to and from DRAM; ``psum`` are partial sums that the scratchpad could not keep."""
+
+
+def memory_keys(machine: Machine) -> tuple[Key, ...]:
+    """What is counted of the memories around the scratchpad, and the cycles in which the array waits for them."""
+    if machine.memory is None:
+        return ()
+    names = [level.name for level in machine.memory.levels]
+    inner = [key._replace(level=name) for name in names for key in DRAM_KEYS if key not in _OF_UPDATES]
+    outer = [key._replace(action=_OUTWARDS[key.action]) for key in inner]
+    stalls = [stalls_of(name) for name in (*names, DRAM)] if names else []
+    return *inner, *outer, *DRAM_KEYS, STALLS, *stalls
+
+
+_OF_UPDATES = (Key(DRAM, "w", WRITES), Key(DRAM, "dw", READS))  # these pass all levels by
+_OUTWARDS = {READS: FILLS, WRITES: WRITE_BACKS}
 
 
 class Plan(NamedTuple):
@@ -68,6 +85,7 @@ class Planner:
         assert machine.memory is not None
         self._machine, self._shapes, self._objective = machine, shapes, objective
         self._storage = Storage.of(machine.memory)
+        self._has_levels = bool(machine.memory.levels)
         self._found: dict[tuple, list[Planned]] = {}
 
     def forward(self, how: str | Forward) -> list[Planned]:
@@ -89,6 +107,13 @@ class Planner:
         """
         schedule = find(schedule)
         one_of("order", order, ORDERS)
+        if self._has_levels and order not in BY_BLOCKS:
+            raise InputError(
+                "order",
+                order,
+                f"choose one of {', '.join(BY_BLOCKS)}",
+                problem=f"got {order!r} with levels between scratchpad and DRAM, whose blocks it does not know",
+            )
         if not can_run(schedule, order):
             raise InputError(
                 "order",
@@ -116,7 +141,8 @@ class Planner:
             by_order = {int(index): self._both(schedule, SHARED[int(index)]) for index in set(chosen.tolist())}
             return [by_order[int(index)][layer] for layer, index in enumerate(chosen)]
         if order in CHOICES:
-            return self.best(self._both(schedule, name) for name in CHOICES[order] if can_run(schedule, name))
+            orders = [name for name in CHOICES[order] if name in BY_BLOCKS or not self._has_levels]
+            return self.best(self._both(schedule, name) for name in orders if can_run(schedule, name))
         return self._both(schedule, order)
 
     def best(self, choices: Iterable[list[Planned]]) -> list[Planned]:
@@ -136,15 +162,19 @@ class Planner:
     def _search(self, results: tuple[Result, ...], order: str, choices: tuple[Choice, ...]) -> list[Planned]:
         key = (results, order, choices)
         if key not in self._found:
-            found = search(
-                list(families(results, order)),
-                Alternatives(choices),
-                self._shapes,
-                self._machine.array,
-                self._storage,
-                self._machine.precision,
-                self._objective,
-            )
+            nests, alternatives = list(families(results, order)), Alternatives(choices)
+            if self._has_levels:
+                found = LevelsSearch(nests, alternatives, self._machine, self._objective).search(self._shapes)
+            else:
+                found = search(
+                    nests,
+                    alternatives,
+                    self._shapes,
+                    self._machine.array,
+                    self._storage,
+                    self._machine.precision,
+                    self._objective,
+                )
             self._found[key] = [
                 Plan((each.run,), order, each.cycles, each.dram_bytes) if isinstance(each, Found) else each
                 for each in found
@@ -195,6 +225,10 @@ def counts(plan: Plan, shapes: Shapes, machine: Machine) -> Phases:
     storage, precision = Storage.of(machine.memory), machine.precision
     phases: dict[str, dict[Key, int]] = {}
     for run in plan.runs:
+        if machine.memory.levels:
+            around = levels.Surroundings.of(machine, tiers(machine.memory)[-1:])
+            phases[phase_of(run.results)] = levels.counts(run, shapes, around)
+            continue
         own = blocks.counts(run.mappings, shapes.sizes, run.block, machine.array)
         spare = storage.spare_bytes(needed_bytes(run.nests, shapes, run.block, precision))
         moved = dram_words(run.nests, shapes, run.block, precision, spare)

@@ -29,6 +29,9 @@ ORDERS: tuple[str, ...] = (*SINGLE, *CHOICES, "rule")
 FUSED: tuple[str, ...] = ("dx_major", "dw_major", "k_major")
 """Orders in which both gradients of a block are computed together: all that an interleaved pass can do."""
 
+BY_BLOCKS: tuple[str, ...] = ("separate", *FUSED, "best")
+"""Orders that go through blocks within blocks; ``best`` then chooses among the others of these."""
+
 _OUTERMOST = {"dx_major": "b", "dw_major": "n", "k_major": "k"}
 
 

@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from jaxgrad.array import layers
-from jaxgrad.array.counts import DRAM, KEYS, STALLS
+from jaxgrad.array.counts import DRAM, KEYS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import Schedule, choose
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
-from jaxgrad.costs.hierarchy import DRAM_KEYS
+from jaxgrad.costs.hierarchy import memory_keys
 from jaxgrad.costs.records import Counts, add
 from jaxgrad.costs.search import Unfit
+from jaxgrad.costs.tiers import waits_for_dram
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
@@ -142,7 +143,7 @@ def _updated(
     if together and how == "in_array":
         return done | {"dx+dw": add((done["dx+dw"], extra))}
     if machine.memory is not None:
-        extra[STALLS] = hierarchy.transfer_cycles(extra, machine)
+        extra |= dict.fromkeys(waits_for_dram(machine.memory), hierarchy.transfer_cycles(extra, machine))
     return done | {"update": _complete(extra, machine)}
 
 
@@ -153,5 +154,4 @@ class _Sizes(NamedTuple):
 
 
 def _complete(counts: Counts, machine: Machine) -> Counts:
-    keys = KEYS if machine.memory is None else (*KEYS, *DRAM_KEYS, STALLS)
-    return dict.fromkeys(keys, 0) | dict(counts)
+    return dict.fromkeys((*KEYS, *memory_keys(machine)), 0) | dict(counts)

@@ -16,6 +16,7 @@ from jaxgrad.base.whole import Whole, concatenate
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.costs.orders import Nests
+from jaxgrad.costs.tiers import Outer
 from jaxgrad.costs.transfers import (
     Shapes,
     Storage,
@@ -59,11 +60,13 @@ class Run(NamedTuple):
         mappings: how the array computes a block.
         nests: the loops over the blocks; two where dX and dW alternate.
         block: lengths of a block by axis.
+        outer: blocks of the memories between scratchpad and DRAM that are used, from the scratchpad outwards.
     """
 
     mappings: tuple[Mapping, ...]
     nests: Nests
     block: dict[str, int]
+    outer: tuple[Outer, ...] = ()
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -103,7 +106,7 @@ def search(
         objective: what is least: ``cycles`` (stalls included) or ``dram`` (bytes); the other one breaks a tie.
     """
     one_of("objective", objective, OBJECTIVES)
-    many, block, owner = _candidates(shapes.each(exact).reduced(), array)
+    many, block, owner = candidates(shapes.each(exact).reduced(), array)
     compute = alternatives.cycles(many.sizes, block, array)
     best = (compute, compute)
     chosen = np.full(len(owner), -1)
@@ -146,7 +149,7 @@ def block_sizes(size: int, granule: int) -> list[int]:
     return list(dict.fromkeys([size, *sizes]))
 
 
-def _candidates(shapes: Shapes, array: Array) -> tuple[Shapes, dict[str, Whole], np.ndarray]:
+def candidates(shapes: Shapes, array: Array) -> tuple[Shapes, dict[str, Whole], np.ndarray]:
     """Every choice of block sizes for every layer: the layer's own shape, the block, and the layer's number."""
     blocks_of: list[np.ndarray] = []
     for b, k, n in zip(shapes.b.tolist(), shapes.k.tolist(), shapes.n.tolist(), strict=True):

@@ -68,7 +68,8 @@ class Summary:
         pes: PEs of all cores.
         dram_bytes_per_cycle: what DRAM delivers to all cores; None without a memory.
         clock_ghz: None without a memory.
-        area_um2: of the PEs and of the SRAM, by ``pes`` and ``sram``; empty where no figure is known.
+        area_um2: of the PEs, of the SRAM and of levels, by ``pes``, ``sram`` and the levels' names; empty where no
+            figure is known.
         phases: of all layers, and of the vector unit.
         layers: in the order of the model.
     """
@@ -165,7 +166,7 @@ def _areas(machine: Machine, schedule: str) -> dict[str, float]:
         found = area(machine, schedule)
     except InputError:  # no figure for this datapath: costs do without
         return {}
-    return {"pes": found.pes_um2, "sram": found.sram_um2}
+    return {"pes": found.pes_um2, "sram": found.sram_um2, **found.levels_um2}
 
 
 def _sum(name: Phase, parts: Iterable[PhaseSummary]) -> PhaseSummary:

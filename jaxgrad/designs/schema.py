@@ -17,7 +17,8 @@ from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checke
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.designs import plans
 from jaxgrad.hardware import FORMATS
-from jaxgrad.hardware.memory import IM2COL, Kib
+from jaxgrad.hardware.memory import IM2COL
+from jaxgrad.hardware.rates import Kib
 
 NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 COLUMNS: dict[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}

@@ -1,6 +1,7 @@
 """What the user describes: the array, its memories, its number formats and its technology. Free of JAX."""
 
 from jaxgrad.hardware.accelerator import Accelerator as Accelerator
+from jaxgrad.hardware.level import Level as Level
 from jaxgrad.hardware.machine import Machine as Machine
 from jaxgrad.hardware.memory import Memory as Memory
 from jaxgrad.hardware.memory import PerOperand as PerOperand
@@ -17,6 +18,7 @@ __all__ = [
     "PRESETS",
     "Accelerator",
     "Format",
+    "Level",
     "Machine",
     "Memory",
     "PerOperand",

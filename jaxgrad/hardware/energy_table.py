@@ -8,7 +8,7 @@ also be Accelergy's usual ``read`` and ``write``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,19 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 }
 """Components of a machine, and what each does."""
 
+
+def actions(levels: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """``ACTIONS``, and those of memories between scratchpad and DRAM, by name."""
+    return ACTIONS | dict.fromkeys(levels, TENSORS)
+
+
 # What an action takes where a table has Accelergy's own actions in its place: their mean. Costs count reads and writes
 # of a tensor together; a sum in a register is read and written once for each update.
-_IN_PLACE: dict[str, dict[str, tuple[str, ...]]] = {
-    "register": {"weight": ("read",), "accumulator": ("read", "write")},
-    **{memory: dict.fromkeys(ACTIONS[memory], ("read", "write")) for memory in ("sram", "dram")},
-}
+_IN_REGISTERS: dict[str, tuple[str, ...]] = {"weight": ("read",), "accumulator": ("read", "write")}
+_IN_MEMORIES: dict[str, tuple[str, ...]] = dict.fromkeys(TENSORS, ("read", "write"))
 
 
-def read_ert(text: str, origin: str) -> Table:
+def read_ert(text: str, origin: str, levels: Sequence[str] = ()) -> Table:
     """An energy reference table, of this module's or another's making.
 
     Components go by the last name of their path, in capitals or not; those that costs have no use for may be there too,
@@ -50,18 +54,19 @@ def read_ert(text: str, origin: str) -> Table:
     Args:
         text: YAML, in the format of Accelergy 0.2 (tables by name) or of later ones (a list of tables).
         origin: the name of the file, for messages.
+        levels: the names of memories between scratchpad and DRAM, each of which has a table too.
 
     Raises:
-        InputError: it is no such table; a component or an action of ``ACTIONS`` is missing or there twice; an
+        InputError: it is no such table; a component or an action of ``actions`` is missing or there twice; an
             energy is not a number of at least 0.
     """
     try:
-        return _read(text)
+        return _read(text, actions(levels))
     except InputError as error:
         raise error.within(origin) from None
 
 
-def load_ert(path: Path) -> Table:
+def load_ert(path: Path, levels: Sequence[str] = ()) -> Table:
     """``read_ert`` of a file.
 
     Raises:
@@ -71,10 +76,10 @@ def load_ert(path: Path) -> Table:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise InputError("table", path, "give the path of a YAML file that can be read") from None
-    return read_ert(text, str(path))
+    return read_ert(text, str(path), levels)
 
 
-def _read(text: str) -> Table:
+def _read(text: str, wanted: Mapping[str, tuple[str, ...]]) -> Table:
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -88,11 +93,11 @@ def _read(text: str) -> Table:
     if not isinstance(tables, dict | list):
         raise InputError("ERT.tables", tables, "give a list of tables, each with a name and actions")
     found: dict[str, dict[str, float]] = {}
-    for component, name, actions in _components(tables):
+    for component, name, entries in _components(tables, wanted):
         if component in found:
             raise InputError(component, name, "give one", problem=f"got a second table, {shown(name)}")
-        found[component] = _energies(component, actions)
-    for component in ACTIONS:
+        found[component] = _energies(component, entries, wanted[component])
+    for component in wanted:
         if component not in found:
             raise InputError(
                 component,
@@ -101,16 +106,16 @@ def _read(text: str) -> Table:
                 "tables of its machines, in accelergy/)",
                 problem="got no table",
             )
-    return {component: found[component] for component in ACTIONS}
+    return {component: found[component] for component in wanted}
 
 
-def _components(tables: dict[Any, Any] | list[Any]) -> Iterator[tuple[str, str, Any]]:
+def _components(tables: dict[Any, Any] | list[Any], wanted: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Each component that costs know: its own name, its path, its actions."""
     pairs = tables.items() if isinstance(tables, dict) else map(_named, tables)
-    for name, actions in pairs:
+    for name, entries in pairs:
         component = re.sub(r"\[[^\]]*\]$", "", str(name)).rsplit(".", 1)[-1].lower()
-        if component in ACTIONS:
-            yield component, str(name), actions
+        if component in wanted:
+            yield component, str(name), entries
 
 
 def _named(table: Any) -> tuple[Any, Any]:
@@ -119,22 +124,23 @@ def _named(table: Any) -> tuple[Any, Any]:
     return table["name"], table.get("actions")
 
 
-def _energies(component: str, actions: Any) -> dict[str, float]:
+def _energies(component: str, listed: Any, wanted: Sequence[str]) -> dict[str, float]:
     """pJ by action."""
-    if isinstance(actions, dict):  # Accelergy 0.2: by name, a list where energies differ by arguments
+    if isinstance(listed, dict):  # Accelergy 0.2: by name, a list where energies differ by arguments
         entries = [
-            (name, entry) for name, each in actions.items() for entry in (each if isinstance(each, list) else [each])
+            (name, entry) for name, each in listed.items() for entry in (each if isinstance(each, list) else [each])
         ]
-    elif isinstance(actions, list):
-        entries = [(entry.get("name") if isinstance(entry, dict) else None, entry) for entry in actions]
+    elif isinstance(listed, list):
+        entries = [(entry.get("name") if isinstance(entry, dict) else None, entry) for entry in listed]
     else:
-        raise InputError(component, actions, "give a list of actions, each with a name and an energy")
+        raise InputError(component, listed, "give a list of actions, each with a name and an energy")
     found: dict[str, float] = {}
     names = [name for name, _ in entries]
-    for action in ACTIONS[component]:
-        in_place = _IN_PLACE.get(component, {}).get(action, ())
-        wanted = (action,) if action in names or not set(in_place) & set(names) else in_place
-        found[action] = sum(_energy(component, name, entries) for name in wanted) / len(wanted)
+    means = _IN_REGISTERS if component == "register" else _IN_MEMORIES if tuple(wanted) == TENSORS else {}
+    for action in wanted:
+        in_place = means.get(action, ())
+        priced = (action,) if action in names or not set(in_place) & set(names) else in_place
+        found[action] = sum(_energy(component, name, entries) for name in priced) / len(priced)
     return found
 
 

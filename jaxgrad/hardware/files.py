@@ -45,12 +45,13 @@ def build(section: MachineSection, file: Path) -> Machine:
 
 
 def _built(section: MachineSection, folder: Path) -> Machine:
+    levels = [level.name for level in section.memory.levels] if section.memory else []
     return Machine(
         array=Accelerator(section.rows, section.cols, section.double_buffered),
         memory=section.memory,
         precision=section.precision,
         technology=load_technology(section.technology, folder) if section.technology else None,
-        energies=load_ert(folder / section.energy_table) if section.energy_table else None,
+        energies=load_ert(folder / section.energy_table, levels) if section.energy_table else None,
         vector_unit=VectorUnit(section.vector_lanes) if section.vector_lanes else None,
         zero_gating=section.zero_gating,
         cores=section.cores,

@@ -58,7 +58,20 @@ class Machine:
         if (self.technology or self.energies) and not self.memory:
             remedy = "an access costs by the size of the SRAM, so give both"
             raise InputError("technology", None, remedy, problem="got one without a memory")
+        for level in self.memory.levels if self.memory else ():
+            if self.cores % level.shared_by:
+                remedy = f"give a number that divides machine.cores, {self.cores}"
+                raise InputError(f"memory.levels.{level.name}.shared_by", level.shared_by, remedy)
+            if self.energies is not None and level.name not in self.energies:
+                remedy = f"the energy table has none of it: name one {level.name!r} there, or give a technology"
+                raise InputError(f"memory.levels.{level.name}", None, remedy, problem="got no energy")
         if self.cores > 1 and not self.memory:
             remedy = "cores share a layer by its blocks, so give both"
             raise InputError("cores", self.cores, remedy, problem=f"got {self.cores} without a memory")
         return self
+
+    @property
+    def level_bytes(self) -> dict[str, int]:
+        """Size of each level between scratchpad and DRAM, by name; of all those that the cores share among them."""
+        levels = self.memory.levels if self.memory else ()
+        return {level.name: level.size_bytes * (self.cores // level.shared_by) for level in levels}

@@ -1,4 +1,4 @@
-"""The memories behind the array: a scratchpad (SRAM), and DRAM behind it."""
+"""The memories behind the array: a scratchpad (SRAM), levels around it, and DRAM behind them."""
 
 from __future__ import annotations
 
@@ -9,45 +9,22 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, number, whole_number
+from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Switch, among, checked, described
+from jaxgrad.hardware.level import Level, check_levels
+from jaxgrad.hardware.rates import Bytes, in_thousandths, size_bytes, size_kib
 
 IM2COL: tuple[str, ...] = ("on_chip", "dram")
-MOST_BYTES = 1 << 50
-"""Of an SRAM: well beyond any, and its counts stay far from 64 bits."""
-
-_MOST_RATE = 1e9  # GB/s or GHz
-
-
-def _size(field: str, value: Any) -> int:
-    return whole_number(field, value, most=MOST_BYTES)
 
 
 def _whole_or_divided(field: str, value: Any) -> int | PerOperand:
-    return value if isinstance(value, PerOperand) else _size(field, value)
+    return value if isinstance(value, PerOperand) else size_bytes(field, value)
 
 
-def _in_thousandths(unit: str) -> Any:
-    """A rule for rates that are whole numbers of a thousandth of their unit, so that quotients of them are exact."""
-
-    def rule(field: str, value: Any) -> float:
-        rate = number(field, value, above=True)
-        if rate > _MOST_RATE:
-            raise InputError(field, rate, f"give a number of at most {_MOST_RATE:g}")
-        if round(rate * 1000) < 1 or abs(rate * 1000 - round(rate * 1000)) > 1e-6:
-            raise InputError(field, rate, f"give a whole number of {unit}, as in {rate:.3f}")
-        return rate
-
-    return checked(rule)
-
-
-def _kib(field: str, value: Any) -> int:
-    return whole_number(field, value, most=MOST_BYTES // 1024)
-
-
-Bytes = Annotated[int, checked(_size)]
-Kib = Annotated[int, checked(_kib)]
-"""The size of an SRAM as files have it."""
+def _list(field: str, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise InputError(field, value, "give a list of levels, from the scratchpad outwards")
+    return value
 
 
 @described(within="sram_bytes")
@@ -70,7 +47,7 @@ class PerOperand:
 
 @described()
 class Memory:
-    """SRAM and DRAM of an accelerator.
+    """The memories of each core, from the array outwards: a scratchpad (SRAM), any number of levels, DRAM.
 
     Args:
         sram_bytes: size of the scratchpad in bytes: one number where all tensors share it, else ``PerOperand``. In a
@@ -80,33 +57,43 @@ class Memory:
         double_buffered: whether half of the scratchpad fills while the array works from the other half. If not, the
             array waits for each transfer.
         im2col: where a convolution's overlapping patches are laid out: ``on_chip``, as the array reads them, so that
-            DRAM and scratchpad hold the feature map itself; or in ``dram``, which then moves the whole patch matrix.
+            memories hold the feature map itself; or in ``dram``, which then moves the whole patch matrix.
+        levels: the memories between scratchpad and DRAM, from the scratchpad outwards; in a file ``[[memory.levels]]``.
 
     Raises:
-        InputError: a size or a rate will not do.
+        InputError: a size or a rate will not do, or the levels do not go together.
 
     >>> Memory(4 << 20, dram_gb_per_s=100).cycles_per_byte
     Fraction(1, 100)
+    >>> Memory(1 << 20, dram_gb_per_s=100, levels=(Level("buffer", 8 << 20, gb_per_s=400),)).levels[0].name
+    'buffer'
     """
 
     sram_bytes: Annotated[int | PerOperand, checked(_whole_or_divided), Field(title="sram_kib")]
-    dram_gb_per_s: Annotated[float, _in_thousandths("MB/s")]
-    clock_ghz: Annotated[float, _in_thousandths("MHz")] = 1.0
+    dram_gb_per_s: Annotated[float, in_thousandths("MB/s")]
+    clock_ghz: Annotated[float, in_thousandths("MHz")] = 1.0
     double_buffered: Switch = True
     im2col: Annotated[str, among(IM2COL)] = "on_chip"
+    levels: Annotated[tuple[Level, ...], checked(_list)] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _from_table(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given  # Python's arguments
-        if "sram_kib" not in given or "sram_bytes" in given:
+    def _from_table(cls, source: Any) -> Any:
+        if not isinstance(source, Mapping):
+            return source  # Python's arguments
+        if "sram_kib" not in source or "sram_bytes" in source:
             raise InputError("sram_kib", None, "give one", problem="got none")
-        rest = {key: value for key, value in given.items() if key != "sram_kib"}
-        return rest | {"sram_bytes": _from_kib(given["sram_kib"])}
+        others = {key: value for key, value in source.items() if key != "sram_kib"}
+        return others | {"sram_bytes": _from_kib(source["sram_kib"])}
+
+    @model_validator(mode="after")
+    def _grow(self) -> Memory:
+        check_levels(self.levels, self.total_bytes)
+        return self
 
     @property
     def total_bytes(self) -> int:
+        """Size of the scratchpad."""
         size = self.sram_bytes
         return size if isinstance(size, int) else sum(getattr(size, part.name) for part in fields(size))
 
@@ -125,9 +112,9 @@ class Memory:
 def _from_kib(value: Any) -> int | PerOperand:
     """A file's ``sram_kib`` in bytes."""
     if not isinstance(value, Mapping):
-        return 1024 * _kib("sram_kib", value)
+        return 1024 * size_kib("sram_kib", value)
     names = [part.name for part in fields(PerOperand)]
     if set(value) != set(names):
         raise InputError("sram_kib", sorted(value), f"give all of {', '.join(names)}")
-    sizes = (_kib(f"sram_kib.{name}", value[name]) for name in names)
+    sizes = (size_kib(f"sram_kib.{name}", value[name]) for name in names)
     return PerOperand(*(1024 * size for size in sizes))

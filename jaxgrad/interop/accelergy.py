@@ -40,9 +40,11 @@ def write_art(machine: Machine, schedule: str) -> str:
     Raises:
         ValueError: no technology, or no figure for the machine's datapath.
     """
+    found = area(machine, schedule)
     tables = [
         {"name": f"{_core(machine)}.{_pe(machine)}", "area": pe_um2(machine, schedule)},
-        {"name": _path("sram", machine), "area": area(machine, schedule).sram_um2 / machine.cores},
+        {"name": _path("sram", machine), "area": found.sram_um2 / machine.cores},
+        *({"name": _path(name, machine), "area": um2 / _many(name, machine)} for name, um2 in found.levels_um2.items()),
     ]
     return yaml.safe_dump({"ART": {"version": _VERSION, "tables": tables}}, sort_keys=False)
 
@@ -50,7 +52,16 @@ def write_art(machine: Machine, schedule: str) -> str:
 def _path(component: str, machine: Machine) -> str:
     if component in _PER_PE:
         return f"{_core(machine)}.{_pe(machine)}.{component}"
+    if component in machine.level_bytes:
+        return f"system.{component}[0..{_many(component, machine) - 1}]"
     return f"{_core(machine) if component in _PER_CORE else 'system'}.{component}"
+
+
+def _many(level: str, machine: Machine) -> int:
+    """How many there are of a level between scratchpad and DRAM."""
+    assert machine.memory is not None
+    (shared_by,) = (own.shared_by for own in machine.memory.levels if own.name == level)
+    return machine.cores // shared_by
 
 
 def _core(machine: Machine) -> str:

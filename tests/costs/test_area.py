@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jaxgrad.array.schedules import SCHEDULES, find
 from jaxgrad.costs.area import area, iso_area, pe_um2
-from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, load_technology
+from jaxgrad.hardware import PRESETS, Accelerator, Level, Machine, Memory, PerOperand, Precision, load_technology
 from jaxgrad.hardware.technology import PE_KINDS
 from tests.refusals import Refusal, assert_refused
 
@@ -77,6 +77,17 @@ def test_area_of_a_divided_scratchpad() -> None:
         Accelerator(1, 1), Memory(PerOperand(1, 2, 3, 4, 5), 1.0), Precision.of("int8"), load_technology("sasiml")
     )
     assert area(own, "ws").sram_um2 == pytest.approx(15 * 8 * 0.55)
+
+
+def test_area_of_levels() -> None:
+    """Each core has its own, or its part of one."""
+    levels = (Level("near", 2000, 1.0), Level("far", 9000, 1.0, shared_by=2))
+    own = Machine(
+        Accelerator(1, 1), Memory(1000, 1.0, levels=levels), Precision.of("int8"), load_technology("sasiml"), cores=4
+    )
+    found = area(own, "ws")
+    assert found.levels_um2 == pytest.approx({"near": 8000 * 8 * 0.55, "far": 18000 * 8 * 0.55})
+    assert found.total_um2 == pytest.approx(found.pes_um2 + (4000 + 8000 + 18000) * 8 * 0.55)
 
 
 def arrays_of_equal_area(rows: int, cols: int, most: int) -> tuple[int, int]:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.array.counts import CYCLES, DRAM, MACS, STALLS, WRITES, Key
+from jaxgrad.array.counts import CYCLES, DRAM, MACS, STALLS, WRITES, Key, stalls_of
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import Plan, Planner
 from jaxgrad.costs.search import Unfit
 from jaxgrad.costs.transfers import Shapes
-from jaxgrad.hardware import Accelerator, Machine, Memory, Precision
+from jaxgrad.hardware import Accelerator, Level, Machine, Memory, Precision
 from tests.costs.layers import arrayed, arrays
 from tests.costs.layers import shapes as layers
 from tests.keys import KEY
@@ -142,3 +142,22 @@ def test_each_result_is_written_once(axis: str, schedule: str) -> None:
     for result in ("y",) if schedule == "forward" else ("dx", "dw"):
         written = sum(counts.get(Key(DRAM, result, WRITES), 0) for counts in phases.values())
         assert written == layer.words[result]
+
+
+def test_a_shared_level_is_a_part_of_it_for_each_core() -> None:
+    """Four cores with a part each of two buffers cost what four with a buffer of that part each do, and the stalls of
+    each memory are those of the slowest core."""
+    layer = Shapes(33, 20, 17, 400)
+    parts, wholes = Level("buffer", 6000, 6.0), Level("buffer", 12000, 12.0, shared_by=2)
+    results = []
+    for level in (parts, wholes):
+        memory = Memory(400, 1.0, levels=(level,))
+        own = Machine(Accelerator(3, 3), memory, Precision.of("bf16"), cores=4, partition="batch")
+        partition = found(layer, own, "interleaved")
+        results.append((partition.cycles, partition.dram_bytes, cores.counts(partition, layer, own)))
+    assert results[0] == results[1]
+    cycles, _, phases = results[0]
+    (total,) = phases.values()
+    assert total[Key("buffer", "dy", "fills")] > 0
+    assert total[CYCLES] + total[STALLS] == cycles
+    assert total[stalls_of("buffer")] < total[stalls_of("dram")] <= total[STALLS]

@@ -7,12 +7,23 @@ from dataclasses import replace
 import pytest
 
 from jaxgrad import Gemm, count
-from jaxgrad.array.counts import ACC_UPDATES, CYCLES, EFFECTUAL_MACS, STALLS
+from jaxgrad.array.counts import ACC_UPDATES, CYCLES, EFFECTUAL_MACS, STALLS, Key
 from jaxgrad.costs import energy
-from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
+from jaxgrad.hardware import (
+    PRESETS,
+    Accelerator,
+    Level,
+    Machine,
+    Memory,
+    PerOperand,
+    Precision,
+    VectorUnit,
+    load_technology,
+)
 from tests.keys import keyed
 from tests.refusals import Refusal, assert_refused
 
+BITS = {"x": 16, "w": 16, "y": 16, "dy": 16, "dx": 16, "dw": 32, "psum": 32}  # of bf16 with sums in fp32
 ARRAY = Accelerator(4, 4)
 
 
@@ -149,6 +160,30 @@ def test_a_divided_scratchpad_costs_by_the_part() -> None:
     bits = {"x": 10 / 64, "w": 20 / 64, "dy": 100 / 64, "dx": 10 / 64, "dw": 20 / 64, "y": 10 / 64, "psum": 20 / 64}
     widths = {"dw": 32, "psum": 32}
     assert prices == pytest.approx({name: pj * widths.get(name, 16) for name, pj in bits.items()})
+
+
+def test_a_level_takes_what_goes_in_and_out_of_it_on_both_sides() -> None:
+    """By hand: 10 of X come from DRAM into the buffer, which gives them on three times; W passes it by, 7 words."""
+    level = Level("buffer", 2**20, 8.0)
+    own = replace(machine("horowitz-45nm", "bf16", 8192), memory=Memory(8192, 10.0, levels=(level,)))
+    prices = energy.table(own)
+    assert prices["buffer"] == pytest.approx({name: 100 / 64 * bits for name, bits in BITS.items()})
+    moved = {Key("dram", "x", "reads"): 10, Key("buffer", "x", "fills"): 10, Key("buffer", "x", "reads"): 30}
+    moved |= {Key("dram", "w", "reads"): 7, Key("buffer", "psum", "writes"): 3, Key("buffer", "psum", "write_backs"): 3}
+    moved |= {Key("dram", "psum", "writes"): 3, Key("sram", "x", "reads"): 1000}
+    spent = energy.energy_pj(dict.fromkeys(COUNTS, 0) | moved, prices)
+    assert spent["buffer"] == pytest.approx(40 * 25 + 6 * 50)
+    assert spent["dram"] == pytest.approx((10 + 7) * 320 + 3 * 640)
+    assert spent["sram"] == pytest.approx((1000 + 30 + 7) * prices["sram"]["x"] + 3 * prices["sram"]["psum"])
+    cheap = replace(own, memory=Memory(8192, 10.0, levels=(replace(level, pj_per_bit=0.25),)))
+    assert energy.table(cheap)["buffer"] == pytest.approx({name: bits / 4 for name, bits in BITS.items()})
+
+
+def test_all_cores_share_the_leakage_of_levels() -> None:
+    levels = (Level("near", 1000, 8.0), Level("far", 9000, 8.0, shared_by=2))
+    technology = replace(load_technology("horowitz-45nm"), sram_leakage_pj_per_byte_cycle=1.0)
+    own = Machine(ARRAY, Memory(1000, 10.0, levels=levels), Precision.of("bf16"), technology, cores=4)
+    assert energy.table(own)["leakage"] == {"cycle": 4 * 1000 + 4 * 1000 + 2 * 9000}
 
 
 def test_mixed_precision_multiplies_in_the_widest() -> None:

@@ -16,7 +16,7 @@ from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED
 from jaxgrad.costs.search import OBJECTIVES, Unfit
 from jaxgrad.costs.transfers import Shapes, dram_bytes
 from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision
-from jaxgrad.hardware.memory import MOST_BYTES
+from jaxgrad.hardware.rates import MOST_BYTES
 from tests.costs.layers import arrayed, arrays, precisions
 from tests.costs.layers import shapes as layers
 from tests.costs.walker import array_counts, held_bytes, moved_bytes, size_bytes, walk

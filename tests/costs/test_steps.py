@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 
 from jaxgrad.array.counters import Counters
-from jaxgrad.array.counts import CYCLES, DRAM, EFFECTUAL_MACS, KEYS, MACS, READS, SRAM, STALLS, WRITES, Key, by_name
+from jaxgrad.array.counts import (
+    CYCLES,
+    DRAM,
+    EFFECTUAL_MACS,
+    KEYS,
+    MACS,
+    READS,
+    SRAM,
+    STALLS,
+    WRITES,
+    Key,
+    by_name,
+    stalls_of,
+)
 from jaxgrad.array.emulation import Emulation, count, count_forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.schedules import INTERLEAVED, SCHEDULES, SEQUENTIAL, Schedule
@@ -30,7 +43,7 @@ from jaxgrad.costs import (
 )
 from jaxgrad.costs.hierarchy import DRAM_KEYS, Plan, Planner
 from jaxgrad.costs.transfers import Shapes, dram_bytes
-from jaxgrad.hardware import Accelerator, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
+from jaxgrad.hardware import Accelerator, Level, Machine, Memory, PerOperand, Precision, VectorUnit, load_technology
 from jaxgrad.programs import LayerGemm, VectorWork
 from tests.keys import KEY
 from tests.refusals import Refusal, assert_refused
@@ -432,3 +445,43 @@ def test_products_of_activations_have_no_update(machine: Machine, update: str) -
         cost = step_cost([own], emulation, ["interleaved", "ws_only"], machine=machine, order="best")
         costs[weights, how] = [dict(cost.step(name)) for name in ("interleaved", "ws_only")]
     assert costs[False, update] == costs[True, "none"] != costs[True, update]
+
+
+# With a level between scratchpad and DRAM.
+
+WIDE = (LayerGemm("wide", Gemm(60, 50, 90), 2, needs_dx=True), LayerGemm("head", Gemm(30, 90, 40), 1, needs_dx=True))
+BUFFERED = replace(MACHINE, memory=replace(MEMORY, sram_bytes=2**10, levels=(Level("buffer", 2**14, 16.0),)))
+
+
+@pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)
+def test_a_level_s_counts_energy_and_stalls_add_up(schedule: str) -> None:
+    cost = on(BUFFERED, schedule, "best", layers=WIDE, vector_work=WORK, weight_update="separate")
+    names = {key.name for key in cost.total(schedule)}
+    assert {"buffer_x_reads", "buffer_dw_write_backs", "buffer_psum_fills", "buffer_stall_cycles"} < names
+    step, phases = cost.step(schedule), cost.energy_pj(schedule)
+    # What comes into the buffer comes from DRAM; what passes it by is the update's and the vector unit's.
+    assert step[Key("buffer", "x", "fills")] > 0
+    assert step[Key(DRAM, "x", READS)] >= step[Key("buffer", "x", "fills")]
+    update = cost.phases(schedule)[Phase("update")]
+    assert update[Key(DRAM, "dw", READS)] > 0
+    assert not any(count for key, count in update.items() if key.level == "buffer")
+    for counts in cost.phases(schedule).values():
+        stalls = [counts.get(stalls_of(name), 0) for name in ("buffer", "dram")]
+        assert max(stalls) <= counts.get(STALLS, 0)
+    price = energy.table(BUFFERED)["buffer"]
+    moved = {key: count for key, count in step.items() if key.level == "buffer"}
+    assert sum(spent["buffer"] for spent in phases.values()) == pytest.approx(
+        sum(price[key.tensor] * count for key, count in moved.items())
+    )
+
+
+def test_a_level_brings_fewer_words_of_dram_in_less_time() -> None:
+    bare = replace(BUFFERED, memory=replace(MEMORY, sram_bytes=2**10))
+    for schedule in TRAINING_SCHEDULES:
+        with_level, without = (on(machine, schedule, layers=WIDE).step(schedule) for machine in (BUFFERED, bare))
+        assert time_cycles(with_level) < time_cycles(without)
+        assert dram_bytes(with_level, MACHINE.precision) < dram_bytes(without, MACHINE.precision)
+
+
+def test_orders_that_no_levels_allow_are_refused() -> None:
+    assert_refused(Refusal(lambda: on(BUFFERED, "sequential", "rule"), "order", "'rule'", "separate, dx_major"))

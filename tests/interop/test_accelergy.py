@@ -11,7 +11,7 @@ import yaml
 
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area, pe_um2
-from jaxgrad.hardware import PRESETS, Accelerator, Machine, Memory, PerOperand, Precision, load_technology
+from jaxgrad.hardware import PRESETS, Accelerator, Level, Machine, Memory, PerOperand, Precision, load_technology
 from jaxgrad.hardware.energy_table import load_ert, read_ert
 from jaxgrad.interop.accelergy import write_art, write_ert
 from tests.refusals import Refusal, assert_refused
@@ -52,6 +52,28 @@ def test_the_format_is_accelergy_s() -> None:
     ]
     assert tables["system.core[0..2].PE[0..19].mac"] == [{"name": "compute", "arguments": None, "energy": 1.1}]
     assert "&" not in write_ert(machine())
+
+
+def test_levels_have_tables_of_their_own(tmp_path: Path) -> None:
+    """One an access, whatever shares the level; of the area, that of one of them."""
+    levels = (Level("near", 2**23, 1.0), Level("l2", 2**26, 1.0, shared_by=2, pj_per_bit=0.5))
+    own = Machine(
+        Accelerator(4, 5), Memory(8192, 10.0, levels=levels), Precision.of("int8"), load_technology("sasiml"), cores=4
+    )
+    text = write_ert(own)
+    tables = {table["name"]: table["actions"] for table in yaml.safe_load(text)["ERT"]["tables"]}
+    assert {"system.near[0..3]", "system.l2[0..1]"} < set(tables)
+    assert {"name": "psum", "arguments": None, "energy": 16.0} in tables["system.l2[0..1]"]
+    (tmp_path / "ert.yaml").write_text(text)
+    assert load_ert(tmp_path / "ert.yaml", ["near", "l2"]) == energy.table(own)
+    areas = {table["name"]: table["area"] for table in yaml.safe_load(write_art(own, "ws"))["ART"]["tables"]}
+    assert areas["system.near[0..3]"] == pytest.approx(2**26 * 0.55)
+    assert areas["system.l2[0..1]"] == pytest.approx(2**29 * 0.55)
+    assert_refused(Refusal(lambda: read_ert(text, "own", ["l3"]), "own: l3", "no table", "named 'l3'"))
+    tree = yaml.safe_load(text)
+    (shared,) = (table for table in tree["ERT"]["tables"] if table["name"] == "system.l2[0..1]")
+    shared["actions"] = [{"name": "read", "energy": 6.0}, {"name": "write", "energy": 2.0}]
+    assert read_ert(yaml.safe_dump(tree), "own", ["l2"])["l2"] == dict.fromkeys(energy.ACTIONS["dram"], 4.0)
 
 
 def test_areas() -> None:

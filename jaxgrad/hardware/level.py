@@ -1,0 +1,111 @@
+"""A memory between the scratchpad and DRAM, such as a buffer that several cores share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from jaxgrad.base.errors import InputError, number, one_of
+from jaxgrad.base.schema import Size, Switch, checked, described
+from jaxgrad.hardware.energy_table import ACTIONS
+from jaxgrad.hardware.rates import Bytes, in_thousandths, size_kib
+
+KEPT: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw")
+"""Tensors that a level may keep; the partial sums of a result are kept with it."""
+
+_TAKEN = ("array", "pe", *ACTIONS)  # names that counts and energies have already
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _name(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise InputError(field, value, "give a name of small letters, digits and _, such as buffer")
+    if value in _TAKEN:
+        raise InputError(field, value, f"choose another name: {', '.join(_TAKEN)} are taken")
+    return value
+
+
+def _tensors(field: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise InputError(field, value, f"give a list of some of {', '.join(KEPT)}")
+    names = [one_of(field, name, KEPT) for name in value]
+    return tuple(name for name in KEPT if name in names)
+
+
+def _energy(field: str, value: Any) -> float | None:
+    return None if value is None else number(field, value)
+
+
+@described()
+class Level:
+    """A memory between the scratchpad and DRAM.
+
+    Args:
+        name: what its counts, energies and stalls are called by.
+        size_bytes: of the whole level. In a file ``size_kib``, in KiB.
+        gb_per_s: what it delivers to the memories inside it and takes from them together, in 10^9 bytes a second (whole
+            MB/s).
+        keeps: the tensors that stop here on their way, some of ``KEPT``; others pass by.
+        double_buffered: whether half of it fills while the memories inside it work on the other half. If not, they wait
+            for each of its transfers.
+        shared_by: cores that share it, each by an equal part of its size and of its bandwidth.
+        pj_per_bit: energy of an access; by default that of an SRAM of its size, from the technology.
+
+    Raises:
+        InputError: a name is taken, a size or a rate will not do, or a tensor is none.
+
+    >>> Level("buffer", 8 << 20, gb_per_s=256, shared_by=4).share_bytes
+    2097152
+    """
+
+    name: Annotated[str, checked(_name)]
+    size_bytes: Annotated[Bytes, Field(title="size_kib")]
+    gb_per_s: Annotated[float, in_thousandths("MB/s")]
+    keeps: Annotated[tuple[str, ...], checked(_tensors)] = KEPT
+    double_buffered: Switch = True
+    shared_by: Size = 1
+    pj_per_bit: Annotated[float | None, checked(_energy)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_table(cls, source: Any) -> Any:
+        if not isinstance(source, Mapping):
+            return source  # Python's arguments
+        if "size_kib" not in source or "size_bytes" in source:
+            raise InputError("size_kib", None, "give one", problem="got none")
+        others = {key: value for key, value in source.items() if key != "size_kib"}
+        return others | {"size_bytes": 1024 * size_kib("size_kib", source["size_kib"])}
+
+    @property
+    def share_bytes(self) -> int:
+        """What each core has of it."""
+        return self.size_bytes // self.shared_by
+
+    def cycles_per_byte(self, clock_ghz: float) -> Fraction:
+        """Clock cycles in which a core's share of it moves one byte, exact."""
+        return Fraction(round(clock_ghz * 1000) * self.shared_by, round(self.gb_per_s * 1000))
+
+
+def check_levels(levels: tuple[Level, ...], scratchpad_bytes: int) -> None:
+    """Refuses levels, from the scratchpad outwards, that do not go together.
+
+    Raises:
+        InputError: two have one name, or one is smaller than what is inside it.
+    """
+    names = [level.name for level in levels]
+    inside, inside_bytes = "sram", scratchpad_bytes
+    for index, level in enumerate(levels):
+        if level.name in names[:index]:
+            raise InputError("levels", level.name, "give each a name of its own", problem=f"got two {level.name!r}")
+        if level.share_bytes < inside_bytes:
+            raise InputError(
+                "levels",
+                level.size_bytes,
+                "order levels from the scratchpad outwards, none smaller than the one before",
+                problem=f"got {level.share_bytes} bytes of {level.name!r} a core around {inside_bytes} of {inside!r}",
+            )
+        inside, inside_bytes = level.name, level.share_bytes

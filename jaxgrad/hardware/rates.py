@@ -1,0 +1,40 @@
+"""Sizes and rates of memories: whole bytes, and rates whose quotients are exact."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from jaxgrad.base.errors import InputError, number, whole_number
+from jaxgrad.base.schema import checked
+
+MOST_BYTES = 1 << 50
+"""Of an SRAM: well beyond any, and its counts stay far from 64 bits."""
+
+_MOST_RATE = 1e9  # GB/s or GHz
+
+
+def size_bytes(field: str, value: Any) -> int:
+    return whole_number(field, value, most=MOST_BYTES)
+
+
+def size_kib(field: str, value: Any) -> int:
+    return whole_number(field, value, most=MOST_BYTES // 1024)
+
+
+Bytes = Annotated[int, checked(size_bytes)]
+Kib = Annotated[int, checked(size_kib)]
+"""The size of an SRAM as files have it."""
+
+
+def in_thousandths(unit: str) -> Any:
+    """A rule for rates that are whole numbers of a thousandth of their unit, so that quotients of them are exact."""
+
+    def rule(field: str, value: Any) -> float:
+        rate = number(field, value, above=True)
+        if rate > _MOST_RATE:
+            raise InputError(field, rate, f"give a number of at most {_MOST_RATE:g}")
+        if round(rate * 1000) < 1 or abs(rate * 1000 - round(rate * 1000)) > 1e-6:
+            raise InputError(field, rate, f"give a whole number of {unit}, as in {rate:.3f}")
+        return rate
+
+    return checked(rule)

@@ -1,0 +1,215 @@
+"""jaxgrad.costs.levels_search: plans through memories that have levels, against walking them, and laws of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgrad.array.counts import CYCLES, STALLS, Key
+from jaxgrad.costs import hierarchy
+from jaxgrad.costs.hierarchy import Plan, Planner, memory_keys
+from jaxgrad.costs.orders import BY_BLOCKS, ORDERS
+from jaxgrad.costs.search import OBJECTIVES, Unfit
+from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes
+from jaxgrad.hardware import Accelerator, Level, Machine, Memory, PerOperand
+from jaxgrad.hardware.level import KEPT
+from tests.costs.layers import arrayed, arrays, precisions
+from tests.costs.layers import shapes as layers
+from tests.costs.test_levels import walked
+from tests.costs.walker import array_counts, held_bytes
+from tests.refusals import Refusal, assert_refused
+
+PASSES = (
+    *(("forward", "separate"), ("sequential", "separate"), ("sequential", "dx_major"), ("sequential", "best")),
+    *(("interleaved", "best"), ("interleaved", "k_major"), ("ws_only", "separate"), ("auto", "best")),
+)
+passes = st.sampled_from(PASSES)
+objectives = st.sampled_from(OBJECTIVES)
+
+
+@st.composite
+def machines(draw: st.DrawFn, most: int = 2, **level: Any) -> Machine:
+    """With one to ``most`` levels, ``level`` saying what they have in common; some can't hold anything."""
+    size = st.integers(100, 900)
+    scratchpad = PerOperand(*(draw(size) for _ in range(5))) if draw(st.booleans()) else draw(st.integers(250, 2500))
+    levels: list[Level] = []
+    bytes_inside = Memory(scratchpad, 1.0).total_bytes
+    for name in ("near", "far")[: draw(st.integers(1, most))]:
+        bytes_inside += draw(st.integers(0, 4000))
+        keeps = draw(st.lists(st.sampled_from(KEPT)) | st.just(list(KEPT)))
+        rate, double_buffered = draw(st.sampled_from([0.5, 3.0, 40.0])), draw(st.booleans())
+        drawn = {"gb_per_s": rate, "keeps": keeps, "double_buffered": double_buffered}
+        levels.append(Level(name, bytes_inside, **(drawn | level)))
+    memory = Memory(scratchpad, draw(st.sampled_from([0.5, 2.0, 22.0])), 1.0, draw(st.booleans()), levels=tuple(levels))
+    return Machine(draw(arrays(3)), memory, draw(precisions()))
+
+
+def plan(layer: Shapes, machine: Machine, schedule: str, order: str, objective: str) -> Plan | Unfit:
+    planner = Planner(machine, arrayed(layer), objective)
+    (found,) = planner.forward("ws") if schedule == "forward" else planner.backward(schedule, order)
+    return found
+
+
+def changed(machine: Machine, **memory: Any) -> Machine:
+    assert machine.memory is not None
+    return replace(machine, memory=replace(machine.memory, **memory))
+
+
+def levels_of(machine: Machine) -> tuple[Level, ...]:
+    assert machine.memory is not None
+    return machine.memory.levels
+
+
+def key(found: Plan | Unfit, objective: str) -> tuple[int, int] | Unfit:
+    if isinstance(found, Unfit):
+        return found
+    return (found.cycles, found.dram_bytes) if objective == "cycles" else (found.dram_bytes, found.cycles)
+
+
+def counted(found: Plan, layer: Shapes, machine: Machine) -> dict[Key, int]:
+    total: dict[Key, int] = {}
+    for phase in hierarchy.counts(found, layer, machine).values():
+        for name, count in phase.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+@settings(max_examples=30)
+@given(layer=layers(6), machine=machines(), run=passes, objective=objectives)
+def test_a_plan_counts_what_walking_it_counts_and_fits(
+    layer: Shapes, machine: Machine, run: tuple[str, str], objective: str
+) -> None:
+    found = plan(layer, machine, *run, objective)
+    if isinstance(found, Unfit):
+        return
+    counts = counted(found, layer, machine)
+    expected: dict[Key, int] = {}
+    assert machine.memory is not None
+    for part in found.runs:
+        walk = walked(part, layer)
+        for name, count in (array_counts(walk.steps, part.mappings, machine.array) | walk.counts(layer)).items():
+            expected[name] = expected.get(name, 0) + count
+        for outer in part.outer:
+            for held in walk.most[outer.tier.name]:
+                taken = sum(held_bytes(tensor, count, layer, machine.precision) for tensor, count in held.items())
+                assert taken <= outer.tier.usable_bytes
+        usable = Storage.of(machine.memory).usable_bytes
+        for held in walk.most["sram"]:
+            taken = {name: held_bytes(name, count, layer, machine.precision) for name, count in held.items()}
+            if isinstance(usable, Mapping):
+                assert all(size <= usable["dx" if name == "y" else name] for name, size in taken.items())
+            else:
+                assert sum(taken.values()) <= usable
+    assert found.cycles == counts[CYCLES] + counts[STALLS]
+    phases = hierarchy.counts(found, layer, machine).values()
+    assert found.dram_bytes == sum(dram_bytes(phase, machine.precision) for phase in phases)
+    assert set(counts) <= {CYCLES, *memory_keys(machine)} | {name for name in counts if name.level in ("sram", "pe")}
+    moved = {name: count for name, count in counts.items() if count and not name.action.endswith("cycles")}
+    assert moved == {name: count for name, count in expected.items() if name != CYCLES}
+    assert counts[CYCLES] == expected[CYCLES]
+
+
+@settings(max_examples=40)
+@given(layer=layers(7), machine=machines(keeps=()), run=passes, objective=objectives)
+def test_levels_that_keep_nothing_change_nothing(
+    layer: Shapes, machine: Machine, run: tuple[str, str], objective: str
+) -> None:
+    bare = changed(machine, levels=())
+    with_levels, without = plan(layer, machine, *run, objective), plan(layer, bare, *run, objective)
+    if run[1] != "best":  # which may alternate where there are no levels
+        assert key(with_levels, objective) == key(without, objective)
+        if isinstance(with_levels, Plan) and isinstance(without, Plan):
+            counts = counted(with_levels, layer, machine)
+            assert {name: counts[name] for name in counted(without, layer, bare)} == counted(without, layer, bare)
+    if isinstance(with_levels, Plan):
+        assert not any(count for name, count in counted(with_levels, layer, machine).items() if name.level == "near")
+
+
+@settings(max_examples=40)
+@given(
+    layer=layers(7),
+    machine=machines(1, keeps=KEPT, double_buffered=True),
+    run=passes.filter(lambda run: run[1] != "best"),
+    objective=objectives,
+)
+def test_a_level_as_small_as_the_scratchpad_changes_nothing(
+    layer: Shapes, machine: Machine, run: tuple[str, str], objective: str
+) -> None:
+    assert machine.memory is not None
+    (level,) = machine.memory.levels
+    sram_bytes = machine.memory.total_bytes
+    same = changed(machine, sram_bytes=sram_bytes, double_buffered=True, levels=[replace(level, size_bytes=sram_bytes)])
+    bare = changed(same, levels=())
+    assert key(plan(layer, same, *run, objective), objective) == key(plan(layer, bare, *run, objective), objective)
+
+
+@settings(max_examples=40)
+@given(layer=layers(7), machine=machines(), run=passes.filter(lambda run: run[1] != "best"), objective=objectives)
+def test_a_level_never_hurts(layer: Shapes, machine: Machine, run: tuple[str, str], objective: str) -> None:
+    with_levels, without = (
+        plan(layer, each, *run, objective) for each in (machine, changed(machine, levels=levels_of(machine)[:-1]))
+    )
+    if isinstance(without, Unfit):
+        assert with_levels == without
+    else:
+        assert key(with_levels, objective) <= key(without, objective)  # pyright: ignore[reportOperatorIssue]
+
+
+@settings(max_examples=30)
+@given(layer=layers(7), machine=machines(1, keeps=KEPT, double_buffered=True), run=passes)
+def test_a_level_as_large_as_the_layer_moves_each_word_of_dram_once(
+    layer: Shapes, machine: Machine, run: tuple[str, str]
+) -> None:
+    (level,) = levels_of(machine)
+    large = changed(machine, levels=[replace(level, size_bytes=1 << 30)])
+    found = plan(layer, large, *run, "dram")
+    if isinstance(found, Unfit):
+        return
+    for part in found.runs:
+        moved = {
+            name: count
+            for name, count in counted(found._replace(runs=(part,)), layer, large).items()
+            if name.level == "dram" and count
+        }
+        (nest,) = part.nests
+        once = {Key("dram", name, "reads"): layer.words[name] for name in nest.operands}
+        assert moved == once | {Key("dram", name, "writes"): layer.words[name] for name in nest.results}
+
+
+@settings(max_examples=15)
+@given(
+    layer=layers(8),
+    machine=machines(1, keeps=KEPT),
+    run=passes,
+    more=st.integers(0, 3000),
+)
+def test_more_of_a_level_never_brings_more_of_dram(
+    layer: Shapes, machine: Machine, run: tuple[str, str], more: int
+) -> None:
+    (level,) = levels_of(machine)
+    larger = changed(machine, levels=[replace(level, size_bytes=level.size_bytes + more)])
+    small, large = plan(layer, machine, *run, "dram"), plan(layer, larger, *run, "dram")
+    if isinstance(small, Plan) and isinstance(large, Plan):
+        assert large.dram_bytes <= small.dram_bytes
+    else:
+        assert small == large
+
+
+@pytest.mark.parametrize("order", [order for order in ORDERS if order not in BY_BLOCKS])
+def test_orders_that_know_no_blocks_within_blocks_are_refused(order: str) -> None:
+    machine = Machine(Accelerator(2, 2), Memory(5000, 1.0, levels=(Level("buffer", 9000, 1.0),)))
+    call = Planner(machine, arrayed(Shapes(4, 4, 4, 16)))
+    refusal = Refusal(lambda: call.backward("sequential", order), "order", repr(order), "separate, dx_major")
+    assert_refused(refusal)
+
+
+def test_many_layers_at_once_are_each_on_its_own() -> None:
+    machine = Machine(Accelerator(3, 2), Memory(600, 1.0, levels=(Level("buffer", 4000, 3.0, keeps=("x", "dy", "y")),)))
+    several = [Shapes(7, 9, 8, 30), Shapes(3, 20, 5, 60), Shapes(12, 4, 11, 48), Shapes(7, 9, 8, 63)]
+    together = Planner(machine, arrayed(*several)).backward("interleaved", "best")
+    assert together == [plan(layer, machine, "interleaved", "best", "cycles") for layer in several]
