@@ -9,7 +9,7 @@ the body returns it unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,25 +44,29 @@ def walk(jaxpr: ClosedJaxpr) -> Trace:
     >>> first.operands[0].origin == first.operands[1].origin  # a transpose is a view
     True
     """
-    sites: list[Site] = []
-    numbering = Numbering(sites.append)
+    numbering = Numbering()
     results = numbering.walk(jaxpr)
-    computed = numbering.carried | {out.origin for site in sites for out in site.outs}
-    roots = numbering.roots | {value.origin for value in results}
-    return Trace(sites, computed, numbering.carried, roots, numbering.inputs, results, numbering.views, numbering.joins)
+    computed = numbering.carried | {out.origin for site in numbering.sites for out in site.outs}
+    return Trace(
+        numbering.sites,
+        computed,
+        numbering.carried,
+        numbering.roots | {value.origin for value in results},
+        numbering.inputs,
+        results,
+        numbering.views,
+        numbering.joins,
+    )
 
 
 class Numbering:
-    """A walk through a jaxpr and all that it calls.
+    """A walk through a jaxpr and all that it calls."""
 
-    Args:
-        visit: is called with every equation that computes something and calls nothing, in the order in which they run.
-    """
-
-    def __init__(self, visit: Callable[[Site], None]) -> None:
-        self._visit = visit
+    def __init__(self) -> None:
         self._numbers: dict[Hashable, Value] = {}
-        self._next = self._visited = 0
+        self._next = 0
+        self._scans: dict[Hashable, list[tuple[list[Value], list[Value]]]] = {}  # what they carried, and handed on
+        self.sites: list[Site] = []  # equations that compute something and call nothing, in the order in which they run
         self.roots: set[int] = set()  # origins of what is live whether or not a result needs it
         self.carried: set[int] = set()  # origins of what loops carry
         self.inputs: dict[int, int] = {}
@@ -135,8 +139,7 @@ class Numbering:
                 self.views[out.number] = View(equation, operands[index], *shapes)
             outs = [Value(out.number, operands[index].origin) for out, index in zip(outs, viewed, strict=True)]
         elif outs:
-            self._visited += 1
-            self._visit(Site(equation, tuple(operands), tuple(outs), place, runs))
+            self.sites.append(Site(equation, tuple(operands), tuple(outs), place, runs))
         return outs
 
     def _number(self, equation: JaxprEqn, operands: Sequence[Value], index: int) -> Value:
@@ -153,19 +156,30 @@ class Numbering:
     def _scan(self, equation: JaxprEqn, inner: _Closed, operands: list[Value], place: Place, runs: int) -> list[Value]:
         body, _ = inner
         consts, carries = _scan_counts(equation, body)
-        starts = list(operands)
-        changing = {
-            index: index - consts
-            for index in range(consts, consts + carries)
-            if body.outvars[index - consts] is not body.invars[index]
-        }
-        entry = self._visited
-        for index in changing:
-            starts[index] = self._carry(operands[index])
-        outs = self._run(inner, starts, place, runs)
-        for index, out in changing.items():
-            sources = operands[index], outs[out]
-            self.joins[starts[index].origin] = Join(sources, loops=True, entry=entry, trips=jaxprs.runs(equation))
+        changing = [index for index in range(carries) if body.outvars[index] is not body.invars[consts + index]]
+        starts = [operands[consts + index] for index in changing]
+
+        def run(carried: list[Value]) -> tuple[list[Value], list[Value]]:
+            reads = list(operands)
+            for index, value in zip(changing, carried, strict=True):
+                reads[consts + index] = value
+            outs = self._run(inner, reads, place, runs)
+            return outs, [outs[index] for index in changing]
+
+        trips, entry = equation.params["length"], len(self.sites)
+        scans = self._scans.setdefault((tuple(start.number for start in starts), trips, equation.params["reverse"]), [])
+        # A checkpoint runs a scan again. It carries what the first one did, by induction, if it begins with the same
+        # values and a round that finds the same hands on the same.
+        for carried, handed_on in scans if place.backward else ():
+            outs, ends = run(carried)
+            if ends == handed_on:
+                return outs
+            del self.sites[entry:]
+        carried = [self._carry(start) for start in starts]
+        outs, ends = run(carried)
+        scans.append((carried, ends))
+        for value, *sources in zip(carried, starts, ends, strict=True):
+            self.joins[value.origin] = Join(tuple(sources), loops=True, entry=entry, trips=trips)
         self._root(outs[:carries])
         return outs
 
@@ -180,7 +194,7 @@ class Numbering:
             start if body[0].outvars[index] is body[0].invars[for_body + index] else self._carry(start)
             for index, start in enumerate(starts)
         ]
-        entry = self._visited
+        entry = len(self.sites)
         self._root(self._run(test, [*operands[:for_test], *carries], place, runs))
         outs = self._run(body, [*consts, *carries], place, runs)
         for start, carry, out in zip(starts, carries, outs, strict=True):

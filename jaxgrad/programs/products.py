@@ -45,7 +45,9 @@ class Product:
         of: the forward product whose gradient it is, if it is one.
         role: with respect to which operand of that one: dx the left one, dw the right one.
         gradients: runs of its gradients by operand: of the left one (dx), of the right one (dw).
-        examples: into how many GEMMs it falls where ``vmap`` asks for per-example gradients.
+        mapped: into how many GEMMs it falls, by operand, where ``vmap`` asks for a gradient by one operand for each of
+            several others: by the right one (dw) for each part of X, as per-example gradients do; by the left one (dx)
+            for each of several W.
         swapped: whether the left operand is the weights.
         weights: whether one operand may be weights; not where equations make both, as in attention.
         guessed: whether it is taken for a gradient by its operands and axes alone: JAX did not transpose it.
@@ -57,7 +59,7 @@ class Product:
     of: Product | None = None
     role: Role | None = None
     gradients: dict[Role, int] = field(default_factory=dict)
-    examples: int = 1
+    mapped: dict[Role, int] = field(default_factory=dict)
     swapped: bool = False
     weights: bool = True
     guessed: bool = False
@@ -266,20 +268,22 @@ def _fits(role: Role, forward: Product, cotangent: int, product: Product) -> boo
     result, operand = (left, right) if role == "dx" else (right, left)
     sizes = product.sizes
     operand_sizes = sizes[:2] if product.origins[0] == cotangent else sizes[1::-1]
-    whole = result * _examples(product)
+    whole = result * _groups(product.site.equation) // _groups(forward.site.equation)
     return operand_sizes == (out, operand) and sizes[2] in (result, whole) and product.runs <= forward.runs
 
 
-def _examples(product: Product) -> int:
-    """The batch axes of a matrix product, together."""
-    if product.site.equation.primitive.name != "dot_general":
-        return 1
-    (_, _), (batch, _) = product.site.equation.params["dimension_numbers"]
-    shape = product.site.equation.invars[0].aval.shape  # pyright: ignore[reportAttributeAccessIssue]  # an array's
-    return math.prod(shape[axis] for axis in batch)
+def _groups(equation: JaxprEqn) -> int:
+    """How many products of matrices, or convolutions, an equation is of."""
+    if equation.primitive.name == "dot_general":
+        (_, _), (batch, _) = equation.params["dimension_numbers"]
+        shape = equation.invars[0].aval.shape  # pyright: ignore[reportAttributeAccessIssue]  # an array's
+        return math.prod(shape[axis] for axis in batch)
+    if equation.primitive.name == "conv_general_dilated":
+        return equation.params["feature_group_count"] * equation.params["batch_group_count"]
+    return 1
 
 
 def _join(forward: Product, gradient: Product, role: Role) -> None:
     gradient.of, gradient.role, gradient.guessed = forward, role, not gradient.site.place.backward
     forward.gradients[role] = gradient.runs
-    forward.examples = max(forward.examples, gradient.sizes[2] // forward.sizes[role == "dw"])
+    forward.mapped[role] = gradient.sizes[2] // forward.sizes[role == "dw"]

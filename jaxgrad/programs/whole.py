@@ -51,11 +51,13 @@ def record(product: Product, path: str) -> LayerGemm:
     """A forward product with its gradients, at a place in the model."""
     gemm, groups, x_words = gemm_of(product.site.equation)
     dx, dw = product.gradients.get("dx", 0) > 0, product.gradients.get("dw", 0) > 0
+    parts, several = product.mapped.get("dw", 1), product.mapped.get("dx", 1)
+    if gemm.batch % parts == 0:
+        gemm, groups, x_words = replace(gemm, batch=gemm.batch // parts), groups * parts, x_words // parts
+    if gemm.out_features % several == 0:
+        gemm, groups = replace(gemm, out_features=gemm.out_features // several), groups * several
     if product.swapped:
         gemm, dx, dw = Gemm(gemm.out_features, gemm.in_features, gemm.batch), dw, dx
-    if gemm.batch % product.examples == 0:
-        gemm = replace(gemm, batch=gemm.batch // product.examples)
-        groups, x_words = groups * product.examples, x_words // product.examples
     backward = max(product.gradients.values(), default=0)
     calls = backward or product.runs
     return LayerGemm(

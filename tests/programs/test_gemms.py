@@ -127,3 +127,63 @@ def test_groups_are_gemms() -> None:
     assert own == LayerGemm(
         "a", Gemm(2 * 3 * 3, 9, 1), 3, needs_dx=False, kind="conv_general_dilated", x_words=2 * 5 * 5
     )
+
+
+def layers(x: Array, weights: Array, path: str) -> Array:
+    return lax.scan(lambda x, w: (jnp.tanh(dense(path, x, w)), None), x, weights)[0]
+
+
+def test_a_checkpoint_around_a_scan_runs_it_again() -> None:
+    def loss(w: Array) -> Array:
+        weights = jnp.stack([w, 2 * w, 3 * w])
+        return jnp.sin(jax.checkpoint(lambda x, weights: jnp.sin(layers(x, weights, "a")))(X, weights)).sum()
+
+    assert read(loss) == [record("a", times=3, recomputed=3)]
+
+
+def test_checkpoints_within_checkpoints() -> None:
+    def loss(w: Array) -> Array:
+        body = jax.checkpoint(lambda x, scale: (layers(x, scale * jnp.stack([w, w]), "a"), None))
+        return jnp.sin(lax.scan(body, X, jnp.arange(3.0))[0]).sum()
+
+    assert read(loss) == [record("a", times=6, recomputed=6)]
+
+
+def test_scans_that_begin_alike_are_told_apart() -> None:
+    def loss(w: Array) -> Array:
+        def recurrent(path: str, xs: Array, w: Array) -> Array:
+            def cell(h: Array, x: Array) -> tuple[Array, Array]:
+                h = jnp.tanh(dense(path, h, w) + x)
+                return h, h
+
+            return jnp.sin(lax.scan(cell, jnp.zeros((3, 4)), xs)[1])
+
+        xs = jnp.stack([X, 2 * X])
+        first = jax.checkpoint(lambda xs: recurrent("a", xs, w))(xs)
+        return jax.checkpoint(lambda xs: recurrent("b", xs, w.T))(first).sum()
+
+    assert read(loss) == [record("a", times=2, recomputed=2), record("b", times=2, recomputed=2)]
+
+
+def convolved(w: Array, x: Array) -> Array:
+    return (lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) ** 2).sum()
+
+
+KERNEL = jnp.ones((3, 3, 2, 3))
+IMAGES = jnp.ones((4, 5, 5, 2))
+
+
+def test_a_convolution_s_gradient_by_each_example() -> None:
+    per_example = jax.vmap(jax.grad(lambda w, x: convolved(w, x[None])), (None, 0))
+    gemms = step_gemms(jax.make_jaxpr(per_example)(KERNEL, IMAGES))
+    wanted = LayerGemm("model", Gemm(25, 18, 3), 4, False, True, "conv_general_dilated", x_words=50)
+    assert gemms == [wanted]
+
+
+def test_gradients_for_each_of_several_weights() -> None:
+    both = jax.grad(convolved, (0, 1))
+    gemms = step_gemms(jax.make_jaxpr(jax.vmap(both, (0, None)))(jnp.stack([KERNEL, 2 * KERNEL]), IMAGES))
+    assert gemms == [LayerGemm("model", Gemm(100, 18, 3), 2, True, True, "conv_general_dilated", x_words=200)]
+    both = jax.grad(lambda w, x: jnp.tanh(x @ w).sum(), (0, 1))
+    gemms = step_gemms(jax.make_jaxpr(jax.vmap(both, (0, None)))(jnp.ones((5, 4, 6)), X))
+    assert gemms == [LayerGemm("model", Gemm(3, 4, 6), 5, True, True)]
