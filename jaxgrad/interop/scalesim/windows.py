@@ -1,7 +1,8 @@
 """The ifmap of a convolution, whose windows share words: its fillings, and when its last word is asked for.
 
-A word that several windows share is in the stream several times over, so that the stream has to be walked; it comes in
-numpy, a block at a time.
+A word that several windows share is in the stream several times over. In os and is, fillings go group by group
+(``groups.py``); in ws the stream has to be walked where a word comes again while the buffer is filled, in numpy, a
+block at a time.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 
 from jaxgrad.interop.scalesim.distances import MOST_PLACES, by_distances
 from jaxgrad.interop.scalesim.folds import Folds, Patch
+from jaxgrad.interop.scalesim.groups import Groups
 from jaxgrad.interop.scalesim.layers import Layer
-from jaxgrad.interop.scalesim.read_buffer import Fillings, Group, fill
+from jaxgrad.interop.scalesim.read_buffer import Fillings, Group, fill, left_fillings
 from jaxgrad.interop.scalesim.walk import ALWAYS_HELD, Block, walk
 
 _BLOCK = 1 << 20  # places of the stream
@@ -91,20 +93,51 @@ class Windows:
         different = self.different
         if different < held:
             return Fillings(0, -1, different)
-        sweeps, each = (1, folds.count) if folds.dataflow == "is" else (folds.col_folds, folds.row_folds)
+        sweeps, swept = (1, folds.count) if folds.dataflow == "is" else (folds.col_folds, folds.row_folds)
+        widest = folds.cols if folds.dataflow == "is" else folds.rows
+        if self.overlap and widest < held:
+            if folds.dataflow != "ws":
+                return Groups(self.layer, folds, held).fillings(sweeps)
+            if self._far_apart(held):
+                return left_fillings(folds, held)
         if self.overlap or max(folds.rows, folds.cols) >= held:
-            cycles = each * folds.cycles_each
-            # Distances cost some five times what a walk over long fillings does, but once, and short ones cost less.
-            m, _, k = self.layer.product
-            if sweeps * (1 + _SHORT / held) < _DEAR or m * k > MOST_PLACES:
-                return walk(self.empty_buffer(), self.stream, sweeps, cycles, held)
-            widest = folds.cols if folds.dataflow == "is" else folds.rows
-            return by_distances(self.empty_buffer(), self.stream, sweeps, cycles, held, widest)
+            return self.walked(held)
 
         def cycle(group: Group, sweep: int, word: int) -> int:
-            return sweep * each * folds.cycles_each + self._cycle_of(word)
+            return sweep * swept * folds.cycles_each + self._cycle_of(word)
 
         return fill([Group(different, sweeps, 0)], held, 1, cycle)
+
+    def walked(self, held: int) -> Fillings:
+        """The same, of a buffer that a sweep fills, place by place."""
+        folds = self.folds
+        sweeps, swept = (1, folds.count) if folds.dataflow == "is" else (folds.col_folds, folds.row_folds)
+        cycles = swept * folds.cycles_each
+        # Distances cost some five times what a walk over long fillings does, but once, and short ones cost less.
+        m, _, k = self.layer.product
+        if sweeps * (1 + _SHORT / held) < _DEAR or m * k > MOST_PLACES:
+            return walk(self.empty_buffer(), self.stream, sweeps, cycles, held)
+        widest = folds.cols if folds.dataflow == "is" else folds.rows
+        return by_distances(self.empty_buffer(), self.stream, sweeps, cycles, held, widest)
+
+    def _far_apart(self, held: int) -> bool:
+        """Whether in ws no word comes again while a buffer is filled: at least ``held`` places later, in this fold or
+        in another."""
+        layer, folds = self.layer, self.folds
+        if layer.overhangs:
+            return False
+        down, right = layer.strides
+        # Within a fold, two places of a window that have a channel in common meet the same words some windows apart.
+        first, second = np.triu_indices(layer.filter_height * layer.filter_width, 1)
+        columns = (second - first) * layer.channels
+        rows, cols = second // layer.filter_width - first // layer.filter_width, second % layer.filter_width
+        cols = cols - first % layer.filter_width
+        meet = (columns < folds.rows) & (rows % down == 0) & (cols % right == 0)
+        lines = np.abs(columns - rows // down * layer.ofmap_width - cols // right)[meet]
+        # Of two folds, the windows at the end of one, and those at the beginning of the next.
+        apart = (layer.filter_height - 1) // down * layer.ofmap_width + (layer.filter_width - 1) // right
+        least = min(lines.min(initial=layer.product.m), layer.product.m - apart - folds.rows) - 1
+        return int(least) * folds.used_rows(-1) >= held
 
     def empty_buffer(self) -> np.ndarray:
         """The filling in which each word was last asked for: none, save for words outside the input, which never are.
