@@ -1,4 +1,5 @@
-# Every target works alone in a fresh clone: it makes $(VENV) first where that is missing or older than pyproject.toml.
+# Every target works alone in a fresh clone: it makes $(VENV) first where that is missing, moved, or older than
+# pyproject.toml.
 # Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS.
 
 VENV ?= .venv
@@ -9,17 +10,20 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	if $$python $(WORKS) >/dev/null 2>&1; then echo $$python; break; fi; done)
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+# A folder that was moved or copied: the commands in it name the interpreter of where it was.
+STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
+MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: setup demo test field lint format bench clean
+.PHONY: moved setup demo test field lint format bench clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(MOVED)
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" $(WORKS) >/dev/null 2>&1; then \
 		echo "make: PYTHON: got '$(PYTHON)'; install Python 3.11 or newer with its venv module, or give PYTHON=/path/to/python3" >&2; \
 		exit 2; \
 	fi
-	@if ! "$(BIN)/python" -m pip --version >/dev/null 2>&1; then \
+	@if ! "$(BIN)/python" -m pip --version >/dev/null 2>&1 || ! { $(STAYED); }; then \
 		echo "making $(VENV) from $$("$(PYTHON)" --version)"; \
 		"$(PYTHON)" -m venv --clear "$(VENV)"; \
 	fi

@@ -11,7 +11,7 @@ import typer
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import interrupts
 from jaxgrad.cli.app import COMMANDS, app
-from jaxgrad.cli.errors import BadInput, UsageError, check_command, report, usage
+from jaxgrad.cli.errors import BadInput, UsageError, check_command, of_system, report, usage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,10 +37,15 @@ def _run(typed: list[str]) -> int:
         code = group.main(_bare_resume(typed), prog_name="jaxgrad", standalone_mode=False) or 0
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # The reader (`| head`, say) has gone: no more output, and no complaint from the interpreter at exit.
+    except (OSError, SystemExit) as error:
+        # The parser makes an exit of a broken pipe.
+        refused = error.__context__ if isinstance(error, SystemExit) else error
+        if not isinstance(refused, OSError):
+            raise
+        # No more output, and no complaint from the interpreter at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # Of a reader (`| head`, say) that has gone, nothing is said.
+        return 0 if isinstance(refused, BrokenPipeError) else report(of_system(refused))
     except InputError as error:
         return report(error)
     except BadInput as error:

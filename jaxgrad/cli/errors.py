@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
 import inspect
@@ -39,6 +40,14 @@ def report(error: InputError) -> int:
     return BAD_INPUT
 
 
+def of_system(error: OSError) -> InputError:
+    """What the system refused. A write to standard output names no file."""
+    full = error.errno == errno.ENOSPC
+    field = str(error.filename or ("output" if full else "file"))
+    remedy = "free some space, or give another place" if full else "give a path that can be used"
+    return InputError(field, error, remedy, problem=f"got {error.strerror or error}")
+
+
 def flag(name: str) -> str:
     """The option whose parameter is ``name``, as the user types it."""
     return "--" + name.replace("_", "-")
@@ -72,9 +81,7 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
         except BrokenPipeError:
             raise
         except OSError as error:
-            problem = f"got {error.strerror or error}"
-            remedy = "give a path that can be used"
-            return report(InputError(str(error.filename or "file"), error, remedy, problem=problem))
+            return report(of_system(error))
         except (MemoryError, RuntimeError) as error:
             # JAX has no class of its own for it.
             if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):

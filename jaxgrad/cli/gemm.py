@@ -25,6 +25,7 @@ from jaxgrad.cli.options import (
     WEIGHT_UPDATE,
     option,
 )
+from jaxgrad.cli.progress import tell_pace
 from jaxgrad.training import defaults
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def gemm(
     """Run the backward pass of one GEMM on the array: its counters, and its gradients against a plain matmul."""
     import numpy as np
 
-    from jaxgrad.array.emulation import Emulation, emulate
+    from jaxgrad.array import pace
+    from jaxgrad.array.emulation import Emulation, count, emulate
     from jaxgrad.array.gemm import Gemm
     from jaxgrad.cli import cache, screen
     from jaxgrad.hardware import Accelerator
@@ -83,6 +85,9 @@ def gemm(
     }
     Emulation(array, **choices)
     _check_memory(sizes, array, fidelity)
+    if fidelity == "register":
+        cycles = count(sizes, array, schedule, objective=objective).as_dict()["cycles"]
+        tell_pace(pace.register_seconds(cycles, array))
     x, w, dy = _data(sizes, seed)
     out = screen.console()
     with out.status("running") if not as_json else nullcontext():

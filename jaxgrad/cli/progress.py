@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Item = TypeVar("Item")
+_WORTH_TELLING_S = 30.0
+
+
+def tell_pace(seconds: float) -> None:
+    """Says on standard error what a run at register fidelity will take, where that is long."""
+    from jaxgrad.array.pace import duration
+
+    if seconds >= _WORTH_TELLING_S:
+        print(
+            f"note: register fidelity will take {duration(seconds)} on one core, besides compiling; tile and native "
+            "count the same in less",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def follow(

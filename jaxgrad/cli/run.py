@@ -27,6 +27,7 @@ def run(
 ) -> int:
     """Run an experiment: its points, a table beside the published figures, plots, CSV, JSON and an HTML report."""
     from jaxgrad.base.files import check_folder
+    from jaxgrad.base.locks import alone
     from jaxgrad.cli import cache, screen
     from jaxgrad.studies import compare, points, report, schema, tables
 
@@ -46,7 +47,7 @@ def run(
         rows = compare.rows(experiment, _compute(expanded, results))
         comparisons = compare.published(experiment, rows)
         terminal.print(tables.screen(experiment, rows, comparisons))
-        with terminal.status("drawing"):
+        with terminal.status("drawing"), alone("--out", folder):
             files = report.write(folder, experiment, rows, comparisons)
     terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
     return 0

@@ -225,6 +225,7 @@ def _existing(out: Path | None, resume: str) -> runs.Run:
 def _train(job: Job, run: runs.Run, on_nan: str) -> State:
     from jaxgrad.cli import screen
     from jaxgrad.cli.epochs import follow
+    from jaxgrad.cli.progress import tell_pace
     from jaxgrad.training import loop
     from jaxgrad.training.checkpoints import Checkpoints
 
@@ -240,6 +241,8 @@ def _train(job: Job, run: runs.Run, on_nan: str) -> State:
             soft_wrap=True,
         )
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
+        if job.emulation.fidelity == "register":
+            tell_pace(job.register_seconds(done))
         training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,20 @@ class Picture(NamedTuple):
 
 
 def pictures(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
-    """The figures that the results allow: those of memory and energy only where there is one."""
+    """The figures that the results allow: those of memory and energy only where there is one.
+
+    Each has a file name of its own, although names may differ in nothing but what a file's name can't have; also where
+    folders take capitals for small letters.
+    """
+    taken: set[str] = set()
+    for picture in _all(experiment, rows, comparisons):
+        numbered = (picture.name if number == 1 else f"{picture.name}_{number}" for number in count(1))
+        name = next(name for name in numbered if name.casefold() not in taken)
+        taken.add(name.casefold())
+        yield picture._replace(name=name)
+
+
+def _all(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
     swept = _line_axis(experiment)
     if swept is None:
         yield from _compared(experiment, rows)

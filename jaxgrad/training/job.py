@@ -9,9 +9,12 @@ from pathlib import Path
 from flax import nnx
 
 import jaxgrad_models
+from jaxgrad.array.counts import CYCLES
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
+from jaxgrad.costs import step_cost
 from jaxgrad.flax import put_on_array, step_gemms
 from jaxgrad.programs import LayerGemm
 from jaxgrad.training import data, loop, optimizers, runs
@@ -37,6 +40,21 @@ class Job:
     def title(self) -> str:
         array = self.emulation.array
         return f"{self.config.model.name} on {self.config.data.name}, {array.rows}x{array.cols} array"
+
+    def register_seconds(self, done: int) -> float:
+        """About how long the steps after the first ``done`` take at register fidelity, with the evaluations.
+
+        Args:
+            done: steps done before.
+        """
+        schedule = self.emulation.schedule
+        cost = step_cost(self.layers, self.emulation, [schedule])
+        forward, backward = cost.total_forward()[CYCLES], cost.total(schedule.name)[CYCLES]
+        per_epoch = self.plan.steps_per_epoch(self.dataset)
+        steps = self.plan.epochs * per_epoch - done
+        tested = (self.plan.epochs - done // per_epoch) * len(self.dataset.test_labels)
+        cycles = steps * (forward + backward) + forward * tested // self.plan.batch_size
+        return register_seconds(cycles, self.emulation.array)
 
 
 def prepare(config: Config) -> Job:

@@ -57,3 +57,30 @@ def test_gemm_fails_where_a_gradient_is_wrong(
     monkeypatch.setattr("jaxgrad.array.emulation.emulate", off_by_a_thousandth)
     assert main(["gemm"]) == 1
     assert "FAIL: dx" in capsys.readouterr().out
+
+
+def test_a_long_register_run_says_so_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Begun(Exception):
+        pass
+
+    def begin(*_: object, **__: object) -> None:
+        raise Begun
+
+    monkeypatch.setattr("jaxgrad.array.emulation.emulate", begin)
+    size = ["--batch", "4096", "--in-features", "4096", "--out-features", "4096"]
+    for fidelity, said in (
+        # 65,536 tiles of 8,254 cycles, at .31 us.
+        (
+            "register",
+            "note: register fidelity will take about 2.8 min on one core, besides compiling; tile and native ",
+        ),
+        ("tile", ""),
+    ):
+        with pytest.raises(Begun):
+            main(["gemm", *size, "--fidelity", fidelity, "--json"])
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(said)
+        assert err.count("\n") == bool(said)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jaxgrad.cli import main
+from jaxgrad.studies import report
 from tests.command import ENVIRONMENT
 from tests.studies.cases import tree, write
 
@@ -110,6 +113,29 @@ def test_an_interrupted_run_says_how_to_go_on_with_the_same_options(
     assert main(["run", "small.toml", "--out", "my results", "--store", "kept"]) == 130
     said = "go on with: jaxgrad run small.toml --out 'my results' --store kept"
     assert capsys.readouterr().err.strip().endswith(said)
+
+
+def test_two_that_write_into_one_folder_do_not_mix(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the first one draws, the second one, another experiment, comes to its end."""
+    write(elsewhere, tree())
+    write(elsewhere, tree(title="of the second", sweep=[], published=[]), "another.toml")
+    ends: list[int] = []
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        monkeypatch.chdir(elsewhere)
+        ends.append(main(["run", "another.toml", "--out", "both", "--store", "theirs"]))
+        return drawn(*arguments)
+
+    drawn = report.write
+    monkeypatch.setattr(report, "write", meanwhile)
+    assert main(["run", "small.toml", "--out", "both"]) == 0
+    assert ends == [2]
+    assert re.fullmatch(r"error: --out: got 'both', where process \d+ is at work; .*\n", capsys.readouterr().err)
+    assert "of the second" not in (elsewhere / "both" / "tables.txt").read_text()
+    assert main(["run", "another.toml", "--out", "both", "--store", "theirs"]) == 0
 
 
 @pytest.mark.slow

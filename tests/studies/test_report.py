@@ -209,6 +209,31 @@ def test_lines_are_drawn_against_the_axis_that_has_several_values(
     assert set(axes) == {"batch"}
 
 
+def test_no_two_figures_have_one_file(tmp_path: Path) -> None:
+    """Labels that differ in what a file's name can't have, or in the size of a letter, which some folders ignore."""
+    sweep = [
+        {
+            "name": "PEs",
+            "keys": ["machine.double_buffered"],
+            "values": [False, True, False, False],
+            "labels": ["a/b", "a b", "A*B", "a b_2"],
+        },
+        {"name": "batch", "keys": ["workload.batch"], "values": [2, 16]},
+    ]
+    own = Found(tmp_path, sweep=sweep, published=[])
+    files = [picture.name for picture in pictures.pictures(own.experiment, own.rows, [])]
+    assert len({name.lower() for name in files}) == len(files)
+    cycles = [name for name in files if name.endswith("cycles") or "cycles_" in name]
+    assert cycles == [
+        "40x24_PEs_a_b_cycles",
+        "40x24_PEs_a_b_cycles_2",
+        "40x24_PEs_A_B_cycles_3",
+        "40x24_PEs_a_b_2_cycles",
+    ]
+    captions = [picture.caption for picture in pictures.pictures(own.experiment, own.rows, [])]
+    assert len(set(captions)) == len(files)
+
+
 def test_areas_are_compared_for_the_same_work(found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of a larger batch is no slower design: cycles are over the batch where that is swept."""
     drawn: list[Any] = []

@@ -1,0 +1,29 @@
+"""A job: what a run will take at register fidelity, summed over its steps and evaluations."""
+
+from __future__ import annotations
+
+import pytest
+
+from jaxgrad.array.emulation import count, count_forward
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.pace import register_seconds
+from jaxgrad.training.config import Override, resolve
+from jaxgrad.training.job import prepare
+
+
+def test_what_a_run_takes_is_of_the_steps_that_are_left_and_their_evaluations() -> None:
+    settings = {"model.name": "mlp", "data.batch_size": 90, "train.epochs": 3, "array.rows": 5}
+    job = prepare(resolve(overrides=[Override(key, value, key) for key, value in settings.items()]))
+    array = job.emulation.array
+    forward = backward = 0
+    for layer in job.layers:  # of one GEMM each
+        gemm = Gemm(90, layer.gemm.in_features, layer.gemm.out_features)
+        schedule = "interleaved" if layer.needs_dx else "os"
+        forward += count_forward(gemm, array).as_dict()["cycles"]
+        backward += count(gemm, array, schedule).as_dict()["cycles"]
+    per_epoch = 1437 // 90
+    # 360 test images are four batches.
+    for done, steps, evaluations in ((0, 3 * per_epoch, 3), (per_epoch, 2 * per_epoch, 2), (3 * per_epoch - 1, 1, 1)):
+        cycles = steps * (forward + backward) + evaluations * 4 * forward
+        assert job.register_seconds(done) == pytest.approx(register_seconds(cycles, array))
+    assert job.register_seconds(3 * per_epoch) == 0
