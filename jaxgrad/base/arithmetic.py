@@ -26,9 +26,9 @@ _FAR = 1024.0
 
 def ceil_div(number: Integer, divisor: Integer) -> Integer:
     """The quotient rounded up; of real numbers ``smooth_ceil`` of it."""
-    own = getattr(number, "ceil_div", None)
-    if own is not None:
-        return own(divisor)
+    method = getattr(number, "ceil_div", None)
+    if method is not None:
+        return method(divisor)
     if is_real(number) or is_real(divisor):
         return smooth_ceil(number / divisor)
     return -(-number // divisor)
@@ -70,9 +70,9 @@ def where(condition: Any, chosen: Integer, other: Integer) -> Integer:
 def stacked(rows: Sequence[Sequence[Integer]]) -> list[Integer]:
     """The columns of a table of numbers or arrays, each along a new first axis."""
     numpy = _namespace(*itertools.chain.from_iterable(rows))
-    every = numpy.broadcast_arrays(*(numpy.asarray(value) for row in rows for value in row))
+    arrays = numpy.broadcast_arrays(*(numpy.asarray(value) for row in rows for value in row))
     width = len(rows[0])
-    return [numpy.stack(every[index::width]) for index in range(width)]
+    return [numpy.stack(arrays[index::width]) for index in range(width)]
 
 
 def last_block(length: Integer, block: Integer, count: Integer) -> Integer:

@@ -274,5 +274,5 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -67,8 +67,8 @@ OPERANDS: dict[Key, Look] = {
 
 def schedule_label(name: str) -> str:
     """What a schedule is called; one that is not registered, by its name."""
-    own = schedules.known(name)
-    return own.label if own else name
+    schedule = schedules.known(name)
+    return schedule.label if schedule else name
 
 
 def phase_of(phase: Phase) -> str:
@@ -79,7 +79,7 @@ def phase_of(phase: Phase) -> str:
 def colours(labels: Iterable[str]) -> dict[str, str]:
     """A colour for each label: a schedule's own, or the next one that no schedule among them has."""
     labels = list(labels)
-    known = {label: own.colour for label in labels if (own := schedules.known(label)) and own.colour}
-    free = [colour for colour in _PALETTE if colour not in known.values()]
-    others = [label for label in labels if label not in known]
-    return known | {label: free[index % len(free)] for index, label in enumerate(others)}
+    assigned = {label: schedule.colour for label in labels if (schedule := schedules.known(label)) and schedule.colour}
+    free = [colour for colour in _PALETTE if colour not in assigned.values()]
+    others = [label for label in labels if label not in assigned]
+    return assigned | {label: free[index % len(free)] for index, label in enumerate(others)}

@@ -76,8 +76,8 @@ def named_layers(count: int) -> list[int]:
 
 def _names(summaries: Mapping[str, Summary]) -> list[str]:
     """The layers' names, the same of each summary."""
-    (first, one), *others = summaries.items()
-    names = [layer.path for layer in one.layers]
+    (first, summary), *others = summaries.items()
+    names = [layer.path for layer in summary.layers]
     canvas.some("layers", names)
     for label, other in others:
         if [layer.path for layer in other.layers] != names:
