@@ -1,4 +1,4 @@
-"""The register engines: PE-cycles a second on one core, and memory."""
+"""Throughput of the register engines, in PE-cycles a second on one core, and their memory."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Arithmetic that costs are written in: one formula for Python ints, arrays of integers, and real numbers.
 
-Python ints know no overflow, and neither do arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
-``jax.enable_x64``; bounds on them come of the same formulas, evaluated on intervals (``designs.intervals``). Of real
-numbers (a float, or arrays of them) a quotient is rounded up by a differentiable ceiling, so that a formula becomes its
-own relaxation: continuous, and to be differentiated (``designs.relaxed``).
+Python ints cannot overflow, and neither can arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
+``jax.enable_x64``; the same formulas, evaluated on intervals, bound them (``designs.intervals``). On real numbers (a
+float, or arrays of them) a quotient is rounded up by a differentiable ceiling: so a formula is its own continuous
+relaxation, to be differentiated (``designs.relaxed``).
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ def ceil_div(number: Integer, divisor: Integer) -> Integer:
 
 
 def smooth_ceil(number: Any) -> Any:
-    """``number``, at least 0, rounded up, but for a smooth rise after each integer.
+    """A differentiable ceiling of ``number``, at least 0.
 
-    Exact at integers and below 1. After an integer it rises steeply, and ever more slowly up to the next one: its slope
-    tells that one more tile is dear, and what room is left in the last one cheap. Beyond 1024 it is the number itself.
+    Exact at integers and below 1. Between integers it is concave: it rises steeply after one and flattens towards the
+    next, so that its slope is large where a new tile begins, and small where the last one has room left. Beyond 1024 it
+    is the number itself.
     """
     numpy = _namespace(number)
     whole = numpy.floor(number)

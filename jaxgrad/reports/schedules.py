@@ -1,4 +1,4 @@
-"""The schedules side by side: tables and figures, and in words what they mean and what they say."""
+"""Comparison of schedules: tables and figures, a legend of their terms, and the verdict in a sentence."""
 
 from __future__ import annotations
 

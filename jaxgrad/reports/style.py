@@ -1,6 +1,6 @@
-"""What every figure looks like: Okabe and Ito's colours, which differ without colour vision, and names of things.
+"""The style of all figures: Okabe and Ito's palette, which is safe for colour-blind readers, hatches and labels.
 
-Where a colour might not do (print in grey, many parts in one bar), a hatch or a marker says the same.
+Where colour might not suffice (grey prints, many parts in one bar), a hatch or a marker distinguishes the same parts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxgrad.costs import Phase
 from jaxgrad.costs.energy import COMPONENTS
 
 DPI = 150
-# What else is compared; the yellow, faint on white, last.
+# For labels that are no schedules; yellow, faint on white, comes last.
 _PALETTE = ("#D55E00", "#56B4E9", "#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999999", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 

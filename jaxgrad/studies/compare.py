@@ -1,4 +1,4 @@
-"""What an experiment found: each point's quantities, over the baseline's, and beside what was published."""
+"""An experiment's results: each point's quantities, their ratios to the baseline's, and the published figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of a design space: its objectives against each other, the Pareto-optimal designs among them."""
+"""The figure of a design space: its objectives against each other, and the Pareto front."""
 
 from __future__ import annotations
 

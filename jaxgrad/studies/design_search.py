@@ -1,4 +1,4 @@
-"""Runs a search of a design space: a task for each network, batch and kind of design, what is known already kept."""
+"""Runs a search of a design space: a task for each network, batch and kind of design; finished ones are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a sweep: its chunks one after the other, those that are known already taken from the store."""
+"""Runs a sweep: its chunks one after the other, those computed before taken from the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results by their content's address: what has been computed by this code from these data is not computed again."""
+"""A content-addressed cache of results: what this code has computed from these data is not computed again."""
 
 from __future__ import annotations
 

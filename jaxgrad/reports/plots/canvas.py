@@ -1,4 +1,4 @@
-"""What all plots share: a page, axes with units, checks of what is to be drawn, and the files."""
+"""What all plots share: scales of axes (linear or logarithmic), the legend, and the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time of a training step, normalised."""
+"""Clock cycles of a training step, normalised to a baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Designs by what they cost: those that are Pareto-optimal, and the others."""
+"""Scatter plots of designs by two objectives: the Pareto front, and the dominated designs."""
 
 from __future__ import annotations
 

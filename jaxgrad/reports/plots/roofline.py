@@ -1,4 +1,4 @@
-"""Where layers stand under the roof that the PEs and DRAM's bandwidth make."""
+"""Roofline plots: the layers under the roof that peak compute (PEs) and DRAM bandwidth set."""
 
 from __future__ import annotations
 

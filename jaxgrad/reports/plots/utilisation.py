@@ -1,4 +1,4 @@
-"""How busy the PEs are, layer by layer."""
+"""Utilisation of the PEs, layer by layer."""
 
 from __future__ import annotations
 
