@@ -43,28 +43,28 @@ def search(
     space, table_file, write, results = designs.opened(config, out, store, "_search")
     tasks = design_search.tasks(space)
     if check:
-        terminal.print(f"{config}: {space.title}. {_planned(len(tasks), space)}", soft_wrap=True)
+        terminal.print(f"{config}: {space.title}. {_plan_text(len(tasks), space)}", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
         work = design_search.SearchWork(space, config, results)
         every_design = design_sweep.SweepWork(space, config, results) if exhaustive else None
     with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive)):
-        outcomes = _searched(work)
+        outcomes = _run_searches(work)
         table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
     rows = [
         _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
         for task, outcome in zip(tasks, outcomes, strict=True)
     ]
-    terminal.print(headed(space.title, f": {_planned(len(tasks), space)}"))
+    terminal.print(headed(space.title, f": {_plan_text(len(tasks), space)}"))
     files = [table_file]
     with terminal.status("writing"):
-        write(table_file, _all(rows, space))
+        write(table_file, _all_designs(rows, space))
         for name in dict.fromkeys(row.workload for row in rows):
             workload_rows = [row for row in rows if row.workload == name]
-            terminal.print(_best(name, workload_rows, space))
+            terminal.print(_best_designs(name, workload_rows, space))
             drawn = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
             files += _draw(drawn, name, workload_rows, space)
-    _tell(rows, space)
+    _print_summary(rows, space)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
 
@@ -93,11 +93,11 @@ class _Row(NamedTuple):
         return self.outcome.designs[column][self.outcome.best] / self.truth.best[column] - 1
 
 
-def _planned(count: int, sweep: Sweep) -> str:
-    return f"least {_sought(sweep)}; {count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
+def _plan_text(count: int, sweep: Sweep) -> str:
+    return f"least {_objective_text(sweep)}; {count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
 
 
-def _sought(sweep: Sweep) -> str:
+def _objective_text(sweep: Sweep) -> str:
     descent = sweep.descent
     limits = []
     if descent.max_area_mm2 is not None:
@@ -107,7 +107,7 @@ def _sought(sweep: Sweep) -> str:
     return _NAMES[descent.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
 
 
-def _searched(work: design_search.SearchWork) -> list[Outcome]:
+def _run_searches(work: design_search.SearchWork) -> list[Outcome]:
     from jaxgrad.cli import progress, screen
 
     followed = progress.follow(
@@ -119,7 +119,7 @@ def _searched(work: design_search.SearchWork) -> list[Outcome]:
     return [work.compute(task) for task in followed]
 
 
-def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:
+def _all_designs(rows: Sequence[_Row], sweep: Sweep) -> Table:
     """Every design that was costed exactly."""
     from jaxgrad.designs.schema import COLUMNS
 
@@ -134,7 +134,7 @@ def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:
     return table
 
 
-def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
+def _best_designs(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     """The best design of each kind, the best of all first."""
     from jaxgrad.cli import designs
     from jaxgrad.designs.schema import COLUMNS
@@ -154,10 +154,10 @@ def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
                 cells[name_shown] = cells.get(name_shown) if best is None else costed[name_shown][best]
         shown.append(cells)
     shown.sort(key=lambda cells: math.inf if cells.get(column) is None else cells[column])
-    return designs.on_screen(f"{name}: least {_sought(sweep)}", names, shown, list(COLUMNS.values()))
+    return designs.on_screen(f"{name}: least {_objective_text(sweep)}", names, shown, list(COLUMNS.values()))
 
 
-def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
+def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
     """How far the relaxed cost is from the exact one, and how often the search found the best."""
     from jaxgrad.cli import screen
     from jaxgrad.designs.schema import COLUMNS
@@ -197,7 +197,7 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Pat
     column = COLUMNS[sweep.descent.objective]
     descents, best_found, best = {}, {}, {}
     for row in rows:
-        kind = " ".join(_written(parameter) for parameter in row.kind(sweep).items())
+        kind = " ".join(_parameter_text(parameter) for parameter in row.kind(sweep).items())
         descents[kind] = [list(map(math.exp, losses)) for losses in row.outcome.losses]
         if row.outcome.best is not None:
             best_found[kind] = row.outcome.designs[column][row.outcome.best]
@@ -212,12 +212,12 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Pat
         },
         {kind: value / size for kind, value in best_found.items()},
         path,
-        f"{name}: descents to the least {_sought(sweep)}",
+        f"{name}: descents to the least {_objective_text(sweep)}",
         y_label=f"relaxed {quantity.label}",
         best={kind: value / size for kind, value in best.items()},
     )
 
 
-def _written(parameter: tuple[str, Any]) -> str:
+def _parameter_text(parameter: tuple[str, Any]) -> str:
     name, value = parameter
     return ("double-buffered" if value else "serial") if name == "double_buffered" else str(value)

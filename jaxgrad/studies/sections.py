@@ -157,7 +157,7 @@ class PublishedSection(Section):
     assumption: str = ""
 
     @model_validator(mode="after")
-    def _one(self) -> PublishedSection:
+    def _check_range(self) -> PublishedSection:
         if self.ratio is None and self.at_most is None and self.at_least is None:
             raise InputError("ratio", None, "give ratio, or at_most, at_least or both", problem="got none")
         if self.ratio is not None and not (self.at_most is None and self.at_least is None):

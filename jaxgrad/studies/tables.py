@@ -35,7 +35,7 @@ def screen(
         parts.append(Text(experiment.question))
     arrays = {_array(row) for row in rows}
     on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
-    title = f"{_compared(experiment)}{on}; ratios are over {experiment.baseline}"
+    title = f"{_part_title(experiment)}{on}; ratios are over {experiment.baseline}"
     parts += ["", _rich(*results(experiment, rows, brief=brief), title)]
     shares = phase_shares(experiment, rows)
     if shares:
@@ -114,7 +114,7 @@ def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
             for phase in phases
         ]
         cells.append([row.point.network, row.point.variant, *shares])
-    return ["network", "variant", *(PHASES[phase].label for phase in phases)], _said_once(cells)
+    return ["network", "variant", *(PHASES[phase].label for phase in phases)], _without_repeats(cells)
 
 
 def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
@@ -170,7 +170,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
                 measured(part.time_cycles * count * epochs / (clock * 3.6e12) if clock else None),
             ]
         )
-    return headers, _said_once(cells)
+    return headers, _without_repeats(cells)
 
 
 def published(comparisons: Sequence[Comparison]) -> Cells:
@@ -199,7 +199,7 @@ def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
     return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
 
 
-def _compared(experiment: Experiment) -> str:
+def _part_title(experiment: Experiment) -> str:
     parts = {
         "forward": "Forward pass",
         "backward": "Backward pass",
@@ -214,7 +214,7 @@ def _array(row: Row) -> str:
     return f"{machine.array.rows}x{machine.array.cols}" + (f" x{machine.cores}" if machine.cores > 1 else "")
 
 
-def _said_once(cells: list[list[str]]) -> list[list[str]]:
+def _without_repeats(cells: list[list[str]]) -> list[list[str]]:
     """Rows whose first cell, the network, is left empty where it is that of the row above."""
     return [
         ["" if index and line[0] == cells[index - 1][0] else line[0], *line[1:]] for index, line in enumerate(cells)

@@ -45,7 +45,7 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
     for axes, (label, summary) in zip(panels, summaries.items(), strict=True):
         means = []
         for part, line in _LINES.items():
-            layers = [_of(part, layer) for layer in summary.layers]
+            layers = [_phases_of(part, layer) for layer in summary.layers]
             percent = np.array([_percent([layer], summary.pes) for layer in layers])
             edges = np.arange(len(percent) + 1) - 0.5
             (handles[part],) = axes.step(
@@ -103,7 +103,7 @@ def _cut(name: str) -> str:
     return name if len(name) <= _NAME_CHARACTERS else "…" + name[1 - _NAME_CHARACTERS :]
 
 
-def _of(part: str, layer: LayerSummary) -> list[PhaseSummary]:
+def _phases_of(part: str, layer: LayerSummary) -> list[PhaseSummary]:
     return [phase for phase in layer.phases if (phase.phase.name == "forward") == (part == "forward")]
 
 
