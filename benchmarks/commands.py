@@ -31,5 +31,7 @@ def startup() -> Figure:
         run("--help")
 
     ask()
-    found = statistics.median(seconds(ask) for _ in range(9))
-    return Figure("jaxgrad --help", found, "s", "<= 0.3", found <= 0.3, "starting Python and importing typer and rich")
+    median_s = statistics.median(seconds(ask) for _ in range(9))
+    return Figure(
+        "jaxgrad --help", median_s, "s", "<= 0.3", median_s <= 0.3, "starting Python and importing typer and rich"
+    )

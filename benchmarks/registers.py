@@ -1,4 +1,4 @@
-"""The register engines: PE-cycles a second on one core, and memory."""
+"""Throughput of the register engines, in PE-cycles a second on one core, and their memory."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ def figures() -> list[Figure]:
         128: "second-level cache bandwidth: 5 planes of 64 KB move in every cycle",
         16: "dispatch: about two XLA kernels a cycle, 0.15 us each",
     }
-    found = []
+    measured = []
     for size, batch, columns, target in ((128, 8000, 1, 4e9), (16, 4000, 16, 1e9)):
         run, pe_cycles = register_run(size, batch, columns)
         run()
         speed = statistics.median(pe_cycles / seconds(run, time.process_time) for _ in range(7))
         name = f"registers {size}x{size}, interleaved, {columns} tile(s)"
-        found.append(Figure(name, speed / 1e9, "G PE-cycles/s", f">= {target / 1e9:g}", speed >= target, bounds[size]))
+        measured.append(
+            Figure(name, speed / 1e9, "G PE-cycles/s", f">= {target / 1e9:g}", speed >= target, bounds[size])
+        )
     small, large = temporary_bytes(16, 2_000), temporary_bytes(16, 32_000)
     growth = (large - small) / (30_000 * 16)
-    found.append(
+    measured.append(
         Figure(
             "registers 16x16, memory a streamed word",
             growth,
@@ -38,7 +40,7 @@ def figures() -> list[Figure]:
             "skewed copies of the edges",
         )
     )
-    return found
+    return measured
 
 
 def register_run(size: int, batch: int, columns: int) -> tuple[Callable[[], None], int]:

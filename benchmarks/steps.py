@@ -55,8 +55,8 @@ def transformation(rounds: int) -> Figure:
     for run in (plain, on_array):
         jax.block_until_ready(run(*arguments))
     for _ in track(range(rounds), description="emulate_function(step)", console=Console(stderr=True)):
-        one, other = (seconds(lambda run=run: jax.block_until_ready(run(*arguments))) for run in (plain, on_array))
-        ratios.append(other / one)
+        times = [seconds(lambda run=run: jax.block_until_ready(run(*arguments))) for run in (plain, on_array)]
+        ratios.append(times[1] / times[0])
     ratio = statistics.median(ratios)
     bound = "counting non-zeros: one reading of x and dy a layer"
     return Figure("emulate_function(ResNet-20 step), native 128x128", ratio, "x plain", "<= 1.1", ratio <= 1.1, bound)

@@ -1,9 +1,9 @@
 """Arithmetic that costs are written in: one formula for Python ints, arrays of integers, and real numbers.
 
-Python ints know no overflow, and neither do arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
-``jax.enable_x64``; bounds on them come of the same formulas, evaluated on intervals (``designs.intervals``). Of real
-numbers (a float, or arrays of them) a quotient is rounded up by a differentiable ceiling, so that a formula becomes its
-own relaxation: continuous, and to be differentiated (``designs.relaxed``).
+Python ints cannot overflow, and neither can arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
+``jax.enable_x64``; the same formulas, evaluated on intervals, bound them (``designs.intervals``). On real numbers (a
+float, or arrays of them) a quotient is rounded up by a differentiable ceiling: so a formula is its own continuous
+relaxation, to be differentiated (``designs.relaxed``).
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ _FAR = 1024.0
 
 def ceil_div(number: Integer, divisor: Integer) -> Integer:
     """The quotient rounded up; of real numbers ``smooth_ceil`` of it."""
-    own = getattr(number, "ceil_div", None)
-    if own is not None:
-        return own(divisor)
+    method = getattr(number, "ceil_div", None)
+    if method is not None:
+        return method(divisor)
     if is_real(number) or is_real(divisor):
         return smooth_ceil(number / divisor)
     return -(-number // divisor)
 
 
 def smooth_ceil(number: Any) -> Any:
-    """``number``, at least 0, rounded up, but for a smooth rise after each integer.
+    """A differentiable ceiling of ``number``, at least 0.
 
-    Exact at integers and below 1. After an integer it rises steeply, and ever more slowly up to the next one: its slope
-    tells that one more tile is dear, and what room is left in the last one cheap. Beyond 1024 it is the number itself.
+    Exact at integers and below 1. Between integers it is concave: it rises steeply after one and flattens towards the
+    next, so that its slope is large where a new tile begins, and small where the last one has room left. Beyond 1024 it
+    is the number itself.
     """
     numpy = _namespace(number)
     whole = numpy.floor(number)
@@ -70,9 +71,9 @@ def where(condition: Any, chosen: Integer, other: Integer) -> Integer:
 def stacked(rows: Sequence[Sequence[Integer]]) -> list[Integer]:
     """The columns of a table of numbers or arrays, each along a new first axis."""
     numpy = _namespace(*itertools.chain.from_iterable(rows))
-    every = numpy.broadcast_arrays(*(numpy.asarray(value) for row in rows for value in row))
+    arrays = numpy.broadcast_arrays(*(numpy.asarray(value) for row in rows for value in row))
     width = len(rows[0])
-    return [numpy.stack(every[index::width]) for index in range(width)]
+    return [numpy.stack(arrays[index::width]) for index in range(width)]
 
 
 def last_block(length: Integer, block: Integer, count: Integer) -> Integer:

@@ -48,8 +48,8 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         place = self.field if self.origin is None else f"{self.field} in {self.origin}"
-        said = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
-        return " ".join(": ".join((*self.context, place, said)).split())
+        text = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+        return " ".join(": ".join((*self.context, place, text)).split())
 
     def renamed(self, field: str) -> InputError:
         """The same of a field by another name, such as the option that set it."""
@@ -140,13 +140,13 @@ def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
 def number(field: str, value: Any, *, least: float = 0.0, above: bool = False) -> float:
     """``value`` as a finite float of at least ``least``, or ``above`` it."""
     try:
-        given = _finite(value)
-        if given < least or (above and given == least):
+        real = _finite(value)
+        if real < least or (above and real == least):
             raise ValueError
     except (ValueError, OverflowError):
-        wanted = f"a number {'above' if above else 'of at least'} {least:g}"
-        raise InputError(field, value, f"give {wanted}") from None
-    return given
+        bound = f"{'above' if above else 'of at least'} {least:g}"
+        raise InputError(field, value, f"give a number {bound}") from None
+    return real
 
 
 def positive_number(field: str, value: Any) -> float:
@@ -157,21 +157,21 @@ def positive_number(field: str, value: Any) -> float:
 def fraction(field: str, value: Any) -> float:
     """``value`` as a float of at least 0 and below 1."""
     try:
-        given = _finite(value)
-        if not 0 <= given < 1:
+        real = _finite(value)
+        if not 0 <= real < 1:
             raise ValueError
     except (ValueError, OverflowError):
         raise InputError(field, value, "give a number from 0 up to, not including, 1") from None
-    return given
+    return real
 
 
 def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError
-    given = float(value)
-    if not math.isfinite(given):
+    real = float(value)
+    if not math.isfinite(real):
         raise ValueError
-    return given
+    return real
 
 
 def either(names: Iterable[str], conjunction: str = "or") -> str:

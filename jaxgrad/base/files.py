@@ -28,16 +28,16 @@ def check_folder(field: str, path: str | Path) -> Path:
     folder = Path(path)
     if folder.is_symlink() and not folder.exists():
         raise InputError(field, folder, "give another path", problem=f"got {str(folder)!r}, a link to nothing")
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not there.is_dir():
-        if there != folder:
-            raise InputError(field, folder, f"{there} is not a folder: give another path")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        if existing != folder:
+            raise InputError(field, folder, f"{existing} is not a folder: give another path")
         raise InputError(field, folder, "give another path", problem=f"got {str(folder)!r}, which is not a folder")
     try:
-        with tempfile.TemporaryFile(dir=there):  # permissions alone do not tell
+        with tempfile.TemporaryFile(dir=existing):  # permissions alone do not tell
             pass
     except OSError:
-        raise InputError(field, folder, f"{there} can't be written to: give another folder") from None
+        raise InputError(field, folder, f"{existing} can't be written to: give another folder") from None
     return folder
 
 

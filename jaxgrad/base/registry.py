@@ -1,4 +1,4 @@
-"""Records by name: what a user gives as text is looked up here once, and what users add is found like what is there."""
+"""Registries: records by name, built in or added by a user, looked up once where a name is given as text."""
 
 from __future__ import annotations
 

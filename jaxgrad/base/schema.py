@@ -110,11 +110,11 @@ def described(*, within: str = "") -> Callable[[type[Class]], type[Class]]:
         def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
             if len(args) > len(names):
                 raise TypeError(f"{made.__name__} takes {', '.join(names)}; got {len(args)} arguments")
-            given = dict(zip(names, args, strict=False)) | kwargs
+            arguments = dict(zip(names, args, strict=False)) | kwargs
             try:
-                init(self, **given)
+                init(self, **arguments)
             except ValidationError as error:
-                refusal = _translated(error, made, given)
+                refusal = _translated(error, made, arguments)
             else:
                 return
             raise refusal.under(within)
@@ -206,9 +206,9 @@ def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputErro
     detail = error.errors(include_url=False)[0]
     kind, place = detail["type"], _keys(detail["loc"], tree, missing=detail["type"] in _MISSING)
     field = ".".join(place)
-    own = detail.get("ctx", {}).get("error")
-    if isinstance(own, InputError):
-        return own.under(field)
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return cause.under(field)
     if kind in _MISSING:
         return InputError(field, None, "give one", problem="got none")
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -254,6 +254,6 @@ def _model_in(annotation: Any) -> type[Any] | None:
     if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
         return annotation
     for inner in typing.get_args(annotation):
-        if found := _model_in(inner):
-            return found
+        if model := _model_in(inner):
+            return model
     return None

@@ -165,22 +165,22 @@ class Whole:
         return -(-self // divisor)
 
     def __lt__(self, other: Any) -> np.ndarray:
-        return self.values < _raw(other)
+        return self.values < _array_of(other)
 
     def __le__(self, other: Any) -> np.ndarray:
-        return self.values <= _raw(other)
+        return self.values <= _array_of(other)
 
     def __gt__(self, other: Any) -> np.ndarray:
-        return self.values > _raw(other)
+        return self.values > _array_of(other)
 
     def __ge__(self, other: Any) -> np.ndarray:
-        return self.values >= _raw(other)
+        return self.values >= _array_of(other)
 
     def __eq__(self, other: Any) -> Any:
-        return self.values == _raw(other)
+        return self.values == _array_of(other)
 
     def __ne__(self, other: Any) -> Any:
-        return self.values != _raw(other)
+        return self.values != _array_of(other)
 
 
 def exact(values: Any) -> Whole:
@@ -244,7 +244,7 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, float) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
-def _raw(value: Any) -> Any:
+def _array_of(value: Any) -> Any:
     return value.values if isinstance(value, Whole) else value
 
 

@@ -41,8 +41,8 @@ class Command(TyperCommand):
         return rest
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"jaxgrad {jaxgrad.__version__}")
         raise typer.Exit()
 

@@ -147,7 +147,7 @@ def compare(
         schedules.draw(folder, cost, title)
         _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(network))
         if not as_json:
-            terminal.print(f"\nIn {folder}: {', '.join(sorted(each.name for each in folder.iterdir()))}")
+            terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
 
 
@@ -182,8 +182,8 @@ def _images(model: str, data: str | None, shape: Shape | None) -> tuple[tuple[in
             raise InputError("input_shape", shape, "give one of the two", problem=problem)
         return shape, f"images of {shape}"
     if data is None and model in jaxgrad_models.PAPERS:
-        own = jaxgrad_models.INPUT_SHAPES[model]
-        return own, f"images of {'x'.join(map(str, own))}"
+        paper_shape = jaxgrad_models.INPUT_SHAPES[model]
+        return paper_shape, f"images of {'x'.join(map(str, paper_shape))}"
     name = data or defaults.DATA
     return _SHAPES[name], f"images of {name}"
 

@@ -103,7 +103,9 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
 
 def _flags(signature: inspect.Signature) -> dict[str, str]:
     """What the user types for each parameter that is an option; the first of its names."""
-    declared = {name: getattr(each.annotation, "__metadata__", ()) for name, each in signature.parameters.items()}
+    declared = {
+        name: getattr(parameter.annotation, "__metadata__", ()) for name, parameter in signature.parameters.items()
+    }
     first = {name: infos[0].default for name, infos in declared.items() if infos}
     return {name: default.partition("/")[0] for name, default in first.items() if isinstance(default, str)}
 
@@ -138,13 +140,13 @@ def usage(error: Any, arguments: Sequence[str], group: Any) -> InputError:
         arguments: what the user typed.
         group: the parser's commands.
     """
-    own = group.commands.get(arguments[0])
-    see = f"see jaxgrad {own.name} --help" if own else "see jaxgrad --help"
+    parser = group.commands.get(arguments[0])
+    see = f"see jaxgrad {parser.name} --help" if parser else "see jaxgrad --help"
     if isinstance(error, _PARSER.NoSuchOption):
         near = ", ".join(error.possibilities or ())
         return InputError("option", error.option_name, f"{f'did you mean {near}? ' if near else ''}{see}")
     if isinstance(error, _PARSER.BadOptionUsage):
-        takes_none = any(error.option_name in param.opts and param.is_flag for param in (own or group).params)
+        takes_none = any(error.option_name in param.opts and param.is_flag for param in (parser or group).params)
         problem, remedy = ("got a value", "it takes none") if takes_none else ("got no value", "give one")
         return InputError(error.option_name, None, f"{remedy}, {see}", problem=problem)
     if isinstance(error, _PARSER.MissingParameter) and error.param is not None:

@@ -132,16 +132,16 @@ def _check_memory(gemm: Gemm, array: Accelerator, fidelity: str) -> None:
     if not hasattr(os, "sysconf"):
         return  # Windows doesn't tell
     b, k, n = gemm.sizes.values()
-    needed = 32 * (b * k + k * n + b * n + array.pes)  # with results, references in float64 and temporaries
+    needed_bytes = 32 * (b * k + k * n + b * n + array.pes)  # with results, references in float64 and temporaries
     if fidelity == "register":  # the skewed edges: what enters each row and column in each cycle
-        needed += 8 * (2 * max(b, k, n) + 2 * array.rows + array.cols) * (array.rows + array.cols)
+        needed_bytes += 8 * (2 * max(b, k, n) + 2 * array.rows + array.cols) * (array.rows + array.cols)
     from jaxgrad.reports.numbers import short
 
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed_bytes > memory_bytes:
         sizes = f"{gemm.batch}x{gemm.in_features}x{gemm.out_features} on {array.rows}x{array.cols}"
-        remedy = f"give smaller ones, these need {short(needed)}B of memory and there are {short(there)}B"
-        raise InputError("sizes", needed, remedy, problem=f"got {sizes}")
+        remedy = f"give smaller ones, these need {short(needed_bytes)}B of memory and there are {short(memory_bytes)}B"
+        raise InputError("sizes", needed_bytes, remedy, problem=f"got {sizes}")
 
 
 def _data(

@@ -58,14 +58,14 @@ def scalesim(
     ] = None,
     layout: Annotated[
         Path | None,
-        option("-l --layout", "CSV", "Taken and left unread: no figure depends on it.", _OWN, rule=file),
+        option("-l --layout", "CSV", "Accepted and ignored: no figure depends on it.", _OWN, rule=file),
     ] = None,
     save_trace: Annotated[
         str | None,
         option(
             "-s --save-trace",
             "Y|N",
-            "Taken without effect: traces are never written.",
+            "Accepted and ignored: traces are never written.",
             _OWN,
             rule=Choice(lambda: ("Y", "N")),
         ),
@@ -107,7 +107,7 @@ def scalesim(
     classes: Annotated[int | None, CLASSES] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
-    """SCALE-Sim 3.0.0's reports from its own files in a moment, its quirks named and each figure put right beside."""
+    """SCALE-Sim 3.0.0's reports from its own files in a moment, its quirks named and each figure corrected."""
     if (topology is None) == (model is None):
         problem = f"got {str(topology)!r} and --model {model}" if topology else f"got {topology} and --model {model}"
         raise InputError("topology", topology, "give one of the two", problem=problem)
@@ -119,7 +119,7 @@ def scalesim(
         _refuse(context, ("phase", "batch", "input_shape", "classes"), "it goes with --model")
         notes = ["-s Y: no traces are written"] if save_trace == "Y" else []
         if layout is not None:
-            notes.append(f"-l: {layout} is left unread, no figure of CALC mode depends on it")
+            notes.append(f"-l: {layout} is ignored, no figure of CALC mode depends on it")
         return _from_files(topology, kind, machine, reports, notes, as_json)
     machine = None if config is None else _machine(config, calc)
     _refuse(context, ("layout", "save_trace"), "it goes without --model")

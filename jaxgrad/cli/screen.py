@@ -1,4 +1,4 @@
-"""The terminal that results are printed on."""
+"""The console that results are printed on."""
 
 from __future__ import annotations
 

@@ -43,29 +43,29 @@ def search(
     space, table_file, write, results = designs.opened(config, out, store, "_search")
     tasks = design_search.tasks(space)
     if check:
-        terminal.print(f"{config}: {space.title}. {_planned(len(tasks), space)}", soft_wrap=True)
+        terminal.print(f"{config}: {space.title}. {_plan_text(len(tasks), space)}", soft_wrap=True)
         return 0
     with terminal.status("tracing the networks"):
         work = design_search.SearchWork(space, config, results)
         every_design = design_sweep.SweepWork(space, config, results) if exhaustive else None
     with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive)):
-        outcomes = _searched(work)
+        outcomes = _run_searches(work)
         table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
     rows = [
         _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
         for task, outcome in zip(tasks, outcomes, strict=True)
     ]
-    terminal.print(headed(space.title, f": {_planned(len(tasks), space)}"))
+    terminal.print(headed(space.title, f": {_plan_text(len(tasks), space)}"))
     files = [table_file]
     with terminal.status("writing"):
-        write(table_file, _all(rows, space))
+        write(table_file, _all_designs(rows, space))
         for name in dict.fromkeys(row.workload for row in rows):
-            own = [row for row in rows if row.workload == name]
-            terminal.print(_best(name, own, space))
+            workload_rows = [row for row in rows if row.workload == name]
+            terminal.print(_best_designs(name, workload_rows, space))
             drawn = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
-            files += _draw(drawn, name, own, space)
-    _tell(rows, space)
-    terminal.print(f"\nIn {table_file.parent}: {', '.join(each.name for each in files)}", soft_wrap=True)
+            files += _draw(drawn, name, workload_rows, space)
+    _print_summary(rows, space)
+    terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
 
 
@@ -82,9 +82,9 @@ class _Row(NamedTuple):
 
     def kind(self, sweep: Sweep) -> dict[str, Any]:
         """What tells it from the other kinds of the space."""
-        own = self.task.kind._asdict()
-        several = [name for name in own if len(getattr(sweep.space, name)) > 1]
-        return {name: own[name] for name in ("schedule", *several)}
+        parameters = self.task.kind._asdict()
+        several = [name for name in parameters if len(getattr(sweep.space, name)) > 1]
+        return {name: parameters[name] for name in ("schedule", *several)}
 
     def missed(self, column: str) -> float | None:
         """By how much the best design found is above the best there is, as a ratio; None where one of them is none."""
@@ -93,21 +93,21 @@ class _Row(NamedTuple):
         return self.outcome.designs[column][self.outcome.best] / self.truth.best[column] - 1
 
 
-def _planned(count: int, sweep: Sweep) -> str:
-    return f"least {_sought(sweep)}; {count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
+def _plan_text(count: int, sweep: Sweep) -> str:
+    return f"least {_objective_text(sweep)}; {count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
 
 
-def _sought(sweep: Sweep) -> str:
-    wanted = sweep.descent
+def _objective_text(sweep: Sweep) -> str:
+    descent = sweep.descent
     limits = []
-    if wanted.max_area_mm2 is not None:
-        limits.append(f"{wanted.max_area_mm2:g} mm2")
-    if wanted.max_pes is not None:
-        limits.append(f"{wanted.max_pes} PEs")
-    return _NAMES[wanted.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
+    if descent.max_area_mm2 is not None:
+        limits.append(f"{descent.max_area_mm2:g} mm2")
+    if descent.max_pes is not None:
+        limits.append(f"{descent.max_pes} PEs")
+    return _NAMES[descent.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
 
 
-def _searched(work: design_search.SearchWork) -> list[Outcome]:
+def _run_searches(work: design_search.SearchWork) -> list[Outcome]:
     from jaxgrad.cli import progress, screen
 
     followed = progress.follow(
@@ -119,22 +119,22 @@ def _searched(work: design_search.SearchWork) -> list[Outcome]:
     return [work.compute(task) for task in followed]
 
 
-def _all(rows: Sequence[_Row], sweep: Sweep) -> Table:
+def _all_designs(rows: Sequence[_Row], sweep: Sweep) -> Table:
     """Every design that was costed exactly."""
     from jaxgrad.designs.schema import COLUMNS
 
     table: Table = {}
     for row in rows:
         count = len(row.outcome.designs["rows"])
-        same = {"network": row.task.network, "batch": row.task.batch, **row.task.kind._asdict()}
-        own = {name: [value] * count for name, value in same.items()} | row.outcome.designs
-        own[f"relaxed_{COLUMNS[sweep.descent.objective]}"] = own.pop("relaxed")
-        for name, values in own.items():
+        constants = {"network": row.task.network, "batch": row.task.batch, **row.task.kind._asdict()}
+        columns = {name: [value] * count for name, value in constants.items()} | row.outcome.designs
+        columns[f"relaxed_{COLUMNS[sweep.descent.objective]}"] = columns.pop("relaxed")
+        for name, values in columns.items():
             table.setdefault(name, []).extend(values)
     return table
 
 
-def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
+def _best_designs(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     """The best design of each kind, the best of all first."""
     from jaxgrad.cli import designs
     from jaxgrad.designs.schema import COLUMNS
@@ -142,31 +142,31 @@ def _best(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     column, shown = COLUMNS[sweep.descent.objective], []
     axes = [axis for axis, values in sweep.axes.items() if len(values) > 1]
     for row in rows:
-        found, best, missed = row.outcome.designs, row.outcome.best, row.missed(column)
+        costed, best, missed = row.outcome.designs, row.outcome.best, row.missed(column)
         cells: dict[str, Any] = {**row.kind(sweep), **dict.fromkeys(axes, "-")}
-        cells |= {"at it\n[%]": f"{100 * row.outcome.found_it(column):.0f}", "costed": str(len(found["rows"]))}
+        cells |= {"at it\n[%]": f"{100 * row.outcome.found_it(column):.0f}", "costed": str(len(costed["rows"]))}
         if row.truth is not None:
             cells["costed"] += f"/{row.truth.designs}"
             cells["off\n[%]"] = "-" if missed is None else f"{100 * missed:.2f}"
         names = list(cells)
-        for own in (*axes, *COLUMNS.values()):
-            if own in found:
-                cells[own] = cells.get(own) if best is None else found[own][best]
+        for name_shown in (*axes, *COLUMNS.values()):
+            if name_shown in costed:
+                cells[name_shown] = cells.get(name_shown) if best is None else costed[name_shown][best]
         shown.append(cells)
     shown.sort(key=lambda cells: math.inf if cells.get(column) is None else cells[column])
-    return designs.on_screen(f"{name}: least {_sought(sweep)}", names, shown, list(COLUMNS.values()))
+    return designs.on_screen(f"{name}: least {_objective_text(sweep)}", names, shown, list(COLUMNS.values()))
 
 
-def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
+def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
     """How far the relaxed cost is from the exact one, and how often the search found the best."""
     from jaxgrad.cli import screen
     from jaxgrad.designs.schema import COLUMNS
 
     terminal, column = screen.console(), COLUMNS[sweep.descent.objective]
-    known = [row for row in rows if row.truth is not None]
-    said = ["at it: descents that ended at this design, or within 1 % of it", "costed: designs costed exactly"]
-    said += ["off: how far it is from the best of all designs"] if known else []
-    lines = ["; ".join(said)]
+    compared = [row for row in rows if row.truth is not None]
+    meanings = ["at it: descents that ended at this design, or within 1 % of it", "costed: designs costed exactly"]
+    meanings += ["off: how far it is from the best of all designs"] if compared else []
+    lines = ["; ".join(meanings)]
     gaps = [gap for row in rows for gap in row.outcome.gaps(column)]
     if gaps:
         mean, most = sum(gaps) / len(gaps), max(gaps)
@@ -176,14 +176,14 @@ def _tell(rows: Sequence[_Row], sweep: Sweep) -> None:
         )
     else:
         lines.append("No design that was looked at fits: give more SRAM, smaller arrays or wider limits.")
-    if known:
-        possible = [row for row in known if row.truth and row.truth.best is not None]
+    if compared:
+        possible = [row for row in compared if row.truth and row.truth.best is not None]
         met = sum(missed is not None and missed <= 0 for missed in (row.missed(column) for row in possible))
-        looked = sum(len(row.outcome.designs["rows"]) for row in known)
-        every = sum(row.truth.designs for row in known if row.truth)
+        looked = sum(len(row.outcome.designs["rows"]) for row in compared)
+        all_designs = sum(row.truth.designs for row in compared if row.truth)
         lines.append(
-            f"Of {len(possible)} searches {met} found the best design, costing {looked:,} of {every:,} designs "
-            f"({100 * looked / every:.2g} %)."
+            f"Of {len(possible)} searches {met} found the best design, costing {looked:,} of {all_designs:,} designs "
+            f"({100 * looked / all_designs:.2g} %)."
         )
     for line in lines:
         terminal.print(line, soft_wrap=True)
@@ -195,26 +195,29 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Pat
     from jaxgrad.reports.quantities import of_column
 
     column = COLUMNS[sweep.descent.objective]
-    descents, found, best = {}, {}, {}
+    descents, best_found, best = {}, {}, {}
     for row in rows:
-        kind = " ".join(_written(each) for each in row.kind(sweep).items())
+        kind = " ".join(_parameter_text(parameter) for parameter in row.kind(sweep).items())
         descents[kind] = [list(map(math.exp, losses)) for losses in row.outcome.losses]
         if row.outcome.best is not None:
-            found[kind] = row.outcome.designs[column][row.outcome.best]
+            best_found[kind] = row.outcome.designs[column][row.outcome.best]
         if row.truth is not None and row.truth.best is not None:
             best[kind] = row.truth.best[column]
-    quantity = of_column(column, [*found.values(), *best.values()])
+    quantity = of_column(column, [*best_found.values(), *best.values()])
     size = quantity.unit.size
     return plots.descents(
-        {kind: [[value / size for value in descent] for descent in own] for kind, own in descents.items()},
-        {kind: value / size for kind, value in found.items()},
+        {
+            kind: [[value / size for value in descent] for descent in kind_descents]
+            for kind, kind_descents in descents.items()
+        },
+        {kind: value / size for kind, value in best_found.items()},
         path,
-        f"{name}: descents to the least {_sought(sweep)}",
+        f"{name}: descents to the least {_objective_text(sweep)}",
         y_label=f"relaxed {quantity.label}",
         best={kind: value / size for kind, value in best.items()},
     )
 
 
-def _written(each: tuple[str, Any]) -> str:
-    name, value = each
+def _parameter_text(parameter: tuple[str, Any]) -> str:
+    name, value = parameter
     return ("double-buffered" if value else "serial") if name == "double_buffered" else str(value)

@@ -102,18 +102,18 @@ def trace(
     runs.create_folder(folder)
     title = _title(gemm, array)
     about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
-    perfetto.write((_followed(one, terminal) for one in shown), folder / "trace.json", about)
+    perfetto.write((_followed(run, terminal) for run in shown), folder / "trace.json", about)
     with terminal.status("drawing"):
         first = [first_tiles(name, gemm, array, TILES) for name in schedule]
         gantt(first, [folder / "gantt.png", folder / "gantt.svg"], title)
     if left_out is None:
         _animate(gemm, array, folder / "animation.html", title, terminal)
     terminal.print(title)
-    for one in shown:
-        terminal.print(f"  {one.note}", soft_wrap=True)
+    for run in shown:
+        terminal.print(f"  {run.note}", soft_wrap=True)
     if left_out:
         terminal.print(f"no animation: {left_out}", soft_wrap=True)
-    terminal.print(f"In {folder}: {', '.join(sorted(each.name for each in folder.iterdir()))}", soft_wrap=True)
+    terminal.print(f"In {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}", soft_wrap=True)
     terminal.print("Open trace.json in ui.perfetto.dev or chrome://tracing; 1 us there is 1 clock cycle.")
     return 0
 

@@ -237,7 +237,7 @@ def _train(job: Job, run: runs.Run, on_nan: str) -> State:
         start = f", from step {done:,} on" if done else ""
         out.print(
             f"Training {job.title}: {job.config.emulation.schedule}, {job.config.emulation.fidelity} fidelity, "
-            f"{_counted(job.plan.epochs, 'epoch')} of {_counted(per_epoch, 'step')}{start}",
+            f"{_plural(job.plan.epochs, 'epoch')} of {_plural(per_epoch, 'step')}{start}",
             soft_wrap=True,
         )
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
@@ -272,10 +272,10 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
     out.print(schedules.report(cost, schedule, array, measured=True))
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
     if records:
-        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_counted(len(records), 'epoch')}"
+        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
         out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -226,7 +226,7 @@ class _Flow:
         """The tensors that ``words`` words of a value come from, and where they live."""
         join = self._joins.get(value)
         if join is not None:
-            return [] if value in seen else self._joined(value, join, words, seen)
+            return [] if value in seen else self._join_sources(value, join, words, seen)
         maker = self._makers.get(value)
         if maker is None:
             if value not in self._data:
@@ -239,9 +239,9 @@ class _Flow:
             ]
             cut = (value,) if maker.kind == "slice" else ()
             return [source._replace(tensor=(*cut, *source.tensor)) for source in parts]
-        return list(self._shared(value, words))
+        return list(self._by_home(value, words))
 
-    def _shared(self, value: int, words: int) -> Iterator[_Source]:
+    def _by_home(self, value: int, words: int) -> Iterator[_Source]:
         """A value where it lives, each place with its share of the rounds; inner loops first."""
         for home in sorted(self._homes.get(value, ()), key=lambda home: (home.trips == 0, -home.since)):
             first = words // home.trips if home.trips else 0
@@ -249,7 +249,9 @@ class _Flow:
                 yield _Source((value,), words - first, home.layer, home.since, home.trips > 0)
             words = first
 
-    def _joined(self, value: int, join: Carry | tuple[int, ...], words: int, seen: frozenset[int]) -> list[_Source]:
+    def _join_sources(
+        self, value: int, join: Carry | tuple[int, ...], words: int, seen: frozenset[int]
+    ) -> list[_Source]:
         inside = seen | {value}
         if not isinstance(join, Carry):
             return [source for branch in join for source in self._sources(branch, words, inside)]

@@ -75,10 +75,10 @@ class Numbering:
 
     def walk(self, jaxpr: ClosedJaxpr) -> list[Value]:
         """Numbers a whole trace and returns its results' values."""
-        operands = [self._outside(variable) for variable in jaxpr.jaxpr.invars]
+        operands = [self._input(variable) for variable in jaxpr.jaxpr.invars]
         return self._run((jaxpr.jaxpr, jaxpr.consts), operands, Place(), 1)
 
-    def _outside(self, variable: object) -> Value:
+    def _input(self, variable: object) -> Value:
         value = self._new()
         self.inputs[value.origin] = elements(variable)
         return value
@@ -87,7 +87,7 @@ class Numbering:
         """An array from outside, by its identity: the same at whichever place of a trace JAX takes it in."""
         key = ("array", id(array))
         if key not in self._numbers:
-            self._numbers[key] = self._outside(variable)
+            self._numbers[key] = self._input(variable)
         return self._numbers[key]
 
     def _new(self) -> Value:
@@ -120,7 +120,7 @@ class Numbering:
         if name == "while":
             return self._while(equation, inner, operands, place, runs)
         if name == "cond":
-            self._root(operands[:1])
+            self._add_roots(operands[:1])
             return self._cond(equation, inner, operands[1:], place, runs)
         if jaxprs.called(equation) is not None:
             return self._run(inner[0], operands, place, runs)
@@ -130,7 +130,7 @@ class Numbering:
         name = equation.primitive.name
         outs = [self._number(equation, operands, index) for index in range(len(equation.outvars))]
         if equation.effects:
-            self._root(operands)
+            self._add_roots(operands)
         scaled = _scaled(equation)
         if scaled is not None or (name in _WHOLE_VIEWS and operands):
             viewed = range(len(outs)) if scaled is None else (scaled,)
@@ -180,7 +180,7 @@ class Numbering:
         scans.append((carried, ends))
         for value, *sources in zip(carried, starts, ends, strict=True):
             self.joins[value.origin] = Join(tuple(sources), loops=True, entry=entry, trips=trips)
-        self._root(outs[:carries])
+        self._add_roots(outs[:carries])
         return outs
 
     def _while(
@@ -195,12 +195,12 @@ class Numbering:
             for index, start in enumerate(starts)
         ]
         entry = len(self.sites)
-        self._root(self._run(test, [*operands[:for_test], *carries], place, runs))
+        self._add_roots(self._run(test, [*operands[:for_test], *carries], place, runs))
         outs = self._run(body, [*consts, *carries], place, runs)
         for start, carry, out in zip(starts, carries, outs, strict=True):
             if carry is not start:
                 self.joins[carry.origin] = Join((start, out), loops=True, entry=entry, trips=jaxprs.runs(equation))
-        self._root(outs)
+        self._add_roots(outs)
         return outs
 
     def _cond(
@@ -219,18 +219,18 @@ class Numbering:
         }
         if len(computed) == 1:
             return computed.pop()
-        self._root(out[index] for out in outs)
+        self._add_roots(out[index] for out in outs)
         value = self._new()
         self.joins[value.origin] = Join(tuple(dict.fromkeys(out[index] for out in outs)), loops=False)
         return value
 
     def _carry(self, start: Value) -> Value:
-        self._root([start])
+        self._add_roots([start])
         value = self._new()
         self.carried.add(value.origin)
         return value
 
-    def _root(self, values: Iterable[Value]) -> None:
+    def _add_roots(self, values: Iterable[Value]) -> None:
         self.roots.update(value.origin for value in values)
 
 

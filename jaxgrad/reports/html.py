@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: no network, no script, images within."""
+"""A report as one self-contained HTML file: images inlined, no script, no network."""
 
 from __future__ import annotations
 

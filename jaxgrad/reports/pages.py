@@ -1,4 +1,4 @@
-"""Figures as a medium: names and other texts stand in them as they were written, a ``$`` among them."""
+"""Figures whose texts are plain: a ``$`` in a name is a dollar sign, not the start of mathematics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH_INCHES = 8.0
 
 
 class Page(Figure):
-    """A figure of this width in whose texts nothing is taken for mathematics."""
+    """A figure of the page's width without math mode in its texts."""
 
     def __init__(self, height_inches: float) -> None:
         super().__init__(figsize=(WIDTH_INCHES, height_inches), layout="constrained")

@@ -1,4 +1,4 @@
-"""What designs are compared by, each with the unit that it is written in."""
+"""The objectives by which designs are compared, each with the unit that it is written in."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from jaxgrad.reports.numbers import Unit, energy_unit, measured
 
 
 class Quantity(NamedTuple):
-    """What a design is to have little of.
+    """An objective to minimise.
 
     Args:
         name: of its axis, such as ``energy``.
-        unit: that it is written in; one that the name has in it already is not said again.
+        unit: that it is written in; its label leaves out a unit that the name already contains.
     """
 
     name: str

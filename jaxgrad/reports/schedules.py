@@ -1,4 +1,4 @@
-"""The schedules side by side: tables and figures, and in words what they mean and what they say."""
+"""Comparison of schedules: tables and figures, a legend of their terms, and the verdict in a sentence."""
 
 from __future__ import annotations
 
@@ -121,18 +121,18 @@ def _is_choice(name: str, cost: StepCost) -> bool:
 
 def _meaning(name: str, cost: StepCost) -> str:
     """What a schedule does; of a choice among others also how many layers ran which."""
-    own = known(name)
+    schedule = known(name)
     layers = Counter(ran for layer in cost.layers for ran in layer.ran.get(name, ()) if ran != name)
-    ran = ", ".join(f"{schedule_label(each)} for {count:,}" for each, count in layers.most_common())
-    parts = (own.description if own else "", f"here {ran} of {len(cost.layers):,} layers" if ran else "")
+    ran = ", ".join(f"{schedule_label(other)} for {count:,}" for other, count in layers.most_common())
+    parts = (schedule.description if schedule else "", f"here {ran} of {len(cost.layers):,} layers" if ran else "")
     return "; ".join(part for part in parts if part)
 
 
 def _verdict(cost: StepCost, chosen: str) -> str:
-    own = cost.total(chosen)
+    total = cost.total(chosen)
     others = [name for name in cost.schedules if name != chosen and not _is_choice(name, cost)]
 
     def than(of: Callable[[Counts], int]) -> str:
-        return ", ".join(f"{saving(of(own), of(cost.total(name)))} than {schedule_label(name)}" for name in others)
+        return ", ".join(f"{saving(of(total), of(cost.total(name)))} than {schedule_label(name)}" for name in others)
 
     return f"All layers, {schedule_label(chosen)}: cycles {than(time_cycles)}; accesses {than(accesses)}."

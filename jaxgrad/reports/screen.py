@@ -1,4 +1,4 @@
-"""The terminal as a medium: names and other texts stand on it as they were written, whatever rich makes of brackets."""
+"""Terminal output whose texts are plain: brackets in a name are no rich markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 def console(*, file: IO[str] | None = None, width: int | None = None, no_color: bool | None = None) -> Console:
-    """A console that takes no text for markup, emoji or something to highlight; styles are given, never written."""
+    """A console that interprets no markup or emoji in texts and highlights nothing; styles are arguments."""
     return Console(file=file, width=width, no_color=no_color, markup=False, emoji=False, highlight=False)
 
 
@@ -21,7 +21,7 @@ def headed(title: str, rest: str) -> Text:
 
 
 class PlainTable(Table):
-    """A table whose title, headers and cells stand as they were written on any console.
+    """A table whose title, headers and cells are plain text on any console.
 
     Args:
         title: above it, at the left.

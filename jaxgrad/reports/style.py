@@ -1,6 +1,6 @@
-"""What every figure looks like: Okabe and Ito's colours, which differ without colour vision, and names of things.
+"""The style of all figures: Okabe and Ito's palette, which is safe for colour-blind readers, hatches and labels.
 
-Where a colour might not do (print in grey, many parts in one bar), a hatch or a marker says the same.
+Where colour might not suffice (grey prints, many parts in one bar), a hatch or a marker distinguishes the same parts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxgrad.costs import Phase
 from jaxgrad.costs.energy import COMPONENTS
 
 DPI = 150
-# What else is compared; the yellow, faint on white, last.
+# For labels that are no schedules; yellow, faint on white, comes last.
 _PALETTE = ("#D55E00", "#56B4E9", "#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999999", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
@@ -67,8 +67,8 @@ OPERANDS: dict[Key, Look] = {
 
 def schedule_label(name: str) -> str:
     """What a schedule is called; one that is not registered, by its name."""
-    own = schedules.known(name)
-    return own.label if own else name
+    schedule = schedules.known(name)
+    return schedule.label if schedule else name
 
 
 def phase_of(phase: Phase) -> str:
@@ -79,7 +79,7 @@ def phase_of(phase: Phase) -> str:
 def colours(labels: Iterable[str]) -> dict[str, str]:
     """A colour for each label: a schedule's own, or the next one that no schedule among them has."""
     labels = list(labels)
-    known = {label: own.colour for label in labels if (own := schedules.known(label)) and own.colour}
-    free = [colour for colour in _PALETTE if colour not in known.values()]
-    others = [label for label in labels if label not in known]
-    return known | {label: free[index % len(free)] for index, label in enumerate(others)}
+    assigned = {label: schedule.colour for label in labels if (schedule := schedules.known(label)) and schedule.colour}
+    free = [colour for colour in _PALETTE if colour not in assigned.values()]
+    others = [label for label in labels if label not in assigned]
+    return assigned | {label: free[index % len(free)] for index, label in enumerate(others)}

@@ -135,11 +135,11 @@ def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tr
 
 def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> Table:
     """Time, DRAM traffic and energy of the whole step by schedule; what no summary knows is left out."""
-    steps = {schedule: own.select("step") for schedule, own in summaries.items()}
-    has_memory = any(own.dram_bytes_per_cycle is not None for own in summaries.values())
+    steps = {schedule: summary.select("step") for schedule, summary in summaries.items()}
+    has_memory = any(summary.dram_bytes_per_cycle is not None for summary in summaries.values())
     energies = {schedule: _energy_parts(step.energy_pj) for schedule, step in steps.items()}
-    parts = [name for name in _ENERGY_PARTS if any(own.get(name) for own in energies.values())]
-    unit = energy_unit(max((sum(own.values()) for own in energies.values()), default=0.0))
+    parts = [name for name in _ENERGY_PARTS if any(energy.get(name) for energy in energies.values())]
+    unit = energy_unit(max((sum(energy.values()) for energy in energies.values()), default=0.0))
     table = PlainTable(title, gap=1)
     table.add_column("schedule", no_wrap=True)
     headers = ["cycles", "ratio", *(["stalls", "DRAM\n[bytes]"] if has_memory else [])]

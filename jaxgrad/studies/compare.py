@@ -1,4 +1,4 @@
-"""What an experiment found: each point's quantities, over the baseline's, and beside what was published."""
+"""An experiment's results: each point's quantities, their ratios to the baseline's, and the published figures."""
 
 from __future__ import annotations
 
@@ -69,13 +69,18 @@ def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> li
     """Every point with its ratios to the baseline at the same place."""
     values = [quantities(summary, experiment.compare) for _, summary in results]
     baselines = {
-        point.group: own
-        for (point, _), own in zip(results, values, strict=True)
+        point.group: point_values
+        for (point, _), point_values in zip(results, values, strict=True)
         if point.variant == experiment.baseline
     }
     return [
-        Row(point, summary, own, {name: _ratio(value, baselines[point.group][name]) for name, value in own.items()})
-        for (point, summary), own in zip(results, values, strict=True)
+        Row(
+            point,
+            summary,
+            point_values,
+            {name: _ratio(value, baselines[point.group][name]) for name, value in point_values.items()},
+        )
+        for (point, summary), point_values in zip(results, values, strict=True)
     ]
 
 
@@ -91,19 +96,19 @@ def quantities(summary: Summary, compare: str) -> dict[str, float | None]:
     }
 
 
-def published(experiment: Experiment, found: Sequence[Row]) -> list[Comparison]:
+def published(experiment: Experiment, results: Sequence[Row]) -> list[Comparison]:
     """Each published figure beside ours, for each network it is of, or their mean."""
-    by_place = {(row.point.group, row.point.variant): row for row in found}
+    by_place = {(row.point.group, row.point.variant): row for row in results}
     comparisons = []
     for figure in experiment.published:
         ours: dict[Group, float | None] = {}
-        for group in dict.fromkeys(row.point.group for row in found):
+        for group in dict.fromkeys(row.point.group for row in results):
             network, at = group
             if figure.network not in (None, network) or not set(figure.at.items()) <= set(at):
                 continue
-            own = by_place[group, figure.variant].values[figure.quantity]
+            value = by_place[group, figure.variant].values[figure.quantity]
             base = by_place[group, figure.over or experiment.baseline].values[figure.quantity]
-            ours[group] = _ratio(own, base)
+            ours[group] = _ratio(value, base)
         if figure.mean:
             ours = _means(ours)
         comparisons += [Comparison(figure, named(group), ratio) for group, ratio in ours.items()]
@@ -122,9 +127,11 @@ def _means(ratios: Mapping[Group, float | None]) -> dict[Group, float | None]:
     for (_, at), ratio in ratios.items():
         by_at.setdefault(at, []).append(ratio)
     means: dict[Group, float | None] = {}
-    for at, own in by_at.items():
-        known = [ratio for ratio in own if ratio is not None]
-        means[f"mean of {len(own)} networks", at] = sum(known) / len(known) if len(known) == len(own) else None
+    for at, group in by_at.items():
+        defined = [ratio for ratio in group if ratio is not None]
+        means[f"mean of {len(group)} networks", at] = (
+            sum(defined) / len(defined) if len(defined) == len(group) else None
+        )
     return means
 
 

@@ -56,11 +56,11 @@ class Demand(NamedTuple):
 
 def demand(spec: Mapping[str, Any], store: Store) -> Demand:
     """What a point's data (``network``, ``layer`` or ``trained``, ``batch``, ``vector``) ask for, traced once."""
-    found = _demand(spec, store)
+    records = _demand(spec, store)
     return Demand(
-        [_gemm(record) for record in found["gemms"]],
-        [VectorWork(**record) for record in found["vector"]],
-        {path: (ahead, back) for path, (ahead, back) in found.get("effectual", {}).items()},
+        [_gemm(record) for record in records["gemms"]],
+        [VectorWork(**record) for record in records["vector"]],
+        {path: (ahead, back) for path, (ahead, back) in records.get("effectual", {}).items()},
     )
 
 
@@ -94,7 +94,10 @@ def _trace(name: str, batch: int, vector: bool) -> dict[str, Any]:
         return {"gemms": [asdict(gemm) for gemm in step_gemms(model, images)], "vector": []}
     # Momentum: what the papers of these networks train with.
     work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
-    return {"gemms": [asdict(gemm) for gemm in work.gemms], "vector": [asdict(each) for each in work.vector]}
+    return {
+        "gemms": [asdict(gemm) for gemm in work.gemms],
+        "vector": [asdict(record) for record in work.vector],
+    }
 
 
 def _train(trained: Mapping[str, Any], batch: int) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def _train(trained: Mapping[str, Any], batch: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         layers, counters = train_whole(config, Path(folder))
     effectual = {
-        path: [_share(own.forward.as_dict()), _share(own.backward.as_dict())] for path, own in counters.items()
+        path: [_share(layer.forward.as_dict()), _share(layer.backward.as_dict())] for path, layer in counters.items()
     }
     return {"gemms": [asdict(gemm) for gemm in layers], "vector": [], "effectual": effectual}
 

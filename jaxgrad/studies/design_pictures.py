@@ -1,4 +1,4 @@
-"""The figure of a design space: its objectives against each other, the Pareto-optimal designs among them."""
+"""The figure of a design space: its objectives against each other, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ def front(
     if len(objectives) < 2 or not rows:
         return []
     columns = [table[COLUMNS[objective]] for objective in objectives]
-    own = [
+    indices = [
         index
         for index, place in enumerate(zip(table["network"], table["batch"], strict=True))
         if place == (network, batch) and all(column[index] is not None for column in columns)
     ]
-    some = sorted({*own[:: max(1, len(own) // _MOST)], *rows})
-    told_apart = [name for name in _designs(table) if len({table[name][index] for index in own}) > 1]
+    drawn = sorted({*indices[:: max(1, len(indices) // _MOST)], *rows})
+    told_apart = [name for name in _designs(table) if len({table[name][index] for index in indices}) > 1]
     points = [
-        plots.Point(_label(table, index, told_apart), tuple(column[index] for column in columns)) for index in some
+        plots.Point(_label(table, index, told_apart), tuple(column[index] for column in columns)) for index in drawn
     ]
     quantities = [
         of_column(COLUMNS[objective], [point.costs[at] for point in points]) for at, objective in enumerate(objectives)
     ]
-    names = [each.name for each in quantities]
+    names = [quantity.name for quantity in quantities]
     title = f"{network}, batch {batch}: {', '.join(names[:-1])} and {names[-1]}"
-    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(own):,} points)", quantities)
+    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(indices):,} points)", quantities)
 
 
 def _designs(table: Table) -> list[str]:
     """The columns that say what a design is, besides its sizes and its schedule, which are always said."""
-    said = ("double_buffered", "order", "precision", "sram_kib", "dram_gb_per_s")
-    return [name for name in said if name in table]
+    columns = ("double_buffered", "order", "precision", "sram_kib", "dram_gb_per_s")
+    return [name for name in columns if name in table]
 
 
 def _label(table: Table, index: int, told_apart: Sequence[str]) -> str:

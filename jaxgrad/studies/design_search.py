@@ -1,4 +1,4 @@
-"""Runs a search of a design space: a task for each network, batch and kind of design, what is known already kept."""
+"""Runs a search of a design space: a task for each network, batch and kind of design; finished ones are kept."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Task(NamedTuple):
 
     def chunk(self, sweep: Sweep, designs: Sequence[Sequence[Any]]) -> Chunk:
         """Arrays and memories of some designs, each with each."""
-        arrays = tuple((each[0], each[1]) for each in designs)
-        kib, rates = (tuple(dict.fromkeys(each[index] for each in designs if len(each) > 2)) for index in (2, 3))
+        arrays = tuple((design[0], design[1]) for design in designs)
+        kib, rates = (tuple(dict.fromkeys(design[index] for design in designs if len(design) > 2)) for index in (2, 3))
         kind = self.kind
         return Chunk(
             self.workload, self.batch, kind.precision, kind.double_buffered, arrays, kib, rates, (kind.schedule,),
@@ -128,17 +128,17 @@ class Truth(NamedTuple):
     best: dict[str, Any] | None
 
 
-def truth(table: Table, task: Task, sweep: Sweep, known: Technology | None) -> Truth:
+def truth(table: Table, task: Task, sweep: Sweep, technology: Technology | None) -> Truth:
     """The best design of a task's kind in a table of all designs."""
-    wanted = {name: values[0] for name, values in task.chunk(sweep, [[1] * len(sweep.axes)]).designs().items()}
-    fixed = {name: value for name, value in wanted.items() if name not in sweep.axes}
+    settings = {name: values[0] for name, values in task.chunk(sweep, [[1] * len(sweep.axes)]).designs().items()}
+    fixed = {name: value for name, value in settings.items() if name not in sweep.axes}
     column = COLUMNS[sweep.descent.objective]
-    own = [i for i in range(len(table["rows"])) if all(table[name][i] == value for name, value in fixed.items())]
+    rows = [i for i in range(len(table["rows"])) if all(table[name][i] == value for name, value in fixed.items())]
     able = [
         i
-        for i in own
+        for i in rows
         if table[column][i] is not None
-        and within_limits([table[name][i] for name in sweep.axes], task.kind, sweep, known)
+        and within_limits([table[name][i] for name in sweep.axes], task.kind, sweep, technology)
     ]
     best = min(able, key=lambda i: table[column][i], default=None)
-    return Truth(len(own), None if best is None else {name: values[best] for name, values in table.items()})
+    return Truth(len(rows), None if best is None else {name: values[best] for name, values in table.items()})

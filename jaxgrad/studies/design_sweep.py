@@ -1,4 +1,4 @@
-"""Runs a sweep: its chunks one after the other, those that are known already taken from the store."""
+"""Runs a sweep: its chunks one after the other, those computed before taken from the store."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ def fronts(table: Table, objectives: Sequence[str]) -> Iterator[tuple[str, int, 
     columns = [np.array([np.nan if v is None else v for v in table[COLUMNS[name]]], float) for name in objectives]
     costs = np.stack(columns, axis=1)
     for network, batch in dict.fromkeys(zip(table["network"], table["batch"], strict=True)):
-        own = np.flatnonzero((names == network) & (batches == batch))
-        yield network, batch, own[front(costs[own])].tolist()
+        rows = np.flatnonzero((names == network) & (batches == batch))
+        yield network, batch, rows[front(costs[rows])].tolist()

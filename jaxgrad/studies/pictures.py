@@ -56,8 +56,8 @@ def _all(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comp
 def _line_axis(experiment: Experiment) -> str | None:
     """The axis that lines are drawn against: the last one with several values whose labels are numbers."""
     axes = {axis.name: [label for label, _ in axis.settings()] for axis in experiment.sweep}
-    found = [name for name, labels in axes.items() if len(labels) > 1 and all(map(_is_number, labels))]
-    return found[-1] if found else None
+    numeric = [name for name, labels in axes.items() if len(labels) > 1 and all(map(_is_number, labels))]
+    return numeric[-1] if numeric else None
 
 
 def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
@@ -68,13 +68,13 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
         networks.setdefault(compare.named(row.point.group), {})[row.point.variant] = row.summary
     names = list(networks)
     for start in range(0, len(names), _GROUPS_A_FIGURE):
-        some = {name: networks[name] for name in names[start : start + _GROUPS_A_FIGURE]}
+        page = {name: networks[name] for name in names[start : start + _GROUPS_A_FIGURE]}
         number = f"_{start // _GROUPS_A_FIGURE + 1}" if len(names) > _GROUPS_A_FIGURE else ""
         yield Picture(
             f"cycles{number}",
             f"Clock cycles over those of {experiment.baseline}, by phase",
-            lambda path, some=some: plots.normalised_cycles(
-                some, path, experiment.title, baseline=experiment.baseline, phases=phases
+            lambda path, page=page: plots.normalised_cycles(
+                page, path, experiment.title, baseline=experiment.baseline, phases=phases
             ),
         )
     for name in names[:_DETAILED]:
@@ -122,22 +122,22 @@ def _swept(
         return row.point.network, *(f"{axis} {label}" for axis, label in row.point.at.items() if axis != swept)
 
     for place in dict.fromkeys(map(rest, rows)):
-        own = [row for row in rows if rest(row) == place]
+        place_rows = [row for row in rows if rest(row) == place]
         for quantity, name in _NAMES.items():
             lines: dict[str, list[tuple[float, float]]] = {}
-            for row in own:
+            for row in place_rows:
                 ratio = row.ratios[quantity]
                 if ratio is not None:
                     lines.setdefault(row.point.variant, []).append((float(row.point.at[swept]), ratio))
             if not lines:
                 continue
-            found = _published(comparisons, own, swept, quantity)
+            points = _published(comparisons, place_rows, swept, quantity)
             title = f"{', '.join(place)}: {name} over those of {experiment.baseline}"
             yield Picture(
                 _file(*place, quantity),
                 title,
-                lambda path, lines=lines, title=title, name=name, found=found: plots.sweep(
-                    lines, path, title, x_label=swept, y_label=f"{name}, ratio", published=found
+                lambda path, lines=lines, title=title, name=name, points=points: plots.sweep(
+                    lines, path, title, x_label=swept, y_label=f"{name}, ratio", published=points
                 ),
             )
 
@@ -148,8 +148,8 @@ def _published(
     """Published ratios to the baseline, by swept value; one that names no value stands at each."""
     networks = {row.point.network for row in rows}
     points: dict[str, dict[float, float]] = {}
-    for each in comparisons:
-        figure = each.published
+    for comparison in comparisons:
+        figure = comparison.published
         elsewhere = any(
             row.point.at[axis] != label for axis, label in figure.at.items() if axis != swept for row in rows
         )
@@ -165,13 +165,13 @@ def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
     many = any("workload.batch" in axis.keys for axis in experiment.sweep)
     of = (" a row" if experiment.workload.layers else " an image") if many else ""
     quantities = (Quantity("area", Unit("mm2", 1.0)), Quantity(f"clock cycles{of}", Unit("cycles", 1.0)))
-    for network, own in _by_network(rows):
+    for network, network_rows in _by_network(rows):
         points = [
             plots.Point(
                 ", ".join([row.point.variant, *(f"{axis} {label}" for axis, label in row.point.at.items())]),
                 (row.values["area"], (row.values["cycles"] or 0.0) / (row.point.spec["batch"] if many else 1)),
             )
-            for row in own
+            for row in network_rows
             if row.values["area"] is not None
         ]
         if len({area for _, (area, _) in points}) > 1:
@@ -185,8 +185,8 @@ def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
 
 
 def _by_network(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    ordered = sorted(rows, key=lambda row: [each.point.network for each in rows].index(row.point.network))
-    return [(name, list(own)) for name, own in groupby(ordered, key=lambda row: row.point.network)]
+    ordered = sorted(rows, key=lambda row: [other.point.network for other in rows].index(row.point.network))
+    return [(name, list(group)) for name, group in groupby(ordered, key=lambda row: row.point.network)]
 
 
 def _phases(experiment: Experiment) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
         machines = _machines(experiment, tree["machine"], file)
         for network, source in _networks(experiment):
             for variant in experiment.variant:
-                section, machine, found = machines[variant.name]
+                section, machine, area_match = machines[variant.name]
                 spec = {
                     **source,
                     "batch": batch,
@@ -87,7 +87,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
                     "energies": machine.energies,
                     "variant": variant.model_dump(exclude={"name", "machine", "iso_area_with"}),
                 }
-                points.append(Point(network, at, variant.name, spec, machine, found))
+                points.append(Point(network, at, variant.name, spec, machine, area_match))
     return points
 
 
@@ -107,15 +107,15 @@ def _machines(
 
     for variant in experiment.variant:
         section, machine = machine_of(variant)
-        found = None
+        area_match = None
         if variant.iso_area_with:
             other = by_name[variant.iso_area_with]
             try:
-                found = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
+                area_match = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
             except InputError as error:
                 raise error.within(f"variant.iso_area_with in {file}") from None
-            machine = replace(machine, array=found.array)
-        built[variant.name] = section, machine, found
+            machine = replace(machine, array=area_match.array)
+        built[variant.name] = section, machine, area_match
     return built
 
 
@@ -129,8 +129,8 @@ def _networks(experiment: Experiment) -> list[tuple[str, dict[str, Any]]]:
 
 def _put(tree: dict[str, Any], key: str, value: Any, origin: str) -> None:
     *tables, last = key.split(".")
-    known = bool(tables) and tables[0] in tree
-    place: Any = tree if known else None
+    has_table = bool(tables) and tables[0] in tree
+    place: Any = tree if has_table else None
     for table in tables:
         place = place.get(table) if isinstance(place, dict) else None
     allowed = {"workload": ("batch",), "machine": tuple(MachineSection.model_fields)}

@@ -144,12 +144,12 @@ def _data(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Com
         ],
         "published": [
             {
-                **each.published.model_dump(exclude_none=True),
-                "place": each.network,
-                "ours": each.ours,
-                "deviation": each.deviation,
+                **comparison.published.model_dump(exclude_none=True),
+                "place": comparison.network,
+                "ours": comparison.ours,
+                "deviation": comparison.deviation,
             }
-            for each in comparisons
+            for comparison in comparisons
         ],
         "notes": experiment.notes,
     }

@@ -1,4 +1,4 @@
-"""Runs an experiment: its points one after the other, those that are known already taken from the store."""
+"""Runs an experiment: its points one after the other, those computed before taken from the store."""
 
 from __future__ import annotations
 

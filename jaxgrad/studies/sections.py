@@ -62,7 +62,7 @@ class VariantSection(Section):
         name: what reports call it.
         schedule: of the gradients.
         order: of their blocks, where there is a memory.
-        iso_area_with: the name of a variant; this one's array is as large as that one's area allows.
+        iso_area_with: the name of another variant: this one's array is the largest within that one's area (iso-area).
         machine: keys of ``machine`` that differ, such as ``{zero_gating = true}``.
     """
 
@@ -98,7 +98,7 @@ class VariantSection(Section):
 
 
 class SweepSection(Section):
-    """Values that a key takes in turn; several keys take theirs together.
+    """An axis of a sweep: the values that a key takes in turn; several keys take theirs together.
 
     Args:
         keys: such as ``["machine.rows", "machine.cols"]``.
@@ -134,8 +134,8 @@ class PublishedSection(Section):
     """A published figure.
 
     Args:
-        network: whose it is; of each one, where nothing is said.
-        mean: it is the mean of several networks; ours is then that of the workload's networks.
+        network: whose figure it is; by default each of the workload's networks is compared with it.
+        mean: whether it is the mean of several networks; ours is then the mean of the workload's networks.
         at: label of a swept value by the name of its axis.
         variant: what was measured, over the baseline (or over ``over``).
         quantity: of what.
@@ -157,7 +157,7 @@ class PublishedSection(Section):
     assumption: str = ""
 
     @model_validator(mode="after")
-    def _one(self) -> PublishedSection:
+    def _check_range(self) -> PublishedSection:
         if self.ratio is None and self.at_most is None and self.at_least is None:
             raise InputError("ratio", None, "give ratio, or at_most, at_least or both", problem="got none")
         if self.ratio is not None and not (self.at_most is None and self.at_least is None):

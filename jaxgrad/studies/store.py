@@ -1,4 +1,4 @@
-"""Results by their content's address: what has been computed by this code from these data is not computed again."""
+"""A content-addressed cache of results: what this code has computed from these data is not computed again."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class Store:
 
     def cached(self, kind: str, spec: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """The result, computed and kept if there is none yet."""
-        found = self.get(kind, spec)
-        if found is None:
-            found = compute()
-            self.put(kind, spec, found)
-        return found
+        result = self.get(kind, spec)
+        if result is None:
+            result = compute()
+            self.put(kind, spec, result)
+        return result
 
     def _read(self, path: Path) -> bytes | None:
         """The JSON text of a result; None where there is no file, or one that does not hold."""
@@ -108,21 +108,21 @@ def packages() -> list[Path]:
 def releases() -> list[str]:
     """Names and versions of what jaxgrad says it needs: a trace is JAX's and Flax's work too."""
     try:
-        wanted = metadata.requires("jaxgrad") or []
+        requirements = metadata.requires("jaxgrad") or []
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return []
-    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
+    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in requirements if "extra ==" not in line]
     return [f"{name} {metadata.version(name)}" for name in sorted({*names, "jaxlib"})]
 
 
-def digest(folders: Sequence[Path], said: Iterable[str] = ()) -> str:
+def digest(folders: Sequence[Path], texts: Iterable[str] = ()) -> str:
     """A hash of every file in some folders, its place included, and of ``said``; byte code alone is left out."""
-    every = hashlib.sha256()
+    hasher = hashlib.sha256()
     for folder in folders:
         files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         for path in sorted(files):
             for part in (path.relative_to(folder.parent).as_posix().encode(), path.read_bytes()):
-                every.update(len(part).to_bytes(8))
-                every.update(part)
-    every.update("\n".join(said).encode())
-    return every.hexdigest()[:16]
+                hasher.update(len(part).to_bytes(8))
+                hasher.update(part)
+    hasher.update("\n".join(texts).encode())
+    return hasher.hexdigest()[:16]

@@ -35,7 +35,7 @@ def screen(
         parts.append(Text(experiment.question))
     arrays = {_array(row) for row in rows}
     on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
-    title = f"{_compared(experiment)}{on}; ratios are over {experiment.baseline}"
+    title = f"{_part_title(experiment)}{on}; ratios are over {experiment.baseline}"
     parts += ["", _rich(*results(experiment, rows, brief=brief), title)]
     shares = phase_shares(experiment, rows)
     if shares:
@@ -63,27 +63,29 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
         brief: leave out the values of all but the cycles, and what is the same everywhere, so that the table fits a
             screen.
     """
-    known = [name for name in UNITS if any(row.values[name] is not None for row in rows)]
+    quantities = [name for name in UNITS if any(row.values[name] is not None for row in rows)]
     if brief:
-        known = [name for name in known if name == "cycles" or {_ratio(row.ratios[name]) for row in rows} != {"1.000"}]
+        quantities = [
+            name for name in quantities if name == "cycles" or {_ratio(row.ratios[name]) for row in rows} != {"1.000"}
+        ]
     with_array = not brief or len({_array(row) for row in rows}) > 1
     axes = [axis.name for axis in experiment.sweep]
     unit = energy_unit(1e6 * max((row.values["energy"] or 0.0 for row in rows), default=0.0))
     headers = ["network", *axes, "variant", *(["array"] if with_array else [])]
-    for name in known:
+    for name in quantities:
         shown = not brief or name == "cycles"
         headers += (
             [_HEADERS[name].format(energy=unit.name), "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
         )
     headers.append("busy\nPEs")
     cells: list[list[str]] = []
-    for group, own in groupby(rows, key=lambda row: row.point.group):
+    for group, group_rows in groupby(rows, key=lambda row: row.point.group):
         network, at = group
-        for index, row in enumerate(own):
+        for index, row in enumerate(group_rows):
             first = index == 0
             line = [network if first else "", *(label if first else "" for _, label in at), row.point.variant]
             line += [_array(row)] if with_array else []
-            for name in known:
+            for name in quantities:
                 if not brief or name == "cycles":
                     value = row.values[name]
                     line.append(unit.written(1e6 * value) if name == "energy" and value else measured(value))
@@ -100,30 +102,33 @@ def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         return None
     cycles = []
     for row in rows:
-        own: dict[str, int] = {}
+        phase_cycles: dict[str, int] = {}
         for part in row.summary.phases:
-            own[phase_of(part.phase)] = own.get(phase_of(part.phase), 0) + part.time_cycles
-        cycles.append(own)
-    phases = [phase for phase in PHASES if any(own.get(phase) for own in cycles)]
+            phase_cycles[phase_of(part.phase)] = phase_cycles.get(phase_of(part.phase), 0) + part.time_cycles
+        cycles.append(phase_cycles)
+    phases = [phase for phase in PHASES if any(phase_cycles.get(phase) for phase_cycles in cycles)]
     cells = []
-    for row, own in zip(rows, cycles, strict=True):
-        shares = [percent(own[phase], sum(own.values()), 1) if phase in own else "-" for phase in phases]
+    for row, phase_cycles in zip(rows, cycles, strict=True):
+        shares = [
+            percent(phase_cycles[phase], sum(phase_cycles.values()), 1) if phase in phase_cycles else "-"
+            for phase in phases
+        ]
         cells.append([row.point.network, row.point.variant, *shares])
-    return ["network", "variant", *(PHASES[phase].label for phase in phases)], _said_once(cells)
+    return ["network", "variant", *(PHASES[phase].label for phase in phases)], _without_repeats(cells)
 
 
 def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
     """How arrays of equal area were found, one line each."""
     seen = set()
     for row in rows:
-        found = row.point.iso_area
-        if found is None or (row.point.variant, found) in seen:
+        match = row.point.iso_area
+        if match is None or (row.point.variant, match) in seen:
             continue
-        seen.add((row.point.variant, found))
-        array = found.array
+        seen.add((row.point.variant, match))
+        array = match.array
         yield (
             f"{row.point.variant}: {array.rows} rows x {array.cols} columns, {array.pes} PEs on "
-            f"{found.pes_um2 / 1e6:.3f} mm2; {found.remainder_um2 / 1e6:.4f} mm2 of the other array's area remain"
+            f"{match.pes_um2 / 1e6:.3f} mm2; {match.remainder_um2 / 1e6:.4f} mm2 of the other array's area remain"
         )
 
 
@@ -165,7 +170,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
                 measured(part.time_cycles * count * epochs / (clock * 3.6e12) if clock else None),
             ]
         )
-    return headers, _said_once(cells)
+    return headers, _without_repeats(cells)
 
 
 def published(comparisons: Sequence[Comparison]) -> Cells:
@@ -173,17 +178,17 @@ def published(comparisons: Sequence[Comparison]) -> Cells:
     headers = ["", "network", "variant", "quantity", "published", "ours", "deviation"]
     numbers = {text: index for index, text in sources(comparisons).items()}
     cells = []
-    for each in comparisons:
-        figure = each.published
+    for comparison in comparisons:
+        figure = comparison.published
         cells.append(
             [
-                numbers[_source(each)],
-                each.network,
+                numbers[_source(comparison)],
+                comparison.network,
                 figure.variant + (f" over {figure.over}" if figure.over else ""),
                 figure.quantity,
-                _range(each),
-                _ratio(each.ours),
-                _deviation(each),
+                _range(comparison),
+                _ratio(comparison.ours),
+                _deviation(comparison),
             ]
         )
     return headers, cells
@@ -194,7 +199,7 @@ def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
     return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
 
 
-def _compared(experiment: Experiment) -> str:
+def _part_title(experiment: Experiment) -> str:
     parts = {
         "forward": "Forward pass",
         "backward": "Backward pass",
@@ -209,7 +214,7 @@ def _array(row: Row) -> str:
     return f"{machine.array.rows}x{machine.array.cols}" + (f" x{machine.cores}" if machine.cores > 1 else "")
 
 
-def _said_once(cells: list[list[str]]) -> list[list[str]]:
+def _without_repeats(cells: list[list[str]]) -> list[list[str]]:
     """Rows whose first cell, the network, is left empty where it is that of the row above."""
     return [
         ["" if index and line[0] == cells[index - 1][0] else line[0], *line[1:]] for index, line in enumerate(cells)

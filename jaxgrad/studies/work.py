@@ -1,4 +1,4 @@
-"""What a file of a design space asks for, in parts: each computed once, and kept."""
+"""The work that a design space's file asks for, in parts, each computed once and kept in the store."""
 
 from __future__ import annotations
 

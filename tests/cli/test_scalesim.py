@@ -60,7 +60,7 @@ def test_reports_quirks_and_notes(elsewhere: Path, capsys: pytest.CaptureFixture
     assert QUIRKS["last index"] in text
     assert "conv.csv, line 3: columns beyond Strides are passed over" in text
     assert "no traces are written" in text
-    assert "layout is left unread" in text
+    assert "layout is ignored" in text
     folder = elsewhere / "out" / "mine"
     assert {path.name for path in folder.iterdir()} == {*REPORTS, "QUIRKS_REPORT.csv"}
     rows = [row.split(", ") for row in (folder / "QUIRKS_REPORT.csv").read_text().splitlines()]

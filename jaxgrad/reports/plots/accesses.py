@@ -55,7 +55,7 @@ def accesses_by_operand(
 
 def _stack(parts: Mapping[str, list[PhaseSummary]], level: str) -> stacks.Stack:
     rows = {
-        label: {key: float(sum(part.counts.get(key._replace(level=level), 0) for part in own)) for key in OPERANDS}
-        for label, own in parts.items()
+        label: {key: float(sum(part.counts.get(key._replace(level=level), 0) for part in phases)) for key in OPERANDS}
+        for label, phases in parts.items()
     }
     return stacks.Stack({"": rows}, OPERANDS)

@@ -1,4 +1,4 @@
-"""What all plots share: a page, axes with units, checks of what is to be drawn, and the files."""
+"""What all plots share: scales of axes (linear or logarithmic), the legend, and the files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _LEGEND_CHARACTERS = 118  # side by side on a page
 _SAMPLE_CHARACTERS = 7  # as wide as a sample and the space around it
 
 
-def some(field: str, given: Iterable[Any]) -> None:
+def some(field: str, items: Iterable[Any]) -> None:
     """Refuses to draw nothing."""
-    if not list(given):
+    if not list(items):
         raise InputError(field, None, "give at least one to draw", problem="got none")
 
 
@@ -57,7 +57,8 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
     fitting = (
         count
         for count in range(min(columns, len(labels)), 1, -1)
-        if sum(max(map(len, own)) + _SAMPLE_CHARACTERS for own in np.array_split(labels, count)) <= _LEGEND_CHARACTERS
+        if sum(max(map(len, column)) + _SAMPLE_CHARACTERS for column in np.array_split(labels, count))
+        <= _LEGEND_CHARACTERS
     )
     drawn = figure.legend(
         list(handles.values()),

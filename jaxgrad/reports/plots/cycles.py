@@ -1,4 +1,4 @@
-"""Time of a training step, normalised."""
+"""Clock cycles of a training step, normalised to a baseline."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def normalised_cycles(
             has = ", ".join(summaries) or "no summary"
             raise InputError("baseline", baseline, f"{group or 'the group'} has {has}: name one of all groups")
         parts = chosen(summaries, phases)
-        totals = {label: sum(part.time_cycles for part in own) for label, own in parts.items()}
+        totals = {label: sum(part.time_cycles for part in selected) for label, selected in parts.items()}
         reference = totals[baseline]
         if not reference:
             raise InputError(
                 "baseline", baseline, "give one that takes some", problem=f"got {shown(baseline)} of 0 cycles"
             )
-        rows[group] = {label: _row(own, reference) for label, own in parts.items()}
+        rows[group] = {label: _row(selected, reference) for label, selected in parts.items()}
         cycles += totals.values()
     looks: dict[str, Look] = {}
     for phase, look in PHASES.items():
@@ -62,7 +62,7 @@ def normalised_cycles(
     stack = stacks.Stack(rows, looks)
     figure = Page(1.35 + stacks.height_inches(stack))
     axes: Axes = figure.subplots()
-    ends = [f"{total:.2f} ({short(own)})" for total, own in zip(stack.totals, cycles, strict=True)]
+    ends = [f"{total:.2f} ({short(count)})" for total, count in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
     axes.set_xlabel(f"cycles of {named(phases)} / those of {baseline} (in brackets: clock cycles)", fontsize=9)

@@ -1,4 +1,4 @@
-"""Descents of a search, step by step, and what came of them."""
+"""Gradient descents of a search: the relaxed objective step by step, and the exact one of the best design."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def descents(
     y_label: str,
     best: Mapping[str, float] | None = None,
 ) -> list[Path]:
-    """A panel a kind, and in it a thin line a descent.
+    """A panel for each kind of design, with a thin line for each descent.
 
     Args:
         lines: for each kind its descents, each the relaxed objective before each step.

@@ -1,4 +1,4 @@
-"""Designs by what they cost: those that are Pareto-optimal, and the others."""
+"""Scatter plots of designs by two objectives: the Pareto front, and the dominated designs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def pareto(points: Sequence[Point], path: Path, title: str, quantities: Sequence
         raise InputError("quantities", len(quantities), "give at least two to draw against each other")
     for point in points:
         if len(point.costs) != len(quantities) or any(math.isnan(cost) for cost in point.costs):
-            raise InputError("points", point.label, f"give its {', '.join(each.name for each in quantities)}")
+            raise InputError("points", point.label, f"give its {', '.join(quantity.name for quantity in quantities)}")
     chosen = [int(index) for index in front(np.array([point.costs for point in points], float))]
     beaten = sorted(set(range(len(points))) - set(chosen), key=lambda index: points[index].costs)
     named = [points[index] for index in ([*chosen, *beaten] if len(points) <= _ALL_NAMED else chosen)]

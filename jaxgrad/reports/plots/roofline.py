@@ -1,4 +1,4 @@
-"""Where layers stand under the roof that the PEs and DRAM's bandwidth make."""
+"""Roofline plots: the layers under the roof that peak compute (PEs) and DRAM bandwidth set."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
             )
         ridges.append(summary.pes / summary.dram_bytes_per_cycle)
     points = {label: positions(summary) for label, summary in summaries.items()}
-    everything = [point for own in points.values() for point in own]
+    everything = [point for label_points in points.values() for point in label_points]
     canvas.some("summaries with layers", everything)
     columns = min(2, len(summaries))
     rows = -(-len(summaries) // columns)
@@ -121,12 +121,12 @@ def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: flo
 
 def _draw_points(axes: Axes, points: list[Position], longest: int) -> None:
     for phase in PHASE_MARKERS:
-        own = [point for point in points if point.phase == phase]
-        if own:
-            share = np.array([point.cycles for point in own], float) / longest
+        shown = [point for point in points if point.phase == phase]
+        if shown:
+            share = np.array([point.cycles for point in shown], float) / longest
             axes.scatter(
-                [point.macs_per_byte for point in own],
-                [point.macs_per_cycle for point in own],
+                [point.macs_per_byte for point in shown],
+                [point.macs_per_cycle for point in shown],
                 np.maximum(_LARGEST_POINTS * share, _SMALLEST_POINTS),
                 facecolor=to_rgba(PHASES[phase].colour, 0.35),
                 edgecolor=PHASES[phase].colour,

@@ -1,4 +1,4 @@
-"""Stacked bars that lie: a row for each label, under the heading of its group where there are several."""
+"""Horizontal stacked bars: a row for each label, under the heading of its group where there are several groups."""
 
 from __future__ import annotations
 

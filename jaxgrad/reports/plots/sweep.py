@@ -1,4 +1,4 @@
-"""A quantity against what is swept: array size, batch, bandwidth."""
+"""Line plots of a quantity against a swept parameter: array size, batch, bandwidth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How busy the PEs are, layer by layer."""
+"""Utilisation of the PEs, layer by layer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
     for axes, (label, summary) in zip(panels, summaries.items(), strict=True):
         means = []
         for part, line in _LINES.items():
-            layers = [_of(part, layer) for layer in summary.layers]
+            layers = [_phases_of(part, layer) for layer in summary.layers]
             percent = np.array([_percent([layer], summary.pes) for layer in layers])
             edges = np.arange(len(percent) + 1) - 0.5
             (handles[part],) = axes.step(
@@ -76,8 +76,8 @@ def named_layers(count: int) -> list[int]:
 
 def _names(summaries: Mapping[str, Summary]) -> list[str]:
     """The layers' names, the same of each summary."""
-    (first, one), *others = summaries.items()
-    names = [layer.path for layer in one.layers]
+    (first, summary), *others = summaries.items()
+    names = [layer.path for layer in summary.layers]
     canvas.some("layers", names)
     for label, other in others:
         if [layer.path for layer in other.layers] != names:
@@ -103,7 +103,7 @@ def _cut(name: str) -> str:
     return name if len(name) <= _NAME_CHARACTERS else "…" + name[1 - _NAME_CHARACTERS :]
 
 
-def _of(part: str, layer: LayerSummary) -> list[PhaseSummary]:
+def _phases_of(part: str, layer: LayerSummary) -> list[PhaseSummary]:
     return [phase for phase in layer.phases if (phase.phase.name == "forward") == (part == "forward")]
 
 

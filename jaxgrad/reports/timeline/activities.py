@@ -168,8 +168,8 @@ def _overlapped(
     return end
 
 
-def _keeping(what: Keeps, keeps: tuple[Keeps, ...]) -> list[int]:
-    return [slot for slot, kept in enumerate(keeps) if kept == what]
+def _keeping(kept_part: Keeps, keeps: tuple[Keeps, ...]) -> list[int]:
+    return [slot for slot, kept in enumerate(keeps) if kept == kept_part]
 
 
 def _load(part: Mapping, slot: int, tile: Tile, start: int, rows: int) -> Activity:

@@ -1,4 +1,4 @@
-"""The animated view: one HTML file that needs nothing else, schedules side by side on one axis of cycles."""
+"""The animation: one self-contained HTML file, schedules side by side on one time axis in clock cycles."""
 
 from __future__ import annotations
 

@@ -42,10 +42,12 @@ class _When(NamedTuple):
     @classmethod
     def of(cls, activities: Sequence[Activity]) -> _When:
         def spread(kind: str) -> dict[int, tuple[Activity, int]]:
-            chosen = [one for one in activities if one.kind == kind]
-            return {one.start + i * one.stride: (one, i) for one in chosen for i in range(one.busy)}
+            chosen = [activity for activity in activities if activity.kind == kind]
+            return {
+                activity.start + i * activity.stride: (activity, i) for activity in chosen for i in range(activity.busy)
+            }
 
-        return cls(spread("stream"), spread("load"), spread("drain"), max(one.tile.p for one in activities))
+        return cls(spread("stream"), spread("load"), spread("drain"), max(activity.tile.p for activity in activities))
 
 
 def frames(schedule: str, recording: Recording, activities: Sequence[Activity], array: Accelerator) -> dict[str, Any]:
@@ -84,8 +86,8 @@ def frames(schedule: str, recording: Recording, activities: Sequence[Activity], 
 
 def _doing(when: _When, time: int, row: int, col: int, array: Accelerator) -> int:
     if time - row - col in when.waves:
-        one, _ = when.waves[time - row - col]
-        return _SLOTS[one.what] if _real(one.tile, row, col) else PADDING
+        activity, _ = when.waves[time - row - col]
+        return _SLOTS[activity.what] if _real(activity.tile, row, col) else PADDING
     at = _shifting(time, col, array)
     if at in when.loads and when.loads[at][1] >= row:
         return LOAD
@@ -106,34 +108,36 @@ def _shifting(time: int, col: int, array: Accelerator) -> int:
 def _left(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
     words = []
     for row in range(array.rows):
-        one, _ = when.waves.get(time - row, (None, 0))
-        if one is not None and cycle.h is not None and row < one.tile.rows:
-            words.append(_Word(row, "dY", float(cycle.h[row, 0]), Key(SRAM, "dy", READS) in one.words))
+        activity, _ = when.waves.get(time - row, (None, 0))
+        if activity is not None and cycle.h is not None and row < activity.tile.rows:
+            words.append(_Word(row, "dY", float(cycle.h[row, 0]), Key(SRAM, "dy", READS) in activity.words))
     return words
 
 
 def _top(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
     words = []
     for col in range(array.cols):
-        one, step = when.loads.get(_shifting(time, col, array), (None, 0))
-        if one is not None and cycle.loaded is not None and _real(one.tile, array.rows - 1 - step, col):
+        activity, step = when.loads.get(_shifting(time, col, array), (None, 0))
+        if activity is not None and cycle.loaded is not None and _real(activity.tile, array.rows - 1 - step, col):
             words.append(_Word(col, "W", float(cycle.loaded[col])))
-        one, _ = when.waves.get(time - col, (None, 0))
-        if one is not None and cycle.v_in is not None and col < one.tile.cols:
-            psum = one.what == "dx"
-            words.append(_Word(col, "psum" if psum else "X", float(cycle.v_in[0, col]), not psum or one.tile.p > 0))
+        activity, _ = when.waves.get(time - col, (None, 0))
+        if activity is not None and cycle.v_in is not None and col < activity.tile.cols:
+            psum = activity.what == "dx"
+            words.append(
+                _Word(col, "psum" if psum else "X", float(cycle.v_in[0, col]), not psum or activity.tile.p > 0)
+            )
     return words
 
 
 def _bottom(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
     words = []
     for col in range(array.cols):
-        one, _ = when.waves.get(time - (array.rows - 1) - col, (None, 0))
-        if one is not None and cycle.v is not None and one.what == "dx" and col < one.tile.cols:
-            name = "dX" if one.tile.p == when.last_p else "psum"
+        activity, _ = when.waves.get(time - (array.rows - 1) - col, (None, 0))
+        if activity is not None and cycle.v is not None and activity.what == "dx" and col < activity.tile.cols:
+            name = "dX" if activity.tile.p == when.last_p else "psum"
             words.append(_Word(col, name, float(cycle.v[-1, col])))
-        one, step = when.drains.get(_shifting(time, col, array), (None, 0))
-        if one is not None and cycle.drained is not None and _real(one.tile, array.rows - 1 - step, col):
+        activity, step = when.drains.get(_shifting(time, col, array), (None, 0))
+        if activity is not None and cycle.drained is not None and _real(activity.tile, array.rows - 1 - step, col):
             words.append(_Word(col, "dW", float(cycle.drained[col])))
     return words
 

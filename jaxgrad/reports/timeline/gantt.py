@@ -1,4 +1,4 @@
-"""The schedule Gantt: what each tile does in which cycles, a panel a schedule on the same axis of cycles."""
+"""Gantt charts: what each tile does in which cycles, a panel for each schedule on one time axis."""
 
 from __future__ import annotations
 

@@ -34,17 +34,17 @@ def events(shown: Shown, process: int) -> Iterator[dict[str, Any]]:
         yield _named("thread_name", process, index + 1, name=name)
         yield _named("thread_sort_index", process, index + 1, sort_index=index)
     rows = {key: index + 1 for index, key in enumerate(ROWS)}
-    for one in shown.activities:
-        key = (one.kind, one.what) if one.kind == "stream" else (one.kind,)
+    for activity in shown.activities:
+        key = (activity.kind, activity.what) if activity.kind == "stream" else (activity.kind,)
         yield {
-            "name": _name(one),
-            "cat": one.kind,
+            "name": _name(activity),
+            "cat": activity.kind,
             "ph": "X",
-            "ts": one.start,
-            "dur": one.cycles,
+            "ts": activity.start,
+            "dur": activity.cycles,
             "pid": process,
             "tid": rows[key],
-            "args": _args(one),
+            "args": _args(activity),
         }
 
 
@@ -79,17 +79,17 @@ def _named(kind: str, process: int, thread: int, **args: Any) -> dict[str, Any]:
     return {"name": kind, "ph": "M", "ts": 0, "pid": process, "tid": thread, "args": args}
 
 
-def _name(one: Activity) -> str:
-    if one.kind == "stall":
-        return f"stall: {one.what}"
-    slot = " slot" if one.kind == "stream" and one.stride > 1 else ""
-    return f"tile {one.tile.number}: {one.kind} {LABELS[one.what]}{slot}"
+def _name(activity: Activity) -> str:
+    if activity.kind == "stall":
+        return f"stall: {activity.what}"
+    slot = " slot" if activity.kind == "stream" and activity.stride > 1 else ""
+    return f"tile {activity.tile.number}: {activity.kind} {LABELS[activity.what]}{slot}"
 
 
-def _args(one: Activity) -> dict[str, Any]:
-    tile = one.tile
-    args: dict[str, Any] = {"tile": tile.number, "busy_cycles": one.busy}
-    if one.kind == "stall":
+def _args(activity: Activity) -> dict[str, Any]:
+    tile = activity.tile
+    args: dict[str, Any] = {"tile": tile.number, "busy_cycles": activity.busy}
+    if activity.kind == "stall":
         return args
     return args | {
         "tile_p": tile.p,
@@ -97,6 +97,6 @@ def _args(one: Activity) -> dict[str, Any]:
         "real_rows": tile.rows,
         "real_cols": tile.cols,
         "streamed_rows": tile.streamed,
-        "cycles_a_streamed_row": one.stride,
-        **by_name(one.words),
+        "cycles_a_streamed_row": activity.stride,
+        **by_name(activity.words),
     }

@@ -120,7 +120,7 @@ def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator
         results[name] = np.asarray(oriented(jnp.concatenate(whole, axis=1), name, axes))
     drains = mapping.keeps.count("result")
     loads = mapping.keeps.count("operand")
-    cycles = _overlapping(seen, drains + 1 + loads) if array.double_buffered else [_cycle([one]) for one in seen]
+    cycles = _overlapping(seen, drains + 1 + loads) if array.double_buffered else [_cycle([call]) for call in seen]
     return Recording(cycles, results, spent)
 
 
@@ -174,9 +174,9 @@ def _overlapping(seen: list[_Seen], calls: int) -> list[Cycle]:
 
 
 def _cycle(calls: list[_Seen]) -> Cycle:
-    h, v_in, v = next((one.links for one in calls if one.links), (None, None, None))
-    loaded = next((one.top for one in calls if one.top is not None), None)
-    drained = next((one.bottom for one in calls if one.bottom is not None), None)
+    h, v_in, v = next((call.links for call in calls if call.links), (None, None, None))
+    loaded = next((call.top for call in calls if call.top is not None), None)
+    drained = next((call.bottom for call in calls if call.bottom is not None), None)
     return Cycle(calls[-1].registers, h, v_in, v, loaded, drained)
 
 

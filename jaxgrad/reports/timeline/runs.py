@@ -51,5 +51,5 @@ def first_tiles(schedule: str | Schedule, gemm: Gemm, array: Accelerator, tiles:
     mappings = backward_mappings(schedule, gemm, array)
     tiles_in_all = tile_count(mappings, gemm, array)
     # A tile's activities come in its turn, so that those of the first tiles end where another tile's begin.
-    shown = takewhile(lambda one: one.tile.number < tiles, activities(mappings, gemm, array))
+    shown = takewhile(lambda activity: activity.tile.number < tiles, activities(mappings, gemm, array))
     return Shown(find(schedule).name, cycles, tiles_in_all, min(tiles, tiles_in_all), shown)
