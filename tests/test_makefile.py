@@ -33,6 +33,6 @@ def planned(folder: Path) -> str:
 def test_an_environment_that_was_moved_is_made_anew(tmp_path: Path, name: str) -> None:
     there = clone(tmp_path / "a clone")
     assert "venv --clear" not in planned(there)
-    moved = planned(shutil.move(there, tmp_path / name))
+    moved = planned(Path(shutil.move(there, tmp_path / name)))
     assert "venv --clear" in moved
     assert moved.index("venv --clear") < moved.index("pip install") < moved.index("ruff check")

@@ -140,7 +140,12 @@ class StepCost:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON; counts by name."""
+        """Plain data, for JSON; counts by name, and energies by schedule and phase where the machine has prices."""
+        priced = self.machine is not None and bool(self.machine.technology or self.machine.energies)
+        energies = {
+            schedule: {phase.label: spent for phase, spent in self.energy_pj(schedule).items()}
+            for schedule in (self.schedules if priced else ())
+        }
         return {
             "steps": self.steps,
             "layers": {
@@ -156,7 +161,7 @@ class StepCost:
                 "forward": by_name(self.total_forward()),
                 "backward": {schedule: by_name(self.total(schedule)) for schedule in self.schedules},
             },
-        }
+        } | ({"energy_pj": energies} if priced else {})
 
     def _parts(self, schedule: str) -> Iterator[tuple[Phase, Counts]]:
         for layer in self.layers:

@@ -72,6 +72,7 @@ class Summary:
             figure is known.
         phases: of all layers, and of the vector unit.
         layers: in the order of the model.
+        levels: names of the memories between scratchpad and DRAM, from the scratchpad outwards.
     """
 
     schedule: str
@@ -81,6 +82,7 @@ class Summary:
     area_um2: Mapping[str, float]
     phases: tuple[PhaseSummary, ...]
     layers: tuple[LayerSummary, ...]
+    levels: tuple[str, ...] = ()
 
     def select(self, *phases: str) -> PhaseSummary:
         """Some phases as one.
@@ -109,7 +111,8 @@ class Summary:
             )
             for layer in data["layers"]
         )
-        return cls(**{**data, "phases": tuple(map(_phase, data["phases"])), "layers": layers})
+        phases, levels = tuple(map(_phase, data["phases"])), tuple(data["levels"])
+        return cls(**{**data, "phases": phases, "layers": layers, "levels": levels})
 
 
 _BACKWARD = ("dx", "dw", "dx+dw", "update", "backward")
@@ -148,6 +151,7 @@ def summary(cost: StepCost, schedule: str) -> Summary:
             _layer(layer, [phase(Phase(name), own) for name, own in layer.phases[schedule].items()])
             for layer in cost.layers
         ),
+        levels=tuple(level.name for level in memory.levels) if memory else (),
     )
 
 

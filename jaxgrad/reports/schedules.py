@@ -15,7 +15,7 @@ from jaxgrad.array.schedules import known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.hardware import Accelerator
-from jaxgrad.reports import figures, screen, tables
+from jaxgrad.reports import figures, levels, screen, tables
 from jaxgrad.reports.numbers import saving
 from jaxgrad.reports.style import schedule_label
 
@@ -79,7 +79,11 @@ def _machine(cost: StepCost, chosen: str, steps: str) -> list[Table]:
     if cost.machine is None or not (cost.machine.memory or cost.vector):
         return []
     summaries = {schedule: summary(cost, schedule) for schedule in cost.schedules}
-    return [tables.machine_table(summaries, chosen, f"The whole of {steps}: forward, gradients, update, vector unit")]
+    whole = f"The whole of {steps}: forward, gradients, update, vector unit"
+    shown = [tables.machine_table(summaries, chosen, whole)]
+    if cost.machine.memory and cost.machine.memory.levels:
+        shown.append(levels.levels_table(summaries, chosen, "Its memories"))
+    return shown
 
 
 def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
@@ -104,7 +108,10 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
             "the weights after their update; dW read: the gradients for it, unless W is updated in the array"
         )
     if cost.machine and (cost.machine.memory or cost.vector):
-        words["stalls"] = "cycles in which the array or the vector unit waits for DRAM; all cycles include them"
+        has_levels = cost.machine.memory is not None and bool(cost.machine.memory.levels)
+        awaited = "memory" if has_levels else "DRAM"
+        words["stalls"] = f"cycles in which the array or the vector unit waits for {awaited}; all cycles include them"
+        words |= levels.MEANINGS if has_levels else {}
     if cost.machine and (cost.machine.technology or cost.machine.energies):
         words["regs"] = "registers of the PEs, and moves between them"
     if cost.vector:

@@ -5,6 +5,7 @@ Where colour might not suffice (grey prints, many parts in one bar), a hatch or 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -48,6 +49,20 @@ _COMPONENTS: dict[str, Look] = {
     "vector": Look("vector unit", "#BBBBBB"),
 }
 ENERGY: dict[str, Look] = {name: _COMPONENTS[name] for name in COMPONENTS}
+_LEVELS = (("#8C564B", "++++"), ("#17BECF", "oooo"), ("#7F7F7F", "****"))  # colours and hatches that nothing else has
+
+
+def energy_looks(levels: Iterable[str]) -> dict[str, Look]:
+    """``ENERGY``, with memories between scratchpad and DRAM by name."""
+    looks: dict[str, Look] = {}
+    for name, look in ENERGY.items():
+        looks[name] = look
+        if name == "sram":
+            pairs = zip(levels, itertools.cycle(_LEVELS), strict=False)
+            looks |= {level: Look(level, colour, hatch) for level, (colour, hatch) in pairs}
+    return looks
+
+
 _OPERANDS = {
     "w": ("W", "#0072B2"),
     "x": ("X", "#E69F00"),

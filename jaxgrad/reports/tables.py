@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.padding import Padding
 from rich.table import Table
@@ -137,7 +137,7 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
     """Time, DRAM traffic and energy of the whole step by schedule; what no summary knows is left out."""
     steps = {schedule: summary.select("step") for schedule, summary in summaries.items()}
     has_memory = any(summary.dram_bytes_per_cycle is not None for summary in summaries.values())
-    energies = {schedule: _energy_parts(step.energy_pj) for schedule, step in steps.items()}
+    energies = {schedule: _energy_parts(step.energy_pj, summaries[schedule].levels) for schedule, step in steps.items()}
     parts = [name for name in _ENERGY_PARTS if any(energy.get(name) for energy in energies.values())]
     unit = energy_unit(max((sum(energy.values()) for energy in energies.values()), default=0.0))
     table = PlainTable(title, gap=1)
@@ -160,12 +160,11 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
     return table
 
 
-def _energy_parts(energy_pj: Mapping[str, float]) -> dict[str, float]:
-    """Energies by the columns of a table, which has no room for every component."""
+def _energy_parts(energy_pj: Mapping[str, float], levels: Iterable[str]) -> dict[str, float]:
+    """Energies by the columns of a table, which has no room for every component; SRAM is all that is no DRAM."""
+    parts = _ENERGY_PARTS | {"SRAM": (*_ENERGY_PARTS["SRAM"], *levels)}
     return {
-        name: sum(energy_pj[component] for component in components)
-        for name, components in _ENERGY_PARTS.items()
-        if energy_pj
+        name: sum(energy_pj[component] for component in components) for name, components in parts.items() if energy_pj
     }
 
 

@@ -74,7 +74,8 @@ def _sections(
     results = _table(tables.results(experiment, rows), f"Ratios are over {experiment.baseline}.")
     shares = tables.phase_shares(experiment, rows)
     whole = tables.run_totals(experiment, rows)
-    more = [(shares, "Where the cycles go."), (whole, "The whole training run.")]
+    memories = tables.levels(experiment, rows)
+    more = [(shares, "Where the cycles go."), (memories, "Memories."), (whole, "The whole training run.")]
     sections = [
         html.Section(
             "Question and assumptions",

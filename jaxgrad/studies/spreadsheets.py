@@ -22,10 +22,11 @@ def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
     phases = [part for row in rows for part in row.summary.phases]
     counters = sorted({name for part in phases for name, count in counted(part).items() if count} - {"cycles"})
     components = sorted({name for part in phases for name in part.energy_pj})
+    areas = list(dict.fromkeys(["pes", "sram", *(name for row in rows for name in row.summary.levels)]))
     header = [
         *("network", *(axis.name for axis in experiment.sweep), "variant", "rows", "cols", "cores", "phase"),
         *("cycles", "dram_bytes", *counters, *(f"{name}_energy_pj" for name in components)),
-        *("pes_area_um2", "sram_area_um2"),
+        *(f"{name}_area_um2" for name in areas),
     ]
     lines = [
         [
@@ -33,7 +34,7 @@ def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
             *(row.point.machine.array.rows, row.point.machine.array.cols, row.point.machine.cores, part.phase.label),
             *(part.time_cycles, part.dram_bytes, *(counted(part).get(name, 0) for name in counters)),
             *(part.energy_pj.get(name, "") for name in components),
-            *(row.summary.area_um2.get(name, "") for name in ("pes", "sram")),
+            *(row.summary.area_um2.get(name, "") for name in areas),
         ]
         for row in rows
         for part in row.summary.phases

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from jaxgrad.reports import levels as memory_tables
 from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import PHASES, phase_of
@@ -40,6 +41,9 @@ def screen(
     shares = phase_shares(experiment, rows)
     if shares:
         parts.append(_rich(*shares, "Where the cycles go"))
+    memories = levels(experiment, rows)
+    if memories:
+        parts.append(_rich(*memories, f"Memories of each: {_compared(experiment).lower()}"))
     areas = list(iso_areas(rows))
     if areas:
         parts += [*map(Text, areas), ""]
@@ -115,6 +119,20 @@ def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         ]
         cells.append([row.point.network, row.point.variant, *shares])
     return ["network", "variant", *(PHASES[phase].label for phase in phases)], _without_repeats(cells)
+
+
+def levels(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
+    """What each memory does in the part of the step that is compared, where some machine has levels."""
+    parts = [row.summary.select(experiment.compare) for row in rows]
+    unit = memory_tables.unit_of(parts)
+    axes = [axis.name for axis in experiment.sweep]
+    cells: list[list[str]] = []
+    for row, part in zip(rows, parts, strict=True):
+        labels = [row.point.network, *row.point.at.values(), row.point.variant]
+        for index, memory in enumerate(memory_tables.memories(part, row.summary.levels, unit)):
+            if row.summary.levels:
+                cells.append([*(labels if index == 0 else [""] * len(labels)), *memory])
+    return (["network", *axes, "variant", *memory_tables.headers(unit)], cells) if cells else None
 
 
 def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
@@ -250,7 +268,7 @@ def _ratio(value: float | None) -> str:
 
 def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> Table:
     table = PlainTable(title)
-    words = {"network", "variant", "quantity", "array", ""}
+    words = {"network", "variant", "quantity", "array", "memory", ""}
     for header in headers:
         table.add_column(header, justify="left" if header in words else "right", no_wrap=header not in words)
     for index, line in enumerate(cells):

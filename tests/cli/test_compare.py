@@ -66,6 +66,54 @@ def test_compare_on_a_machine_of_a_file_tells_energy_too(elsewhere: Path, capsys
     assert all(word in text for word in ("stalls", "DRAM", "[bytes]", "vector"))
 
 
+LEVEL = """
+[[machine.memory.levels]]
+name = "l2"
+size_kib = 256
+gb_per_s = 64.0
+"""
+
+
+def test_compare_on_a_machine_with_a_level_tells_its_own(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "machine.toml").write_text(MACHINE.replace("sram_kib = 32", "sram_kib = 2") + LEVEL)
+    typed = ["compare", "--model", "mlp", "--batch", "32", "--machine", "machine.toml"]
+    assert main([*typed, "--out", "here"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("Its memories", "l2", "filled", "stalls"))
+    assert main([*typed, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for schedule in TRAINING_SCHEDULES:
+        assert found["total"]["backward"][schedule]["l2_dy_fills"] > 0
+        assert found["total"]["backward"][schedule]["l2_stall_cycles"] >= 0
+        assert found["energy_pj"][schedule]["forward"]["l2"] > 0
+
+
+@pytest.mark.parametrize("command", ["compare --model mlp", "profile step.py:step"])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('name = "sram"', "machine.memory.levels.0.name in wrong.toml: got 'sram'; choose another name"),
+        ("size_kib = 1", "machine.memory.levels in wrong.toml: got 1024 bytes of 'l2' a core around 32768 of 'sram'"),
+        ('keeps = ["z"]', "machine.memory.levels.0.keeps in wrong.toml: got 'z'; choose one of x, w, y"),
+        ("shared_by = 2", "machine in wrong.toml: memory.levels.l2.shared_by: got 2; give a number that divides"),
+        ("twice", "machine.memory.levels in wrong.toml: got two 'l2'; give each a name of its own"),
+    ],
+)
+def test_a_level_that_will_not_do_is_one_line(
+    command: str, wrong: str, said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = wrong.split(" = ")[0]
+    kept = "\n".join(line for line in LEVEL.splitlines() if not line.startswith(f"{key} ="))
+    level = LEVEL * 2 if wrong == "twice" else f"{kept}\n{wrong}\n"
+    (elsewhere / "wrong.toml").write_text(MACHINE + level)
+    (elsewhere / "step.py").write_text("step = max")
+    assert main([*command.split(), "--machine", "wrong.toml"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert said in captured.err
+    assert not (elsewhere / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

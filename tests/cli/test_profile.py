@@ -56,6 +56,22 @@ def test_the_table_the_forward_pass_and_the_vector_unit(mine: Path, capsys: pyte
     assert "mine_to_profile.py:5#1" in text
 
 
+def test_a_machine_with_a_level_tells_its_own(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine.parent / "machine.toml").write_text(
+        '[machine]\nrows = 2\ncols = 2\ntechnology = "horowitz-45nm"\n[machine.memory]\nsram_kib = 1\n'
+        'dram_gb_per_s = 1.0\n[[machine.memory.levels]]\nname = "l2"\nsize_kib = 64\ngb_per_s = 8.0\n'
+    )
+    typed = ["profile", f"{mine}:step", "--arg", "f32[80,50]", "--arg", "f32[50,30]", "--arg", "f32[40,80]"]
+    assert main([*typed, "--machine", "machine.toml"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("Its memories", "l2", "filled"))
+    assert main([*typed, "--machine", "machine.toml", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["total"]["backward"]["sequential"]["l2_x_fills"] > 0
+    assert found["total"]["forward"]["l2_stall_cycles"] >= 0
+    assert found["energy_pj"]["sequential"]["dw"]["l2"] > 0
+
+
 def test_a_schedule_that_the_user_s_file_registers_is_compared(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = """
 from jaxgrad.array import schedules

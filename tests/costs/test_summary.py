@@ -13,7 +13,7 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import TRAINING_SCHEDULES, StepCost, Summary, step_cost, summary
 from jaxgrad.costs.area import area
 from jaxgrad.costs.transfers import dram_bytes
-from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
+from jaxgrad.hardware import Accelerator, Level, Machine, Memory, Precision, VectorUnit, load_technology
 from jaxgrad.programs import LayerGemm, VectorWork
 
 ARRAY = Accelerator(4, 3)
@@ -47,6 +47,20 @@ def test_there_and_back_through_json(step: StepCost, schedule: str) -> None:
         assert {name: after.counts.get(name, 0) for name in before.counts} == before.counts
         assert set(KEYS) <= set(after.counts)
         assert (after.time_cycles, after.dram_bytes) == (before.time_cycles, before.dram_bytes)
+
+
+def test_levels_have_names_areas_and_energies_there_and_back() -> None:
+    assert MACHINE.memory is not None
+    levels = (Level("near", 2**14, 4.0), Level("far", 2**15, 4.0))
+    step = cost(replace(MACHINE, memory=replace(MACHINE.memory, levels=levels)))
+    own = summary(step, "interleaved")
+    again = Summary.from_dict(json.loads(json.dumps(own.as_dict())))
+    assert own.levels == again.levels == ("near", "far")
+    assert again.area_um2["far"] == pytest.approx(2 * again.area_um2["near"])
+    assert {"near", "far"} < set(again.select("step").energy_pj)
+    energies = step.as_dict()["energy_pj"]["interleaved"]
+    assert energies == {phase.phase.label: phase.energy_pj for phase in own.phases}
+    assert "energy_pj" not in cost(replace(MACHINE, technology=None)).as_dict()
 
 
 @pytest.mark.parametrize("schedule", TRAINING_SCHEDULES)

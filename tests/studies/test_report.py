@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from jaxgrad.array.counts import CYCLES, STALLS
+from jaxgrad.array.counts import CYCLES, STALLS, Key
 from jaxgrad.costs import energy
 from jaxgrad.hardware import energy_table
 from jaxgrad.reports.numbers import energy_unit
@@ -99,6 +99,40 @@ def test_cycles_mean_the_same_in_every_file(tmp_path: Path) -> None:
         backward = [phase["counts"]["cycles"] for phase in point["phases"] if phase["phase"] != "forward"]
         assert point["values"]["cycles"] == sum(backward)
     assert any(stalls for places in by_place.values() for _, _, stalls in places)
+
+
+def test_a_level_s_counts_energies_stalls_and_area_are_in_every_file_by_name(tmp_path: Path) -> None:
+    """In one of the variants it is not there."""
+    level = {"name": "l2", "size_kib": 64, "gb_per_s": 32.0}
+    own = Found(
+        tmp_path / "store",
+        machine__memory__sram_kib=1,
+        machine__memory__levels=[level],
+        variant__0__machine={"memory": {"levels": []}},
+        workload__layers=[[90, 120]],
+    )
+    report.write(tmp_path, own.experiment, own.rows, own.comparisons)
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    data = json.loads((tmp_path / "results.json").read_text())
+    for point, row in zip(data["points"], own.rows, strict=True):
+        place = (row.point.variant, row.point.at["batch"])
+        written = {line["phase"]: line for line in lines if (line["variant"], line["batch"]) == place}
+        for phase, part in zip(point["phases"], row.summary.phases, strict=True):
+            line = written[phase["phase"]]
+            assert "dram_stall_cycles" in line
+            for name in ("l2_x_reads", "l2_x_fills", "l2_y_write_backs", "l2_stall_cycles"):
+                assert int(line[name]) == phase["counts"].get(name, 0)
+            assert line["l2_energy_pj"] == str(part.energy_pj.get("l2", ""))
+            assert phase["energy_pj"].get("l2") == part.energy_pj.get("l2")
+            assert line["l2_area_um2"] == str(row.summary.area_um2.get("l2", ""))
+        assert bool(row.summary.levels) is (row.point.variant != "WS")
+        assert bool(row.summary.select("step").counts.get(Key("l2", "w", "fills"))) is bool(row.summary.levels)
+    shown = (tmp_path / "tables.txt").read_text()
+    assert "Memories of each: backward pass" in shown
+    assert sum(line.split()[:1] == ["DRAM"] for line in shown.splitlines()) == 4
+    assert "Memories" in (tmp_path / "report.html").read_text()
+    assert {path.name for path in tmp_path.glob("*.png")} >= {"90x120_cycles.png"}
+    assert "system.l2[0..0]" in (tmp_path / "accelergy" / "2_ART.yaml").read_text()
 
 
 def test_json_has_values_ratios_and_published_figures(found: Found, tmp_path: Path) -> None:

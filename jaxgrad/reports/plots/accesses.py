@@ -14,13 +14,11 @@ from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
 from jaxgrad.reports.style import OPERANDS
 
-_LEVELS = {"SRAM": SRAM, "DRAM": DRAM}
-
 
 def accesses_by_operand(
     summaries: Mapping[str, Summary], path: Path, title: str, *, phases: tuple[str, ...] = STEP
 ) -> list[Path]:
-    """Words read and written (hatched) by operand: a panel for SRAM, from the array's side, and one for DRAM.
+    """Words read and written (hatched) by operand: a panel a memory, from the side of the array.
 
     Y and dX leave the array as partial sums do, and count as psum in SRAM. A level that nothing passes is left out:
     DRAM where the machine has no memory.
@@ -35,7 +33,9 @@ def accesses_by_operand(
         ValueError: nothing to draw.
     """
     parts = chosen(summaries, phases)
-    levels = {label: _stack(parts, level) for label, level in _LEVELS.items()}
+    names = dict.fromkeys(name for summary in summaries.values() for name in summary.levels)
+    memories = {"SRAM": SRAM, **{name: name for name in names}, "DRAM": DRAM}
+    levels = {label: _stack(parts, level) for label, level in memories.items()}
     levels = {level: stack for level, stack in levels.items() if stack.parts}
     if not levels:
         raise InputError(

@@ -13,7 +13,7 @@ from jaxgrad.reports.numbers import energy_unit
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
-from jaxgrad.reports.style import ENERGY, PHASES, Look, phase_of
+from jaxgrad.reports.style import PHASES, Look, energy_looks, phase_of
 
 
 def energy_by_component(
@@ -30,7 +30,8 @@ def energy_by_component(
     Raises:
         ValueError: nothing to draw, or a summary without energies.
     """
-    return _draw(summaries, path, title, phases, ENERGY, lambda part: part.energy_pj)
+    levels = dict.fromkeys(name for summary in summaries.values() for name in summary.levels)
+    return _draw(summaries, path, title, phases, energy_looks(levels), lambda part: part.energy_pj)
 
 
 def energy_by_phase(

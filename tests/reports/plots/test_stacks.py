@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgrad.array.counts import DRAM, STALLS
+from jaxgrad.array.counts import DRAM, STALLS, Key
 from jaxgrad.costs import accesses
+from jaxgrad.hardware import Level, Memory
 from jaxgrad.reports.plots import accesses_by_operand, energy_by_component, energy_by_phase, normalised_cycles
 from tests.keys import KEY
 from tests.refusals import Refusal, assert_refused
-from tests.reports.plots.steps import BARE, SCHEDULES, summaries
+from tests.reports.plots.steps import BARE, FULL, SCHEDULES, summaries
 
 
 def lengths(axes: Axes) -> dict[str, np.ndarray]:
@@ -125,6 +127,23 @@ def test_accesses_have_a_panel_a_level_and_writes_are_hatched(tmp_path: Path, dr
     for axes in (sram, dram):
         for container in axes.containers:
             assert bool(container[0].get_hatch()) == (not str(container.get_label()).endswith("reads"))
+
+
+def test_a_level_has_a_part_and_a_panel_of_its_own(tmp_path: Path, drawn: list[Figure]) -> None:
+    machine = replace(FULL, memory=Memory(512, 1.0, levels=(Level("near", 1024, 8.0), Level("l2", 8192, 4.0))))
+    steps = summaries(machine=machine)
+    energy_by_component(steps, tmp_path / "energy", "a title")
+    accesses_by_operand(steps, tmp_path / "accesses", "a title")
+    parts = lengths(drawn[0].axes[0])
+    assert list(parts).index("SRAM") < list(parts).index("l2") < list(parts).index("DRAM")
+    pj = [steps[name].select("step").energy_pj for name in SCHEDULES]
+    np.testing.assert_allclose(parts["l2"], [spent["l2"] / 1e6 for spent in pj], rtol=1e-12)
+    np.testing.assert_allclose(totals(drawn[0].axes[0]), [sum(spent.values()) / 1e6 for spent in pj], rtol=1e-12)
+    panels = {axes.get_xlabel().split()[0]: axes for axes in drawn[1].axes}
+    assert [name for name in panels if name != "near"] == ["SRAM", "l2", "DRAM"]
+    taken = [steps[name].select("step").counts.get(Key("l2", "dy", "reads"), 0) for name in SCHEDULES]
+    assert max(taken) > 0
+    np.testing.assert_array_equal(lengths(panels["l2"])["dY reads"], taken)
 
 
 def test_a_level_that_nothing_passes_has_no_panel(tmp_path: Path, drawn: list[Figure]) -> None:
