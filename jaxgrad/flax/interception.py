@@ -16,7 +16,7 @@ from jax import Array
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import new_tap
-from jaxgrad.base.errors import InputError, either
+from jaxgrad.base.errors import InputError, either, shown
 from jaxgrad.flax import tracing
 from jaxgrad.flax.layers import layer_name, layers_not_emulated, modules_with_products, stack
 from jaxgrad.flax.notes import say
@@ -46,14 +46,20 @@ class OnArray(nnx.Module):
     Args:
         rules: which products run where.
         taps: a tap a module that may have products, by path.
+        stream: of keys for estimators that are random, if any is.
     """
 
-    def __init__(self, rules: Rules, taps: dict[str, Tap]) -> None:
+    def __init__(self, rules: Rules, taps: dict[str, Tap], stream: nnx.RngStream | None) -> None:
         self.rules = rules
         self.taps = nnx.data(taps)
+        self.stream = nnx.data(stream)
+
+    def key(self) -> Array | None:
+        """A new key, for one call of the model."""
+        return None if self.stream is None else self.stream()
 
 
-def put_on_array(model: Model, emulation: Emulation | Sequence[Rule]) -> Model:
+def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: nnx.Rngs | None = None) -> Model:
     """Puts a model's products on the array, in place, and returns the model; a second call changes where they run.
 
     All products that a call of the model, or of one of its public methods, computes run on the array, forward and
@@ -69,11 +75,14 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule]) -> Model:
 
     Args:
         model: to be changed; its variables stay, and taps are added (``Tap``).
-        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run. The first
-            that matches a path wins; what no rule matches is left to XLA.
+        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run, and by
+            which estimator. The first that matches a path wins; what no rule matches is left to XLA.
+        rngs: for estimators that are random. The model then has its ``estimator`` stream (or the default one), as a
+            ``nnx.Dropout`` has one: a key a call, the same ones again from the same seed.
 
     Raises:
-        ValueError: the model is no ``nnx.Module``, or the schedule of an emulation does not give both gradients.
+        ValueError: the model is no ``nnx.Module``, the schedule of an emulation does not give both gradients, or an
+            estimator is random and there are no ``rngs``.
     """
     if not isinstance(model, nnx.Module):
         problem = f"got {type(model).__name__}"
@@ -84,16 +93,21 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule]) -> Model:
             problem = f"got {schedule.name!r}, which computes one gradient alone"
             remedy = f"to train choose {either(TRAINING_SCHEDULES)}"
             raise InputError("schedule", schedule.name, remedy, problem=problem)
+    random = next((estimator for estimator in rules.estimators if estimator.random), None)
+    if random is not None and not isinstance(rngs, nnx.Rngs):
+        problem = f"got {shown(rngs)}, and {shown(random)} is random"
+        raise InputError("rngs", rngs, "give nnx.Rngs(seed)", problem=problem)
+    stream = None if random is None or rngs is None else rngs.estimator.fork()
     others = ", ".join(f"{path} ({kind})" for path, kind in layers_not_emulated(model))
     if others:
         warnings.warn(f"not emulated, and not counted: {others}", stacklevel=2)
     own = record(model)
     if own is not None:
-        own.rules = rules
+        own.rules, own.stream = rules, nnx.data(stream)
     else:
         axes = stack(model)
         taps = {path: Tap(new_tap(*axes)) for path in modules_with_products(model)}
-        model._on_array = OnArray(rules, taps)  # pyright: ignore[reportAttributeAccessIssue]
+        model._on_array = OnArray(rules, taps, stream)  # pyright: ignore[reportAttributeAccessIssue]
     for path, module in _parts(model):
         if not hasattr(module, "_part"):
             object.__setattr__(module, "__class__", _intercepted(type(module)))
@@ -129,6 +143,15 @@ def rules_of(model: nnx.Module) -> Rules | None:
     return Rules(tuple(found), reported) if found else None
 
 
+def key_of(model: nnx.Module) -> Array | None:
+    """A new key from the outermost model that has a stream of them, of one and those within it."""
+    for _, module in sorted(nnx.iter_modules(model), key=lambda item: len(item[0])):
+        on_array = record(module)
+        if on_array is not None and on_array.stream is not None:
+            return on_array.key()
+    return None
+
+
 @contextmanager
 def traced(model: nnx.Module, place: tuple[Any, ...] = ()) -> Iterator[None]:
     """Within it, calls of models run as they are, for a trace: the model's modules say who they are.
@@ -161,6 +184,7 @@ def _intercepted(kind: type[nnx.Module]) -> type[nnx.Module]:
 def _call(model: nnx.Module, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A method of a model on the array, by way of a pure function of all variables that it is given."""
     own, part = record(model), model._part  # pyright: ignore[reportAttributeAccessIssue]  # its class says so
+    key = None if own is None else own.key()
     given = (model, args, kwargs)
 
     def pure(graph: Any, state: Any) -> tuple[Any, Any, Any]:
@@ -181,7 +205,7 @@ def _call(model: nnx.Module, method: str, args: tuple[Any, ...], kwargs: dict[st
     with nnx.update_context(_TAG):
         with nnx.split_context(_TAG) as context:
             graph, state = context.split(given)
-        (out, changed, whole), tally = Emulated(pure, part.rules).with_taps(taps, graph, state)
+        (out, changed, whole), tally = Emulated(pure, part.rules, key).with_taps(taps, graph, state)
         alone = f"{layer_name(part.path)}: called from outside of its model, whose taps do not count it"
         say(tally.notes if own is not None or not tally.sites else (alone, *tally.notes))
         if whole is not None:  # the call made variables, or changed what is no array

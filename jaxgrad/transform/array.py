@@ -13,36 +13,21 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.rounding import rounded
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, lacking
-from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.autodiff.task import Task
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
 from jaxgrad.transform.plan import Backward, Forward
+from jaxgrad.transform.posed import Posed
 
 
 def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array) -> tuple[Array, Counters]:
     """A product, and what it took."""
-    emulation = step.emulation
-    if equation.primitive.name == "conv_general_dilated":
-        return _product(Task(matrices.convolution(equation), emulation), lhs, rhs)
-    params = equation.params
-    contracted, batch = params["dimension_numbers"]
-    options = (params["precision"], params["preferred_element_type"])
-    if not step.swapped:
-        return _product(Task(DotGeneral.of(lhs, rhs, (contracted, batch), *options), emulation), lhs, rhs)
-    contraction = DotGeneral.of(rhs, lhs, (contracted[::-1], batch[::-1]), *options)
-    out, spent = _product(Task(contraction, emulation), rhs, lhs)
-    groups, of_right = len(batch[0]), rhs.ndim - len(contracted[1]) - len(batch[1])
-    order = (*range(groups), *range(groups + of_right, out.ndim), *range(groups, groups + of_right))
-    return out.transpose(order), spent
-
-
-def _product(task: Task, x: Array, w: Array) -> tuple[Array, Counters]:
-    x, w = vary_alike(x, w)
-    out, _, spent = task.product(x, w, None, Wanted.of(x, w, counts=True))
+    posed = Posed.of(equation, swapped=step.swapped)
+    x, w = vary_alike(*posed.operands(lhs, rhs))
+    out, _, spent = Task(posed.contraction, step.emulation).product(x, w, None, Wanted.of(x, w, counts=True))
     assert spent is not None  # it is asked for
-    return out, spent
+    return posed.result(out), spent
 
 
 def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any], Counters]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+from jax import Array
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from jaxgrad.array.counters import Counters
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.transform import array, calls
+from jaxgrad.transform import array, calls, estimates
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.equations import bind
-from jaxgrad.transform.plan import Backward, Forward, Path, Plan, hoisted
+from jaxgrad.transform.plan import Backward, Estimated, Forward, Plan, hoisted
+from jaxgrad.transform.reading import Path
 from jaxgrad.transform.tally import Sites, merged
 
 
@@ -27,6 +29,17 @@ class Interpreter:
     """
 
     plan: Plan
+    key = None  # what is random has its key among its operands
+    differentiated = False
+
+    def with_key(self, key: Array | None) -> Interpreter:
+        return self
+
+    def labels(self, path: Path) -> list[str]:
+        return self.plan.labels(path)
+
+    def changes(self, path: Path) -> bool:
+        return bool(self.labels(path))
 
     def run(self, jaxpr: Jaxpr, path: Path, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
         """A jaxpr's results, and what its products took."""
@@ -65,7 +78,11 @@ class Interpreter:
                 out, spent = array.forward(step, equation, lhs, rhs)
                 known[equation.outvars[0]] = out
                 sites = merged(sites, {step.label: LayerCounters(spent, Counters.zero())})
-            elif self.plan.labels(own):
+            elif isinstance(step, Estimated):
+                outs, spent = estimates.run(equation, [value(variable) for variable in equation.invars])
+                known.update(zip(equation.outvars, outs, strict=True))
+                sites = merged(sites, {step.label: spent})
+            elif self.changes(own):
                 outs, inner = self.call(equation, own, [value(variable) for variable in equation.invars])
                 known.update(zip(equation.outvars, outs, strict=True))
                 sites = merged(sites, inner)
