@@ -13,12 +13,12 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import new_tap
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import collector
+from jaxgrad.programs.tracing import Traced, trace, trace_or_refuse
 from jaxgrad.transform.derivative import Taps, differentiable
 from jaxgrad.transform.insertion import estimated
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.rules import Rule, Rules
 from jaxgrad.transform.tally import Tally
-from jaxgrad.transform.tracing import Traced, trace
 
 
 class Emulated:
@@ -56,20 +56,8 @@ class Emulated:
         return planned.labels(()), planned.notes
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
-        try:
-            with collector.at_rest():
-                return trace(self.function, args, kwargs)
-        except InputError:
-            raise
-        except Exception as error:
-            said = next(iter(str(error).splitlines()), "")
-            name = getattr(self.function, "__name__", type(self.function).__name__)
-            raise InputError(
-                "function",
-                self.function,
-                "give one that jax.jit would take",
-                problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
-            ) from error
+        with collector.at_rest():
+            return trace_or_refuse(self.function, args, kwargs)
 
     def _run(self, traced: Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
         jaxpr = traced.jaxpr.jaxpr

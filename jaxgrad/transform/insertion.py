@@ -25,6 +25,7 @@ from jax.extend.source_info_util import current_name_stack, user_context
 
 from jaxgrad.base.errors import InputError, shown
 from jaxgrad.programs import jaxprs
+from jaxgrad.programs.tracing import trace
 from jaxgrad.transform import calls, estimates
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.equations import bind
@@ -34,7 +35,6 @@ from jaxgrad.transform.plan import refusal
 from jaxgrad.transform.reading import Reading
 from jaxgrad.transform.rules import Rules
 from jaxgrad.transform.tally import Sites
-from jaxgrad.transform.tracing import trace
 
 _KEY = "give put_on_array an nnx.Rngs, Linen's apply an rng named 'estimator', or emulate_function a key"
 

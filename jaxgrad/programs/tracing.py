@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
+from jaxgrad.base.errors import InputError
+
 _VALUE = object()
 
 
@@ -33,8 +35,29 @@ class Traced(NamedTuple):
         return jax.tree.unflatten(self.structure, [next(arrays) if leaf is _VALUE else leaf for leaf in self.leaves])
 
 
+def trace_or_refuse(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+    """Traces a call.
+
+    Raises:
+        ValueError: the function can't be traced.
+    """
+    try:
+        return trace(function, args, kwargs)
+    except InputError:
+        raise
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "")
+        name = getattr(function, "__name__", type(function).__name__)
+        raise InputError(
+            "function",
+            function,
+            "give one that jax.jit would take",
+            problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
+        ) from error
+
+
 def trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
-    """Traces a call."""
+    """Traces a call; what the function itself raises is raised as it is."""
     leaves, tree = jax.tree.flatten((args, kwargs))
     arrays = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
     results: list[Any] = []
@@ -53,7 +76,7 @@ def trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 
 def _is_array(leaf: Any) -> bool:
-    # A Python number may be a size, an axis or a switch: the function gets it as it is.
+    # A number of Python or NumPy may be a size, an axis or a switch: the function gets it as it is.
     return isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct)
 
 
