@@ -109,10 +109,9 @@ class _Planner:
     def plan(self) -> Plan:
         reading, names = self.reading, self.reading.names
         emulations = {id(product): self._emulation(product, names[id(product)]) for product in reading.forward}
-        estimated: list[str] = []
         for site in reading.sites:
-            if site.equation.primitive in ESTIMATES:
-                estimated.append(self._estimated(site))
+            if site.equation.primitive in ESTIMATES:  # only what is wanted has one
+                self.steps[reading.paths[id(site)]] = Estimated(label_of(site.equation))
                 continue
             product = reading.product(site)
             emulation = None if product is None else emulations.get(id(product))
@@ -124,14 +123,8 @@ class _Planner:
             emulation = emulations[id(product)]
             if emulation is not None:
                 self._backward(product, names[id(product)], emulation)
-        self.notes += self.rules.unused(dict.fromkeys([*names.values(), *estimated]))
+        self.notes += self.rules.unused(dict.fromkeys([*names.values(), *(step.label for step in self.steps.values())]))
         return Plan(self.steps, list(dict.fromkeys(self.notes)))
-
-    def _estimated(self, site: Site) -> str:
-        label = label_of(site.equation)
-        if self.reading.live(site):
-            self.steps[self.reading.paths[id(site)]] = Estimated(label)
-        return label
 
     def _emulation(self, product: Product, label: str) -> Emulation | None:
         """What a product and its gradients run on; None if XLA keeps them, which a note says then."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.liveness import live
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import KINDS, Product, products, where
 from jaxgrad.programs.shapes import gemm_of
@@ -76,15 +75,6 @@ class Reading:
     def product(self, site: Site) -> Product | None:
         """The product at a site, also where it runs again; None of one that is of no use."""
         return self._by_site.get(id(site), self._by_number.get(site.outs[0].number))
-
-    def live(self, site: Site) -> bool:
-        """Whether a result needs what an equation computes."""
-        return any(out.origin in self._live for out in site.outs)
-
-    @functools.cached_property
-    def _live(self) -> set[int]:
-        entails = {gradient.origin: [gradient.of.origin] for gradient in self.products if gradient.of is not None}
-        return live(self.trace.sites, self.trace.roots, entails)
 
     @functools.cached_property
     def _by_site(self) -> dict[int, Product]:

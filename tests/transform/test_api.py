@@ -118,8 +118,8 @@ def test_8_bit_floats(fidelity: str) -> None:
     """Products of 8-bit floats are summed in float32, forward and in both gradients."""
 
     def loss(w: Array, x: Array) -> Array:
-        operands = (operand.astype(jnp.float8_e4m3fn) for operand in (x, w))
-        return (lax.dot_general(*operands, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32) ** 2).sum()
+        left, right = x.astype(jnp.float8_e4m3fn), w.astype(jnp.float8_e4m3fn)
+        return (lax.dot_general(left, right, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32) ** 2).sum()
 
     gradient = jax.value_and_grad(loss, (0, 1))
     out, tally = jax.jit(emulate_function(gradient, Emulation(ARRAY, fidelity=fidelity)))(W, X)

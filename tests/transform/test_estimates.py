@@ -216,12 +216,13 @@ def gradients(key: Array, loss: Callable[..., Array], *args: Any) -> Any:
 
 
 def repeated(ws: Array, x: Array) -> Array:
-    """One product of the same numbers three times: by two lines, and by one line twice."""
-    first = x @ ws[0]
-    second = x @ ws[1]
-    for w in ws[2:]:
-        first += x @ w
-    return (first + second).sum()
+    """Products of the same numbers: of two lines, and two of one line in a module, which are one label."""
+    out = x @ ws[0]
+    out += x @ ws[1]
+    with kinds.scope(None, "layer"):
+        for w in ws[2:]:
+            out += x @ w
+    return out.sum()
 
 
 def rounds(ws: Array, x: Array) -> Array:
