@@ -214,8 +214,8 @@ def _backward(
     mappings = backward_mappings(gemm, emulation, dx=dx, dw=dw)
     counts = Counters.zero()
     for mapping in mappings:
-        own, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
-        outputs |= own
+        results, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
+        outputs |= results
         counts += spent
     counts = _updated(counts, update(gemm, emulation, mappings))
     results = {name: rounded(name, values, emulation.precision).astype(x.dtype) for name, values in outputs.items()}

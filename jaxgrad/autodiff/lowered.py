@@ -43,8 +43,8 @@ def backward(
         return _backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
 
     def body(drhs: Array | None, operands: tuple[Array, Array]) -> tuple[Array | None, Array | None]:
-        dlhs, own, _ = _backward(chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw)
-        return None if drhs is None or own is None else drhs + own, dlhs
+        dlhs, part, _ = _backward(chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw)
+        return None if drhs is None or part is None else drhs + part, dlhs
 
     _, sums = vary_alike(lhs, jnp.zeros(rhs.shape, accumulator(lhs.dtype, rhs.dtype, cotangent.dtype)) if dw else None)
     parts = _split(lhs, chunks.lhs_axis, chunks.count), _split(cotangent, chunks.out_axis, chunks.count)

@@ -92,8 +92,8 @@ def read_counters(taps: nnx.State) -> dict[str, LayerCounters]:
     """
     counters: dict[str, LayerCounters] = {}
     for path, tap in nnx.to_flat_state(taps):
-        *place, _, _, own = path  # where the model is, its record, the record's taps
-        counters[layer_name([*place, own] if own != "model" or not place else place)] = read_tap(tap[...])
+        *place, _, _, module = path  # where the model is, its record, the record's taps
+        counters[layer_name([*place, module] if module != "model" or not place else place)] = read_tap(tap[...])
     return counters
 
 

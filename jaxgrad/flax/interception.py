@@ -101,9 +101,9 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: n
     others = ", ".join(f"{path} ({kind})" for path, kind in layers_not_emulated(model))
     if others:
         warnings.warn(f"not emulated, and not counted: {others}", stacklevel=2)
-    own = record(model)
-    if own is not None:
-        own.rules, own.stream = rules, nnx.data(stream)
+    on_array = record(model)
+    if on_array is not None:
+        on_array.rules, on_array.stream = rules, nnx.data(stream)
     else:
         axes = stack(model)
         taps = {path: Tap(new_tap(*axes)) for path in modules_with_products(model)}
@@ -126,21 +126,21 @@ def _parts(model: nnx.Module) -> Iterator[tuple[tuple[Any, ...], nnx.Module]]:
 
 def record(module: nnx.Module) -> OnArray | None:
     """What a module knows of the array, if it was put on it."""
-    own = getattr(module, "_on_array", None)
-    return own if isinstance(own, OnArray) else None
+    on_array = getattr(module, "_on_array", None)
+    return on_array if isinstance(on_array, OnArray) else None
 
 
 def rules_of(model: nnx.Module) -> Rules | None:
     """The rules of a model and of those within it that were put on the array by themselves; None without any."""
-    found: list[tuple[str, Rule]] = []
+    collected: list[tuple[str, Rule]] = []
     reported = False
     for path, module in sorted(nnx.iter_modules(model), key=lambda item: -len(item[0])):  # the innermost first
-        own = record(module)
-        if own is not None:
-            rules = own.rules.within(layer_name(path) if path else "")
-            found += rules.rules
+        on_array = record(module)
+        if on_array is not None:
+            rules = on_array.rules.within(layer_name(path) if path else "")
+            collected += rules.rules
             reported |= rules.reported
-    return Rules(tuple(found), reported) if found else None
+    return Rules(tuple(collected), reported) if collected else None
 
 
 def key_of(model: nnx.Module) -> Array | None:
@@ -183,51 +183,54 @@ def _intercepted(kind: type[nnx.Module]) -> type[nnx.Module]:
 
 def _call(model: nnx.Module, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A method of a model on the array, by way of a pure function of all variables that it is given."""
-    own, part = record(model), model._part  # pyright: ignore[reportAttributeAccessIssue]  # its class says so
-    key = None if own is None else own.key()
-    given = (model, args, kwargs)
+    on_array, part = record(model), model._part  # pyright: ignore[reportAttributeAccessIssue]  # its class says so
+    key = None if on_array is None else on_array.key()
+    arguments = (model, args, kwargs)
 
     def pure(graph: Any, state: Any) -> tuple[Any, Any, Any]:
         with nnx.merge_context(_TAG, inner=True) as context:
             inner = context.merge(graph, state)
-        structure, before = nnx.graphdef(inner), {path: each.get_raw_value() for path, each in _variables(inner)}
+        structure, before = (
+            nnx.graphdef(inner),
+            {path: variable.get_raw_value() for path, variable in _variables(inner)},
+        )
         with traced(inner[0], part.path):
             out = getattr(inner[0], method)(*inner[1], **inner[2])
         if nnx.graphdef(inner) == structure and not any(_variables(out)):
-            after = {path: each.get_raw_value() for path, each in _variables(inner)}
+            after = {path: variable.get_raw_value() for path, variable in _variables(inner)}
             return out, {path: value for path, value in after.items() if value is not before[path]}, None
         with nnx.split_context(_TAG) as context:
             return None, {}, context.split((inner, out))
 
     def taps(labels: Sequence[str]) -> Mapping[str, Array]:
-        return {} if own is None else {label: _tap(own, label) for label in labels}
+        return {} if on_array is None else {label: _tap(on_array, label) for label in labels}
 
     with nnx.update_context(_TAG):
         with nnx.split_context(_TAG) as context:
-            graph, state = context.split(given)
+            graph, state = context.split(arguments)
         (out, changed, whole), tally = Emulated(pure, part.rules, key).with_taps(taps, graph, state)
         alone = f"{layer_name(part.path)}: called from outside of its model, whose taps do not count it"
-        say(tally.notes if own is not None or not tally.sites else (alone, *tally.notes))
+        say(tally.notes if on_array is not None or not tally.sites else (alone, *tally.notes))
         if whole is not None:  # the call made variables, or changed what is no array
             with nnx.merge_context(_TAG, inner=False) as context:
                 return context.merge(*whole)[1]
-    for path, variable in _variables(given):
+    for path, variable in _variables(arguments):
         if path in changed:  # the others may be from outside of a derivative, where they can't be written
             variable.set_raw_value(changed[path])
     return out
 
 
 def _variables(node: Any) -> Iterator[tuple[tuple[Any, ...], nnx.Variable[Any]]]:
-    for path, each in nnx.iter_graph(node):
-        if isinstance(each, nnx.Variable):
-            yield path, each
+    for path, variable in nnx.iter_graph(node):
+        if isinstance(variable, nnx.Variable):
+            yield path, variable
 
 
-def _tap(own: OnArray, label: str) -> Array:
+def _tap(on_array: OnArray, label: str) -> Array:
     """The tap of a product: its module's, or that of the nearest module around it."""
     path = module_of(label)
-    while path not in own.taps:
+    while path not in on_array.taps:
         path = path.rpartition(".")[0] or "model"
-    tap = own.taps[path][...]
+    tap = on_array.taps[path][...]
     # Of several models in one, a scan that broadcasts variables hands over all taps. One collects the counts.
     return tap[(0,) * (tap.ndim - new_tap().ndim)]

@@ -163,11 +163,11 @@ def _weights_left(product: Product, computed: set[int]) -> bool:
     return weights_left((left, right), set(product.gradients))
 
 
-def weights_left(given: tuple[bool, bool], gradients: Set[Role]) -> bool:
-    """The same of a matrix product, by which of its operands are given and which have a gradient."""
-    if all(given):
+def weights_left(outside: tuple[bool, bool], gradients: Set[Role]) -> bool:
+    """The same of a matrix product, by which of its operands come from outside and which have a gradient."""
+    if all(outside):
         return gradients == {"dx"}
-    return given[0] and gradients != {"dw"}
+    return outside[0] and gradients != {"dw"}
 
 
 def _sizes(equation: JaxprEqn) -> tuple[int, ...]:

@@ -82,8 +82,8 @@ def emulate_function(
     ``jax.grad(lambda p: emulate_function(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's
     own derivative rules where it has some; but what that takes can't be among the results of the forward pass: call
     ``.tapped`` and differentiate by the tap. What of it is left to XLA is said in a warning. It is differentiable once,
-    in reverse; ``jax.jvp`` and further derivatives go inside. A product that no result needs does not run, as under
-    ``jax.jit``, and counts nothing; but the forward pass of a gradient counts in full.
+    in reverse; ``jax.jvp`` and further derivatives go inside. A product that no result needs does not run and counts
+    nothing (dead-code elimination, as under ``jax.jit``); but the forward pass of a gradient counts in full.
 
     Args:
         function: of arrays, or of pytrees of them; pure. Arguments that are no arrays are handed on as they are, and

@@ -59,21 +59,21 @@ def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any
     results: dict[Var, Any] = {}
     if emulation.fidelity == "native":
         run.count_gradients(layer.contraction, *operands, **wanted)
-        for name, each, other in (("dx", dx, w), ("dw", dw, x)):
-            if each is not None:
-                equation = each.equation
-                pair = (dy, other) if each.cotangent == 0 else (other, dy)
+        for name, gradient, other in (("dx", dx, w), ("dw", dw, x)):
+            if gradient is not None:
+                equation = gradient.equation
+                pair = (dy, other) if gradient.cotangent == 0 else (other, dy)
                 plain = equation.primitive.bind(*pair, **equation.params)
                 results[equation.outvars[0]] = rounded(name, plain, emulation.precision)
     else:
         of_x, of_w = run.gradients(layer.contraction, *operands, **wanted)
-        for name, each, other, result in (("dx", dx, dw, of_x), ("dw", dw, dx, of_w)):
-            if each is not None and result is not None:
+        for name, gradient, other, result in (("dx", dx, dw, of_x), ("dw", dw, dx, of_w)):
+            if gradient is not None and result is not None:
                 result = rounded(name, result, emulation.precision)
                 if dots:
-                    result = matrices.dot_result(each, other, result, dw=each is dw)
-                aval: Any = each.equation.outvars[0].aval
-                results[each.equation.outvars[0]] = result.astype(aval.dtype)
+                    result = matrices.dot_result(gradient, other, result, dw=gradient is dw)
+                aval: Any = gradient.equation.outvars[0].aval
+                results[gradient.equation.outvars[0]] = result.astype(aval.dtype)
     assert run.spent is not None  # it is asked for
     return results, run.spent
 

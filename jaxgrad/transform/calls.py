@@ -143,18 +143,18 @@ def _while(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> 
 
 
 def _cond(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
-    index, *given = operands
+    index, *arguments = operands
     labels = runner.labels(path)
 
     def branch(number: int, jaxpr: Jaxpr, consts: Sequence[Any]) -> Callable[..., tuple[Values, Sites]]:
-        def run(*given: Any) -> tuple[Values, Sites]:
-            outs, sites = runner.run(jaxpr, (*path, number), consts, given)
-            return outs, merged(varied(nothing(labels), *given), sites)
+        def run(*arguments: Any) -> tuple[Values, Sites]:
+            outs, sites = runner.run(jaxpr, (*path, number), consts, arguments)
+            return outs, merged(varied(nothing(labels), *arguments), sites)
 
         return run
 
     branches = [branch(number, *inner) for number, inner in enumerate(closed(equation))]
-    return lax.switch(jnp.asarray(index, jnp.int32), branches, *given)
+    return lax.switch(jnp.asarray(index, jnp.int32), branches, *arguments)
 
 
 def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
@@ -167,9 +167,9 @@ def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values)
             key = jax.random.fold_in(key, lax.axis_index(axes))
         outs, sites = runner.with_key(key).run(jaxpr, (*path, 0), consts, operands)
         return outs, jax.tree.map(
-            lambda own: own.psum(axes),
+            lambda counters: counters.psum(axes),
             _on_each(sites, axes) if params["check_vma"] else sites,
-            is_leaf=lambda own: isinstance(own, LayerCounters),
+            is_leaf=lambda counters: isinstance(counters, LayerCounters),
         )
 
     mapped = jax.shard_map(
@@ -197,11 +197,11 @@ _RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites
 def _on_each(sites: Sites, axes: tuple[str, ...]) -> Sites:
     """The counters as each device's own, also where all devices do the same."""
 
-    def own(leaf: Array) -> Array:
+    def of_device(leaf: Array) -> Array:
         missing = tuple(axis for axis in axes if axis not in jax.typeof(leaf).manual_axis_type.varying)
         return lax.pcast(leaf, missing, to="varying") if missing else leaf
 
-    return jax.tree.map(own, sites)
+    return jax.tree.map(of_device, sites)
 
 
 def _rank(variable: Any) -> int:

@@ -2,8 +2,8 @@
 
 What an estimator poses is no forward product with its two gradients, so nothing of it could be recognised in a trace.
 The product is therefore a function with a derivative rule (``product``) whose two passes are equations of their own:
-the forward one gives the result and what the estimator saves, which is all that JAX then keeps, stacks and hands on;
-the backward one takes that and the cotangent. The interpreter runs both on the array (``run``).
+the forward one gives the result and what the estimator saves, the residuals that JAX then keeps, stacks and hands on;
+the backward one takes those and the cotangent. The interpreter runs both on the array (``run``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Estimate:
     Args:
         label: of its site.
         ways: as the array takes it if the left operand is x, and if the right one is.
-        given: whether each operand is made of no equation: weights are not, nor is the network's input.
+        outside: whether each operand comes from outside, as weights do, and the network's input.
         emulation: on what, and how.
         estimator: which gives the product, and its gradients.
         dtype: of the result.
@@ -49,18 +49,18 @@ class Estimate:
 
     label: str
     ways: tuple[Posed, Posed]
-    given: tuple[bool, bool]
+    outside: tuple[bool, bool]
     emulation: Emulation
     estimator: Estimator
     dtype: Any
 
     @classmethod
     def of(
-        cls, equation: JaxprEqn, label: str, given: tuple[bool, bool], emulation: Emulation, estimator: Estimator
+        cls, equation: JaxprEqn, label: str, outside: tuple[bool, bool], emulation: Emulation, estimator: Estimator
     ) -> Estimate:
         ways = Posed.of(equation), Posed.of(equation, swapped=equation.primitive.name == "dot_general")
         out: Any = equation.outvars[0].aval
-        return cls(label, ways, given, emulation, estimator, out.dtype)
+        return cls(label, ways, outside, emulation, estimator, out.dtype)
 
     def posed(self, *, left: bool, right: bool) -> Posed:
         """How the array takes it, by the operands whose gradients are wanted."""
@@ -69,7 +69,7 @@ class Estimate:
             wanted.add("dx")
         if right:
             wanted.add("dw")
-        return self.ways[self.ways[1].swapped and weights_left(self.given, wanted)]
+        return self.ways[self.ways[1].swapped and weights_left(self.outside, wanted)]
 
 
 class _Pass(NamedTuple):

@@ -71,7 +71,7 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
     Raises:
         ValueError: the function has taken a derivative of one, or defines it.
     """
-    found: dict[Path, tuple[Estimate, int]] = {}
+    estimated_sites: dict[Path, tuple[Estimate, int]] = {}
     uses: Counter[str] = Counter()
     for site in reading.sites:
         product = reading.product(site)
@@ -94,9 +94,9 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
             raise InputError("estimator", rule.estimator, remedy, problem=problem)
         left, right = (operand.origin not in reading.trace.computed for operand in site.operands)
         estimate = Estimate.of(site.equation, label, (left, right), rule.emulation, rule.estimator)
-        found[path] = estimate, uses[label]
+        estimated_sites[path] = estimate, uses[label]
         uses[label] += 1
-    return found
+    return estimated_sites
 
 
 def _own_rule(jaxpr: Jaxpr, path: Path) -> bool:

@@ -80,6 +80,6 @@ def _position(product: Product) -> Position:
     for frame in traceback.frames if place.path and traceback is not None else ():
         if frame.function_name.endswith(CALL):
             break
-        if _IN_JAX not in frame.file_name or any(each in frame.file_name for each in _WITH_PRODUCTS):
+        if _IN_JAX not in frame.file_name or any(folder in frame.file_name for folder in _WITH_PRODUCTS):
             lines.append((frame.file_name, frame.line_num))
     return tuple(lines)

@@ -152,10 +152,10 @@ class _Planner:
             self.notes.append(f"{product.where}: its dX and dW can't run as one pass here; run one after the other")
 
     def _gradient(self, forward: Product, gradient: Product) -> Gradient:
-        mine = [index for index in (0, 1) if gradient.origins[index] in forward.origins]
+        shared = [index for index in (0, 1) if gradient.origins[index] in forward.origins]
         out = forward.sizes[2]
-        fits = [index for index in mine if gradient.sizes[1 - index] == out]
-        return Gradient(gradient.site.equation, 1 - (fits or mine)[0])
+        fits = [index for index in shared if gradient.sizes[1 - index] == out]
+        return Gradient(gradient.site.equation, 1 - (fits or shared)[0])
 
     def _join(self, product: Product, step: Backward, dx: Product, dw: Product) -> bool:
         """Plans both gradients as one pass, if they can be."""

@@ -30,7 +30,7 @@ class Reading:
         sites: the equations that are products, or passes of an estimator's product, in the order in which they run.
         paths: of those, by a site's identity.
         frames: the jaxprs that hold them, by path.
-        products: those of use.
+        products: those that are live.
         notes: of products in what is left to XLA whole.
     """
 
@@ -73,7 +73,8 @@ class Reading:
         return gradients
 
     def product(self, site: Site) -> Product | None:
-        """The product at a site, also where it runs again; None of one that is of no use."""
+        """The product at a site; where ``remat`` runs one again, the first one, which has the same value number. None
+        for dead code."""
         return self._by_site.get(id(site), self._by_number.get(site.outs[0].number))
 
     @functools.cached_property
