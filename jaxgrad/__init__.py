@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxgrad.array.counters import Counters as Counters
+    from jaxgrad.array.counting import count as count
+    from jaxgrad.array.counting import count_forward as count_forward
     from jaxgrad.array.emulation import Emulation as Emulation
     from jaxgrad.array.emulation import backward as backward
-    from jaxgrad.array.emulation import count as count
-    from jaxgrad.array.emulation import count_forward as count_forward
     from jaxgrad.array.emulation import emulate as emulate
     from jaxgrad.array.emulation import forward as forward
     from jaxgrad.array.gemm import Gemm as Gemm
@@ -78,8 +78,8 @@ _HOMES = {
     "Tally": "jaxgrad.transform",
     "VectorUnit": "jaxgrad.hardware",
     "backward": "jaxgrad.array.emulation",
-    "count": "jaxgrad.array.emulation",
-    "count_forward": "jaxgrad.array.emulation",
+    "count": "jaxgrad.array.counting",
+    "count_forward": "jaxgrad.array.counting",
     "emulate": "jaxgrad.array.emulation",
     "emulate_function": "jaxgrad.transform",
     "forward": "jaxgrad.array.emulation",

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 from jaxtyping import ArrayLike, Float
 
@@ -129,6 +128,7 @@ def emulate(
     Raises:
         ValueError: a shape, a dtype or a name will not do.
 
+    >>> import jax.numpy as jnp
     >>> x, w, dy = jnp.ones((8, 9)), jnp.ones((9, 10)), jnp.ones((8, 10))
     >>> dx, dw, counters = emulate(x, w, dy, Accelerator(4, 4), "interleaved", "register")
     >>> dx.shape, dw.shape, counters.as_dict()["dy_reads"]
@@ -149,6 +149,7 @@ def forward(
     Raises:
         ValueError: a shape or a dtype will not do.
 
+    >>> import jax.numpy as jnp
     >>> y, counters = forward(jnp.ones((8, 9)), jnp.ones((9, 10)), Emulation(Accelerator(4, 4)))
     >>> y.shape, counters.as_dict()["macs"]
     ((8, 10), 720)
@@ -156,7 +157,7 @@ def forward(
     _check_emulation(emulation)
     x, w = operands.matrix("x", x), operands.matrix("w", w)
     operands.check_product(x, w)
-    _check_countable(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))
+    closed_form(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))  # can be counted
     return _forward(x, w, emulation)
 
 
@@ -174,6 +175,7 @@ def backward(
     Raises:
         ValueError: a shape or a dtype will not do, or the schedule does not compute what is wanted.
 
+    >>> import jax.numpy as jnp
     >>> x, w, dy = jnp.ones((8, 9)), jnp.ones((9, 10)), jnp.ones((8, 10))
     >>> dx, dw, counters = backward(x, w, dy, Emulation(Accelerator(4, 4)), dx=False)
     >>> dx, dw.shape, counters.as_dict()["macs"]
@@ -185,61 +187,13 @@ def backward(
     operands.check_cotangent(x, w, dy)
     _can_compute(emulation.schedule, dx=dx, dw=dw)
     gemm = Gemm(x.shape[0], *w.shape)
-    _check_countable(gemm, emulation.array, _backward_mappings(gemm, emulation, dx=dx, dw=dw))
+    closed_form(gemm, emulation.array, backward_mappings(gemm, emulation, dx=dx, dw=dw))  # can be counted
     return _backward(x, w, dy, emulation, dx, dw)
-
-
-def count(
-    gemm: Gemm,
-    array: Accelerator,
-    schedule: str | Schedule = "interleaved",
-    *,
-    weight_update: str = "none",
-    objective: str = "cycles",
-    dx: bool = True,
-    dw: bool = True,
-) -> Counters:
-    """The counters of a layer's gradients in closed form, for shapes without data.
-
-    Args:
-        gemm: the layer's shape.
-        array: the hardware.
-        schedule, weight_update, objective: see ``Emulation``.
-        dx, dw: which gradients are wanted; under ``ws`` and ``os`` the other one is never computed.
-
-    Returns:
-        What ``emulate`` counts on data of that shape without zeros: ``effectual_macs`` equals ``macs``.
-
-    Raises:
-        ValueError: a field will not do.
-
-    >>> gemm = Gemm(batch=8, in_features=9, out_features=10)
-    >>> count(gemm, Accelerator(4, 4), "interleaved").as_dict()["cycles"]  # T (3R + C + 2B - 2), T = 9
-    270
-    """
-    _check_gemm(gemm)
-    emulation = Emulation(array, schedule, weight_update=weight_update, objective=objective)
-    mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
-    updates = _update(gemm, emulation, mappings)
-    counts = _closed_form(gemm, array, mappings)
-    return Counters.from_counts({key: counts.get(key, 0) + updates.get(key, 0) for key in counts | updates})
-
-
-def count_forward(gemm: Gemm, array: Accelerator, dataflow: str | Forward = "ws") -> Counters:
-    """The counters of ``y = x w`` in closed form, by ``ws``, ``os``, ``is`` or another ``Forward``; see ``count``.
-
-    >>> gemm = Gemm(batch=8, in_features=9, out_features=10)
-    >>> count_forward(gemm, Accelerator(4, 4), "ws").as_dict()["cycles"]  # T (2R + C + B - 2), T = 9
-    162
-    """
-    _check_gemm(gemm)
-    emulation = Emulation(array, forward=dataflow)
-    return Counters.from_counts(_closed_form(gemm, array, (emulation.forward.mapping,)))
 
 
 @partial(jax.jit, static_argnames=("emulation",))
 def _forward(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
-    dtype = _accumulator(x.dtype)
+    dtype = operands.accumulator(x.dtype)
     tensors = {
         "x": rounded("x", x, emulation.precision).astype(dtype),
         "w": rounded("w", w, emulation.precision).astype(dtype),
@@ -253,33 +207,29 @@ def _backward(
     x: Array, w: Array, dy: Array, emulation: Emulation, dx: bool, dw: bool
 ) -> tuple[Array | None, Array | None, Counters]:
     gemm = Gemm(x.shape[0], *w.shape)
-    dtype = _accumulator(x.dtype)
+    dtype = operands.accumulator(x.dtype)
     inputs = {"x": x, "w": w, "dy": dy}
     tensors = {name: rounded(name, values, emulation.precision).astype(dtype) for name, values in inputs.items()}
     outputs: dict[str, Array] = {}
-    mappings = _backward_mappings(gemm, emulation, dx=dx, dw=dw)
+    mappings = backward_mappings(gemm, emulation, dx=dx, dw=dw)
     counts = Counters.zero()
     for mapping in mappings:
-        own, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
-        outputs |= own
+        results, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
+        outputs |= results
         counts += spent
-    counts = _updated(counts, _update(gemm, emulation, mappings))
+    counts = _updated(counts, update(gemm, emulation, mappings))
     results = {name: rounded(name, values, emulation.precision).astype(x.dtype) for name, values in outputs.items()}
     return results.get("dx"), results.get("dw"), counts
 
 
-def _backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
+def backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
+    """What computes the gradients that are wanted of a layer."""
     return schedules.backward_mappings(
         emulation.schedule, gemm, emulation.array, objective=emulation.objective, dx=dx, dw=dw
     )
 
 
-def _check_countable(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> None:
-    """Refuses, before anything runs, what no counter holds."""
-    _closed_form(gemm, array, mappings)
-
-
-def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
+def closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
     """The counts; refuses those that no counter holds."""
     totals = layers.counts(mappings, gemm.sizes, array)
     for key, total in totals.items():
@@ -287,7 +237,8 @@ def _closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) 
     return totals
 
 
-def _update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
+def update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
+    """What the weight update adds, where the mappings give dW."""
     if not any("dw" in mapping.results for mapping in mappings):
         return {}
     in_array = any(mapping.updates_in_array for mapping in mappings)
@@ -298,16 +249,6 @@ def _updated(counts: Counters, update: dict[Key, int]) -> Counters:
     added = Counters.from_counts({key: number for key, number in update.items() if number > 0})
     taken = Counters.from_counts({key: -number for key, number in update.items() if number < 0})
     return counts + added - taken
-
-
-def _accumulator(dtype: Any) -> Any:
-    """Sums are kept in float32 at least."""
-    return jnp.promote_types(dtype, jnp.float32)
-
-
-def _check_gemm(gemm: Any) -> None:
-    if not isinstance(gemm, Gemm):
-        raise InputError("gemm", gemm, "give a Gemm(batch, in_features, out_features)")
 
 
 def _check_emulation(emulation: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 
 from jaxgrad.base.errors import InputError
 
@@ -19,22 +21,31 @@ def matrix(field: str, values: Any) -> Array:
         InputError: they are none.
     """
     try:
-        given = jnp.asarray(values)
+        operand = jnp.asarray(values)
     except (TypeError, ValueError):
         problem = f"got {type(values).__name__}"
         raise InputError(field, values, "give a matrix of floats", problem=problem) from None
-    if given.dtype.name not in _DTYPES:
+    if operand.dtype.name not in _DTYPES:
         raise InputError(
-            field, given.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {given.dtype}"
+            field, operand.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {operand.dtype}"
         )
-    if given.ndim != 2 or 0 in given.shape:
+    if operand.ndim != 2 or 0 in operand.shape:
         raise InputError(
             field,
-            given.shape,
+            operand.shape,
             "give a matrix with at least one row and one column",
-            problem=f"got shape {given.shape}",
+            problem=f"got shape {operand.shape}",
         )
-    return given
+    return operand
+
+
+def accumulator(*dtypes: DTypeLike) -> np.dtype:
+    """The type that products of operands are summed in: the widest of theirs, float32 at least.
+
+    Casting to it changes no value. JAX promotes no 8-bit floats by itself.
+    """
+    wide = (dtype for dtype in dtypes if jnp.dtype(dtype).itemsize > 1)
+    return jnp.result_type(jnp.float32, *wide)
 
 
 def check_product(x: Array, w: Array) -> None:

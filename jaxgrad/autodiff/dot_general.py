@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -44,12 +45,13 @@ class DotGeneral:
     @classmethod
     def of(
         cls,
-        lhs: Array,
-        rhs: Array,
+        lhs: Array | jax.ShapeDtypeStruct,
+        rhs: Array | jax.ShapeDtypeStruct,
         dimension_numbers: DimensionNumbers,
         precision: Any = None,
         preferred_element_type: DTypeLike | None = None,
     ) -> DotGeneral:
+        """From the arguments of ``lax.dot_general``, of whose operands only shape and dtype matter."""
         check_operands(lhs, rhs)
         (lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch) = dimension_numbers
         return cls(

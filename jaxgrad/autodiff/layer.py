@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import UInt32
 
-from jaxgrad.array import emulation as core
 from jaxgrad.array.counters import Counters, total
+from jaxgrad.array.counting import count, count_forward
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.layers import update
@@ -49,8 +49,8 @@ class GemmRun(NamedTuple):
     def count(self, emulation: Emulation) -> Counters:
         """What it takes in closed form, as for operands without zeros."""
         if self.results == ("y",):
-            return core.count_forward(self.gemm, emulation.array, emulation.forward).times(self.groups)
-        return core.count(
+            return count_forward(self.gemm, emulation.array, emulation.forward).times(self.groups)
+        return count(
             self.gemm,
             emulation.array,
             emulation.schedule,

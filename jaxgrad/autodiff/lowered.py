@@ -13,13 +13,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from jaxgrad.array import emulation as core
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import vary_alike
+from jaxgrad.array.operands import accumulator
 from jaxgrad.autodiff.contraction import Contraction
 
 
@@ -43,17 +43,17 @@ def backward(
         return _backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
 
     def body(drhs: Array | None, operands: tuple[Array, Array]) -> tuple[Array | None, Array | None]:
-        dlhs, own, _ = _backward(chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw)
-        return None if drhs is None or own is None else drhs + own, dlhs
+        dlhs, part, _ = _backward(chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw)
+        return None if drhs is None or part is None else drhs + part, dlhs
 
-    _, sums = vary_alike(lhs, jnp.zeros(rhs.shape, _accumulator(lhs, rhs, cotangent)) if dw else None)
+    _, sums = vary_alike(lhs, jnp.zeros(rhs.shape, accumulator(lhs.dtype, rhs.dtype, cotangent.dtype)) if dw else None)
     parts = _split(lhs, chunks.lhs_axis, chunks.count), _split(cotangent, chunks.out_axis, chunks.count)
     drhs, dlhs = lax.scan(body, sums, parts)
     return None if dlhs is None else _join(dlhs, chunks.lhs_axis), drhs, None
 
 
 def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:
-    dtype = _accumulator(lhs, rhs)
+    dtype = accumulator(lhs.dtype, rhs.dtype)
     operands = (contraction.x(lhs.astype(dtype)), contraction.w(rhs.astype(dtype)))
     rows, counters = _each_group(functools.partial(core.forward, emulation=emulation), *operands)
     return contraction.out(rows), counters if emulation.fidelity == "register" else None
@@ -62,7 +62,7 @@ def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulat
 def _backward(
     contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, emulation: Emulation, *, dx: bool, dw: bool
 ) -> tuple[Array | None, Array | None, Counters | None]:
-    dtype = _accumulator(lhs, rhs, cotangent)
+    dtype = accumulator(lhs.dtype, rhs.dtype, cotangent.dtype)
 
     def run(x: Array, w: Array, dy: Array) -> tuple[tuple[Array | None, Array | None], Counters]:
         own_dx, own_dw, counters = core.backward(x, w, dy, emulation, dx=dx, dw=dw)
@@ -90,11 +90,6 @@ def _each_group(
         return jax.tree.map(lambda result: result[None], results), counters
     results, counters = jax.vmap(run)(*operands)
     return results, counters.sum()
-
-
-def _accumulator(*operands: Array) -> DTypeLike:
-    """The type that products are summed in: the operands', float32 at least. Casting to it changes no value."""
-    return jnp.result_type(*operands, jnp.float32)
 
 
 def _split(values: Array, axis: int, parts: int) -> Array:

@@ -120,7 +120,7 @@ def trace(
 
 def _why_not_animated(gemm: Gemm, array: Accelerator, *, asked: bool | None) -> str | None:
     """Why there is no animation; None where there is one. Asked for in vain, it is bad input."""
-    from jaxgrad.array.emulation import count
+    from jaxgrad.array.counting import count
     from jaxgrad.reports.timeline.animation import SIDES
     from jaxgrad.reports.timeline.registers import check_small
 

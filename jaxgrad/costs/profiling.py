@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxgrad import costs as evaluate
@@ -25,6 +24,7 @@ from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.operations import LAPACK
 from jaxgrad.programs.products import KINDS, Product, products, tangents, where
+from jaxgrad.programs.tracing import trace_or_refuse
 from jaxgrad.programs.whole import record
 
 Trips = int | Mapping[str, int]
@@ -78,8 +78,8 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
 
     Args:
         function: what to trace.
-        args, kwargs: what it is called with. Arrays may be ``jax.ShapeDtypeStruct``s; what is neither an array nor a
-            number is handed on as it is.
+        args, kwargs: what it is called with. Arrays may be ``jax.ShapeDtypeStruct``s; what is no array (a number of
+            Python, too) is handed on as it is.
         trips: how often while loops run, which no trace tells: one number for all, or one for each by the name that
             the notes have for it, such as ``while@train.py:31``.
 
@@ -93,7 +93,7 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
     [(720, False, True)]
     """
     with collector.at_rest():
-        return _read(trace(function, *args, **kwargs), trips)
+        return _read(_trace(function, args, kwargs), trips)
 
 
 def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
@@ -110,36 +110,21 @@ def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     return Profile(gemms, vector_work(read), notes, graph(inner, walked, calls, gradients))
 
 
-def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ClosedJaxpr:
-    """The jaxpr of a call, of which what is neither an array nor a number is a part.
+def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ClosedJaxpr:
+    """The jaxpr of a call, its modules named, of which what is no array is a part.
 
     Raises:
         ValueError: the function can't be traced.
     """
     if not callable(function):
         raise InputError("function", function, "give something to call", problem=f"got {type(function).__name__}")
-    leaves, tree = jax.tree.flatten((args, kwargs))
-    traced = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
 
-    def call(arrays: Sequence[Any]) -> Any:
-        own = list(leaves)
-        for index, array in zip(traced, arrays, strict=True):
-            own[index] = array
-        own_args, own_kwargs = jax.tree.unflatten(tree, own)
-        _name_modules([*own_args, *own_kwargs.values()])
-        return [leaf for leaf in jax.tree.leaves(function(*own_args, **own_kwargs)) if _is_array(leaf)]
+    @functools.wraps(function)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        _name_modules([*args, *kwargs.values()])
+        return function(*args, **kwargs)
 
-    try:
-        return jax.make_jaxpr(call)([leaves[index] for index in traced])
-    except Exception as error:
-        said = next(iter(str(error).splitlines()), "")
-        name = getattr(function, "__name__", type(function).__name__)
-        raise InputError(
-            "function",
-            function,
-            "give one that jax.jit would take",
-            problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
-        ) from error
+    return trace_or_refuse(named, args, kwargs).jaxpr
 
 
 def _name_modules(arguments: Iterable[Any]) -> None:
@@ -153,12 +138,6 @@ def _name_modules(arguments: Iterable[Any]) -> None:
             if isinstance(argument, nnx.Module):
                 tracing.write_quickly(argument)
                 tracing.name_modules(argument)
-
-
-def _is_array(leaf: Any) -> bool:
-    if isinstance(leaf, bool):
-        return False  # a switch, more likely than data
-    return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | np.ndarray | np.generic | int | float | complex)
 
 
 def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:

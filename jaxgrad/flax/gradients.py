@@ -14,11 +14,12 @@ from jax.extend.core import ClosedJaxpr
 
 from jaxgrad import programs
 from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
-from jaxgrad.flax.interception import rules_of, traced
+from jaxgrad.flax.interception import key_of, rules_of, traced
 from jaxgrad.flax.layers import layer_name, layers_with_products, with_weights
 from jaxgrad.flax.notes import say
 from jaxgrad.programs import LayerGemm, collector
 from jaxgrad.transform.api import Emulated
+from jaxgrad.transform.insertion import estimated
 from jaxgrad.transform.rules import Rules, module_of
 from jaxgrad.transform.tally import Sites, merged, nothing
 
@@ -29,7 +30,9 @@ def value_and_grad(
     """``nnx.value_and_grad`` for a model on the array, and its counters.
 
     All that the loss and its gradient compute is traced once and run on the array as it stands: gradients that no one
-    wants are not there, what ``nnx.remat`` runs again is there again. Under jit that costs tracing time alone.
+    wants are not there, what ``nnx.remat`` runs again is there again. Under jit that costs tracing time alone. The
+    gradients of a product that a rule gives an estimator are that estimator's; each call draws a new key for those that
+    are random (``rngs`` of ``put_on_array``).
 
     Args:
         loss_fn: ``(model, *args, **kwargs) -> loss``, or ``(loss, aux)``; it may take gradients itself.
@@ -45,6 +48,7 @@ def value_and_grad(
     """
 
     def run(model: nnx.Module, *args: Any, **kwargs: Any) -> tuple[Any, nnx.State, dict[str, LayerCounters]]:
+        rules, key = rules_of(model), key_of(model)
         graph, params, rest = nnx.split(model, wrt, ...)
 
         def loss(params: nnx.State, rest: nnx.State) -> tuple[Array, Any]:
@@ -54,12 +58,14 @@ def value_and_grad(
             value, aux = out if has_aux else (out, None)
             return value, (aux, nnx.state(inner, nnx.Not(wrt)))
 
-        gradient = functools.wraps(loss_fn)(jax.value_and_grad(loss, has_aux=True))
-        rules, counters = rules_of(model), {}
+        counters: dict[str, LayerCounters] = {}
         if rules is None:
-            (value, (aux, after)), grads = gradient(params, rest)
+            (value, (aux, after)), grads = jax.value_and_grad(loss, has_aux=True)(params, rest)
         else:
-            ((value, (aux, after)), grads), tally = Emulated(gradient, rules).with_taps(
+            if rules.estimators:
+                loss = estimated(loss, rules, key)
+            gradient = functools.wraps(loss_fn)(jax.value_and_grad(loss, has_aux=True))
+            ((value, (aux, after)), grads), tally = Emulated(gradient, rules.exact).with_taps(
                 lambda _: new_tap(), params, rest
             )
             say(tally.notes)
@@ -86,8 +92,8 @@ def read_counters(taps: nnx.State) -> dict[str, LayerCounters]:
     """
     counters: dict[str, LayerCounters] = {}
     for path, tap in nnx.to_flat_state(taps):
-        *place, _, _, own = path  # where the model is, its record, the record's taps
-        counters[layer_name([*place, own] if own != "model" or not place else place)] = read_tap(tap[...])
+        *place, _, _, module = path  # where the model is, its record, the record's taps
+        counters[layer_name([*place, module] if module != "model" or not place else place)] = read_tap(tap[...])
     return counters
 
 

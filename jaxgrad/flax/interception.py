@@ -16,7 +16,7 @@ from jax import Array
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import new_tap
-from jaxgrad.base.errors import InputError, either
+from jaxgrad.base.errors import InputError, either, shown
 from jaxgrad.flax import tracing
 from jaxgrad.flax.layers import layer_name, layers_not_emulated, modules_with_products, stack
 from jaxgrad.flax.notes import say
@@ -46,14 +46,20 @@ class OnArray(nnx.Module):
     Args:
         rules: which products run where.
         taps: a tap a module that may have products, by path.
+        stream: of keys for estimators that are random, if any is.
     """
 
-    def __init__(self, rules: Rules, taps: dict[str, Tap]) -> None:
+    def __init__(self, rules: Rules, taps: dict[str, Tap], stream: nnx.RngStream | None) -> None:
         self.rules = rules
         self.taps = nnx.data(taps)
+        self.stream = nnx.data(stream)
+
+    def key(self) -> Array | None:
+        """A new key, for one call of the model."""
+        return None if self.stream is None else self.stream()
 
 
-def put_on_array(model: Model, emulation: Emulation | Sequence[Rule]) -> Model:
+def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: nnx.Rngs | None = None) -> Model:
     """Puts a model's products on the array, in place, and returns the model; a second call changes where they run.
 
     All products that a call of the model, or of one of its public methods, computes run on the array, forward and
@@ -69,11 +75,14 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule]) -> Model:
 
     Args:
         model: to be changed; its variables stay, and taps are added (``Tap``).
-        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run. The first
-            that matches a path wins; what no rule matches is left to XLA.
+        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run, and by
+            which estimator. The first that matches a path wins; what no rule matches is left to XLA.
+        rngs: for estimators that are random. The model then has its ``estimator`` stream (or the default one), as a
+            ``nnx.Dropout`` has one: a key a call, the same ones again from the same seed.
 
     Raises:
-        ValueError: the model is no ``nnx.Module``, or the schedule of an emulation does not give both gradients.
+        ValueError: the model is no ``nnx.Module``, the schedule of an emulation does not give both gradients, or an
+            estimator is random and there are no ``rngs``.
     """
     if not isinstance(model, nnx.Module):
         problem = f"got {type(model).__name__}"
@@ -84,16 +93,21 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule]) -> Model:
             problem = f"got {schedule.name!r}, which computes one gradient alone"
             remedy = f"to train choose {either(TRAINING_SCHEDULES)}"
             raise InputError("schedule", schedule.name, remedy, problem=problem)
+    random = next((estimator for estimator in rules.estimators if estimator.random), None)
+    if random is not None and not isinstance(rngs, nnx.Rngs):
+        problem = f"got {shown(rngs)}, and {shown(random)} is random"
+        raise InputError("rngs", rngs, "give nnx.Rngs(seed)", problem=problem)
+    stream = None if random is None or rngs is None else rngs.estimator.fork()
     others = ", ".join(f"{path} ({kind})" for path, kind in layers_not_emulated(model))
     if others:
         warnings.warn(f"not emulated, and not counted: {others}", stacklevel=2)
-    own = record(model)
-    if own is not None:
-        own.rules = rules
+    on_array = record(model)
+    if on_array is not None:
+        on_array.rules, on_array.stream = rules, nnx.data(stream)
     else:
         axes = stack(model)
         taps = {path: Tap(new_tap(*axes)) for path in modules_with_products(model)}
-        model._on_array = OnArray(rules, taps)  # pyright: ignore[reportAttributeAccessIssue]
+        model._on_array = OnArray(rules, taps, stream)  # pyright: ignore[reportAttributeAccessIssue]
     for path, module in _parts(model):
         if not hasattr(module, "_part"):
             object.__setattr__(module, "__class__", _intercepted(type(module)))
@@ -112,21 +126,30 @@ def _parts(model: nnx.Module) -> Iterator[tuple[tuple[Any, ...], nnx.Module]]:
 
 def record(module: nnx.Module) -> OnArray | None:
     """What a module knows of the array, if it was put on it."""
-    own = getattr(module, "_on_array", None)
-    return own if isinstance(own, OnArray) else None
+    on_array = getattr(module, "_on_array", None)
+    return on_array if isinstance(on_array, OnArray) else None
 
 
 def rules_of(model: nnx.Module) -> Rules | None:
     """The rules of a model and of those within it that were put on the array by themselves; None without any."""
-    found: list[tuple[str, Rule]] = []
+    collected: list[tuple[str, Rule]] = []
     reported = False
     for path, module in sorted(nnx.iter_modules(model), key=lambda item: -len(item[0])):  # the innermost first
-        own = record(module)
-        if own is not None:
-            rules = own.rules.within(layer_name(path) if path else "")
-            found += rules.rules
+        on_array = record(module)
+        if on_array is not None:
+            rules = on_array.rules.within(layer_name(path) if path else "")
+            collected += rules.rules
             reported |= rules.reported
-    return Rules(tuple(found), reported) if found else None
+    return Rules(tuple(collected), reported) if collected else None
+
+
+def key_of(model: nnx.Module) -> Array | None:
+    """A new key from the outermost model that has a stream of them, of one and those within it."""
+    for _, module in sorted(nnx.iter_modules(model), key=lambda item: len(item[0])):
+        on_array = record(module)
+        if on_array is not None and on_array.stream is not None:
+            return on_array.key()
+    return None
 
 
 @contextmanager
@@ -160,50 +183,54 @@ def _intercepted(kind: type[nnx.Module]) -> type[nnx.Module]:
 
 def _call(model: nnx.Module, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A method of a model on the array, by way of a pure function of all variables that it is given."""
-    own, part = record(model), model._part  # pyright: ignore[reportAttributeAccessIssue]  # its class says so
-    given = (model, args, kwargs)
+    on_array, part = record(model), model._part  # pyright: ignore[reportAttributeAccessIssue]  # its class says so
+    key = None if on_array is None else on_array.key()
+    arguments = (model, args, kwargs)
 
     def pure(graph: Any, state: Any) -> tuple[Any, Any, Any]:
         with nnx.merge_context(_TAG, inner=True) as context:
             inner = context.merge(graph, state)
-        structure, before = nnx.graphdef(inner), {path: each.get_raw_value() for path, each in _variables(inner)}
+        structure, before = (
+            nnx.graphdef(inner),
+            {path: variable.get_raw_value() for path, variable in _variables(inner)},
+        )
         with traced(inner[0], part.path):
             out = getattr(inner[0], method)(*inner[1], **inner[2])
         if nnx.graphdef(inner) == structure and not any(_variables(out)):
-            after = {path: each.get_raw_value() for path, each in _variables(inner)}
+            after = {path: variable.get_raw_value() for path, variable in _variables(inner)}
             return out, {path: value for path, value in after.items() if value is not before[path]}, None
         with nnx.split_context(_TAG) as context:
             return None, {}, context.split((inner, out))
 
     def taps(labels: Sequence[str]) -> Mapping[str, Array]:
-        return {} if own is None else {label: _tap(own, label) for label in labels}
+        return {} if on_array is None else {label: _tap(on_array, label) for label in labels}
 
     with nnx.update_context(_TAG):
         with nnx.split_context(_TAG) as context:
-            graph, state = context.split(given)
-        (out, changed, whole), tally = Emulated(pure, part.rules).with_taps(taps, graph, state)
+            graph, state = context.split(arguments)
+        (out, changed, whole), tally = Emulated(pure, part.rules, key).with_taps(taps, graph, state)
         alone = f"{layer_name(part.path)}: called from outside of its model, whose taps do not count it"
-        say(tally.notes if own is not None or not tally.sites else (alone, *tally.notes))
+        say(tally.notes if on_array is not None or not tally.sites else (alone, *tally.notes))
         if whole is not None:  # the call made variables, or changed what is no array
             with nnx.merge_context(_TAG, inner=False) as context:
                 return context.merge(*whole)[1]
-    for path, variable in _variables(given):
+    for path, variable in _variables(arguments):
         if path in changed:  # the others may be from outside of a derivative, where they can't be written
             variable.set_raw_value(changed[path])
     return out
 
 
 def _variables(node: Any) -> Iterator[tuple[tuple[Any, ...], nnx.Variable[Any]]]:
-    for path, each in nnx.iter_graph(node):
-        if isinstance(each, nnx.Variable):
-            yield path, each
+    for path, variable in nnx.iter_graph(node):
+        if isinstance(variable, nnx.Variable):
+            yield path, variable
 
 
-def _tap(own: OnArray, label: str) -> Array:
+def _tap(on_array: OnArray, label: str) -> Array:
     """The tap of a product: its module's, or that of the nearest module around it."""
     path = module_of(label)
-    while path not in own.taps:
+    while path not in on_array.taps:
         path = path.rpartition(".")[0] or "model"
-    tap = own.taps[path][...]
+    tap = on_array.taps[path][...]
     # Of several models in one, a scan that broadcasts variables hands over all taps. One collects the counts.
     return tap[(0,) * (tap.ndim - new_tap().ndim)]

@@ -27,8 +27,8 @@ def layers_not_emulated(model: nnx.Module) -> list[tuple[str, str]]:
 
     ``value_and_grad`` warns of all that stays outside, with its MACs, also of what structure does not tell.
     """
-    found = [(layer_name(path), _not_emulated(module)) for path, module in nnx.iter_modules(model)]
-    return sorted((path, kind) for path, kind in found if kind is not None)
+    kinds = [(layer_name(path), _not_emulated(module)) for path, module in nnx.iter_modules(model)]
+    return sorted((path, kind) for path, kind in kinds if kind is not None)
 
 
 def layers_with_products(model: nnx.Module) -> list[str]:
@@ -61,7 +61,7 @@ def stack(model: nnx.Module) -> tuple[int, ...]:
     """The leading axes that all layers' variables share, where ``nnx.vmap`` made several models in one."""
     stacks = [_stack(module) for _, module in nnx.iter_modules(model) if isinstance(module, _CONTRACTING)]
     shared = min(stacks, key=len, default=())
-    return shared if all(each[: len(shared)] == shared for each in stacks) else ()
+    return shared if all(axes[: len(shared)] == shared for axes in stacks) else ()
 
 
 def parameter_words(model: nnx.Module) -> dict[str, int]:

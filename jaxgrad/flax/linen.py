@@ -60,7 +60,9 @@ def on_array(emulation: Emulation | Sequence[Rule], taps: Taps) -> Iterator[None
     """Within it, modules run on the array; their variables stay as they are.
 
     Args:
-        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run.
+        emulation: the array, the schedule and the fidelity; or rules, which say by path where products run, and by
+            which estimator. One that is random takes its key from the ``estimator`` rng, as dropout has one of its own:
+            ``module.apply(variables, images, rngs={"estimator": key})``.
         taps: from ``new_taps``; the cotangents tell the counts. Products without a tap run and are not counted.
     """
     rules = Rules.of(emulation)
@@ -94,7 +96,8 @@ def _outermost(module: nn.Module, method: str, args: Any, kwargs: Any, rules: Ru
     def by_label(labels: Sequence[str]) -> Taps:
         return {label: taps[label] for label in labels if label in taps}
 
-    out, tally = Emulated(pure, rules).with_taps(by_label, variables, rngs, args, kwargs)
+    key = module.make_rng("estimator") if rules.estimators and module.has_rng("estimator") else None
+    out, tally = Emulated(pure, rules, key).with_taps(by_label, variables, rngs, args, kwargs)
     say(tally.notes)
     if scope.mutable is False:
         return out

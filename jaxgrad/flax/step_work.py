@@ -91,11 +91,11 @@ def _read(
     optimizer: optax.GradientTransformation | None,
 ) -> StepWork:
     traced = jaxpr_as_fun(kinds.labelled(jax.make_jaxpr(forward)(params, *others)))
-    given = jax.tree.leaves(others)
+    inputs = jax.tree.leaves(others)
 
-    def step(leaves: list[Array], given: list[Array], state: Any) -> Any:
+    def step(leaves: list[Array], inputs: list[Array], state: Any) -> Any:
         def loss_of(leaves: list[Array]) -> tuple[Array, list[Array]]:
-            value, *after = traced(*leaves, *given)
+            value, *after = traced(*leaves, *inputs)
             return value, after
 
         (value, after), gradients = jax.value_and_grad(loss_of, has_aux=True)(leaves)
@@ -107,5 +107,5 @@ def _read(
 
     leaves = jax.tree.leaves(params)
     state = None if optimizer is None else jax.eval_shape(optimizer.init, leaves)
-    jaxpr = jax.make_jaxpr(step)(leaves, given, state)
+    jaxpr = jax.make_jaxpr(step)(leaves, inputs, state)
     return StepWork(programs.step_gemms(jaxpr), programs.vector_work(jaxpr), jaxpr)

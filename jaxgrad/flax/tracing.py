@@ -55,7 +55,7 @@ def name_modules(model: nnx.Module, place: tuple[Any, ...] = ()) -> None:
     """
     for path, module in nnx.iter_modules(model):
         if not hasattr(module, "_scope") and methods(type(module)):
-            kind = next((kind for known, kind in _KINDS.items() if isinstance(module, known)), None)
+            kind = next((kind for base, kind in _KINDS.items() if isinstance(module, base)), None)
             object.__setattr__(module, "__class__", _scoped(type(module)))
             module._scope = kinds.label(kind, layer_name((*place, *path)))  # pyright: ignore
 
@@ -85,12 +85,12 @@ def methods(kind: type[nnx.Module]) -> tuple[str, ...]:
     """The names of what a module computes by: its call and its public methods."""
     names = []
     for name in dir(kind):
-        owner = next(each for each in kind.__mro__ if name in vars(each))
+        owner = next(base for base in kind.__mro__ if name in vars(base))
         if owner.__module__.partition(".")[0] == "flax":
-            own = name in _OF_FLAX
+            computes = name in _OF_FLAX
         else:
-            own = name == "__call__" or (not name.startswith("_") and inspect.isfunction(vars(owner)[name]))
-        if own and owner is not object:
+            computes = name == "__call__" or (not name.startswith("_") and inspect.isfunction(vars(owner)[name]))
+        if computes and owner is not object:
             names.append(name)
     return tuple(names)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -160,9 +160,14 @@ def _weights_left(product: Product, computed: set[int]) -> bool:
     if product.site.equation.primitive.name != "dot_general":
         return False
     left, right = (origin not in computed for origin in product.origins)
-    if left and right:
-        return set(product.gradients) == {"dx"}
-    return left and set(product.gradients) != {"dw"}
+    return weights_left((left, right), set(product.gradients))
+
+
+def weights_left(outside: tuple[bool, bool], gradients: Set[Role]) -> bool:
+    """The same of a matrix product, by which of its operands come from outside and which have a gradient."""
+    if all(outside):
+        return gradients == {"dx"}
+    return outside[0] and gradients != {"dw"}
 
 
 def _sizes(equation: JaxprEqn) -> tuple[int, ...]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import numpy as np
 from jax import Array
-from jax.extend.core import ClosedJaxpr
 from jaxtyping import Float32
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff import new_tap
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import collector
+from jaxgrad.programs.tracing import Traced, trace, trace_or_refuse
 from jaxgrad.transform.derivative import Taps, differentiable
+from jaxgrad.transform.insertion import estimated
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.rules import Rule, Rules
 from jaxgrad.transform.tally import Tally
@@ -25,10 +24,10 @@ from jaxgrad.transform.tally import Tally
 class Emulated:
     """A function whose GEMMs run on the array; see ``emulate_function``."""
 
-    def __init__(self, function: Callable[..., Any], rules: Rules) -> None:
+    def __init__(self, function: Callable[..., Any], rules: Rules, key: Array | None = None) -> None:
         functools.update_wrapper(self, function)
-        self.function = function
-        self.rules = rules
+        self.function = estimated(function, rules, key) if rules.estimators else function
+        self.rules = rules.exact
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
         return self._run(self._read(args, kwargs), lambda _: new_tap())
@@ -46,31 +45,21 @@ class Emulated:
         What the function itself raises is raised as it is.
         """
         with collector.at_rest():
-            traced = _trace(self.function, args, kwargs)
+            traced = trace(self.function, args, kwargs)
         return self._run(traced, taps)
 
     def labels(self, *args: Any, **kwargs: Any) -> tuple[list[str], list[str]]:
         """The labels of a call's products on the array, and the notes, from a trace: nothing is computed, and
         ``jax.ShapeDtypeStruct`` will do for arrays."""
         with collector.at_rest():
-            planned = plan(_trace(self.function, args, kwargs).jaxpr, self.rules)
+            planned = plan(trace(self.function, args, kwargs).jaxpr, self.rules)
         return planned.labels(()), planned.notes
 
-    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
-        try:
-            with collector.at_rest():
-                return _trace(self.function, args, kwargs)
-        except Exception as error:
-            said = next(iter(str(error).splitlines()), "")
-            name = getattr(self.function, "__name__", type(self.function).__name__)
-            raise InputError(
-                "function",
-                self.function,
-                "give one that jax.jit would take",
-                problem=f"got {name}, which can't be traced with these arguments ({type(error).__name__}: {said})",
-            ) from error
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+        with collector.at_rest():
+            return trace_or_refuse(self.function, args, kwargs)
 
-    def _run(self, traced: _Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
+    def _run(self, traced: Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
         jaxpr = traced.jaxpr.jaxpr
         with collector.at_rest():
             planned = plan(traced.jaxpr, self.rules)
@@ -79,7 +68,9 @@ class Emulated:
         return traced.returned(outs), Tally(sites, tuple(planned.notes))
 
 
-def emulate_function(function: Callable[..., Any], emulation: Emulation | Sequence[Rule]) -> Emulated:
+def emulate_function(
+    function: Callable[..., Any], emulation: Emulation | Sequence[Rule], *, key: Array | None = None
+) -> Emulated:
     """``function`` with its GEMMs on the array: ``(*args, **kwargs) -> (what it returns, Tally)``.
 
     Every ``dot_general`` and convolution of floats runs at the emulation's fidelity, wherever it stands: in ``jit``,
@@ -91,14 +82,17 @@ def emulate_function(function: Callable[..., Any], emulation: Emulation | Sequen
     ``jax.grad(lambda p: emulate_function(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's
     own derivative rules where it has some; but what that takes can't be among the results of the forward pass: call
     ``.tapped`` and differentiate by the tap. What of it is left to XLA is said in a warning. It is differentiable once,
-    in reverse; ``jax.jvp`` and further derivatives go inside. A product that no result needs does not run, as under
-    ``jax.jit``, and counts nothing; but the forward pass of a gradient counts in full.
+    in reverse; ``jax.jvp`` and further derivatives go inside. A product that no result needs does not run and counts
+    nothing (dead-code elimination, as under ``jax.jit``); but the forward pass of a gradient counts in full.
 
     Args:
         function: of arrays, or of pytrees of them; pure. Arguments that are no arrays are handed on as they are, and
             so are results that are no arrays.
-        emulation: the array, the schedule and the fidelity; or rules, which say by path where each product runs. The
-            paths are ``Tally.sites``'s.
+        emulation: the array, the schedule and the fidelity; or rules, which say by path where each product runs, and by
+            which estimator. The paths are ``Tally.sites``'s. An estimator gives the gradients where they are taken from
+            outside: a function that takes the derivative of such a product itself is refused.
+        key: for estimators that are random. A product's own is folded from it, its path, and the round of the loop that
+            it is in; the same key gives the same results.
 
     Returns:
         The function. Counters of ``shard_map`` inside are of all its devices together; under ``vmap`` and ``scan``
@@ -106,7 +100,8 @@ def emulate_function(function: Callable[..., Any], emulation: Emulation | Sequen
 
     Raises:
         ValueError: ``function`` is not to be called, or ``emulation`` is none; when called: the function can't be
-            traced, or the schedule leaves out a gradient it computes.
+            traced, the schedule leaves out a gradient it computes, an estimator lacks its key, or the function has
+            taken the derivative that an estimator is to give.
 
     >>> import jax.numpy as jnp
     >>> from jaxgrad import Accelerator
@@ -117,55 +112,4 @@ def emulate_function(function: Callable[..., Any], emulation: Emulation | Sequen
     """
     if not callable(function):
         raise InputError("function", function, "give something to call")
-    return Emulated(function, Rules.of(emulation))
-
-
-_VALUE = object()
-
-
-class _Traced(NamedTuple):
-    """A call's jaxpr, and the arrays it is of.
-
-    Args:
-        jaxpr: of the operands; it returns what the function returns that is an array.
-        operands: the call's arrays.
-        leaves: all that the function returns; ``_VALUE`` for each of those.
-        structure: what those are the leaves of.
-    """
-
-    jaxpr: ClosedJaxpr
-    operands: list[Any]
-    leaves: list[Any]
-    structure: Any
-
-    def returned(self, outs: list[Any]) -> Any:
-        """What the function returns, from the results of the jaxpr."""
-        given = iter(outs)
-        return jax.tree.unflatten(self.structure, [next(given) if leaf is _VALUE else leaf for leaf in self.leaves])
-
-
-def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Traced:
-    leaves, tree = jax.tree.flatten((args, kwargs))
-    arrays = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
-    results: list[Any] = []
-
-    def call(operands: list[Any]) -> list[Any]:
-        own = list(leaves)
-        for index, operand in zip(arrays, operands, strict=True):
-            own[index] = operand
-        own_args, own_kwargs = jax.tree.unflatten(tree, own)
-        outs, structure = jax.tree.flatten(function(*own_args, **own_kwargs))
-        results[:] = [[_VALUE if _is_value(leaf) else leaf for leaf in outs], structure]
-        return [leaf for leaf in outs if _is_value(leaf)]
-
-    operands = [leaves[index] for index in arrays]
-    return _Traced(jax.make_jaxpr(call)(operands), operands, *results)
-
-
-def _is_array(leaf: Any) -> bool:
-    # A Python number may be a size, an axis or a switch: the function gets it as it is.
-    return isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct)
-
-
-def _is_value(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
+    return Emulated(function, Rules.of(emulation), key)

@@ -13,36 +13,21 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.rounding import rounded
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, lacking
-from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.autodiff.task import Task
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
 from jaxgrad.transform.plan import Backward, Forward
+from jaxgrad.transform.posed import Posed
 
 
 def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array) -> tuple[Array, Counters]:
     """A product, and what it took."""
-    emulation = step.emulation
-    if equation.primitive.name == "conv_general_dilated":
-        return _product(Task(matrices.convolution(equation), emulation), lhs, rhs)
-    params = equation.params
-    contracted, batch = params["dimension_numbers"]
-    options = (params["precision"], params["preferred_element_type"])
-    if not step.swapped:
-        return _product(Task(DotGeneral.of(lhs, rhs, (contracted, batch), *options), emulation), lhs, rhs)
-    contraction = DotGeneral.of(rhs, lhs, (contracted[::-1], batch[::-1]), *options)
-    out, spent = _product(Task(contraction, emulation), rhs, lhs)
-    groups, of_right = len(batch[0]), rhs.ndim - len(contracted[1]) - len(batch[1])
-    order = (*range(groups), *range(groups + of_right, out.ndim), *range(groups, groups + of_right))
-    return out.transpose(order), spent
-
-
-def _product(task: Task, x: Array, w: Array) -> tuple[Array, Counters]:
-    x, w = vary_alike(x, w)
-    out, _, spent = task.product(x, w, None, Wanted.of(x, w, counts=True))
+    posed = Posed.of(equation, swapped=step.swapped)
+    x, w = vary_alike(*posed.operands(lhs, rhs))
+    out, _, spent = Task(posed.contraction, step.emulation).product(x, w, None, Wanted.of(x, w, counts=True))
     assert spent is not None  # it is asked for
-    return out, spent
+    return posed.result(out), spent
 
 
 def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any], Counters]:
@@ -74,21 +59,21 @@ def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any
     results: dict[Var, Any] = {}
     if emulation.fidelity == "native":
         run.count_gradients(layer.contraction, *operands, **wanted)
-        for name, each, other in (("dx", dx, w), ("dw", dw, x)):
-            if each is not None:
-                equation = each.equation
-                pair = (dy, other) if each.cotangent == 0 else (other, dy)
+        for name, gradient, other in (("dx", dx, w), ("dw", dw, x)):
+            if gradient is not None:
+                equation = gradient.equation
+                pair = (dy, other) if gradient.cotangent == 0 else (other, dy)
                 plain = equation.primitive.bind(*pair, **equation.params)
                 results[equation.outvars[0]] = rounded(name, plain, emulation.precision)
     else:
         of_x, of_w = run.gradients(layer.contraction, *operands, **wanted)
-        for name, each, other, result in (("dx", dx, dw, of_x), ("dw", dw, dx, of_w)):
-            if each is not None and result is not None:
+        for name, gradient, other, result in (("dx", dx, dw, of_x), ("dw", dw, dx, of_w)):
+            if gradient is not None and result is not None:
                 result = rounded(name, result, emulation.precision)
                 if dots:
-                    result = matrices.dot_result(each, other, result, dw=each is dw)
-                aval: Any = each.equation.outvars[0].aval
-                results[each.equation.outvars[0]] = result.astype(aval.dtype)
+                    result = matrices.dot_result(gradient, other, result, dw=gradient is dw)
+                aval: Any = gradient.equation.outvars[0].aval
+                results[gradient.equation.outvars[0]] = result.astype(aval.dtype)
     assert run.spent is not None  # it is asked for
     return results, run.spent
 

@@ -15,18 +15,36 @@ from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs.jaxprs import closed
 from jaxgrad.programs.products import where
-from jaxgrad.transform.plan import Path, Plan
+from jaxgrad.transform.reading import Path
 from jaxgrad.transform.tally import Sites, folded, merged, nothing
 
 Values = list[Any]
+_Round = tuple[Array | None, Values, Sites]  # a loop's key, what it carries, and what it took so far
 
 
 @runtime_checkable
 class Runner(Protocol):
-    """What runs a jaxpr: see ``interpreter.Interpreter``."""
+    """What runs a jaxpr: see ``interpreter.Interpreter`` and ``insertion.Insertion``."""
 
     @property
-    def plan(self) -> Plan: ...
+    def key(self) -> Array | None:
+        """A PRNG key for what it runs, if that needs one: another one in each round of a loop and on each device."""
+        ...
+
+    @property
+    def differentiated(self) -> bool:
+        """Whether derivatives are taken of what runs, so that ``remat`` has a meaning."""
+        ...
+
+    def with_key(self, key: Array | None) -> Runner: ...
+
+    def labels(self, path: Path) -> list[str]:
+        """Whose counters come out of an equation."""
+        ...
+
+    def changes(self, path: Path) -> bool:
+        """Whether what is at a path is to run otherwise than XLA would run it."""
+        ...
 
     def run(self, jaxpr: Jaxpr, path: Path, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]: ...
 
@@ -56,7 +74,14 @@ def _once(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> t
 
 
 def _remat(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
-    if equation.params["differentiated"] and equation.params["prevent_cse"]:
+    params = equation.params
+    if runner.differentiated and not params["differentiated"]:
+
+        def again(operands: Values) -> tuple[Values, Sites]:
+            return _once(runner, equation, path, operands)
+
+        return jax.checkpoint(again, prevent_cse=params["prevent_cse"], policy=params["policy"])(operands)
+    if params["differentiated"] and params["prevent_cse"]:
         # Its forward products run again, and XLA shall not take them for those before.
         operands = list(lax.optimization_barrier(operands))
     return _once(runner, equation, path, operands)
@@ -68,15 +93,17 @@ def _scan(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> t
     carried = sum(_rank(one) == _rank(other) for one, other in zip(equation.outvars, jaxpr.outvars, strict=True))
     whole = sum(_rank(one) == _rank(other) for one, other in zip(equation.invars, jaxpr.invars, strict=True))
     shared = operands[: whole - carried]
+    keys = None if runner.key is None else jax.random.split(runner.key, params["length"])
 
-    def body(carry: Values, slices: Values) -> tuple[Values, tuple[Values, Sites]]:
-        outs, sites = runner.run(jaxpr, (*path, 0), consts, [*shared, *carry, *slices])
+    def body(carry: Values, scanned: tuple[Array | None, Values]) -> tuple[Values, tuple[Values, Sites]]:
+        key, slices = scanned
+        outs, sites = runner.with_key(key).run(jaxpr, (*path, 0), consts, [*shared, *carry, *slices])
         return outs[:carried], (outs[carried:], sites)
 
     carry, (stacked, sites) = lax.scan(
         body,
         operands[whole - carried : whole],
-        operands[whole:],
+        (keys, operands[whole:]),
         length=params["length"],
         reverse=params["reverse"],
         unroll=params["unroll"],
@@ -89,41 +116,45 @@ def _while(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> 
     for_test, for_body = equation.params["cond_nconsts"], equation.params["body_nconsts"]
     tested, shared = operands[:for_test], operands[for_test : for_test + for_body]
     start = operands[for_test + for_body :]
-    zero = varied(nothing(runner.plan.labels(path)), *operands)
+    zero = varied(nothing(runner.labels(path)), *operands)
 
-    def step(values: Values, spent: Sites) -> tuple[Values, Sites]:
-        outs, sites = runner.run(body, (*path, 1), body_consts, [*shared, *values])
-        return outs, merged(spent, sites)
+    def step(key: Array | None, values: Values, spent: Sites) -> _Round:
+        key, now = (None, None) if key is None else jax.random.split(key)
+        outs, sites = runner.with_key(now).run(body, (*path, 1), body_consts, [*shared, *values])
+        return key, outs, merged(spent, sites)
 
-    if not runner.plan.labels((*path, 0)):
+    if not runner.changes((*path, 0)):
         asked = jaxpr_as_fun(ClosedJaxpr(test, test_consts))
-        return lax.while_loop(lambda carry: asked(*tested, *carry[0])[0], lambda carry: step(*carry), (start, zero))
+        _, outs, sites = lax.while_loop(
+            lambda carry: asked(*tested, *carry[1])[0], lambda carry: step(*carry), (runner.key, start, zero)
+        )
+        return outs, sites
 
     # What a condition takes can't leave it: it is evaluated before the loop, and then at the end of each round.
-    def goes_on(values: Values, spent: Sites) -> tuple[Values, Sites, Array]:
-        (on,), sites = runner.run(test, (*path, 0), test_consts, [*tested, *values])
-        return values, merged(spent, sites), on
+    def goes_on(key: Array | None, values: Values, spent: Sites) -> tuple[_Round, Array]:
+        key, now = (None, None) if key is None else jax.random.split(key)
+        (on,), sites = runner.with_key(now).run(test, (*path, 0), test_consts, [*tested, *values])
+        return (key, values, merged(spent, sites)), on
 
-    def round_(carry: tuple[Values, Sites, Array]) -> tuple[Values, Sites, Array]:
-        return goes_on(*step(*carry[:2]))
-
-    outs, sites, _ = lax.while_loop(lambda carry: carry[2], round_, goes_on(start, zero))
+    (_, outs, sites), _ = lax.while_loop(
+        lambda carry: carry[1], lambda carry: goes_on(*step(*carry[0])), goes_on(runner.key, start, zero)
+    )
     return outs, sites
 
 
 def _cond(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
-    index, *given = operands
-    labels = runner.plan.labels(path)
+    index, *arguments = operands
+    labels = runner.labels(path)
 
     def branch(number: int, jaxpr: Jaxpr, consts: Sequence[Any]) -> Callable[..., tuple[Values, Sites]]:
-        def run(*given: Any) -> tuple[Values, Sites]:
-            outs, sites = runner.run(jaxpr, (*path, number), consts, given)
-            return outs, merged(varied(nothing(labels), *given), sites)
+        def run(*arguments: Any) -> tuple[Values, Sites]:
+            outs, sites = runner.run(jaxpr, (*path, number), consts, arguments)
+            return outs, merged(varied(nothing(labels), *arguments), sites)
 
         return run
 
     branches = [branch(number, *inner) for number, inner in enumerate(closed(equation))]
-    return lax.switch(jnp.asarray(index, jnp.int32), branches, *given)
+    return lax.switch(jnp.asarray(index, jnp.int32), branches, *arguments)
 
 
 def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
@@ -131,23 +162,25 @@ def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values)
     ((jaxpr, consts),) = closed(equation)
     axes = tuple(sorted(params["newly_manual_axes"]))
 
-    def device(*operands: Any) -> tuple[Values, Sites]:
-        outs, sites = runner.run(jaxpr, (*path, 0), consts, operands)
+    def device(key: Array | None, *operands: Any) -> tuple[Values, Sites]:
+        if key is not None:
+            key = jax.random.fold_in(key, lax.axis_index(axes))
+        outs, sites = runner.with_key(key).run(jaxpr, (*path, 0), consts, operands)
         return outs, jax.tree.map(
-            lambda own: own.psum(axes),
+            lambda counters: counters.psum(axes),
             _on_each(sites, axes) if params["check_vma"] else sites,
-            is_leaf=lambda own: isinstance(own, LayerCounters),
+            is_leaf=lambda counters: isinstance(counters, LayerCounters),
         )
 
     mapped = jax.shard_map(
         device,
         mesh=params["mesh"],
-        in_specs=tuple(params["in_specs"]),
+        in_specs=(jax.sharding.PartitionSpec(), *params["in_specs"]),
         out_specs=(list(params["out_specs"]), jax.sharding.PartitionSpec()),
         axis_names=set(axes),
         check_vma=params["check_vma"],
     )
-    return mapped(*operands)
+    return mapped(runner.key, *operands)
 
 
 _RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites]]] = {
@@ -164,11 +197,11 @@ _RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites
 def _on_each(sites: Sites, axes: tuple[str, ...]) -> Sites:
     """The counters as each device's own, also where all devices do the same."""
 
-    def own(leaf: Array) -> Array:
+    def of_device(leaf: Array) -> Array:
         missing = tuple(axis for axis in axes if axis not in jax.typeof(leaf).manual_axis_type.varying)
         return lax.pcast(leaf, missing, to="varying") if missing else leaf
 
-    return jax.tree.map(own, sites)
+    return jax.tree.map(of_device, sites)
 
 
 def _rank(variable: Any) -> int:

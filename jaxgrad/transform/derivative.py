@@ -1,8 +1,8 @@
 """The derivative of an emulated function: JAX's own, traced, planned and run on the array like any function.
 
-A derivative is taken of the plain function and traced with it, as two calls: the forward pass, which hands on what the
-backward pass needs, and the backward pass. So gradients taken outside of an emulated function are the same equations,
-found and run in the same way, as those that a function computes itself.
+A derivative is taken of the plain function and traced with it, as two calls: the forward pass, which hands on the
+residuals, and the backward pass, of those and the cotangents. So gradients taken outside of an emulated function are
+the same equations, found and run in the same way, as those that a function computes itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def differentiable(jaxpr: Jaxpr, planned: Plan, rules: Rules) -> Run:
         for note in derivative.plan.notes:
             if note not in planned.notes:  # no tally has it: that of the forward pass is made
                 warnings.warn(f"emulated: {note}", stacklevel=2)
-        outs, sites, saved = derivative.forward([each.value for each in values])
+        outs, sites, saved = derivative.forward([primal.value for primal in values])
         told = _labelled(sites, derivative.plan.labels((0,)), planned.labels(()))
         wanted = jax.tree.map(lambda tap: tap.value if tap.perturbed else None, taps, is_leaf=_is_primal)
         return (outs, told), (derivative, saved, wanted, sites)
@@ -85,7 +85,10 @@ def _told(taps: Any, spent: Sites) -> Any:
 def _cotangent(tap: Array | None, spent: list[LayerCounters]) -> Array | None:
     if tap is None:
         return None
-    forward, backward = total([own.forward for own in spent]), total([own.backward for own in spent])
+    forward, backward = (
+        total([counters.forward for counters in spent]),
+        total([counters.backward for counters in spent]),
+    )
     return varied(tap_cotangent(forward, backward), tap)
 
 
@@ -110,14 +113,14 @@ class Derivative:
     @classmethod
     def of(cls, jaxpr: Jaxpr, rules: Rules, values: Sequence[Any]) -> Derivative:
         """The derivative by the ``perturbed`` ones of the values, which are the jaxpr's constants and operands."""
-        moving = tuple(each.perturbed for each in values)
+        moving = tuple(primal.perturbed for primal in values)
         floats = tuple(jnp.issubdtype(out.aval.dtype, jnp.inexact) for out in jaxpr.outvars)  # pyright: ignore[reportAttributeAccessIssue]
         consts = len(jaxpr.constvars)
 
         def first(values: Values) -> tuple[Values, Values, Any]:
             def function(*changing: Any) -> tuple[Values, Values]:
-                own = _filled(moving, changing, _chosen(values, moving, among=False))
-                outs = jaxpr_as_fun(ClosedJaxpr(jaxpr, own[:consts]))(*own[consts:])
+                arguments = _filled(moving, changing, _chosen(values, moving, among=False))
+                outs = jaxpr_as_fun(ClosedJaxpr(jaxpr, arguments[:consts]))(*arguments[consts:])
                 return _chosen(outs, floats), _chosen(outs, floats, among=False)
 
             outs, pullback, others = jax.vjp(function, *_chosen(values, moving), has_aux=True)
@@ -127,36 +130,40 @@ class Derivative:
             outs, others, pullback = jax.jit(first)(values)
             return outs, others, jax.jit(lambda pullback, cotangents: pullback(cotangents))(pullback, cotangents)
 
-        given = [each.value for each in values]
-        traced = jax.make_jaxpr(both)(given, jax.eval_shape(first, given)[0])
+        primals = [primal.value for primal in values]
+        traced = jax.make_jaxpr(both)(primals, jax.eval_shape(first, primals)[0])
         return cls(traced, moving, floats, plan(traced, rules))
 
     def forward(self, values: Sequence[Any]) -> tuple[Values, Sites, Values]:
-        """The function's results, what they took, and what the backward pass needs."""
+        """The function's results, what they took, and the residuals: what the backward pass needs."""
         jaxpr = self.jaxpr.jaxpr
-        known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*self.jaxpr.consts, *values), strict=False))
-        sites = self._call(0, known)
-        outs = [_read(out, known) for out in jaxpr.outvars[: len(self.floats)]]
+        environment = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*self.jaxpr.consts, *values), strict=False))
+        sites = self._call(0, environment)
+        outs = [_read(out, environment) for out in jaxpr.outvars[: len(self.floats)]]
         split = sum(self.floats)
-        return _filled(self.floats, outs[:split], outs[split:]), sites, [known[each] for each in self._saved]
+        return (
+            _filled(self.floats, outs[:split], outs[split:]),
+            sites,
+            [environment[variable] for variable in self._saved],
+        )
 
     def backward(self, saved: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Values, Sites]:
         """The gradients of all operands, None for those without, and what they took."""
         jaxpr = self.jaxpr.jaxpr
-        known = dict(zip(self._saved, saved, strict=True))
-        given = _chosen(cotangents, self.floats)
-        for variable, cotangent in zip(self._cotangents, given, strict=True):
+        environment = dict(zip(self._saved, saved, strict=True))
+        present = _chosen(cotangents, self.floats)
+        for variable, cotangent in zip(self._cotangents, present, strict=True):
             zero = isinstance(cotangent, jax.custom_derivatives.SymbolicZero)
-            known[variable] = zeros_of(variable.aval) if zero else cotangent
-        sites = self._call(1, known)
-        gradients = [_once(_read(out, known)) for out in jaxpr.outvars[len(self.floats) :]]
+            environment[variable] = zeros_of(variable.aval) if zero else cotangent
+        sites = self._call(1, environment)
+        gradients = [_once(_read(out, environment)) for out in jaxpr.outvars[len(self.floats) :]]
         return _filled(self.moving, gradients, [None] * (len(self.moving) - len(gradients))), sites
 
-    def _call(self, index: int, known: dict[Any, Any]) -> Sites:
+    def _call(self, index: int, environment: dict[Any, Any]) -> Sites:
         equation = self.jaxpr.jaxpr.eqns[index]
-        operands = [_read(variable, known) for variable in equation.invars]
+        operands = [_read(variable, environment) for variable in equation.invars]
         outs, sites = Interpreter(self.plan).call(equation, (index,), operands)
-        known.update(zip(equation.outvars, outs, strict=True))
+        environment.update(zip(equation.outvars, outs, strict=True))
         return sites
 
     @property
@@ -168,8 +175,12 @@ class Derivative:
         """The variables of the forward pass that the backward pass is of, or gives."""
         jaxpr = self.jaxpr.jaxpr
         needed = (*jaxpr.eqns[1].invars, *jaxpr.outvars[len(self.floats) :])
-        own = {*self._cotangents, *jaxpr.eqns[1].outvars}
-        return [each for each in dict.fromkeys(needed) if not isinstance(each, Literal) and each not in own]
+        backward = {*self._cotangents, *jaxpr.eqns[1].outvars}
+        return [
+            variable
+            for variable in dict.fromkeys(needed)
+            if not isinstance(variable, Literal) and variable not in backward
+        ]
 
 
 @jax.custom_jvp
@@ -188,30 +199,30 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     )
 
 
-def _labelled(sites: Sites, mine: list[str], planned: list[str]) -> Sites:
+def _labelled(sites: Sites, traced: list[str], planned: list[str]) -> Sites:
     """The counters under the labels that the function has when it is not differentiated.
 
     Only a derivative rule of its own can have other products than the function itself: theirs go to the last label.
     """
-    names = dict(zip(mine, planned, strict=False)) | {label: label for label in planned}
+    names = dict(zip(traced, planned, strict=False)) | {label: label for label in planned}
     result = nothing(planned)
-    for label, own in sites.items():
+    for label, counters in sites.items():
         if planned:
-            result = merged(result, {names.get(label, planned[-1]): own})
+            result = merged(result, {names.get(label, planned[-1]): counters})
     return result
 
 
-def _read(variable: Any, known: dict[Any, Any]) -> Any:
+def _read(variable: Any, environment: dict[Any, Any]) -> Any:
     if isinstance(variable, Literal):
         return jnp.asarray(variable.val, variable.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
-    return known[variable]
+    return environment[variable]
 
 
 def _chosen(values: Sequence[Any], which: Sequence[bool], *, among: bool = True) -> Values:
-    return [value for value, own in zip(values, which, strict=True) if own == among]
+    return [value for value, is_one in zip(values, which, strict=True) if is_one == among]
 
 
 def _filled(which: Sequence[bool], ones: Sequence[Any], others: Sequence[Any]) -> Values:
     """The inverse of choosing."""
-    given = {True: iter(ones), False: iter(others)}
-    return [next(given[own]) for own in which]
+    sources = {True: iter(ones), False: iter(others)}
+    return [next(sources[is_one]) for is_one in which]

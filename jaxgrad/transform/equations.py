@@ -12,8 +12,8 @@ _EMPTY = jax.make_jaxpr(lambda: ())().jaxpr
 
 def bind(equation: JaxprEqn, values: dict[Any, Any]) -> list[Any]:
     """An equation's results, by XLA."""
-    variables = list(dict.fromkeys(each for each in equation.invars if isinstance(each, Var)))
+    variables = list(dict.fromkeys(variable for variable in equation.invars if isinstance(variable, Var)))
     alone = _EMPTY.replace(
         constvars=[], invars=variables, outvars=equation.outvars, eqns=[equation], effects=equation.effects
     )
-    return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*(values[each] for each in variables))
+    return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*(values[variable] for variable in variables))

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+from jax import Array
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from jaxgrad.array.counters import Counters
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.transform import array, calls
+from jaxgrad.transform import array, calls, estimates
 from jaxgrad.transform.calls import Values
 from jaxgrad.transform.equations import bind
-from jaxgrad.transform.plan import Backward, Forward, Path, Plan, hoisted
+from jaxgrad.transform.plan import Backward, Estimated, Forward, Plan, hoisted
+from jaxgrad.transform.reading import Path
 from jaxgrad.transform.tally import Sites, merged
 
 
@@ -27,47 +29,62 @@ class Interpreter:
     """
 
     plan: Plan
+    key = None  # what is random has its key among its operands
+    differentiated = False
+
+    def with_key(self, key: Array | None) -> Interpreter:
+        return self
+
+    def labels(self, path: Path) -> list[str]:
+        return self.plan.labels(path)
+
+    def changes(self, path: Path) -> bool:
+        return bool(self.labels(path))
 
     def run(self, jaxpr: Jaxpr, path: Path, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
         """A jaxpr's results, and what its products took."""
-        known: dict[Var, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *operands), strict=True))
+        environment: dict[Var, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *operands), strict=True))
         sites: Sites = {}
         done: set[int] = set()
 
         def value(variable: Any) -> Any:
             if isinstance(variable, Literal):
                 return jnp.asarray(variable.val, variable.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
-            return known[variable]
+            return environment[variable]
 
         def gradients(index: int, step: Backward) -> Sites:
-            for each in hoisted(jaxpr, index, step.last):
-                if each not in done:
-                    plain(each)
+            for earlier in hoisted(jaxpr, index, step.last):
+                if earlier not in done:
+                    plain(earlier)
             done.add(step.last)
             outs, spent = array.backward(step, value)
-            known.update(outs)
+            environment.update(outs)
             return {step.label: LayerCounters(Counters.zero(), spent)}
 
         def plain(index: int) -> None:
             equation = jaxpr.eqns[index]
             done.add(index)
-            known.update(zip(equation.outvars, bind(equation, known), strict=True))
+            environment.update(zip(equation.outvars, bind(equation, environment), strict=True))
 
         for index, equation in enumerate(jaxpr.eqns):
-            own = (*path, index)
+            here = (*path, index)
             if index in done:
                 continue
-            step = self.plan.steps.get(own)
+            step = self.plan.steps.get(here)
             if isinstance(step, Backward):
                 sites = merged(sites, gradients(index, step))
             elif isinstance(step, Forward):
                 lhs, rhs = map(value, equation.invars)
                 out, spent = array.forward(step, equation, lhs, rhs)
-                known[equation.outvars[0]] = out
+                environment[equation.outvars[0]] = out
                 sites = merged(sites, {step.label: LayerCounters(spent, Counters.zero())})
-            elif self.plan.labels(own):
-                outs, inner = self.call(equation, own, [value(variable) for variable in equation.invars])
-                known.update(zip(equation.outvars, outs, strict=True))
+            elif isinstance(step, Estimated):
+                outs, spent = estimates.run(equation, [value(variable) for variable in equation.invars])
+                environment.update(zip(equation.outvars, outs, strict=True))
+                sites = merged(sites, {step.label: spent})
+            elif self.changes(here):
+                outs, inner = self.call(equation, here, [value(variable) for variable in equation.invars])
+                environment.update(zip(equation.outvars, outs, strict=True))
                 sites = merged(sites, inner)
             else:
                 plain(index)

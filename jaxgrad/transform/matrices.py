@@ -39,8 +39,13 @@ class Gradient(NamedTuple):
     def axes(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Of a ``dot_general``: dY's contracting and batch axes, and the other operand's."""
         contracting, batch = self.equation.params["dimension_numbers"]
-        own, other = self.cotangent, self.operand
-        return tuple(contracting[own]), tuple(batch[own]), tuple(contracting[other]), tuple(batch[other])
+        cotangent, operand = self.cotangent, self.operand
+        return (
+            tuple(contracting[cotangent]),
+            tuple(batch[cotangent]),
+            tuple(contracting[operand]),
+            tuple(batch[operand]),
+        )
 
 
 class Layer(NamedTuple):
@@ -76,12 +81,12 @@ def dots(dx: Gradient | None, dw: Gradient | None, x: Array | None, w: Array | N
     g, b, n = dy_matrix.shape
     xs = ws = None
     if dw is not None and x is not None:
-        contracted, batch, own, own_batch = dw.axes()
-        by_axis = dict(zip((*contracted, *batch), (*own, *own_batch), strict=True))
+        contracted, batch, of_operand, of_operand_batch = dw.axes()
+        by_axis = dict(zip((*contracted, *batch), (*of_operand, *of_operand_batch), strict=True))
         xs = _operand(x, by_axis, groups, rows, sizes)
     if dx is not None and w is not None:
-        contracted, batch, own, own_batch = dx.axes()
-        by_axis = dict(zip((*contracted, *batch), (*own, *own_batch), strict=True))
+        contracted, batch, of_operand, of_operand_batch = dx.axes()
+        by_axis = dict(zip((*contracted, *batch), (*of_operand, *of_operand_batch), strict=True))
         ws = jnp.swapaxes(_operand(w, by_axis, groups, columns, sizes), 1, 2)
     if xs is None:
         assert ws is not None  # there is one gradient at least
@@ -97,9 +102,9 @@ def dot_result(gradient: Gradient, other: Gradient | None, values: Array, *, dw:
     dy_shape = _shape(equation.invars[gradient.cotangent])
     dx_eqn, dw_eqn = (other, gradient) if dw else (gradient, other)
     groups, rows, columns = _roles(dx_eqn, dw_eqn, len(dy_shape))
-    contracted, batch, own, own_batch = gradient.axes()
+    contracted, batch, operand_axes, operand_batch = gradient.axes()
     operand_shape = _shape(equation.invars[gradient.operand])
-    free = [axis for axis in range(len(operand_shape)) if axis not in (*own, *own_batch)]
+    free = [axis for axis in range(len(operand_shape)) if axis not in (*operand_axes, *operand_batch)]
     of_dy = [("dy", axis) for axis in range(len(dy_shape)) if axis not in (*contracted, *batch)]
     of_operand = [("operand", axis) for axis in free]
     of_batch = [("dy", axis) for axis in batch]
@@ -138,8 +143,8 @@ def convolutions_fit(forward: JaxprEqn, dx: Gradient | None, dw: Gradient | None
     out = _shape(forward.outvars[0])
     for gradient, result in ((dx, x), (dw, w)):
         if gradient is not None:
-            given = _shape(gradient.equation.invars[gradient.cotangent])
-            if given != out or _shape(gradient.equation.outvars[0]) != result:
+            cotangent = _shape(gradient.equation.invars[gradient.cotangent])
+            if cotangent != out or _shape(gradient.equation.outvars[0]) != result:
                 return False
     if dw is not None and (dw.cotangent != 1 or _shape(dw.equation.invars[0]) != x):
         return False
@@ -175,7 +180,7 @@ def _roles(dx: Gradient | None, dw: Gradient | None, ndim: int) -> tuple[list[in
     """dY's axes: groups, rows and columns, each in ascending order."""
     columns = set(dx.axes()[0]) if dx is not None else set()
     rows = set(dw.axes()[0]) if dw is not None else set()
-    groups = {axis for each in (dx, dw) if each is not None for axis in each.axes()[1]}
+    groups = {axis for gradient in (dx, dw) if gradient is not None for axis in gradient.axes()[1]}
     rest = set(range(ndim)) - groups
     if dx is None:
         columns = rest - rows
@@ -188,13 +193,13 @@ def _operand(
     values: Array, by_axis: dict[int, int], groups: Sequence[int], contracted: Sequence[int], sizes: Sequence[int]
 ) -> Array:
     """x or w as ``[G, contracted, K]``; spread over the groups that it does not have."""
-    own = [by_axis[axis] for axis in groups if axis in by_axis]
+    shared = [by_axis[axis] for axis in groups if axis in by_axis]
     along = [by_axis[axis] for axis in contracted]
-    free = [axis for axis in range(values.ndim) if axis not in (*own, *along)]
-    ordered = values.transpose((*own, *along, *free))
-    rest = ordered.shape[len(own) :]
-    known = [size if axis in by_axis else 1 for axis, size in zip(groups, sizes, strict=True)]
-    spread = jnp.broadcast_to(ordered.reshape(*known, *rest), (*sizes, *rest))
+    free = [axis for axis in range(values.ndim) if axis not in (*shared, *along)]
+    ordered = values.transpose((*shared, *along, *free))
+    rest = ordered.shape[len(shared) :]
+    stretched = [size if axis in by_axis else 1 for axis, size in zip(groups, sizes, strict=True)]
+    spread = jnp.broadcast_to(ordered.reshape(*stretched, *rest), (*sizes, *rest))
     return spread.reshape(math.prod(sizes), math.prod(rest[: len(along)]), math.prod(rest[len(along) :]))
 
 

@@ -1,33 +1,45 @@
-"""Which products run on which array: rules by path, of which the first that matches wins."""
+"""Which products run on which array and by which estimator: rules by path, of which the first that matches wins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxgrad.array.emulation import Emulation
-from jaxgrad.base.errors import InputError
+from jaxgrad.autodiff.estimators import EXACT, Estimator
+from jaxgrad.base.errors import InputError, shown
+
+_REMEDY = 'give an Emulation(array=Accelerator(rows, cols)), or rules such as [Rule("blocks.*", Emulation(...))]'
 
 
 class Rule(NamedTuple):
-    """Where the products at some places run.
+    """Where the products at some places run, and how their gradients are computed.
 
-    >>> from jaxgrad import Accelerator
-    >>> wide = Emulation(Accelerator(128, 128))
-    >>> rules = Rules.of([Rule("blocks.*.mlp.*", wide), Rule("head", None), Rule("*", Emulation(Accelerator(8, 8)))])
-    >>> rules.first("blocks.3.mlp.up").emulation == wide, rules.first("head").emulation, rules.first("stem").pattern
+    >>> from jaxgrad import Accelerator, Precision
+    >>> from jaxgrad.autodiff.estimators import rounded
+    >>> wide, bf16 = Emulation(Accelerator(128, 128)), rounded(Precision.of("bf16"))
+    >>> rules = Rules.of([Rule("blocks.*.mlp.*", wide, bf16), Rule("head", None), Rule("*", wide)])
+    >>> rules.first("blocks.3.mlp.up").estimator == bf16, rules.first("head").emulation, rules.first("stem").pattern
     (True, None, '*')
 
     Args:
         pattern: of paths, as of ``fnmatch``: ``*`` stands for anything, dots among it. A module's path stands for all
             products of its own, ``attention#2`` for the second one.
         emulation: the array, the schedule and the fidelity; None leaves the products to XLA.
+        estimator: how a product and its gradients are computed, and what is kept between them
+            (``jaxgrad.autodiff.estimators``).
     """
 
     pattern: str
     emulation: Emulation | None
+    estimator: Estimator = EXACT
+
+    @property
+    def estimates(self) -> bool:
+        """Whether its products are to be computed otherwise than as they stand."""
+        return self.emulation is not None and self.estimator != EXACT
 
     def matches(self, label: str) -> bool:
         return fnmatchcase(label, self.pattern) or fnmatchcase(module_of(label), self.pattern)
@@ -51,26 +63,31 @@ class Rules:
     reported: bool = True
 
     @classmethod
-    def of(cls, given: Emulation | Iterable[Rule | tuple[str, Emulation | None]]) -> Rules:
-        """From one emulation for everything, or from rules.
+    def of(cls, emulation: Emulation | Sequence[Rule]) -> Rules:
+        """From one emulation for everything, or from rules, which may be plain tuples.
 
         Raises:
             ValueError: it is neither.
         """
-        if isinstance(given, Emulation):
-            return cls((("", Rule("*", given)),), reported=False)
-        remedy = 'give an Emulation(array=Accelerator(rows, cols)), or rules such as [Rule("blocks.*", Emulation(...))]'
-        if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-            raise InputError("emulation", given, remedy)
-        for index, rule in enumerate(given):
-            fits = isinstance(rule, tuple) and len(rule) == len(Rule._fields) and isinstance(rule[0], str)
-            if not fits or not isinstance(rule[1], Emulation | None):
-                raise InputError(f"rules[{index}]", rule, remedy)
-        return cls(tuple(("", Rule(*rule)) for rule in given))
+        if isinstance(emulation, Emulation):
+            return cls((("", Rule("*", emulation)),), reported=False)
+        if not isinstance(emulation, Sequence) or isinstance(emulation, str) or not emulation:
+            raise InputError("emulation", emulation, _REMEDY)
+        return cls(tuple(("", _checked(index, rule)) for index, rule in enumerate(emulation)))
+
+    @property
+    def estimators(self) -> tuple[Estimator, ...]:
+        """Those that compute a product otherwise than it stands."""
+        return tuple(rule.estimator for _, rule in self.rules if rule.estimates)
+
+    @property
+    def exact(self) -> Rules:
+        """The same places and arrays, and no estimators."""
+        return replace(self, rules=tuple((place, rule._replace(estimator=EXACT)) for place, rule in self.rules))
 
     def within(self, place: str) -> Rules:
         """The same rules for what stands at a place of a larger program."""
-        return Rules(tuple((f"{place}.{own}".strip("."), rule) for own, rule in self.rules), self.reported)
+        return replace(self, rules=tuple((f"{place}.{inner}".strip("."), rule) for inner, rule in self.rules))
 
     def first(self, label: str) -> Rule | None:
         """The rule for a product."""
@@ -94,6 +111,22 @@ class Rules:
             for index, (_, rule) in enumerate(self.rules)
             if self.reported and index not in used
         ]
+
+
+def _checked(index: int, rule: Any) -> Rule:
+    field = f"rules[{index}]"
+    if not isinstance(rule, tuple) or len(rule) not in (2, 3) or not isinstance(rule[0], str):
+        raise InputError(field, rule, _REMEDY)
+    rule = Rule(*rule)
+    if not isinstance(rule.emulation, Emulation | None):
+        raise InputError(field, rule, _REMEDY)
+    if not isinstance(rule.estimator, Estimator):
+        remedy = "give one of jaxgrad.autodiff.estimators, such as EXACT or rounded(Precision.of('bf16'))"
+        raise InputError(f"{field}.estimator", rule.estimator, remedy)
+    if rule.emulation is None and rule.estimator != EXACT:
+        problem = f"got {shown(rule.estimator)} for products that are left to XLA"
+        raise InputError(f"{field}.estimator", rule.estimator, "give the rule an Emulation, too", problem=problem)
+    return rule
 
 
 def module_of(label: str) -> str:

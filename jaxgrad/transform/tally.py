@@ -35,15 +35,15 @@ class Tally:
 
     @property
     def forward(self) -> Counters:
-        return total([own.forward for own in self.sites.values()])
+        return total([counters.forward for counters in self.sites.values()])
 
     @property
     def backward(self) -> Counters:
-        return total([own.backward for own in self.sites.values()])
+        return total([counters.backward for counters in self.sites.values()])
 
     @property
     def total(self) -> Counters:
-        return total([own.total for own in self.sites.values()])
+        return total([counters.total for counters in self.sites.values()])
 
     def sum(self) -> Tally:
         """Adds up the leading axes that ``jax.vmap`` or ``lax.scan`` over the emulated function left."""
@@ -51,17 +51,17 @@ class Tally:
 
     def psum(self, axis_name: str | tuple[str, ...]) -> Tally:
         """The sum over the devices of a mapped axis."""
-        return replace(self, sites={label: own.psum(axis_name) for label, own in self.sites.items()})
+        return replace(self, sites={label: counters.psum(axis_name) for label, counters in self.sites.items()})
 
 
 def folded(sites: Mapping[str, LayerCounters]) -> Sites:
     """The counters with their leading axes added up."""
-    return {label: LayerCounters(own.forward.sum(), own.backward.sum()) for label, own in sites.items()}
+    return {label: LayerCounters(counters.forward.sum(), counters.backward.sum()) for label, counters in sites.items()}
 
 
 def merged(one: Mapping[str, LayerCounters], other: Mapping[str, LayerCounters]) -> Sites:
     """The sum, site by site."""
-    return {**one, **{label: one[label] + own if label in one else own for label, own in other.items()}}
+    return {**one, **{label: one[label] + counters if label in one else counters for label, counters in other.items()}}
 
 
 def nothing(labels: Iterable[str]) -> Sites:

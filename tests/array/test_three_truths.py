@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from jax import Array
 
 from jaxgrad import Accelerator, Gemm
-from jaxgrad.array.emulation import FIDELITIES, Emulation, backward, count, count_forward, emulate, forward
+from jaxgrad.array.counting import count, count_forward
+from jaxgrad.array.emulation import FIDELITIES, Emulation, backward, emulate, forward
 from tests import oracle
 from tests.strategies import EXACT, ROUNDED, Case, Floats, cases, on_nasty_cases
 

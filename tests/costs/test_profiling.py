@@ -81,6 +81,18 @@ def test_arguments_that_are_no_arrays() -> None:
     assert len(profile(function, X, W, twice=False, mode="on").gemms) == 1
 
 
+def test_a_layer_that_holds_its_settings() -> None:
+    """As Equinox's and Haiku's do: a rate, a switch and a function among the leaves, which a trace must not touch."""
+
+    def function(layer: dict[str, Any], x: Array) -> Array:
+        assert type(layer["rate"]) is float
+        x = x[:, : layer["size"]] if layer["trains"] is True else x
+        return jax.random.bernoulli(jax.random.key(0), layer["rate"]) * layer["activation"](x @ layer["w"])
+
+    layer = {"w": W, "rate": 0.5, "size": 8, "trains": True, "activation": jnp.tanh}
+    assert shapes(profile(function, layer, X)) == shapes(profile(lambda w, x: x @ w, W, X))
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jaxgrad.array.counters import Counters
+from jaxgrad.array.counting import count, count_forward
 from jaxgrad.array.counts import (
     CYCLES,
     DRAM,
@@ -25,7 +26,7 @@ from jaxgrad.array.counts import (
     by_name,
     stalls_of,
 )
-from jaxgrad.array.emulation import Emulation, count, count_forward
+from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.schedules import INTERLEAVED, SCHEDULES, SEQUENTIAL, Schedule
 from jaxgrad.autodiff import LayerCounters

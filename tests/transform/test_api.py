@@ -113,6 +113,73 @@ def test_mixed_types_and_empty_arrays(fidelity: str) -> None:
     assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
 
 
+@at_each_fidelity
+def test_8_bit_floats(fidelity: str) -> None:
+    """Products of 8-bit floats are summed in float32, forward and in both gradients."""
+
+    def loss(w: Array, x: Array) -> Array:
+        left, right = x.astype(jnp.float8_e4m3fn), w.astype(jnp.float8_e4m3fn)
+        return (lax.dot_general(left, right, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32) ** 2).sum()
+
+    gradient = jax.value_and_grad(loss, (0, 1))
+    out, tally = jax.jit(emulate_function(gradient, Emulation(ARRAY, fidelity=fidelity)))(W, X)
+    assert_equal(out, gradient(W, X))
+    assert shape_counts(tally.forward) == forwards(XW)
+    assert shape_counts(tally.backward) == backwards(XW)
+
+
+@at_each_fidelity
+def test_scalar_products(fidelity: str) -> None:
+    """Their cotangents are numbers that stand in the program."""
+
+    def penalised(w: Array, x: Array) -> Array:
+        return w @ x + jnp.vdot(w, w) / 2
+
+    gradient = jax.value_and_grad(penalised, (0, 1))
+    w, x = X[0], X[1]
+    out, tally = emulate_function(gradient, Emulation(ARRAY, fidelity=fidelity))(w, x)
+    assert_equal(out, gradient(w, x))
+    assert [counters.forward.as_dict()["macs"] for counters in tally.sites.values()] == [6, 6]
+    assert [counters.backward.as_dict()["macs"] for counters in tally.sites.values()] == [12, 12]
+
+
+@jax.tree_util.register_pytree_node_class
+class Dropping:
+    """A layer in the style of Equinox, with its rate, its switch and its activation among its leaves."""
+
+    def __init__(self, w: Any, rate: Any, trains: Any, activation: Any) -> None:
+        self.w, self.rate, self.trains, self.activation = w, rate, trains, activation
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
+        return (self.w, self.rate, self.trains, self.activation), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, leaves: tuple[Any, ...]) -> Dropping:
+        return cls(*leaves)
+
+    def loss(self, w: Array, x: Array) -> Array:
+        if self.trains:
+            assert type(self.rate) is float
+            x = jnp.where(jax.random.bernoulli(jax.random.key(0), self.rate, x.shape), x, 0)
+        return self.activation(x @ w).sum()
+
+
+def test_steps_of_a_layer_that_holds_its_settings() -> None:
+    def step(layer: Dropping, x: Array) -> tuple[Dropping, int]:
+        w = layer.w - jax.grad(layer.loss)(layer.w, x)
+        return Dropping(w, layer.rate, layer.trains, layer.activation), 3
+
+    run = emulate_function(step, EMULATION)
+    layer = expected = Dropping(W, 0.5, True, jax.nn.relu)
+    for _ in range(2):  # what comes out goes in again
+        (layer, number), tally = run(layer, X)
+        expected, _ = step(expected, X)
+        assert (layer.rate, layer.trains, layer.activation, number) == (0.5, True, jax.nn.relu, 3)
+        assert layer.trains is True
+        assert_equal(layer.w, expected.w)
+        assert shape_counts(tally.backward) == closed_form(count(XW, ARRAY, dx=False))
+
+
 def test_half_precision_keeps_its_types() -> None:
     function, args = BOTH
     half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), args)

@@ -66,7 +66,7 @@ def describe(estimator: Estimator, contraction: Contraction, *, dx: bool = True,
         return _arrays(saved)
 
     kept: list[jax.ShapeDtypeStruct] = jax.eval_shape(both, *operands)
-    forward, *backward = (tuple(each.runs) for each in passes)
+    forward, *backward = (tuple(layer.runs) for layer in passes)
     return Description(contraction, dw, forward, backward[0] if backward else (), sum(map(_words, kept)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
-from jaxgrad.array.emulation import count
+from jaxgrad.array.counting import count
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.schedules import Schedule, backward_mappings, find
 from jaxgrad.hardware import Accelerator

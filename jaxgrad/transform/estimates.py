@@ -1,0 +1,183 @@
+"""A product whose gradients an estimator computes, as it stands in a trace: one equation a pass.
+
+What an estimator poses is no forward product with its two gradients, so nothing of it could be recognised in a trace.
+The product is therefore a function with a derivative rule (``product``) whose two passes are equations of their own:
+the forward one gives the result and what the estimator saves, the residuals that JAX then keeps, stacks and hands on;
+the backward one takes those and the cotangent. The interpreter runs both on the array (``run``).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+from jax import Array
+from jax.extend.core import JaxprEqn, Primitive
+
+from jaxgrad.array.counters import Counters
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.manual_axes import vary_alike
+from jaxgrad.autodiff import LayerCounters
+from jaxgrad.autodiff.estimators import Estimator, Saved
+from jaxgrad.autodiff.layer import Wanted
+from jaxgrad.autodiff.task import Task
+from jaxgrad.programs.products import Role, weights_left
+from jaxgrad.transform.posed import Posed
+
+FORWARD, BACKWARD = Primitive("estimator_forward"), Primitive("estimator_backward")
+ESTIMATES = (FORWARD, BACKWARD)
+for _primitive in ESTIMATES:
+    _primitive.multiple_results = True
+    _primitive.def_abstract_eval(lambda *operands, results, **_: results)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A product to be computed by an estimator.
+
+    Args:
+        label: of its site.
+        ways: as the array takes it if the left operand is x, and if the right one is.
+        outside: whether each operand comes from outside, as weights do, and the network's input.
+        emulation: on what, and how.
+        estimator: which gives the product, and its gradients.
+        dtype: of the result.
+    """
+
+    label: str
+    ways: tuple[Posed, Posed]
+    outside: tuple[bool, bool]
+    emulation: Emulation
+    estimator: Estimator
+    dtype: Any
+
+    @classmethod
+    def of(
+        cls, equation: JaxprEqn, label: str, outside: tuple[bool, bool], emulation: Emulation, estimator: Estimator
+    ) -> Estimate:
+        ways = Posed.of(equation), Posed.of(equation, swapped=equation.primitive.name == "dot_general")
+        out: Any = equation.outvars[0].aval
+        return cls(label, ways, outside, emulation, estimator, out.dtype)
+
+    def posed(self, *, left: bool, right: bool) -> Posed:
+        """How the array takes it, by the operands whose gradients are wanted."""
+        wanted: set[Role] = set()
+        if left:
+            wanted.add("dx")
+        if right:
+            wanted.add("dw")
+        return self.ways[self.ways[1].swapped and weights_left(self.outside, wanted)]
+
+
+class _Pass(NamedTuple):
+    """What the two passes of one call share.
+
+    Args:
+        label: of its site.
+        posed: the product.
+        task: what to compute, on what and how.
+        wanted: the gradients that are wanted of x and w.
+    """
+
+    label: str
+    posed: Posed
+    task: Task
+    wanted: Wanted
+
+    def forward(self, x: Array, w: Array, *key: Array) -> tuple[Any, Counters]:
+        """The product and what is saved, and what they took."""
+        out, saved, spent = self.task.product(x, w, key[0] if key else None, self.wanted)
+        assert spent is not None  # it is asked for
+        return (out, saved), spent
+
+    def backward(self, saved: Saved, cotangent: Array) -> tuple[Any, Counters]:
+        """The gradients that are wanted, in the operands' types, and what they took."""
+        dx, dw, spent = self.task.gradients(saved, cotangent, self.wanted)
+        assert spent is not None  # it is asked for
+        dx = None if dx is None else dx.astype(self.wanted.lhs.dtype)
+        return (dx, None if dw is None else dw.astype(self.wanted.rhs.dtype)), spent
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class _Call:
+    """A pass, and the structure of what its forward one saves."""
+
+    both: _Pass
+    saved: Any
+
+
+def product(estimate: Estimate, left: Array, right: Array, key: Array | None) -> Array:
+    """The product as an equation of the trace, with the estimator's gradients."""
+    return _product(estimate, *vary_alike(left, right), key)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _product(estimate: Estimate, left: Array, right: Array, key: Array | None) -> Array:
+    return _forward(estimate, (left, False), (right, False), key)[0]
+
+
+def _rule_forward(estimate: Estimate, left: Any, right: Any, key: Any) -> tuple[Array, Any]:
+    key = None if key is None else key.value
+    return _forward(estimate, (left.value, left.perturbed), (right.value, right.perturbed), key)
+
+
+def _forward(
+    estimate: Estimate, left: tuple[Array, bool], right: tuple[Array, bool], key: Array | None
+) -> tuple[Array, tuple[_Call, list[Array]]]:
+    """The product, and what is saved, from the operands, each with whether its gradient is wanted."""
+    posed = estimate.posed(left=left[1], right=right[1])
+    (x, dx), (w, dw) = posed.operands(left, right)
+    wanted = Wanted.of(x, w, dx=dx, dw=dw, counts=True)
+    both = _Pass(
+        estimate.label, posed, Task(posed.contraction, estimate.emulation, estimator=estimate.estimator), wanted
+    )
+    out, saved = _bind(FORWARD, both, x, w, *([] if key is None else [key]))
+    leaves, structure = jax.tree.flatten(saved)
+    return posed.result(out).astype(estimate.dtype), (_Call(both, structure), leaves)
+
+
+def _rule_backward(estimate: Estimate, residuals: Any, cotangent: Array) -> tuple[Array | None, ...]:
+    call, leaves = residuals
+    both = call.both
+    saved = jax.tree.unflatten(call.saved, leaves)
+    dx, dw = _bind(BACKWARD, both, saved, both.posed.cotangent(cotangent))
+    return (*vary_alike(cotangent, *both.posed.operands(dx, dw))[1:], None)
+
+
+_product.defvjp(_rule_forward, _rule_backward, symbolic_zeros=True)
+
+
+def _bind(primitive: Primitive, both: _Pass, *operands: Any) -> Any:
+    """One pass as an equation, and its results."""
+    leaves, structure = jax.tree.flatten(operands)
+    results: list[Any] = []
+
+    def flat(*leaves: Array) -> list[Array]:
+        outs, tree = jax.tree.flatten(_compute(primitive, both, structure, leaves)[0])
+        results[:] = [tree]
+        return outs
+
+    avals = tuple(jax.make_jaxpr(flat)(*leaves).out_avals)
+    outs = primitive.bind(*leaves, both=both, structure=structure, results=avals)
+    return jax.tree.unflatten(results[0], outs)
+
+
+def _compute(primitive: Primitive, both: _Pass, structure: Any, leaves: Sequence[Array]) -> tuple[Any, Counters]:
+    return (both.forward if primitive is FORWARD else both.backward)(*jax.tree.unflatten(structure, leaves))
+
+
+def label_of(equation: JaxprEqn) -> str:
+    """The site of a pass."""
+    return equation.params["both"].label
+
+
+def run(equation: JaxprEqn, operands: Sequence[Array]) -> tuple[list[Array], LayerCounters]:
+    """The results of a pass, computed on the array, and what it took."""
+    primitive, params = equation.primitive, equation.params
+    results, spent = _compute(primitive, params["both"], params["structure"], operands)
+    zero = Counters.zero()
+    return jax.tree.leaves(results), LayerCounters(*((spent, zero) if primitive is FORWARD else (zero, spent)))

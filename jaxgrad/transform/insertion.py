@@ -1,0 +1,168 @@
+"""A function with the products that rules give an estimator computed by it, forward and backward.
+
+An estimator changes what a derivative is, so it takes hold before the derivative is taken: the function is traced, and
+run again with those products replaced by ones that have a derivative rule (``estimates``). All else stays as it is in
+the trace, loops, ``remat`` and names included.
+
+Keys: a product's is the function's key, folded with its label and with which use of that label it is; each round of a
+loop, and each device of ``shard_map``, has another one.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jax.extend.source_info_util import current_name_stack, user_context
+
+from jaxgrad.base.errors import InputError, shown
+from jaxgrad.programs import jaxprs
+from jaxgrad.programs.tracing import trace
+from jaxgrad.transform import calls, estimates
+from jaxgrad.transform.calls import Values
+from jaxgrad.transform.equations import bind
+from jaxgrad.transform.estimates import Estimate
+from jaxgrad.transform.labels import Path, keep
+from jaxgrad.transform.plan import refusal
+from jaxgrad.transform.reading import Reading
+from jaxgrad.transform.rules import Rules
+from jaxgrad.transform.tally import Sites
+
+_KEY = "give put_on_array an nnx.Rngs, Linen's apply an rng named 'estimator', or emulate_function a key"
+
+
+def estimated(function: Callable[..., Any], rules: Rules, key: Array | None) -> Callable[..., Any]:
+    """The function, its gradients those of the rules' estimators; to be traced, and run by an interpreter.
+
+    Args:
+        function: any that can be traced; it takes no derivative of a product that has an estimator.
+        rules: which products those are.
+        key: for estimators that are random.
+    """
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        traced = trace(function, args, kwargs)
+        reading = Reading.of(traced.jaxpr)
+        products = _products(traced.jaxpr, reading, rules)
+        kept = {
+            reading.paths[id(site)]: reading.names[id(product)]
+            for site in reading.sites
+            if (product := reading.product(site)) is not None and id(product) in reading.names
+        }
+        insertion = Insertion(products, key)
+        outs, _ = insertion.run(keep(traced.jaxpr.jaxpr, kept), (), traced.jaxpr.consts, traced.operands)
+        return traced.returned(outs)
+
+    return run
+
+
+def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, tuple[Estimate, int]]:
+    """The products with an estimator, by path, and which use of its label each is.
+
+    Raises:
+        ValueError: the function has taken a derivative of one, or defines it.
+    """
+    estimated_sites: dict[Path, tuple[Estimate, int]] = {}
+    uses: Counter[str] = Counter()
+    for site in reading.sites:
+        product = reading.product(site)
+        label = None if product is None else reading.names.get(id(product))
+        rule = None if label is None else rules.first(label)
+        if product is None or label is None or rule is None or rule.emulation is None or not rule.estimates:
+            continue
+        if refusal(site.equation) is not None:
+            continue  # it is left to XLA, and said to be
+        path = reading.paths[id(site)]
+        reason = remedy = ""
+        if product.gradients:
+            reason = "whose derivative the function takes itself"
+            remedy = "differentiate from outside: jax.grad(lambda *args: emulate_function(loss, rules)(*args)[0])"
+        elif _own_rule(jaxpr.jaxpr, path):
+            reason = "which is within a function with a derivative rule of its own"
+            remedy = f"put Rule({label!r}, emulation) before the others"
+        if reason:
+            problem = f"got {shown(rule.estimator)} for {label} ({product.where}), {reason}"
+            raise InputError("estimator", rule.estimator, remedy, problem=problem)
+        left, right = (operand.origin not in reading.trace.computed for operand in site.operands)
+        estimate = Estimate.of(site.equation, label, (left, right), rule.emulation, rule.estimator)
+        estimated_sites[path] = estimate, uses[label]
+        uses[label] += 1
+    return estimated_sites
+
+
+def _own_rule(jaxpr: Jaxpr, path: Path) -> bool:
+    """Whether an equation is within a function that has a derivative rule of its own."""
+    equation = jaxpr.eqns[path[0]]
+    if len(path) == 1:
+        return False
+    inner = list(jaxprs.inner(equation))[path[1]]
+    return equation.primitive.name.startswith("custom_") or _own_rule(inner, path[2:])
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """One run of a trace, to be differentiated, with some products computed by estimators.
+
+    Args:
+        products: those, by path, and which use of its label each is.
+        key: of the loop's round that runs.
+    """
+
+    products: dict[Path, tuple[Estimate, int]]
+    key: Array | None
+    differentiated = True
+
+    def with_key(self, key: Array | None) -> Insertion:
+        return replace(self, key=key)
+
+    def labels(self, path: Path) -> list[str]:
+        return []  # it counts nothing
+
+    def changes(self, path: Path) -> bool:
+        return path in self._around
+
+    @functools.cached_property
+    def _around(self) -> set[Path]:
+        return {path[:depth] for path in self.products for depth in range(len(path) + 1)}
+
+    def run(self, jaxpr: Jaxpr, path: Path, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
+        """A jaxpr's results."""
+        values: dict[Var, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *operands), strict=True))
+
+        def value(variable: Any) -> Any:
+            if isinstance(variable, Literal):
+                return jnp.asarray(variable.val, variable.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
+            return values[variable]
+
+        for index, equation in enumerate(jaxpr.eqns):
+            here = (*path, index)
+            if self.changes(here):
+                source = equation.source_info
+                with user_context(source.traceback, name_stack=current_name_stack() + source.name_stack):
+                    outs = self._changed(equation, here, [value(variable) for variable in equation.invars])
+            else:
+                outs = bind(equation, values)
+            values.update(zip(equation.outvars, outs, strict=True))
+        return [value(variable) for variable in jaxpr.outvars], {}
+
+    def _changed(self, equation: JaxprEqn, path: Path, operands: Values) -> Values:
+        if path not in self.products:
+            return calls.call(self, equation, path, operands)[0]
+        estimate, use = self.products[path]
+        key = None
+        if estimate.estimator.random:
+            if self.key is None:
+                problem = f"got none, and {shown(estimate.estimator)}, which computes {estimate.label}, is random"
+                raise InputError("key", None, _KEY, problem=problem)
+            key = jax.random.fold_in(jax.random.fold_in(self.key, zlib.crc32(estimate.label.encode())), use)
+        left, right = operands
+        return [estimates.product(estimate, left, right, key)]

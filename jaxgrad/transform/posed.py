@@ -1,0 +1,70 @@
+"""An equation that is a product, as the array takes it: which operand is x, and how its result lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+from jax import Array
+from jax.extend.core import JaxprEqn
+
+from jaxgrad.autodiff.contraction import Contraction
+from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.transform import matrices
+
+Operand = TypeVar("Operand")
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A product of x and w.
+
+    Args:
+        contraction: of x and w.
+        swapped: whether x is the equation's right operand.
+        order: of the contraction's axes, as the equation's result has them; None where it has them so itself.
+    """
+
+    contraction: Contraction
+    swapped: bool = False
+    order: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, equation: JaxprEqn, *, swapped: bool = False) -> Posed:
+        """From a ``dot_general`` or a convolution; the latter is never swapped.
+
+        Raises:
+            ValueError: the array does not emulate it.
+        """
+        if equation.primitive.name == "conv_general_dilated":
+            return cls(matrices.convolution(equation))
+        left, right = (_struct(variable) for variable in equation.invars)
+        params = equation.params
+        contracted, batch = params["dimension_numbers"]
+        options = (params["precision"], params["preferred_element_type"])
+        if not swapped:
+            return cls(DotGeneral.of(left, right, (contracted, batch), *options))
+        contraction = DotGeneral.of(right, left, (contracted[::-1], batch[::-1]), *options)
+        groups, of_right = len(batch[0]), right.ndim - len(contracted[1]) - len(batch[1])
+        ndim = len(_struct(equation.outvars[0]).shape)
+        order = (*range(groups), *range(groups + of_right, ndim), *range(groups, groups + of_right))
+        return cls(contraction, swapped, order)
+
+    def operands(self, left: Operand, right: Operand) -> tuple[Operand, Operand]:
+        """x and w from the equation's operands, or the other way round."""
+        return (right, left) if self.swapped else (left, right)
+
+    def result(self, out: Array) -> Array:
+        """The equation's result from the contraction's."""
+        return out if self.order is None else out.transpose(self.order)
+
+    def cotangent(self, result: Array) -> Array:
+        """The transpose of ``result``."""
+        if self.order is None:
+            return result
+        return result.transpose([self.order.index(axis) for axis in range(result.ndim)])
+
+
+def _struct(variable: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype)
