@@ -168,8 +168,8 @@ class Numbering:
 
         trips, entry = equation.params["length"], len(self.sites)
         scans = self._scans.setdefault((tuple(start.number for start in starts), trips, equation.params["reverse"]), [])
-        # A checkpoint runs a scan again. It carries what the first one did, by induction, if it begins with the same
-        # values and a round that finds the same hands on the same.
+        # A checkpoint runs a scan again. It carries what the first one did, by induction, if it starts from the same
+        # values and a round that carries the same in carries the same out.
         for carried, handed_on in scans if place.backward else ():
             outs, ends = run(carried)
             if ends == handed_on:

@@ -127,7 +127,11 @@ def test_what_an_option_refuses_comes_through_the_parser_as_a_value() -> None:
         (InputError("sram_bytes", 9, "give more"), "sram_bytes: got 9; give more"),
         (InputError("rows", 9, "give less").read_from("a.toml"), "rows in a.toml: got 9; give less"),
         (InputError("rows", 9, "give less").within("net"), "net: rows: got 9; give less"),
-        (OSError(28, "No space left on device", "a"), "a: got No space left on device; give a path that can be used"),
+        (
+            OSError(28, "No space left on device", "a"),
+            "a: got No space left on device; free some space, or give another place",
+        ),
+        (OSError(13, "Permission denied", "a"), "a: got Permission denied; give a path that can be used"),
     ],
 )
 def test_a_field_is_named_by_the_option_that_set_it(
