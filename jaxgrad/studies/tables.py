@@ -43,7 +43,7 @@ def screen(
         parts.append(_rich(*shares, "Where the cycles go"))
     memories = levels(experiment, rows)
     if memories:
-        parts.append(_rich(*memories, f"Memories of each: {_compared(experiment).lower()}"))
+        parts.append(_rich(*memories, f"Memories of each: {_part_title(experiment).lower()}"))
     areas = list(iso_areas(rows))
     if areas:
         parts += [*map(Text, areas), ""]
