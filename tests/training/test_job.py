@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaxgrad.array.emulation import count, count_forward
+from jaxgrad.array.counting import count, count_forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.pace import register_seconds
 from jaxgrad.training.config import Override, resolve
