@@ -37,6 +37,7 @@ class _Loop(NamedTuple):
     starts: Sequence[str]
     bound: dict[str, str]
     carried: Sequence[Any]
+    told: bool  # whether it is known how many rounds there are
 
 
 def flatten(model: Any, nodes: Sequence[Any], shapes: Mapping[str, tuple[int, ...]], trips: Trips | None) -> Flat:
@@ -81,7 +82,11 @@ class _Layout:
             if len(self.flat.steps) > _MOST_STEPS:
                 raise InputError("model", _MOST_STEPS, "give a smaller one", problem=f"got over {_MOST_STEPS} nodes")
             inner = f"{path}{name_of(node)}"
-            if node.op_type in _CONTROL and node.domain in ("", "ai.onnx"):
+            if (
+                node.op_type in _CONTROL
+                and node.domain in ("", "ai.onnx")
+                and (node.op_type != "Scan" or self._opset > 8)
+            ):
                 handle = {"If": self._if, "Loop": self._loop, "Scan": self._scan}[node.op_type]
                 handle(node, scope, inner, times)
             else:
@@ -175,8 +180,11 @@ class _Layout:
         if condition == "":
             condition = self._constant(np.array(True))
         bound = {body.input[0].name: self._constant(np.array(0)), body.input[1].name: condition}
-        loop = _Loop(node, body, path, times, trips, starts, bound, body.input[2:])
+        loop = _Loop(node, body, path, times, trips, starts, bound, body.input[2:], path not in self.flat.loops)
+        start = len(self.flat.steps)
         carries, results = self._body(loop, scope, [])
+        if path in self.flat.loops:
+            self.flat.loops[path] = range(start, len(self.flat.steps))
         self._results(loop, scope, carries, results[1:])
 
     def _rounds(self, path: str, limit: str, condition: str, body: Any) -> int:
@@ -187,7 +195,7 @@ class _Layout:
         self.asked.append(path)
         rounds = self._trips.get(path) if isinstance(self._trips, Mapping) else self._trips
         if rounds is None:
-            self.flat.loops.append(path)
+            self.flat.loops[path] = range(0)
             return 1
         return rounds
 
@@ -216,7 +224,9 @@ class _Layout:
         starts, sequences = names[: len(names) - scanned], names[len(names) - scanned :]
         axes = attributes.get("scan_input_axes", [0] * scanned)
         lengths = [self._shapes[name][axis] for name, axis in zip(sequences, axes, strict=True) if name in self._shapes]
-        trips = max(lengths, default=1)
+        trips = max(lengths, default=0)
+        told = trips > 0
+        trips = max(trips, 1)
         bound: dict[str, str] = {}
         slices = []
         for value, sequence, axis in zip(body.input[len(starts) :], sequences, axes, strict=True):
@@ -224,7 +234,7 @@ class _Layout:
             index = self._constant(np.array(0))
             inferred = self.onnx.helper.make_node("Gather", [sequence, index], [bound[value.name]], axis=axis)
             slices.append(Step(self._identity([sequence], bound[value.name]), inferred, path, times * trips))
-        loop = _Loop(node, body, path, times, trips, starts, bound, body.input[: len(starts)])
+        loop = _Loop(node, body, path, times, trips, starts, bound, body.input[: len(starts)], told)
         carries, results = self._body(loop, scope, slices)
         self._results(loop, scope, carries, results, attributes.get("scan_output_axes", ()))
 
@@ -254,7 +264,7 @@ class _Layout:
                 self._stack(loop, result, output, axes[place] if place < len(axes) else 0)
 
     def _stack(self, loop: _Loop, result: str, output: str, axis: int) -> None:
-        """For shape inference one axis more, as long as there are rounds."""
+        """For shape inference one axis more, as long as there are rounds, if that is known."""
         longer = f"{next(self._numbers)}:longer"
         rounds = self._constant(np.zeros(loop.trips, np.int64))
         if self._opset < 13:
@@ -262,9 +272,12 @@ class _Layout:
         else:
             inferred = self.onnx.helper.make_node("Unsqueeze", [result, self._constant(np.array([axis]))], [longer])
         times = loop.times * loop.trips
-        self.flat.steps.append(Step(self._identity([result], longer), inferred, loop.path, times))
+        self.flat.steps.append(
+            Step(self._identity([result], longer), inferred if loop.told else None, loop.path, times)
+        )
         inferred = self.onnx.helper.make_node("Gather", [longer, rounds], [output], axis=axis)
-        self.flat.steps.append(Step(self._identity([longer], output), inferred, loop.path, loop.times))
+        step = Step(self._identity([longer], output), inferred if loop.told else None, loop.path, loop.times)
+        self.flat.steps.append(step)
 
 
 def _named(scope: Scope, name: str) -> str:

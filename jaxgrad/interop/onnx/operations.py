@@ -11,10 +11,11 @@ RECURRENCES = ("LSTM", "GRU", "RNN")
 LINEAR_MODELS = ("LinearRegressor", "LinearClassifier")  # scikit-learn's: their weights are attributes
 # Integers have no gradients.
 INTEGERS = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
-PRODUCTS = (*CONVOLUTIONS, *MATRIX_PRODUCTS, *RECURRENCES, *LINEAR_MODELS, "ConvTranspose", "Einsum")
+PRODUCTS = (*CONVOLUTIONS, *MATRIX_PRODUCTS, *RECURRENCES, *LINEAR_MODELS, "Attention", "ConvTranspose", "Einsum")
 # Multiply-accumulates that are not read.
 UNREAD = frozenset({
-    "Attention", "CausalConvWithState", "FlexAttention", "LinearAttention", "SVMClassifier", "SVMRegressor",
+    "If", "Loop", "Scan",  # of forms that are not laid out
+    "CausalConvWithState", "FlexAttention", "LinearAttention", "SVMClassifier", "SVMRegressor",
     "SequenceMap",
 })  # fmt: skip
 # Trained, and with no GEMM in them: what comes from them needs a gradient.
@@ -42,6 +43,9 @@ def operands(node: Any) -> Iterator[tuple[str, str]]:
     elif kind in RECURRENCES or kind == "ConvTranspose":
         if len(names) > 1:
             yield names[0], names[1]
+    elif kind == "Attention":
+        if len(names) > 2:
+            yield from ((names[0], names[1]), (names[1], names[0]), (names[2], names[0]))
     elif kind == "Einsum":
         for right in names[1:]:
             yield names[0], right

@@ -17,6 +17,11 @@ def multiplied(x: str, w: str, others: Iterable[str] = ()) -> Reads:
     return ((x, "x"), *weights, *((name, "y") for name in others))
 
 
+def beside(reads: Reads, past: str) -> Reads:
+    """What a product reads whose W has a part more."""
+    return (*reads, (past, "w"))
+
+
 def read(*names: str) -> Reads:
     """What work beside the array reads."""
     return tuple((name, "x") for name in names)

@@ -11,11 +11,12 @@ import numpy as np
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.errors import InputError
+from jaxgrad.interop.onnx.attention import attention
 from jaxgrad.interop.onnx.convolutions import convolution, transposed
 from jaxgrad.interop.onnx.einsum import Pair, pairs
 from jaxgrad.interop.onnx.nodes import attributes_of
 from jaxgrad.interop.onnx.operations import CONVOLUTIONS, INTEGERS, LINEAR_MODELS, MATRIX_PRODUCTS, RECURRENCES
-from jaxgrad.interop.onnx.parts import Carried, Lowered, Part, multiplied, read
+from jaxgrad.interop.onnx.parts import Carried, Lowered, Part, beside, multiplied, read
 from jaxgrad.interop.onnx.recurrences import Recurrence, recurrences
 from jaxgrad.interop.onnx.roles import Roles
 from jaxgrad.interop.onnx.steps import Step
@@ -54,6 +55,8 @@ class Products(NamedTuple):
         attributes = attributes_of(step.node, step.path, self.value_of)
         if kind in RECURRENCES:
             return self._recurrence(step, attributes)
+        if kind == "Attention":
+            return self._attention(step, attributes)
         if kind == "Einsum":
             return Lowered(tuple(self._einsum(step, attributes)), ())
         if kind in LINEAR_MODELS:
@@ -62,9 +65,9 @@ class Products(NamedTuple):
             return self._alone(step, *self._matrix_product(step, attributes))
         return self._alone(step, *self._convolution(step, attributes))
 
-    def _shape(self, name: str) -> tuple[int, ...]:
+    def _shape(self, name: str, *, scalar: bool = False) -> tuple[int, ...]:
         shape = self.shapes.get(name, (0,))
-        if min(shape, default=0) < 1:
+        if min(shape, default=int(scalar)) < 1:
             raise NoShape(name)
         return shape
 
@@ -134,7 +137,7 @@ class Products(NamedTuple):
     def _einsum(self, step: Step, attributes: Mapping[str, Any]) -> Iterator[Part]:
         names = list(step.node.input)
         equation = attributes.get("equation", b"").decode(errors="replace")
-        meetings = list(pairs(equation, [self._shape(name) for name in names]))
+        meetings = list(pairs(equation, [self._shape(name, scalar=True) for name in names]))
         if not meetings:
             yield Part("work", read(names[0]), (step.node.output[0],))
         x = names[0]
@@ -152,6 +155,28 @@ class Products(NamedTuple):
             if x in self.trained or w in self.trained or self.roles.weights(x) or self.roles.weights(w):
                 self.trained.add(result)
             x = result
+
+    def _attention(self, step: Step, attributes: Mapping[str, Any]) -> Lowered:
+        q, k, v, mask, past_k, past_v = [*step.node.input, "", "", ""][:6]
+        past = self._shape(past_k)[2] if past_k else 0
+        products = attention(step.path, attributes, self._shape(q), self._shape(k), self._shape(v), past)
+        outputs = tuple(name for name in step.node.output if name)
+        scores, weighed, mixed = (f"{outputs[0]}:{part}" for part in ("scores", "weighed", "mixed"))
+        if not self.trained.isdisjoint((q, k)):
+            self.trained.add(weighed)
+        first = self._head_products(step, ".scores", Pair(products.scores, products.times), (q, k, past_k), scores)
+        second = self._head_products(step, ".values", Pair(products.mixed, products.times), (weighed, v, past_v), mixed)
+        softmax = Part("work", read(*(name for name in (scores, mask) if name)), (weighed,), None, first.words)
+        return Lowered((first, softmax, second, Part("view", read(mixed), outputs)), ())
+
+    def _head_products(self, step: Step, suffix: str, pair: Pair, operands: tuple[str, str, str], result: str) -> Part:
+        """One of attention's products; its W may have a part from the past."""
+        x, w, past = operands
+        record = replace(self._record(step, x, w, pair), path=step.path + suffix, weights=False)
+        reads = multiplied(x, w)
+        if past:
+            reads = beside(reads, past)
+        return Part("layer", reads, (result,), record, record.times * pair.gemm.batch * pair.gemm.out_features)
 
     def _words(self, name: str) -> int:
         return math.prod(self.shapes.get(name, ()))

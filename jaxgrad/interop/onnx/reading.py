@@ -4,10 +4,10 @@ An ONNX file holds a forward pass. Its weights are taken to be trained, and an i
 something trained made it. Weights are the constants among its operands, and the inputs of the graph that are no data
 (``roles.Roles``).
 
-Counted are Conv, ConvTranspose, DeformConv, Gemm, MatMul and Einsum; LSTM, GRU and RNN; integer products (their forward
-pass alone); scikit-learn's linear models; and ONNX Runtime's FusedConv, FusedGemm and FusedMatMul. Every branch of an
-``If`` is taken to run, unless its condition is in the file; ``Loop`` and ``Scan`` count as often as they run. What else
-multiplies and accumulates, or may, is named in a note.
+Counted are Conv, ConvTranspose, DeformConv, Gemm, MatMul, Einsum and Attention; LSTM, GRU and RNN; integer products
+(their forward pass alone); scikit-learn's linear models; and ONNX Runtime's FusedConv, FusedGemm and FusedMatMul. Every
+branch of an ``If`` is taken to run, unless its condition is in the file; ``Loop`` and ``Scan`` count as often as they
+run. What else multiplies and accumulates, or may, is named in a note.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from jaxgrad.interop.onnx.roles import Roles
 from jaxgrad.interop.onnx.steps import Flat, Step
 from jaxgrad.programs import Graph, LayerGemm
 
+_NOBODY_S = "jaxgrad.unknown"
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
@@ -125,26 +126,40 @@ def _inferred(onnx: Any, model: Any, path: Path | str, trips: Trips | None) -> t
     written = onnx.GraphProto()
     written.node.extend(model.graph.node)
     imported = {"", "ai.onnx", *(entry.domain for entry in model.opset_import)}
-    shapes: Shapes = {}
+    model.opset_import.append(onnx.helper.make_opsetid(_NOBODY_S, 1))
+    shapes = _known(model.graph)
     before: list[int] | None = None
     while True:  # a Scan has as many rounds as what it scans, whose shape may come out of another's
         try:
             flat = flatten(model, written.node, shapes, trips)
             del model.graph.node[:]
-            model.graph.node.extend(step.inferred for step in flat.steps if step.inferred.domain in imported)
+            for step in flat.steps:
+                readable = step.inferred is not None and step.inferred.domain in imported
+                model.graph.node.append(step.inferred if readable else _unknown(onnx, step.node))
             graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
         except InputError:
             raise
         except Exception as error:
             raise InputError("model", Path(path), f"its shapes don't fit together ({_said(error)})") from error
-        shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-        for value in (*graph.input, *graph.value_info, *graph.output):
-            if value.type.tensor_type.HasField("shape"):
-                shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        shapes = _known(graph)
         times = [step.times for step in flat.steps]
         if times == before:
             return flat, shapes
         before = times
+
+
+def _unknown(onnx: Any, node: Any) -> Any:
+    """A node of which shape inference knows nothing, so that it asks for no types of what is made of its results."""
+    return onnx.helper.make_node("Unknown", list(node.input), list(node.output), domain=_NOBODY_S)
+
+
+def _known(graph: Any) -> Shapes:
+    """The shapes that a graph tells; an open axis has size 0."""
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.type.tensor_type.HasField("shape"):
+            shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    return shapes
 
 
 class _Reader:
@@ -214,7 +229,9 @@ class _Reader:
         for name, places in self._flat.branches.items():
             if any(place in lowered for place in places):
                 yield f"{printable(name)}: which branch runs is not in the model; all are taken to run"
-        for name in self._flat.loops:
+        for name, places in self._flat.loops.items():
+            if not any(place in lowered for place in places):
+                continue
             remedy = f"its body counts once, give trips={{{name!r}: N}}"
             yield f"{printable(name)}: how often it runs is not in the model; {remedy}"
 

@@ -12,7 +12,7 @@ class Step:
 
     Args:
         node: for what reads it here; an ``Identity`` of several operands is a view of any of them.
-        inferred: for shape inference.
+        inferred: for shape inference; None where nothing is known of the shape.
         path: its name, after those of the nodes that it is in.
         times: how often it runs.
         after: of the value that a round of a loop finds: what the round hands on. Empty for all other steps.
@@ -34,9 +34,9 @@ class Flat:
     Args:
         steps: its nodes.
         branches: by the path of an ``If``, the steps of its branches, of which no one knows which runs.
-        loops: those of which the file does not say how often they run, by path.
+        loops: by the path of a loop of which the file does not say how often it runs, the steps of its body.
     """
 
     steps: list[Step] = field(default_factory=list)
     branches: dict[str, range] = field(default_factory=dict)
-    loops: list[str] = field(default_factory=list)
+    loops: dict[str, range] = field(default_factory=dict)

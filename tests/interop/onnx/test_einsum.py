@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.interop.onnx import read
 from jaxgrad.interop.onnx.einsum import Pair, pairs
+from tests.interop.onnx.models import helper, save, weights
 from tests.refusals import Refusal, assert_refused
 
 LETTERS = "abcde"
@@ -71,3 +75,26 @@ def test_pairs(equation: str, shapes: list[tuple[int, ...]], expected: list[Pair
 )
 def test_refusals(equation: str, shapes: list[tuple[int, ...]]) -> None:
     assert_refused(Refusal(lambda: list(pairs(equation, shapes)), "model", repr(equation), "give one that fits"))
+
+
+def test_einsum_s_weights_are_w_on_either_side(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Einsum", ["x", "w"], ["a"], "right", equation="bsi,ij->bsj"),
+        helper.make_node("Einsum", ["v", "a"], ["b"], "left", equation="ks,bsj->bkj"),
+        helper.make_node("Einsum", ["b", "u", "t"], ["y"], "both", equation="bkj,jm,mn->bkn"),
+    ]
+    constants = [weights("w", 4, 6), weights("v", 7, 5), weights("u", 6, 8), weights("t", 8, 9)]
+    reading = read(save(tmp_path, nodes, constants, {"x": [3, 5, 4]}))
+    assert [(gemm.gemm, gemm.needs_dx, gemm.weights) for gemm in reading.gemms] == [
+        (Gemm(15, 4, 6), False, True),
+        (Gemm(18, 5, 7), True, True),
+        (Gemm(21, 6, 8), True, True),
+        (Gemm(21, 8, 9), True, True),
+    ]
+    assert [(edge.source, edge.target, edge.operand) for edge in reading.graph.edges] == [
+        ("input", "right", "x"),
+        ("right", "left", "x"),
+        ("left", "both#1", "x"),
+        ("both#1", "both#2", "x"),
+        ("both#2", "output", "x"),
+    ]

@@ -245,29 +245,6 @@ def test_onnx_runtime_s_own_are_those_of_onnx_and_more(tmp_path: Path) -> None:
     assert [(edge.source, edge.words) for edge in residual] == [("input", 120)]
 
 
-def test_einsum_s_weights_are_w_on_either_side(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Einsum", ["x", "w"], ["a"], "right", equation="bsi,ij->bsj"),
-        helper.make_node("Einsum", ["v", "a"], ["b"], "left", equation="ks,bsj->bkj"),
-        helper.make_node("Einsum", ["b", "u", "t"], ["y"], "both", equation="bkj,jm,mn->bkn"),
-    ]
-    constants = [weights("w", 4, 6), weights("v", 7, 5), weights("u", 6, 8), weights("t", 8, 9)]
-    reading = read(save(tmp_path, nodes, constants, {"x": [3, 5, 4]}))
-    assert [(gemm.gemm, gemm.needs_dx, gemm.weights) for gemm in reading.gemms] == [
-        (Gemm(15, 4, 6), False, True),
-        (Gemm(18, 5, 7), True, True),
-        (Gemm(21, 6, 8), True, True),
-        (Gemm(21, 8, 9), True, True),
-    ]
-    assert [(edge.source, edge.target, edge.operand) for edge in reading.graph.edges] == [
-        ("input", "right", "x"),
-        ("right", "left", "x"),
-        ("left", "both#1", "x"),
-        ("both#1", "both#2", "x"),
-        ("both#2", "output", "x"),
-    ]
-
-
 def test_an_embedding_is_trained(tmp_path: Path) -> None:
     """So the layer behind it owes it a gradient; one behind a look-up in data owes none."""
     nodes = [
