@@ -69,7 +69,8 @@ def gemm(
     import numpy as np
 
     from jaxgrad.array import pace
-    from jaxgrad.array.emulation import Emulation, count, emulate
+    from jaxgrad.array.counting import count
+    from jaxgrad.array.emulation import Emulation, emulate
     from jaxgrad.array.gemm import Gemm
     from jaxgrad.cli import cache, screen
     from jaxgrad.hardware import Accelerator

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgrad.array.emulation import count, emulate
+from jaxgrad.array.counting import count
+from jaxgrad.array.emulation import emulate
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.pace import duration, register_seconds
 from jaxgrad.hardware import Accelerator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgrad.array.emulation import count, count_forward
+from jaxgrad.array.counting import count, count_forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.pace import register_seconds
 from jaxgrad.base.errors import InputError
