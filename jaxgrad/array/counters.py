@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Float32, UInt32
 
 from jaxgrad.array import wide
-from jaxgrad.array.counts import ACCESSES, EFFECTUAL_MACS, KEYS, Key, by_name
+from jaxgrad.array.counts import ACCESSES, CYCLES, EFFECTUAL_MACS, KEYS, Key, by_name
 from jaxgrad.array.wide import Wide
 from jaxgrad.base.errors import InputError
 
@@ -187,6 +187,15 @@ class Counters:
         high, low = np.asarray(self.high).tolist(), np.asarray(self.low).tolist()
         values = [(upper << 32) | lower for upper, lower in zip(high, low, strict=True)]
         return {key: value if value < _CAPACITY else None for key, value in zip(KEYS, values, strict=True)}
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles; see ``as_dict`` for the other counts.
+
+        >>> Counters.of(cycles=3, macs=4).cycles
+        3
+        """
+        return self.counts()[CYCLES]
 
     def accesses(self) -> int:
         """SRAM accesses in words: the sum of all reads and writes."""

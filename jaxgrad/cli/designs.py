@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, whole, write_text
+from jaxgrad.cli import kinds
 from jaxgrad.cli.options import RESULTS
 from jaxgrad.cli.stored import open_store
 from jaxgrad.designs import schema
@@ -51,6 +52,7 @@ def opened(config: Path, out: Path | None, store: Path, suffix: str = "") -> Ope
     Raises:
         InputError: the file is not valid, or a place can't be written to.
     """
+    kinds.check(config, "CONFIG", kinds.DESIGN_SPACE)
     space = schema.load(config)
     table_file = RESULTS / f"{config.stem}{suffix}.csv" if out is None else out
     return Opened(space, table_file, writer(table_file), open_store(store))

@@ -28,10 +28,11 @@ def run(
     """Run an experiment: its points, a table beside the published figures, plots, CSV, JSON and an HTML report."""
     from jaxgrad.base.files import check_folder
     from jaxgrad.base.locks import alone
-    from jaxgrad.cli import cache, screen
+    from jaxgrad.cli import cache, kinds, screen
     from jaxgrad.studies import compare, points, report, schema, tables
 
     cache.turn_on()
+    kinds.check(config, "CONFIG", kinds.EXPERIMENT)
     experiment = schema.load(config)
     expanded = points.expand(experiment, config)
     folder = check_folder("--out", RESULTS / config.stem if out is None else out)

@@ -159,7 +159,7 @@ def train(
     ] = defaults.ON_NAN,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
-    from jaxgrad.cli import cache, screen
+    from jaxgrad.cli import cache, kinds, screen
     from jaxgrad.training import runs
     from jaxgrad.training.config import resolve
     from jaxgrad.training.divergence import Diverged
@@ -168,6 +168,8 @@ def train(
     cache.turn_on()
     changes = overrides.of_options(context.params, given(context), set_ or ())
     existing = None if resume is None else _existing(out, resume)
+    if config is not None:
+        kinds.check(config, "--config", kinds.TRAINING)
     if existing is None:
         settings = resolve(config, changes)
         if out is not None:

@@ -104,15 +104,15 @@ class Checkpoints:
 
     def _check_settings(self, step: int) -> None:
         record = self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
-        here, there = _flat(self._settings), _flat(record["settings"])
-        changed = [key for key in {**there, **here} if here.get(key) != there.get(key)]
+        settings, made_by = _flat(self._settings), _flat(record["settings"])
+        changed = [key for key in {**made_by, **settings} if settings.get(key) != made_by.get(key)]
         if changed:
-            values = [here.get(key) for key in changed]
-            made_by = ", ".join(f"{key} = {shown(there.get(key))}" for key in changed)
+            values = [settings.get(key) for key in changed]
+            pairs = ", ".join(f"{key} = {shown(made_by.get(key))}" for key in changed)
             raise InputError(
                 either(changed, "and"),
                 values,
-                f"the checkpoint of step {step} was made by {made_by}: go on with that, or start a new run",
+                f"the checkpoint of step {step} was made by {pairs}: go on with that, or start a new run",
                 problem=f"got {either(map(shown, values), 'and')}",
             )
 

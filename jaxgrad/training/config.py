@@ -98,14 +98,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _can_run(self) -> Config:
-        given, needed = self.optimizer, optimizers.DEFAULTS[self.optimizer.name]
+        optimizer, parameters = self.optimizer, optimizers.DEFAULTS[self.optimizer.name]
         for key in ("momentum", "weight_decay"):
-            if getattr(given, key) is not None and key not in needed:
+            if getattr(optimizer, key) is not None and key not in parameters:
                 takers = [name for name in optimizers.NAMES if key in optimizers.DEFAULTS[name]]
                 raise InputError(
                     f"optimizer.{key}",
-                    getattr(given, key),
-                    f"{given.name} has none: leave it out or choose optimizer.name among {', '.join(takers)}",
+                    getattr(optimizer, key),
+                    f"{optimizer.name} has none: leave it out or choose optimizer.name among {', '.join(takers)}",
                 )
         if self.emulation.weight_update == "in_array":
             if self.emulation.schedule not in IN_ARRAY:
@@ -115,11 +115,11 @@ class Config(Section):
                     f"it needs emulation.schedule = {either(map(repr, IN_ARRAY))} (here {self.emulation.schedule!r}), "
                     "or choose 'separate' or 'none'",
                 )
-            if given.name != "sgd" or given.weight_decay:
+            if optimizer.name != "sgd" or optimizer.weight_decay:
                 raise InputError(
                     "emulation.weight_update",
                     "in_array",
-                    f"it needs plain optimizer.name = 'sgd' without weight decay (here {given.name!r}), or choose "
+                    f"it needs plain optimizer.name = 'sgd' without weight decay (here {optimizer.name!r}), or choose "
                     "'separate' or 'none'",
                 )
         return self

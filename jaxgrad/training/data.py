@@ -118,8 +118,8 @@ def batches(
         raise InputError("batch_size", size, f"{dataset.name} has {count} training images, give at most that")
     permutation = order(count, seed, epoch)
     stop = count - count % size if drop_last else count
-    chosen = (permutation[start : start + size] for start in range(0, stop, size))
-    return ((dataset.train_images[rows], dataset.train_labels[rows]) for rows in chosen)
+    choices = (permutation[start : start + size] for start in range(0, stop, size))
+    return ((dataset.train_images[rows], dataset.train_labels[rows]) for rows in choices)
 
 
 def _natural(field: str, value: int) -> int:
@@ -185,15 +185,17 @@ def _read_idx(path: Path, magic: int, item: tuple[int, ...]) -> UInt8[np.ndarray
                     MNIST_HOME,
                     problem=f"expected a header of {header.size} bytes, found a file of {len(head)}",
                 )
-            found, count, *found_item = header.unpack(head)
-            if found != magic:
-                raise InputError(str(path), found, MNIST_HOME, problem=f"expected magic number {magic}, found {found}")
-            if tuple(found_item) != item:
+            file_magic, count, *file_item = header.unpack(head)
+            if file_magic != magic:
+                raise InputError(
+                    str(path), file_magic, MNIST_HOME, problem=f"expected magic number {magic}, found {file_magic}"
+                )
+            if tuple(file_item) != item:
                 raise InputError(
                     str(path),
-                    tuple(found_item),
+                    tuple(file_item),
                     MNIST_HOME,
-                    problem=f"expected images of {item}, found {tuple(found_item)}",
+                    problem=f"expected images of {item}, found {tuple(file_item)}",
                 )
             if count == 0:
                 raise InputError(str(path), count, MNIST_HOME, problem="expected at least one item, found none")
@@ -202,12 +204,12 @@ def _read_idx(path: Path, magic: int, item: tuple[int, ...]) -> UInt8[np.ndarray
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(str(path), error, MNIST_HOME, problem=f"can't be read: {error}") from None
     if len(body) != size:
-        found_size = len(body) if len(body) < size else "more"
+        length = len(body) if len(body) < size else "more"
         raise InputError(
             str(path),
             len(body),
             MNIST_HOME,
-            problem=f"expected {size} bytes after the header ({count} items), found {found_size}",
+            problem=f"expected {size} bytes after the header ({count} items), found {length}",
         )
     return np.frombuffer(body, dtype=np.uint8).reshape(count, *item)
 

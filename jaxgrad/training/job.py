@@ -71,13 +71,13 @@ def prepare(config: Config) -> Job:
         config.model.name, input_shape=dataset.input_shape, classes=dataset.classes, rngs=nnx.Rngs(plan.seed)
     )
     model = put_on_array(model, emulation)
-    chosen = config.optimizer
+    section = config.optimizer
     optimizer = optimizers.build(
-        chosen.name,
-        learning_rate=chosen.learning_rate,
-        momentum=chosen.momentum,
-        weight_decay=chosen.weight_decay,
-        decay=chosen.decay,
+        section.name,
+        learning_rate=section.learning_rate,
+        momentum=section.momentum,
+        weight_decay=section.weight_decay,
+        decay=section.decay,
         steps=plan.epochs * plan.steps_per_epoch(dataset),
     )
     layers = tuple(step_gemms(model, images))

@@ -62,7 +62,7 @@ class State:
 
     def cycles(self) -> int:
         """Clock cycles of the array so far, forward and backward."""
-        return sum(layer.total.as_dict()["cycles"] for layer in self.counters.values())
+        return sum(layer.total.cycles for layer in self.counters.values())
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def test_a_dict_there_and_back(given_counts: dict[str, int]) -> None:
 def test_a_name_left_out_is_zero() -> None:
     assert Counters.of(cycles=7).as_dict() == dict.fromkeys(NAMES, 0) | {"cycles": 7}
     assert Counters.zero().as_dict() == dict.fromkeys(NAMES, 0)
+    assert Counters.of(cycles=2**40 + 7, macs=5).cycles == 2**40 + 7
     from_numpy: dict[str, Any] = dict.fromkeys(NAMES, np.int64(3))
     assert Counters.of(**from_numpy).as_dict() == dict.fromkeys(NAMES, 3)
 

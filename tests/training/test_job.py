@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from jaxgrad.array.counting import count, count_forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.pace import register_seconds
+from jaxgrad.base.errors import InputError
 from jaxgrad.training.config import Override, resolve
-from jaxgrad.training.job import prepare
+from jaxgrad.training.job import prepare, train_whole
 
 
 def test_what_a_run_takes_is_of_the_steps_that_are_left_and_their_evaluations() -> None:
@@ -27,3 +30,10 @@ def test_what_a_run_takes_is_of_the_steps_that_are_left_and_their_evaluations() 
         cycles = steps * (forward + backward) + evaluations * 4 * forward
         assert job.register_seconds(done) == pytest.approx(register_seconds(cycles, array))
     assert job.register_seconds(3 * per_epoch) == 0
+
+
+def test_a_training_that_diverges_within_an_experiment_is_bad_input(tmp_path: Path) -> None:
+    settings = {"model.name": "mlp", "data.batch_size": 400, "optimizer.name": "sgd", "optimizer.learning_rate": 1e30}
+    config = resolve(overrides=[Override(key, value, key) for key, value in settings.items()])
+    with pytest.raises(InputError, match=r"^training: the loss is (nan|inf) in epoch 1 of 20, at step 2$"):
+        train_whole(config, tmp_path)
