@@ -41,6 +41,7 @@ class Profile:
         notes: what could not be known, or was taken for what it may not be; a line each.
         graph: which of the GEMMs feeds which, and what crosses.
 
+    >>> import numpy as np
     >>> from jaxgrad import Accelerator, Emulation, profile
     >>> from jaxgrad.costs import CYCLES
     >>> found = profile(lambda x, w: x @ w, np.ones((8, 9), "f"), np.ones((9, 10), "f"))
