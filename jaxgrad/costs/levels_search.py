@@ -1,8 +1,8 @@
 """The search for blocks within blocks: of each tier the most promising ones, and in each of them the best inside.
 
 Pairs of an outer and an inner block are some millions for a layer. So outer blocks are ranked by bounds that hold for
-whatever is inside, and the best few get an inner search each (``costs.search``, many at once). A run may also pass a
-tier by altogether: a level never makes a layer slower than the machine without it.
+whatever is inside, and as long as a bound promises more than is found, they get an inner search each (``costs.search``,
+many at once). A run may also pass a tier by altogether: a level never makes a layer slower than the machine without it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from jaxgrad.costs.tiers import Outer, Tier, tiers
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.hardware import Machine
 
-_AT_A_TIME = 8  # of a tier's blocks, for each layer, until as many more bring nothing
-_MOST = 64
+_AT_A_TIME = 8  # of a tier's blocks, for each layer
+_MOST = 128
+_PERCENT = 1  # by which one more must be able to better the best
 _Numbers = tuple[int, int, int, int]
 _Spent = tuple[int, int]
 """Cycles and bytes of DRAM, in the order of the objective."""
@@ -76,17 +77,15 @@ class LevelsSearch:
         }
         promising = self._promising(tier, beyond[0], shapes)
         within: dict[_Numbers, list[Run] | Unfit] = {}
-        active = set(best)
         for start in range(0, _MOST, _AT_A_TIME):
             tried: dict[int, list[tuple[Outer, _Numbers]]] = {}
-            for layer in sorted(active):
-                one, next_few = _one(shapes, layer), promising[layer][start : start + _AT_A_TIME]
-                tried[layer] = [
-                    (outer, _numbers(one, outer.block)) for at_best, outer in next_few if at_best < best[layer][0]
-                ]
-            missing = {block for several in tried.values() for _, block in several} - set(within)
-            if missing:
-                unique = sorted(missing)
+            for layer in best:
+                next_few = promising[layer][start : start + _AT_A_TIME]
+                if next_few and (start == 0 or _worth_it(next_few[0][0], best[layer][0])):
+                    one = _one(shapes, layer)
+                    tried[layer] = [(outer, _numbers(one, outer.block)) for _, outer in next_few]
+            unique = sorted({block for several in tried.values() for _, block in several} - set(within))
+            if unique:
                 within |= zip(unique, self._runs(tuple(inner), (tier, *beyond), Shapes.of(unique)), strict=True)
             for layer, blocks in tried.items():
                 runs = [
@@ -94,11 +93,9 @@ class LevelsSearch:
                     for outer, block in blocks
                     for run in _fitting(within[block])
                 ]
-                better = self._best(runs, _one(shapes, layer), beyond) if runs else best[layer]
-                if better[0] < best[layer][0]:
-                    best[layer] = better
-                else:
-                    active.remove(layer)
+                if runs:
+                    nested = self._best(runs, _one(shapes, layer), beyond)
+                    best[layer] = min(best[layer], nested, key=lambda pair: pair[0])
         return [runs if isinstance(runs, Unfit) else [best[layer][1]] for layer, runs in enumerate(found)]
 
     def _through_scratchpad(self, beyond: tuple[Tier, ...], shapes: Shapes) -> list[list[Run] | Unfit]:
@@ -196,7 +193,7 @@ class LevelsSearch:
                 words = shapes.share(name, lengths[AXES[name][0]] * lengths[AXES[name][1]])
                 first_and_last = first_and_last + stored(name, words)
             else:
-                passed = passed + crossing(name, 1 if comes else blocks)
+                passed = passed + crossing(name, blocks)
         inner = maximum(compute, tier.transfer_cycles(given))
         waiting = first_and_last if tier.double_buffered else filled
         moved = filled + passed
@@ -210,6 +207,10 @@ class LevelsSearch:
     def _keyed(self, cycles: Any, moved: Any) -> tuple[Any, Any]:
         """What is least first; given in that order, cycles first."""
         return (cycles, moved) if self._objective == "cycles" else (moved, cycles)
+
+
+def _worth_it(bound: _Spent, best: _Spent) -> bool:
+    return 100 * bound[0] < (100 - _PERCENT) * best[0]
 
 
 def _fitting(runs: list[Run] | Unfit) -> list[Run]:
