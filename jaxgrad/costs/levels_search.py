@@ -55,24 +55,24 @@ class LevelsSearch:
         """
         assert self._machine.memory is not None
         *levels, dram = tiers(self._machine.memory)
-        found: list[Found | Unfit] = []
+        outcomes: list[Found | Unfit] = []
         for layer, runs in enumerate(self._runs(tuple(levels), (dram,), shapes)):
             if isinstance(runs, Unfit):
-                found.append(runs)
+                outcomes.append(runs)
             else:
                 spent, run = self._best(runs, _one(shapes, layer), (dram,))
-                found.append(Found(run, *self._keyed(*spent)))
-        return found
+                outcomes.append(Found(run, *self._keyed(*spent)))
+        return outcomes
 
     def _runs(self, inside: tuple[Tier, ...], beyond: tuple[Tier, ...], shapes: Shapes) -> list[list[Run] | Unfit]:
         """Of each layer some runs through the tiers ``inside``, one of which is likely to be the best."""
         if not inside:
             return self._through_scratchpad(beyond, shapes)
         *inner, tier = inside
-        found = self._runs(tuple(inner), beyond, shapes)
+        passing = self._runs(tuple(inner), beyond, shapes)
         best = {
             layer: self._best(runs, _one(shapes, layer), beyond)
-            for layer, runs in enumerate(found)
+            for layer, runs in enumerate(passing)
             if not isinstance(runs, Unfit)
         }
         promising = self._promising(tier, beyond[0], shapes)
@@ -96,7 +96,7 @@ class LevelsSearch:
                 if runs:
                     nested = self._best(runs, _one(shapes, layer), beyond)
                     best[layer] = min(best[layer], nested, key=lambda pair: pair[0])
-        return [runs if isinstance(runs, Unfit) else [best[layer][1]] for layer, runs in enumerate(found)]
+        return [runs if isinstance(runs, Unfit) else [best[layer][1]] for layer, runs in enumerate(passing)]
 
     def _through_scratchpad(self, beyond: tuple[Tier, ...], shapes: Shapes) -> list[list[Run] | Unfit]:
         """Of each layer the best run as if all came from one memory.
@@ -176,7 +176,7 @@ class LevelsSearch:
         stored = self._machine.precision.bytes
         loops = trips(shapes.sizes, block)
         edge = {axis: last_block(shapes.sizes[axis], block[axis], loops[axis]) for axis in "bkn"}
-        filled = passed = given = first_and_last = 0
+        filled = passed = delivered = first_and_last = 0
 
         def crossing(name: str, often: Integer) -> Integer:
             words = shapes.words[name]
@@ -188,13 +188,13 @@ class LevelsSearch:
             comes, blocks = name in nest.operands, loops[reused_along(name)]
             if name in tier.keeps:
                 filled = filled + crossing(name, visits(nest, name, shapes.sizes, block))
-                given = given + crossing(name, blocks)
+                delivered = delivered + crossing(name, blocks)
                 lengths = block if comes else edge
                 words = shapes.share(name, lengths[AXES[name][0]] * lengths[AXES[name][1]])
                 first_and_last = first_and_last + stored(name, words)
             else:
                 passed = passed + crossing(name, blocks)
-        inner = maximum(compute, tier.transfer_cycles(given))
+        inner = maximum(compute, tier.transfer_cycles(delivered))
         waiting = first_and_last if tier.double_buffered else filled
         moved = filled + passed
         return maximum(inner + outside.transfer_cycles(waiting), outside.transfer_cycles(moved)), moved
