@@ -30,7 +30,7 @@ from jaxgrad.costs.tiers import Tier
 from jaxgrad.costs.transfers import Shapes
 from jaxgrad.hardware import Machine, Precision
 
-_WRITTEN_AS = {READS: FILLS, WRITES: WRITE_BACKS}
+_OUTWARDS = {READS: FILLS, WRITES: WRITE_BACKS}
 Link = tuple[str, str]
 """A memory, and the one outside of it that it gets words from."""
 
@@ -57,16 +57,16 @@ class Surroundings(NamedTuple):
 
 def counts(run: Run, shapes: Shapes, around: Surroundings) -> dict[Key, int]:
     """All counters of a run: the array's, words by memory and tensor, stalls of all memories together and of each."""
-    outer = [own.block for own in reversed(run.outer)]
-    total = blocks.counts(run.mappings, shapes.sizes, run.block, around.array, outer)
+    cuts = [outer.block for outer in reversed(run.outer)]
+    total = blocks.counts(run.mappings, shapes.sizes, run.block, around.array, cuts)
     moved = _moved(run, shapes, around)
     for (inside, _), words in moved.items():
         for key, count in words.items():
             total[key] = total.get(key, 0) + count
             if inside != SRAM:
-                own = Key(inside, key.tensor, _WRITTEN_AS[key.action])
-                total[own] = total.get(own, 0) + count
-    tiers = {tier.name: tier for tier in (*(own.tier for own in run.outer), *around.beyond)}
+                outwards = Key(inside, key.tensor, _OUTWARDS[key.action])
+                total[outwards] = total.get(outwards, 0) + count
+    tiers = {tier.name: tier for tier in (*(outer.tier for outer in run.outer), *around.beyond)}
     total[STALLS] = _time(total[CYCLES], run, shapes, around, moved, tiers) - total[CYCLES]
     for name, tier in tiers.items():
         total[stalls_of(name)] = _time(total[CYCLES], run, shapes, around, moved, {name: tier}) - total[CYCLES]
@@ -75,10 +75,10 @@ def counts(run: Run, shapes: Shapes, around: Surroundings) -> dict[Key, int]:
 
 def spent(run: Run, shapes: Shapes, around: Surroundings) -> tuple[int, int]:
     """Clock cycles of a run, stalls included, and the bytes that it moves to and from the last tier."""
-    outer = [own.block for own in reversed(run.outer)]
-    busy = blocks.cycles(run.mappings, shapes.sizes, run.block, around.array, outer)
+    cuts = [outer.block for outer in reversed(run.outer)]
+    busy = blocks.cycles(run.mappings, shapes.sizes, run.block, around.array, cuts)
     moved = _moved(run, shapes, around)
-    tiers = {tier.name: tier for tier in (*(own.tier for own in run.outer), *around.beyond)}
+    tiers = {tier.name: tier for tier in (*(outer.tier for outer in run.outer), *around.beyond)}
     last = around.beyond[-1].name
     return _time(busy, run, shapes, around, moved, tiers), _bytes(_from(last, moved), around.precision)
 
@@ -86,12 +86,12 @@ def spent(run: Run, shapes: Shapes, around: Surroundings) -> tuple[int, int]:
 def _memories(run: Run) -> list[tuple[str, Nest, Sizes]]:
     """Where blocks are: the scratchpad, then the tiers that are used."""
     (nest,) = run.nests
-    return [(SRAM, nest, run.block), *((own.tier.name, own.nest, own.block) for own in run.outer)]
+    return [(SRAM, nest, run.block), *((outer.tier.name, outer.nest, outer.block) for outer in run.outer)]
 
 
 def _sources(run: Run, beyond: Sequence[Tier]) -> Iterator[tuple[int, str, Tier]]:
     """Which tensors cross into which memory, and from where: its place among ``_memories``, a tensor, the tier."""
-    tiers = [own.tier for own in run.outer]
+    tiers = [outer.tier for outer in run.outer]
     for place, (_, nest, _) in enumerate(_memories(run)):
         for name in nest.tensors:
             if place == 0 or name in tiers[place - 1].keeps:
@@ -101,7 +101,7 @@ def _sources(run: Run, beyond: Sequence[Tier]) -> Iterator[tuple[int, str, Tier]
 def _moved(run: Run, shapes: Shapes, around: Surroundings) -> dict[Link, dict[Key, int]]:
     """Words over each link, under the names of the outer memory's counts."""
     memories = _memories(run)
-    crossings = _crossings([own[1:] for own in reversed(memories)], shapes.sizes)[::-1]
+    crossings = _crossings([(nest, block) for _, nest, block in reversed(memories)], shapes.sizes)[::-1]
     moved: dict[Link, dict[Key, int]] = {}
     for place, tensor, source in _sources(run, around.beyond):
         inside, nest, _ = memories[place]
@@ -121,9 +121,9 @@ def _crossings(cuts: Sequence[tuple[Nest, Sizes]], sizes: Sizes) -> list[dict[st
     """Elements that come into each memory, the outermost first: of an operand all, of a sum those that come back."""
     (nest, block), *inner = cuts
     elements = {name: sizes[AXES[name][0]] * sizes[AXES[name][1]] for name in nest.tensors}
-    own = {name: elements[name] * (visits(nest, name, sizes, block) - (name in nest.results)) for name in nest.tensors}
+    here = {name: elements[name] * (visits(nest, name, sizes, block) - (name in nest.results)) for name in nest.tensors}
     if not inner:
-        return [own]
+        return [here]
     inside = [dict.fromkeys(nest.tensors, 0) for _ in inner]
     for count, part in blocks.parts(sizes, block):
         for total, crossed in zip(inside, _crossings(inner, part), strict=True):
@@ -133,7 +133,7 @@ def _crossings(cuts: Sequence[tuple[Nest, Sizes]], sizes: Sizes) -> list[dict[st
     for total in inside:
         for name in nest.results:
             total[name] += elements[name] * (loops[reused_along(name)] - 1)
-    return [own, *inside]
+    return [here, *inside]
 
 
 def _from(tier: str, moved: Mapping[Link, Mapping[Key, int]]) -> dict[Key, int]:
@@ -164,7 +164,7 @@ def _time(
     """
     exposed = list(_exposed(run, shapes, around, tiers))
     time = busy
-    buffered = [around.double_buffered, *(own.tier.double_buffered for own in run.outer)]
+    buffered = [around.double_buffered, *(outer.tier.double_buffered for outer in run.outer)]
     for (inside, _, _), overlaps, first_and_last in zip(_memories(run), buffered, exposed, strict=True):
         transfers = [
             tiers[source].transfer_cycles(_bytes(words, around.precision))

@@ -1,8 +1,8 @@
 """The search for blocks within blocks: of each tier the most promising ones, and in each of them the best inside.
 
 Pairs of an outer and an inner block are some millions for a layer. So outer blocks are ranked by bounds that hold for
-whatever is inside, and the best few get an inner search each (``costs.search``, many at once). A run may also pass a
-tier by altogether: a level never makes a layer slower than the machine without it.
+whatever is inside, and as long as a bound promises more than is found, they get an inner search each (``costs.search``,
+many at once). A run may also pass a tier by altogether: a level never makes a layer slower than the machine without it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from jaxgrad.costs.tiers import Outer, Tier, tiers
 from jaxgrad.costs.transfers import Shapes, Storage
 from jaxgrad.hardware import Machine
 
-_AT_A_TIME = 8  # of a tier's blocks, for each layer, until as many more bring nothing
-_MOST = 64
+_AT_A_TIME = 8  # of a tier's blocks, for each layer
+_MOST = 128
+_PERCENT = 1  # by which one more must be able to better the best
 _Numbers = tuple[int, int, int, int]
 _Spent = tuple[int, int]
 """Cycles and bytes of DRAM, in the order of the objective."""
@@ -54,39 +55,37 @@ class LevelsSearch:
         """
         assert self._machine.memory is not None
         *levels, dram = tiers(self._machine.memory)
-        found: list[Found | Unfit] = []
+        outcomes: list[Found | Unfit] = []
         for layer, runs in enumerate(self._runs(tuple(levels), (dram,), shapes)):
             if isinstance(runs, Unfit):
-                found.append(runs)
+                outcomes.append(runs)
             else:
                 spent, run = self._best(runs, _one(shapes, layer), (dram,))
-                found.append(Found(run, *self._keyed(*spent)))
-        return found
+                outcomes.append(Found(run, *self._keyed(*spent)))
+        return outcomes
 
     def _runs(self, inside: tuple[Tier, ...], beyond: tuple[Tier, ...], shapes: Shapes) -> list[list[Run] | Unfit]:
         """Of each layer some runs through the tiers ``inside``, one of which is likely to be the best."""
         if not inside:
             return self._through_scratchpad(beyond, shapes)
         *inner, tier = inside
-        found = self._runs(tuple(inner), beyond, shapes)
+        passing = self._runs(tuple(inner), beyond, shapes)
         best = {
             layer: self._best(runs, _one(shapes, layer), beyond)
-            for layer, runs in enumerate(found)
+            for layer, runs in enumerate(passing)
             if not isinstance(runs, Unfit)
         }
         promising = self._promising(tier, beyond[0], shapes)
         within: dict[_Numbers, list[Run] | Unfit] = {}
-        active = set(best)
         for start in range(0, _MOST, _AT_A_TIME):
             tried: dict[int, list[tuple[Outer, _Numbers]]] = {}
-            for layer in sorted(active):
-                one, next_few = _one(shapes, layer), promising[layer][start : start + _AT_A_TIME]
-                tried[layer] = [
-                    (outer, _numbers(one, outer.block)) for at_best, outer in next_few if at_best < best[layer][0]
-                ]
-            missing = {block for several in tried.values() for _, block in several} - set(within)
-            if missing:
-                unique = sorted(missing)
+            for layer in best:
+                next_few = promising[layer][start : start + _AT_A_TIME]
+                if next_few and (start == 0 or _worth_it(next_few[0][0], best[layer][0])):
+                    one = _one(shapes, layer)
+                    tried[layer] = [(outer, _numbers(one, outer.block)) for _, outer in next_few]
+            unique = sorted({block for several in tried.values() for _, block in several} - set(within))
+            if unique:
                 within |= zip(unique, self._runs(tuple(inner), (tier, *beyond), Shapes.of(unique)), strict=True)
             for layer, blocks in tried.items():
                 runs = [
@@ -94,12 +93,10 @@ class LevelsSearch:
                     for outer, block in blocks
                     for run in _fitting(within[block])
                 ]
-                better = self._best(runs, _one(shapes, layer), beyond) if runs else best[layer]
-                if better[0] < best[layer][0]:
-                    best[layer] = better
-                else:
-                    active.remove(layer)
-        return [runs if isinstance(runs, Unfit) else [best[layer][1]] for layer, runs in enumerate(found)]
+                if runs:
+                    nested = self._best(runs, _one(shapes, layer), beyond)
+                    best[layer] = min(best[layer], nested, key=lambda pair: pair[0])
+        return [runs if isinstance(runs, Unfit) else [best[layer][1]] for layer, runs in enumerate(passing)]
 
     def _through_scratchpad(self, beyond: tuple[Tier, ...], shapes: Shapes) -> list[list[Run] | Unfit]:
         """Of each layer the best run as if all came from one memory.
@@ -179,7 +176,7 @@ class LevelsSearch:
         stored = self._machine.precision.bytes
         loops = trips(shapes.sizes, block)
         edge = {axis: last_block(shapes.sizes[axis], block[axis], loops[axis]) for axis in "bkn"}
-        filled = passed = given = first_and_last = 0
+        filled = passed = delivered = first_and_last = 0
 
         def crossing(name: str, often: Integer) -> Integer:
             words = shapes.words[name]
@@ -191,13 +188,13 @@ class LevelsSearch:
             comes, blocks = name in nest.operands, loops[reused_along(name)]
             if name in tier.keeps:
                 filled = filled + crossing(name, visits(nest, name, shapes.sizes, block))
-                given = given + crossing(name, blocks)
+                delivered = delivered + crossing(name, blocks)
                 lengths = block if comes else edge
                 words = shapes.share(name, lengths[AXES[name][0]] * lengths[AXES[name][1]])
                 first_and_last = first_and_last + stored(name, words)
             else:
-                passed = passed + crossing(name, 1 if comes else blocks)
-        inner = maximum(compute, tier.transfer_cycles(given))
+                passed = passed + crossing(name, blocks)
+        inner = maximum(compute, tier.transfer_cycles(delivered))
         waiting = first_and_last if tier.double_buffered else filled
         moved = filled + passed
         return maximum(inner + outside.transfer_cycles(waiting), outside.transfer_cycles(moved)), moved
@@ -210,6 +207,10 @@ class LevelsSearch:
     def _keyed(self, cycles: Any, moved: Any) -> tuple[Any, Any]:
         """What is least first; given in that order, cycles first."""
         return (cycles, moved) if self._objective == "cycles" else (moved, cycles)
+
+
+def _worth_it(bound: _Spent, best: _Spent) -> bool:
+    return 100 * bound[0] < (100 - _PERCENT) * best[0]
 
 
 def _fitting(runs: list[Run] | Unfit) -> list[Run]:

@@ -51,7 +51,7 @@ def memories(part: PhaseSummary, levels: Iterable[str], unit: Unit) -> Iterator[
 
 def levels_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> Table:
     """The memories of the whole step, schedule by schedule."""
-    steps = {schedule: own.select("step") for schedule, own in summaries.items()}
+    steps = {schedule: summary.select("step") for schedule, summary in summaries.items()}
     unit = unit_of(steps.values())
     table = PlainTable(title, gap=1)
     table.add_column("schedule", no_wrap=True)
