@@ -9,16 +9,13 @@ from jax import Array
 from jax.extend.core import JaxprEqn, Var
 
 from jaxgrad.array.counters import Counters
-from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.rounding import rounded
-from jaxgrad.array.schedules import TRAINING_SCHEDULES, lacking
 from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.autodiff.task import Task
-from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
 from jaxgrad.transform.plan import Backward, Forward
-from jaxgrad.transform.posed import Posed
+from jaxgrad.transform.posed import Posed, check_computes
 
 
 def forward(step: Forward, equation: JaxprEqn, lhs: Array, rhs: Array) -> tuple[Array, Counters]:
@@ -42,7 +39,7 @@ def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any
     """
     dx, dw, emulation = step.dx, step.dw, step.emulation
     wanted = {"dx": dx is not None, "dw": dw is not None}
-    _check_computes(emulation, **wanted)
+    check_computes(emulation.schedule, **wanted)
     first = dx or dw
     assert first is not None  # there is one at least
 
@@ -76,13 +73,3 @@ def backward(step: Backward, value: Callable[[Any], Any]) -> tuple[dict[Var, Any
                 results[gradient.equation.outvars[0]] = result.astype(aval.dtype)
     assert run.spent is not None  # it is asked for
     return results, run.spent
-
-
-def _check_computes(emulation: Emulation, *, dx: bool, dw: bool) -> None:
-    for missing in lacking(emulation.schedule, dx=dx, dw=dw):
-        raise InputError(
-            "schedule",
-            emulation.schedule.name,
-            f"choose {either(TRAINING_SCHEDULES)}",
-            problem=f"got {emulation.schedule.name!r}, and the function computes {missing} too",
-        )

@@ -25,7 +25,7 @@ from jaxgrad.autodiff.estimators import Estimator, Saved
 from jaxgrad.autodiff.layer import Wanted
 from jaxgrad.autodiff.task import Task
 from jaxgrad.programs.products import Role, weights_left
-from jaxgrad.transform.posed import Posed
+from jaxgrad.transform.posed import Posed, check_computes
 
 FORWARD, BACKWARD = Primitive("estimator_forward"), Primitive("estimator_backward")
 ESTIMATES = (FORWARD, BACKWARD)
@@ -131,6 +131,7 @@ def _forward(
     """The product, and what is saved, from the operands, each with whether its gradient is wanted."""
     posed = estimate.posed(left=left[1], right=right[1])
     (x, dx), (w, dw) = posed.operands(left, right)
+    check_computes(estimate.emulation.schedule, dx=dx, dw=dw)
     wanted = Wanted.of(x, w, dx=dx, dw=dw, counts=True)
     both = _Pass(
         estimate.label, posed, Task(posed.contraction, estimate.emulation, estimator=estimate.estimator), wanted

@@ -1,4 +1,5 @@
-"""An equation that is a product, as the array takes it: which operand is x, and how its result lies."""
+"""An equation that is a product, as the array takes it: which operand is x, how its result lies, and which gradients a
+schedule gives of it."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ import jax
 from jax import Array
 from jax.extend.core import JaxprEqn
 
+from jaxgrad.array.schedules import TRAINING_SCHEDULES, Schedule, lacking
 from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.transform import matrices
 
 Operand = TypeVar("Operand")
@@ -64,6 +67,17 @@ class Posed:
         if self.order is None:
             return result
         return result.transpose([self.order.index(axis) for axis in range(result.ndim)])
+
+
+def check_computes(schedule: Schedule, *, dx: bool, dw: bool) -> None:
+    """Refuses gradients that a schedule leaves out."""
+    for missing in lacking(schedule, dx=dx, dw=dw):
+        raise InputError(
+            "schedule",
+            schedule.name,
+            f"choose {either(TRAINING_SCHEDULES)}",
+            problem=f"got {schedule.name!r}, and the function computes {missing} too",
+        )
 
 
 def _struct(variable: Any) -> jax.ShapeDtypeStruct:

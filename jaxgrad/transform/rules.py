@@ -94,6 +94,11 @@ class Rules:
         index = self.index(label)
         return None if index is None else self.rules[index][1]
 
+    def estimator(self, label: str) -> Estimator:
+        """What computes a product and its gradients."""
+        rule = self.first(label)
+        return EXACT if rule is None else rule.estimator
+
     def index(self, label: str) -> int | None:
         for index, (place, rule) in enumerate(self.rules):
             relative = _relative(label, place)

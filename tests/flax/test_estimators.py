@@ -12,10 +12,10 @@ from flax import linen as nn
 from flax import nnx
 from jax import Array
 
-from jaxgrad import Accelerator, Counters, Emulation, Gemm, Precision, count, count_forward
+from jaxgrad import Accelerator, Counters, Emulation, Gemm, Precision, Rules, count, count_forward
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.autodiff.estimators import EXACT, Estimator, rounded
-from jaxgrad.flax import Rule, Tap, linen, put_on_array, read_counters, value_and_grad
+from jaxgrad.autodiff.estimators import EXACT, Estimator, rounded, stored_words
+from jaxgrad.flax import Rule, Tap, linen, put_on_array, read_counters, step_gemms, value_and_grad
 from tests.autodiff.estimators.own import Columns, OneBit, Sketch
 from tests.flax.models import Remat, Scanned
 from tests.refusals import Refusal, assert_refused
@@ -88,6 +88,13 @@ def test_each_layer_has_the_estimator_of_its_rule() -> None:
     assert shape_counts(counters["dense"].forward) == closed_form(sketched)
     alone = count(DENSE, ARRAY, dw=False), count(Gemm(2, 3, 5), ARRAY, dx=False), count_forward(Gemm(36, 3, 5), ARRAY)
     assert shape_counts(counters["dense"].backward) == closed_form(*alone)
+
+
+def test_stored_words_by_rule() -> None:
+    rules = Rules.of([Rule("dense", EMULATION, SKETCH), Rule("conv*", EMULATION)])
+    words = stored_words(step_gemms(Small(nnx.Rngs(0)), IMAGES), rules.estimator)
+    assert words.layers == {"conv1": 2 * 6 * 6 * 4, "conv2": 2 * 3 * 3 * 3, "dense": 2 * 3, "head": 2 * 5}
+    assert words.peak == words.layers["conv1"]
 
 
 def leaves_of(path: str) -> Any:

@@ -289,6 +289,12 @@ clipped.defvjp(lambda x, w: (x @ w, (x, w)), lambda saved, dy: (dy @ saved[1].T,
         Refusal(
             lambda: emulate_function(two, by(SKETCH))((W, V), X), "key", "none, and Sketch", "emulate_function a key"
         ),
+        Refusal(
+            lambda: step(two, by(Same(), Emulation(ARRAY, "ws")), ((W, V), X)),
+            "schedule",
+            "'ws', and the function computes",
+            "interleaved",
+        ),
         Refusal(lambda: emulate_function(two, by("bf16")), "rules[0].estimator", "'bf16'", "rounded("),  # pyright: ignore[reportArgumentType]
         Refusal(
             lambda: emulate_function(two, [Rule("*", None, SKETCH)]), "rules[0].estimator", "left to XLA", "Emulation"

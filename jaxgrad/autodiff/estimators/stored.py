@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from jaxgrad.array.gemm import Gemm
@@ -34,12 +34,14 @@ class StoredWords(NamedTuple):
         return max(self.layers.values(), default=0)
 
 
-def stored_words(records: Iterable[LayerGemm], estimator: Estimator = EXACT) -> StoredWords:
+def stored_words(
+    records: Iterable[LayerGemm], estimator: Estimator | Callable[[str], Estimator] = EXACT
+) -> StoredWords:
     """What the layers of a step keep for their gradients. What ``jax.checkpoint`` makes anew counts as kept.
 
     Args:
         records: of a step, as ``step_gemms`` has them.
-        estimator: of all of them.
+        estimator: of all of them, or of each by its path, as ``transform.Rules.estimator`` tells.
 
     Raises:
         ValueError: a convolution's estimator keeps something else than x, which a record's sizes do not tell; for one
@@ -50,7 +52,8 @@ def stored_words(records: Iterable[LayerGemm], estimator: Estimator = EXACT) -> 
     """
     layers: dict[str, int] = {}
     for record in records:
-        layers[record.path] = layers.get(record.path, 0) + record.times * _words(record, estimator)
+        of_layer = estimator if isinstance(estimator, Estimator) else estimator(record.path)
+        layers[record.path] = layers.get(record.path, 0) + record.times * _words(record, of_layer)
     return StoredWords(layers)
 
 
