@@ -132,7 +132,7 @@ def _costed(designs: Sequence[Design], sought: Sought) -> dict[Design, dict[str,
     for memory, own in by_memory.items():
         for start in range(0, len(own), _BATCH):
             some = own[start : start + _BATCH]
-            padded = [*some, *[some[-1]] * (_BATCH - len(some))] if sweep.search.plans == "coarse" else some
+            padded = [*some, *[some[-1]] * (_BATCH - len(some))]
             arrays = tuple((each[0], each[1]) for each in padded)
             chunk = Chunk(
                 sought.workload, sought.batch, kind.precision, kind.double_buffered, arrays, memory[:1], memory[1:],

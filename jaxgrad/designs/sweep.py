@@ -17,6 +17,7 @@ from jaxgrad.base.arithmetic import exact
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.whole import concatenate
 from jaxgrad.costs import area, energy, step_cost, summary
+from jaxgrad.costs.cuts import CUTS
 from jaxgrad.costs.transfers import Storage, dram_bytes
 from jaxgrad.designs import bounds, direct, engine
 from jaxgrad.designs.engine import Memories
@@ -55,9 +56,14 @@ def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techn
     Raises:
         ValueError: counts could pass 64 bits, or a design can't be built.
     """
-    if sweep.search.plans == "full":
+    together = _swept if chunk.sram_kib else _direct
+    try:
+        return chunk.designs() | together(chunk, sweep, gemms, known)
+    except InputError as refusal:
+        # The full search knows no bounds where it looks at one design after the other.
+        if refusal.field != "batch" or sweep.search.plans != "full":
+            raise
         return _by_one(chunk, sweep, gemms, known)
-    return chunk.designs() | (_swept(chunk, sweep, gemms, known) if chunk.sram_kib else _direct(chunk, sweep, gemms))
 
 
 def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> None:
@@ -82,7 +88,7 @@ def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technol
                 area.area(priced, schedule)
 
 
-def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm]) -> Table:
+def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], _: Technology | None) -> Table:
     """Without a memory: the scratchpad holds everything."""
     layers = problems(gemms, patches_in_dram=True)
     arrays = _arrays(chunk)
@@ -114,7 +120,7 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
     )
 
     def ask(question: Question) -> tuple[Counts, Any]:
-        return engine.with_memory(question, layers, _arrays(chunk), memories, chunk.network)
+        return engine.with_memory(question, layers, _arrays(chunk), memories, chunk.network, CUTS[sweep.search.plans])
 
     first, *asked = _questions(chunk, sweep)
     with ThreadPoolExecutor(_THREADS) as pool:
