@@ -68,6 +68,15 @@ def candidate(part: Part, shapes: Shapes, block: Sizes, array: Array, precision:
     return Candidate(compute, total(inside, nests[0].tensors, _kept), total(read, operands, _again) + again)
 
 
+def alike(part: Part) -> list[list[int]]:
+    """The numbers of the nests, those that need the same of the scratchpad together."""
+    groups: dict[Any, list[int]] = {}
+    for number, nests in enumerate(part.nests):
+        needs = (*(_kept(nest, name) for nest in nests for name in nest.tensors), part.alternates and number)
+        groups.setdefault(needs, []).append(number)
+    return list(groups.values())
+
+
 def alternating_bytes(
     part: Part, shapes: Shapes, block: Sizes, needed: Any, storage: Storage, precision: Precision
 ) -> Any:

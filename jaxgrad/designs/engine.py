@@ -13,6 +13,7 @@ from jax import lax
 
 from jaxgrad.base.arithmetic import exact, is_float
 from jaxgrad.costs.cuts import FULL, Cuts
+from jaxgrad.costs.search import Alternatives
 from jaxgrad.costs.transfers import Shapes, Storage, exposed_cycles, waiting_cycles
 from jaxgrad.designs import bounds, candidates, grid
 from jaxgrad.designs.bounds import NEST_BITS, NONE, ORDER_BITS
@@ -182,47 +183,67 @@ def _search(part: Part, shapes: Shapes, array: Arrays, storage: Storage, precisi
     exposed_by = Storage(0, storage.cycles[..., None], storage.of_bytes[..., None], storage.double_buffered)
     orders = jnp.asarray(part.orders, number)
 
-    def least(block: dict[str, Any]) -> tuple[Any, Any]:
-        """Cycles of the array [B, G], and of the nests that fit the one that moves least, packed [S, B, G]."""
+    def offered(block: dict[str, Any]) -> tuple[Any, Any]:
+        """Bytes that each nest needs and that it moves, [N, 1 or S, B, G]."""
         offer = candidates.candidate(part, shapes, block, array, precision)
-
-        needed, moved = offer.needed_bytes, offer.moved_bytes
+        needed = offer.needed_bytes[:, None]
         if part.alternates:
-            moved = candidates.alternating_bytes(part, shapes, block, needed[:, None], storage, precision)
+            return needed, candidates.alternating_bytes(part, shapes, block, needed, storage, precision)
+        return needed, offer.moved_bytes[:, None]
+
+    def best_nests(block: dict[str, Any]) -> Any:
+        """Of the nests that fit the one that moves least, packed: [S, B, G]."""
+        needed, moved = offered(block)
+        nests = jnp.arange(len(part.nests), dtype=number).reshape(-1, 1, 1, 1)
+        ranked = bounds.packed(moved, orders.reshape(nests.shape), nests)
+        # Of those that need the same, the one that moves least will do for all scratchpads.
+        alike = candidates.alike(part)
+        ranked = jnp.stack([functools.reduce(jnp.minimum, [ranked[nest] for nest in nests]) for nests in alike])
+        needed = needed[np.array([nests[0] for nests in alike])]
 
         def attempt(index: Any, packed: Any) -> Any:
-            this = bounds.packed(moved[index], orders[index], index)
-            return jnp.minimum(packed, jnp.where(needed[index] <= usable, this, none))
+            return jnp.minimum(packed, jnp.where(needed[index] <= usable, ranked[index], none))
 
-        start = jnp.full((usable.shape[0], *offer.compute.shape), none)
-        return offer.compute, lax.fori_loop(0, len(part.nests), attempt, start)
+        return lax.fori_loop(0, len(alike), attempt, jnp.full((usable.shape[0], *needed.shape[2:]), none))
 
     def batch(index: Any, best: Outcome) -> Outcome:
         numbers = index * _BLOCKS + jnp.arange(_BLOCKS, dtype=jnp.int32)[:, None]
         block = blocks.block(jnp.broadcast_to(numbers, (_BLOCKS, designs)))
-        compute, packed = least(block)
-        packed = jnp.where(numbers < blocks.size, packed, none)
-        ranks = _quotient(packed, 1 << NEST_BITS)
-        nests = packed - ranks * (1 << NEST_BITS)
-        moved_bytes = _without_order(ranks)
+        compute = Alternatives(part.choices).cycles(shapes.sizes, block, array)
         exposed = exposed_cycles(part.nests[0], shapes, block, exposed_by, precision)
         exposed = jnp.broadcast_to(exposed, (storage.cycles.shape[0], *compute.shape))
+        exists = numbers < blocks.size
 
-        def attempt(place: Any, best: Outcome) -> Outcome:
+        # However little they move: most small blocks keep the array longer than the best ones take in all.
+        slower = compute + exposed > jnp.max(best.cycles, 0)[:, None]
+        hopeful = ~jnp.all(slower, (0, 2)) & jnp.any(exists, 1)
+        order, many = jnp.argsort(~hopeful, stable=True), jnp.sum(hopeful)
+
+        packed = lax.cond(many > 0, best_nests, lambda _: jnp.full((usable.shape[0], *compute.shape), none), block)
+        packed = jnp.where(exists, packed, none)
+        ranks = _quotient(packed, 1 << NEST_BITS)
+        nests = packed - ranks * (1 << NEST_BITS)
+        moved = _without_order(ranks)
+
+        def attempt(turn: Any, best: Outcome) -> Outcome:
+            place = order[turn]
             rank = ranks[:, None, place]
             fits = packed[:, None, place] < none
-            busy = compute[place]
             # Of what does not fit, nothing overflows either.
-            waiting = waiting_cycles(busy, jnp.where(fits, moved_bytes[:, None, place], 0), exposed[:, place], storage)
-            cycles = busy + waiting
+            moved_bytes = jnp.where(fits, moved[:, None, place], 0)
+            cycles = compute[place] + waiting_cycles(compute[place], moved_bytes, exposed[:, place], storage)
             better = fits & ((cycles < best.cycles) | ((cycles == best.cycles) & (rank < best.moved)))
             new = Outcome(cycles, rank, nests[:, None, place], numbers[place, 0])
             return Outcome(*(jnp.where(better, one, other) for one, other in zip(new, best, strict=True)))
 
-        return lax.fori_loop(0, _BLOCKS, attempt, best)
+        return lax.fori_loop(0, many, attempt, best)
 
     shape = (usable.shape[0], storage.cycles.shape[0], designs)
-    start = Outcome(jnp.full(shape, none), jnp.full(shape, none), jnp.zeros(shape, number), jnp.zeros(shape, jnp.int32))
+    # Where single tiles do not fit, nothing does, and nothing is looked for.
+    needed, _ = offered(blocks.block((blocks.size - 1)[None]))
+    possible = jnp.broadcast_to((jnp.min(needed, 0) <= usable), (shape[0], 1, designs))
+    cycles = jnp.broadcast_to(jnp.where(possible, none, -1), shape)
+    start = Outcome(cycles, jnp.full(shape, none), jnp.zeros(shape, number), jnp.zeros(shape, jnp.int32))
     batches = -(-jnp.max(blocks.size) // _BLOCKS)
     best = lax.fori_loop(0, batches, batch, start)
-    return best._replace(nest=best.nest.astype(jnp.int32))
+    return best._replace(cycles=jnp.where(possible, best.cycles, none), nest=best.nest.astype(jnp.int32))

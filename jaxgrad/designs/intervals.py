@@ -186,8 +186,8 @@ def _watch(*values: Any) -> Watch:
 
 def _hull(ends: Sequence[np.ndarray], watch: Watch) -> Interval:
     low = high = ends[0]
-    for each in ends[1:]:
-        low, high = np.minimum(low, each), np.maximum(high, each)
+    for end in ends[1:]:
+        low, high = np.minimum(low, end), np.maximum(high, end)
     return Interval(low, high, watch)
 
 

@@ -41,9 +41,9 @@ def _range(field: str, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     first, last, step, times = (value.get(key, 0) for key in ("first", "last", "step", "times"))
-    sizes = [each for each in value.values() if isinstance(each, int) and not isinstance(each, bool) and each > 0]
-    known = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
-    if not known or first > last or times == 1:
+    sizes = [size for size in value.values() if isinstance(size, int) and not isinstance(size, bool) and size > 0]
+    is_range = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
+    if not is_range or first > last or times == 1:
         raise InputError(
             field,
             value,
@@ -54,7 +54,7 @@ def _range(field: str, value: Any) -> Any:
         if (last - first) // step >= _MOST:
             raise InputError(field, value, f"give at most {_MOST} values")
         return list(range(first, last + 1, step))
-    return list(itertools.takewhile(lambda each: each <= last, (first * times**power for power in itertools.count())))
+    return list(itertools.takewhile(lambda size: size <= last, (first * times**power for power in itertools.count())))
 
 
 _Listed = checked(_range)
