@@ -1,16 +1,17 @@
-"""Arithmetic that costs are written in: one formula for Python ints, arrays of integers, and real numbers.
+"""Arithmetic that costs are written in: one formula, and the number system is that of its operands.
 
-Python ints cannot overflow, and neither can arrays made by ``exact`` (``base.whole``). Those of JAX are int64, under
-``jax.enable_x64``; the same formulas, evaluated on intervals, bound them (``designs.intervals``). On real numbers (a
-float, or arrays of them) a quotient is rounded up by a differentiable ceiling: so a formula is its own continuous
-relaxation, to be differentiated (``designs.relaxed``).
+Python ints cannot overflow, and neither can arrays made by ``exact`` (``base.whole``). JAX's arrays hold whole numbers
+too, under ``jax.enable_x64``: int64, or float64 where none passes 2^50, which vector units divide and compare faster.
+Bounds on them come of the same formulas, evaluated on intervals (``designs.intervals``). A formula of ``Real``s
+(``designs.reals``) is its own relaxation: continuous, and to be differentiated. Such a number system brings its own
+``ceil_div``; numbers and arrays of numbers are rounded up, whatever their type.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,34 +19,22 @@ if TYPE_CHECKING:  # at run time not before it is needed: who describes hardware
     from jaxgrad.base.whole import Whole
 
 Integer = Any
-"""A Python int, or an integer array: a ``Whole``, or one of NumPy or JAX; in a relaxation a real number."""
-
-_SHARPNESS = 8.0
-_FAR = 1024.0
+"""A Python int, or an array of whole numbers: a ``Whole``, or one of NumPy or JAX; or an ``Interval`` or a ``Real``."""
 
 
 def ceil_div(number: Integer, divisor: Integer) -> Integer:
-    """The quotient rounded up; of real numbers ``smooth_ceil`` of it."""
+    """The quotient rounded up; of whole numbers in JAX's float64, exact where they are below 2^50."""
     method = getattr(number, "ceil_div", None)
     if method is not None:
         return method(divisor)
-    if is_real(number) or is_real(divisor):
-        return smooth_ceil(number / divisor)
+    method = getattr(divisor, "ceil_of", None)
+    if method is not None:
+        return method(number)
+    for operand in (number, divisor):
+        if is_traced(operand) and is_float(operand):
+            # XLA multiplies by the reciprocal, which is not exact: half a unit from any integer that does not matter.
+            return _namespace(operand).ceil((number - 0.5) / divisor)
     return -(-number // divisor)
-
-
-def smooth_ceil(number: Any) -> Any:
-    """A differentiable ceiling of ``number``, at least 0.
-
-    Exact at integers and below 1. Between integers it is concave: it rises steeply after one and flattens towards the
-    next, so that its slope is large where a new tile begins, and small where the last one has room left. Beyond 1024 it
-    is the number itself.
-    """
-    numpy = _namespace(number)
-    whole = numpy.floor(number)
-    part = number - whole
-    up = whole + part * _SHARPNESS / (1 + (_SHARPNESS - 1) * part)
-    return numpy.where(number < 1, numpy.sign(number), numpy.where(number > _FAR, number, up))
 
 
 def maximum(*values: Integer) -> Integer:
@@ -83,6 +72,12 @@ def last_block(length: Integer, block: Integer, count: Integer) -> Integer:
     return last if within is None else within(1, block)
 
 
+def rounded(value: Integer) -> Integer:
+    """The whole number next to a ``Real``, which has no slope; whole numbers as they are."""
+    method = getattr(value, "rounded", None)
+    return value if method is None else method()
+
+
 def together(terms: Sequence[Integer]) -> Any:
     """Numbers or arrays along a new first axis, before one axis at least."""
     numpy = _namespace(*terms)
@@ -95,6 +90,17 @@ def lookup(table: Sequence[int], index: Any) -> Any:
     return numpy.take(numpy.asarray(table), index)
 
 
+def repeat(step: Callable[[tuple[Any, ...]], tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``step``, again and again, while any of the first of the state holds."""
+    if _namespace(*state).__name__.startswith("jax."):
+        from jax import lax, numpy
+
+        return lax.while_loop(lambda now: now[0].any(), step, tuple(numpy.broadcast_arrays(*state)))
+    while _numpy().any(state[0]):
+        state = step(state)
+    return state
+
+
 def exact(values: Any) -> Whole:
     """An array of integers in which nothing overflows: see ``base.whole``."""
     from jaxgrad.base import whole
@@ -102,19 +108,26 @@ def exact(values: Any) -> Whole:
     return whole.exact(values)
 
 
-def is_real(value: Any) -> bool:
-    """Whether it is a number, or an array of numbers, of a relaxation."""
+def is_float(value: Any) -> bool:
+    """Whether it is a floating-point number, or an array of them."""
     dtype = getattr(value, "dtype", None)
     return isinstance(value, float) if dtype is None else dtype.kind == "f"
 
 
+def is_traced(value: Any) -> bool:
+    """Whether a formula of it is compiled, or bounds one that is: JAX's arrays, ``Real`` and ``Interval``."""
+    return _namespace(value).__name__ not in ("numpy", "jaxgrad.base.whole")
+
+
 def _namespace(*values: Any) -> ModuleType:
-    """The library whose arrays these are: NumPy, unless one of them belongs to another."""
-    numpy = _numpy()
+    """The number system of a formula with these operands: one of ours, else JAX's arrays, else NumPy's."""
+    namespace = numpy = _numpy()
     for value in values:
         if hasattr(value, "__array_namespace__") and not isinstance(value, numpy.ndarray):
-            return value.__array_namespace__()
-    return numpy
+            namespace = value.__array_namespace__()
+            if not namespace.__name__.startswith("jax."):
+                return namespace
+    return namespace
 
 
 def _numpy() -> Any:

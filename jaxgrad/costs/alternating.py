@@ -8,9 +8,9 @@ blocks, dX uses block (i, j) in step ``i cols + j`` and dW in step ``j rows + i`
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from jaxgrad.base.arithmetic import Integer, ceil_div, last_block, maximum, minimum, where
+from jaxgrad.base.arithmetic import Integer, ceil_div, last_block, maximum, minimum, repeat, rounded, where
 
 
 def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer], window: Integer) -> Integer:
@@ -21,6 +21,9 @@ def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer
         block: lengths of a block.
         window: steps for which a block stays after its first use.
     """
+    # What is counted here has no useful slope.
+    lengths, block = (tuple(map(rounded, sizes)) for sizes in (lengths, block))
+    window = rounded(window)
     rows, cols = (ceil_div(length, size) for length, size in zip(lengths, block, strict=True))
     last_row = last_block(lengths[0], block[0], rows)
     last_col = last_block(lengths[1], block[1], cols)
@@ -52,14 +55,18 @@ def _pairs_within(rows: Integer, cols: Integer, window: Integer) -> Integer:
 
 def _floor_sum(count: Integer, divisor: Integer, slope: Integer, offset: Integer) -> Integer:
     """Sum of ``(slope i + offset) // divisor`` for i from 0 to ``count - 1``, by Euclid's algorithm."""
-    n, m, a, b = count, divisor, slope, offset
-    total = 0
-    active = n > 0
-    while np.any(active):
+    bounded = getattr(count, "floor_sum", None)
+    if bounded is not None:
+        return bounded(divisor, slope, offset)
+
+    def step(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        active, n, m, a, b, total = state
         total = where(active, total + (n - 1) * n // 2 * (a // m) + n * (b // m), total)
         a, b = a % m, b % m
         top = a * n + b
         active = active & (top >= m)
         n, b = where(active, top // m, n), where(active, top % m, b)
         m, a = where(active, a, m), where(active, m, a)
-    return total
+        return active, n, m, a, b, total
+
+    return repeat(step, (count > 0, count, divisor, slope, offset, 0 * (count + divisor + slope + offset)))[-1]

@@ -10,7 +10,7 @@ from jaxgrad.array import closed_form, layers
 from jaxgrad.array.closed_form import Array
 from jaxgrad.array.counts import CYCLES, READS, SRAM, Key
 from jaxgrad.array.mapping import AXES, Mapping
-from jaxgrad.base.arithmetic import Integer, ceil_div, is_real, last_block, stacked
+from jaxgrad.base.arithmetic import Integer, ceil_div, is_traced, last_block, stacked
 from jaxgrad.costs.nests import Sizes, reused_along, trips
 
 
@@ -69,10 +69,9 @@ def _over_blocks(of: Callable[[Sizes], dict[Key, Integer]], sizes: Sizes, cuts: 
     if inner:
         return _over_blocks(lambda part: _over_blocks(of, part, inner), sizes, [block])
     every = list(parts(sizes, block))
-    if is_real(every[0].count):
-        # A relaxation is compiled, and differentiated: all parts at once make an eighth of the code.
-        together = stacked([[part.count, *part.sizes.values()] for part in every])
-        count, *lengths = together
+    if is_traced(every[0].count):
+        # All parts at once make an eighth of the code.
+        count, *lengths = stacked([[part.count, *part.sizes.values()] for part in every])
         return {key: (count * value).sum(0) for key, value in of(dict(zip("bkn", lengths, strict=True))).items()}
     totals: dict[Key, Integer] = {}
     for part in every:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgrad.array.closed_form import Array
-from jaxgrad.array.counts import ACCESSES, CYCLES
+from jaxgrad.array.counts import ACCESSES, CYCLES, Counts
 from jaxgrad.array.mapping import Mapping, Result
 from jaxgrad.base.arithmetic import Integer, ceil_div, exact, minimum, where
 from jaxgrad.base.errors import one_of
 from jaxgrad.base.whole import Whole, concatenate
 from jaxgrad.costs import blocks
+from jaxgrad.costs.cuts import FULL, Cuts, block_length, granules
 from jaxgrad.costs.nests import Sizes
 from jaxgrad.costs.orders import Nests
 from jaxgrad.costs.tiers import Outer
@@ -29,7 +30,6 @@ from jaxgrad.costs.transfers import (
 from jaxgrad.hardware import Precision
 
 OBJECTIVES: tuple[str, ...] = ("cycles", "dram")
-_EVERY = (1, 2, 3, 4, 6, 8, 12, 16)  # into how many parts an axis is cut; then by powers of two
 
 
 class Alternatives(NamedTuple):
@@ -41,10 +41,14 @@ class Alternatives(NamedTuple):
         """The fastest, for one layer; of those as fast, that of fewer accesses."""
 
         def spent(mapping: Mapping) -> tuple[int, int]:
-            counts = blocks.counts([mapping], sizes, block, array)
-            return counts[CYCLES], sum(counts.get(key, 0) for key in ACCESSES)
+            return self.spent(blocks.counts([mapping], sizes, block, array))
 
         return tuple(next(iter(choice)) if len(choice) == 1 else min(choice, key=spent) for choice in self.choices)
+
+    @staticmethod
+    def spent(counts: Counts) -> tuple[Integer, Integer]:
+        """What mappings are chosen by: cycles, then accesses."""
+        return counts[CYCLES], sum(counts.get(key, 0) for key in ACCESSES)
 
     def cycles(self, sizes: Sizes, block: Sizes, array: Array) -> Integer:
         """Cycles of the fastest, for many."""
@@ -95,8 +99,9 @@ def search(
     storage: Storage,
     precision: Precision,
     objective: str = "cycles",
+    cuts: Cuts = FULL,
 ) -> list[Found | Unfit]:
-    """The best of all families and all block sizes, for each layer.
+    """The best of all families and all block sizes, for each layer; of equally good ones the first.
 
     Args:
         families: loop nests to choose from.
@@ -104,9 +109,10 @@ def search(
         shapes: of the layers, one-dimensional arrays.
         array, storage, precision: the hardware.
         objective: what is least: ``cycles`` (stalls included) or ``dram`` (bytes); the other one breaks a tie.
+        cuts: into how many parts each axis may be cut.
     """
     one_of("objective", objective, OBJECTIVES)
-    many, block, owner = candidates(shapes.each(exact).reduced(), array)
+    many, block, owner = candidates(shapes.each(exact).reduced(), array, cuts)
     compute = alternatives.cycles(many.sizes, block, array)
     best = (compute, compute)
     chosen = np.full(len(owner), -1)
@@ -122,38 +128,35 @@ def search(
         better = (spare >= 0) & ((chosen < 0) | (key[0] < best[0]) | ((key[0] == best[0]) & (key[1] < best[1])))
         best = where(better, key[0], best[0]), where(better, key[1], best[1])
         chosen = np.where(better, index, chosen)
-    first_key, second_key = (each.values for each in best)
-    found: list[Found | Unfit] = []
+    first_key, second_key = (key.values for key in best)
+    outcomes: list[Found | Unfit] = []
     for layer in range(len(shapes.b)):
-        mine = np.flatnonzero(owner == layer)
-        winner = int(mine[np.lexsort((second_key[mine], first_key[mine], chosen[mine] < 0))[0]])
+        members = np.flatnonzero(owner == layer)
+        winner = int(members[np.lexsort((second_key[members], first_key[members], chosen[members] < 0))[0]])
         if chosen[winner] < 0:
-            spares = [storage.spare_bytes(needed_bytes(nests, many, block, precision))[mine] for nests in families]
-            found.append(Unfit(-max(spare.values.max() for spare in spares)))
+            spares = [storage.spare_bytes(needed_bytes(nests, many, block, precision))[members] for nests in families]
+            outcomes.append(Unfit(-max(spare.values.max() for spare in spares)))
             continue
         size = {axis: lengths[winner] for axis, lengths in block.items()}
         whole = {axis: lengths[winner] for axis, lengths in many.sizes.items()}
         run = Run(alternatives.best(whole, size, array), families[int(chosen[winner])], size)
         first, second = best[0][winner], best[1][winner]
-        found.append(Found(run, first, second) if objective == "cycles" else Found(run, second, first))
-    return found
+        outcomes.append(Found(run, first, second) if objective == "cycles" else Found(run, second, first))
+    return outcomes
 
 
-def block_sizes(size: int, granule: int) -> list[int]:
+def block_sizes(size: int, granule: int, cuts: Cuts = FULL) -> list[int]:
     """Sizes into which an axis may be cut, whole tiles of ``granule`` each; the whole axis is the first."""
-    tiles = ceil_div(size, granule)
-    parts = [count for count in _EVERY if count < tiles]
-    while parts and parts[-1] * 2 < tiles:
-        parts.append(parts[-1] * 2)
-    sizes = (min(size, granule * ceil_div(tiles, count)) for count in (*parts, tiles))
-    return list(dict.fromkeys([size, *sizes]))
+    counts = cuts.counts(ceil_div(size, granule))
+    return list(dict.fromkeys([size, *(block_length(size, granule, count) for count in counts)]))
 
 
-def candidates(shapes: Shapes, array: Array) -> tuple[Shapes, dict[str, Whole], np.ndarray]:
+def candidates(shapes: Shapes, array: Array, cuts: Cuts = FULL) -> tuple[Shapes, dict[str, Whole], np.ndarray]:
     """Every choice of block sizes for every layer: the layer's own shape, the block, and the layer's number."""
     blocks_of: list[np.ndarray] = []
-    for b, k, n in zip(shapes.b.tolist(), shapes.k.tolist(), shapes.n.tolist(), strict=True):
-        axes = block_sizes(b, 1), block_sizes(k, array.cols), block_sizes(n, array.rows)
+    for sizes in zip(*(shapes.sizes[axis].tolist() for axis in "bkn"), strict=True):
+        tile = granules(array)
+        axes = (block_sizes(size, tile[axis], cuts) for size, axis in zip(sizes, "bkn", strict=True))
         grid = np.meshgrid(*(exact(axis).values for axis in axes), indexing="ij")
         blocks_of.append(np.stack([axis.ravel() for axis in grid]))
     owner = np.repeat(np.arange(len(blocks_of)), [part.shape[1] for part in blocks_of])

@@ -137,13 +137,18 @@ def dram_words(
         for key, words in traffic(nest, shapes.sizes, block, shapes.words).items():
             moved[key] = moved.get(key, 0) + words
     if len(nests) > 1:
-        # Each step brings one block of dY for dX and one for dW.
-        pair_bytes = 2 * precision.bytes("dy", block["b"] * block["n"])
-        window = maximum(spare_bytes, 0) // pair_bytes
-        shared = words_shared((shapes.b, shapes.n), (block["b"], block["n"]), window)
         reads = Key(DRAM, "dy", READS)
+        shared = shared_words(shapes, block, precision, spare_bytes)
         moved[reads] = moved[reads] - shared * visits(nests[0], "dy", shapes.sizes, block)
     return moved
+
+
+def shared_words(shapes: Shapes, block: Sizes, precision: Precision, spare_bytes: Integer) -> Integer:
+    """Words of dY that two alternating nests read once, each time that dX visits them; see ``alternating``."""
+    # Each step brings one block of dY for dX and one for dW.
+    pair_bytes = 2 * precision.bytes("dy", block["b"] * block["n"])
+    window = maximum(spare_bytes, 0) // pair_bytes
+    return words_shared((shapes.b, shapes.n), (block["b"], block["n"]), window)
 
 
 def dram_bytes(counts: Counts, precision: Precision) -> Integer:

@@ -79,10 +79,10 @@ class Slopes:
 
     def losses(self, points: Float[np.ndarray, "points sizes"], together: int) -> Float[np.ndarray, " points"]:
         """The loss at some points, so many at a time as there are starts."""
-        found = []
+        losses = []
         for start in range(0, len(points), together):
             some = points[start : start + together]
             logs = jnp.asarray(np.resize(some, (together, points.shape[1])))
             value, _ = self._slope(logs, self._choose(logs))
-            found.append(np.asarray(value)[: len(some)])
-        return np.concatenate(found) if found else np.zeros(0)
+            losses.append(np.asarray(value)[: len(some)])
+        return np.concatenate(losses) if losses else np.zeros(0)

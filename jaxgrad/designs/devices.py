@@ -14,8 +14,8 @@ _AXIS = "designs"
 
 def padded(values: Any, multiple: int) -> np.ndarray:
     """As many as devices can share evenly; the last one is there again."""
-    own = np.asarray(values, np.int64)
-    return np.concatenate([own, np.repeat(own[-1:], -len(own) % multiple)])
+    numbers = np.asarray(values, np.int64)
+    return np.concatenate([numbers, np.repeat(numbers[-1:], -len(numbers) % multiple)])
 
 
 def on_devices(function: Callable[..., Any], arguments: int, devices: int) -> Callable[..., Any]:

@@ -40,11 +40,14 @@ def without_memory(question: Question, problems: Problems, arrays: Arrays, name:
     devices = jax.device_count()
     rows, cols = (padded(values, devices) for values in (arrays.rows, arrays.cols))
     for group in question.groups(problems):
-        bounds.check(question, group, arrays.rows, arrays.cols, (), name)
+        number = bounds.check(question, group, arrays.rows, arrays.cols, (), name)
+        shapes, times = group.shapes.each(lambda values, number=number: values.astype(number)), question.times(group)
         with jax.enable_x64(True):
-            found = _direct(question, group.dx, group.dw, devices)(rows, cols, group.shapes, question.times(group))
-        for key, values in found.items():
-            totals[key] = totals.get(key, 0) + exact(np.asarray(values)[: len(arrays.rows)])
+            counts = _direct(question, group.dx, group.dw, devices)(
+                rows.astype(number), cols.astype(number), shapes, times.astype(number)
+            )
+        for key, values in counts.items():
+            totals[key] = totals.get(key, 0) + exact(np.asarray(values)[: len(arrays.rows)].astype(np.int64))
     return totals
 
 
@@ -54,12 +57,12 @@ def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..
         array = Arrays(rows, cols, question.double_buffered)
 
         def step(totals: dict[Key, Any], layer: tuple[Shapes, Any]) -> tuple[dict[Key, Any], None]:
-            own, often = layer
-            found = counted(question, own.sizes, array, dx, dw)
-            return {key: totals[key] + often * found.get(key, 0) for key in totals}, None
+            one, often = layer
+            counts = counted(question, one.sizes, array, dx, dw)
+            return {key: totals[key] + often * counts.get(key, 0) for key in totals}, None
 
         keys = jax.eval_shape(lambda: counted(question, _sizes(shapes), array, dx, dw))
-        zeros = {key: jnp.zeros(rows.shape, jnp.int64) for key in keys}
+        zeros = {key: jnp.zeros(rows.shape, rows.dtype) for key in keys}
         return lax.scan(step, zeros, (shapes, times))[0]
 
     return on_devices(run, 4, devices)

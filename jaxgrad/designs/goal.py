@@ -35,19 +35,19 @@ class Goal:
         kind: the kind.
         sweep: the space, and what is sought in it.
         gemms: of the network at its batch.
-        known: the technology, if energies and areas are wanted.
+        technology: the technology, if energies and areas are wanted.
     """
 
-    def __init__(self, kind: Kind, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> None:
+    def __init__(self, kind: Kind, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> None:
         self.column = COLUMNS[sweep.descent.objective]
-        self._kind, self._sweep, self._technology = kind, sweep, known
+        self._kind, self._sweep, self._technology = kind, sweep, technology
         self._precision = Precision.of(kind.precision)
         self._asked = self._questions(gemms)
 
     def choose(self, logs: Array) -> list[Any]:
         """The best plans for sizes whose logarithms to base 2 these are."""
         sizes = self._sizes(self._named(logs))
-        return [relaxed.choose(question, own, sizes, dx=dx, dw=dw) for question, own, dx, dw in self._asked]
+        return [relaxed.choose(question, layers, sizes, dx=dx, dw=dw) for question, layers, dx, dw in self._asked]
 
     def loss(self, logs: Array, chosen: list[Any]) -> Array:
         """Logarithm of the relaxed objective, and more beyond the limits."""
@@ -91,8 +91,8 @@ class Goal:
 
     def _objective(self, named: Mapping[str, Any], chosen: list[Any]) -> Any:
         sizes, phases = self._sizes(named), {}
-        for (question, own, dx, dw), choice in zip(self._asked, chosen, strict=True):
-            for phase, counted in relaxed.counts(question, own, choice, sizes, dx=dx, dw=dw).items():
+        for (question, layers, dx, dw), choice in zip(self._asked, chosen, strict=True):
+            for phase, counted in relaxed.counts(question, layers, choice, sizes, dx=dx, dw=dw).items():
                 into = phases.setdefault(phase, {})
                 for key, value in counted.items():
                     into[key] = into.get(key, 0.0) + value
@@ -113,30 +113,32 @@ class Goal:
         return spent if self._sweep.descent.objective == "energy" else edp
 
 
-def within_limits(design: Sequence[Any], kind: Kind, sweep: Sweep, known: Technology | None) -> bool:
+def within_limits(design: Sequence[Any], kind: Kind, sweep: Sweep, technology: Technology | None) -> bool:
     """Whether a design, a value for each of ``Sweep.axes``, is within the limits."""
     named = dict(zip(sweep.axes, design, strict=True))
-    return all(used <= limit * (1 + 1e-12) for used, limit in _limits(named, kind, sweep, known))
+    return all(used <= limit * (1 + 1e-12) for used, limit in _limits(named, kind, sweep, technology))
 
 
-def _limits(named: Mapping[str, Any], kind: Kind, sweep: Sweep, known: Technology | None) -> list[tuple[Any, float]]:
+def _limits(
+    named: Mapping[str, Any], kind: Kind, sweep: Sweep, technology: Technology | None
+) -> list[tuple[Any, float]]:
     """What a design uses of each thing that is limited, and the limit."""
-    wanted, found = sweep.descent, []
-    if wanted.max_area_mm2 is not None and known is not None:
-        found.append((_area_um2(named, kind, known), wanted.max_area_mm2 * 1e6))
+    wanted, limits = sweep.descent, []
+    if wanted.max_area_mm2 is not None and technology is not None:
+        limits.append((_area_um2(named, kind, technology), wanted.max_area_mm2 * 1e6))
     if wanted.max_pes is not None:
-        found.append((named["rows"] * named["cols"], float(wanted.max_pes)))
-    return found
+        limits.append((named["rows"] * named["cols"], float(wanted.max_pes)))
+    return limits
 
 
-def _area_um2(named: Mapping[str, Any], kind: Kind, known: Technology) -> Any:
+def _area_um2(named: Mapping[str, Any], kind: Kind, technology: Technology) -> Any:
     datapath = Precision.of(kind.precision).multiplier
-    pe_um2 = known.pe_area_um2(datapath, double_buffered=kind.double_buffered, kind=find(kind.schedule).pe_kind)
+    pe_um2 = technology.pe_area_um2(datapath, double_buffered=kind.double_buffered, kind=find(kind.schedule).pe_kind)
     pes, sram_bytes = named["rows"] * named["cols"], 1024 * named["sram_kib"]
-    return area.covered(pe_um2, known, pes=pes, sram_bytes=sram_bytes).total_um2
+    return area.covered(pe_um2, technology, pes=pes, sram_bytes=sram_bytes).total_um2
 
 
 def _spread(values: Sequence[int]) -> list[int]:
     """A few of the values, from the least to the largest, in equal ratios."""
     wanted = np.geomspace(min(values), max(values), _SAMPLES)
-    return sorted({min(values, key=lambda each: abs(each - size)) for size in wanted.tolist()})
+    return sorted({min(values, key=lambda value: abs(value - size)) for size in wanted.tolist()})

@@ -116,8 +116,15 @@ class Interval:
         """The quotient rounded up."""
         return _quotient(lambda one, other: -np.floor_divide(-one, other), self, divisor, self.watch)
 
-    def __lshift__(self, bits: int) -> Interval:
-        return self * (1 << bits)
+    def floor_sum(self, divisor: Any, slope: Any, offset: Any) -> Interval:
+        """Of ``costs.alternating``, whose steps compute nothing larger than what is looked at here."""
+        most = maximum((slope * self + offset) // divisor, self)
+        total = most * most + (self + 1) * (most + 1)
+        return self.watch.interval(np.zeros_like(total.high), total.high)
+
+    def sum(self, axis: int) -> Interval:
+        """The sum along an axis."""
+        return Interval(self.low.sum(axis), self.high.sum(axis), self.watch)
 
     def __lt__(self, other: Any) -> Undecided:
         return Undecided(self.watch)
@@ -179,8 +186,8 @@ def _watch(*values: Any) -> Watch:
 
 def _hull(ends: Sequence[np.ndarray], watch: Watch) -> Interval:
     low = high = ends[0]
-    for each in ends[1:]:
-        low, high = np.minimum(low, each), np.maximum(high, each)
+    for end in ends[1:]:
+        low, high = np.minimum(low, end), np.maximum(high, end)
     return Interval(low, high, watch)
 
 

@@ -12,8 +12,8 @@ def front(costs: Float[np.ndarray, "points objectives"]) -> Int[np.ndarray, " fr
     Args:
         costs: what is to be small; a point with a NaN is on no front.
     """
-    known = np.flatnonzero(~np.isnan(costs).any(axis=1))
-    unique, place = np.unique(costs[known], axis=0, return_inverse=True)
+    complete = np.flatnonzero(~np.isnan(costs).any(axis=1))
+    unique, place = np.unique(costs[complete], axis=0, return_inverse=True)
     # In lexicographic order no point is worse than a later one in everything: one pass finds the front.
     kept: list[int] = []
     best = np.empty((0, costs.shape[1]))
@@ -23,6 +23,6 @@ def front(costs: Float[np.ndarray, "points objectives"]) -> Int[np.ndarray, " fr
             best = np.vstack([best, point])
     rank = np.full(len(unique), -1)
     rank[kept] = np.arange(len(kept))
-    own = rank[place.ravel()]
-    chosen = np.flatnonzero(own >= 0)
-    return known[chosen[np.argsort(own[chosen], kind="stable")]]
+    ranks = rank[place.ravel()]
+    chosen = np.flatnonzero(ranks >= 0)
+    return complete[chosen[np.argsort(ranks[chosen], kind="stable")]]

@@ -46,9 +46,9 @@ class Problems(NamedTuple):
     def groups(self) -> Iterator[Group]:
         """By what gradients they want."""
         for dx, dw in sorted(set(zip(self.dx.tolist(), self.dw.tolist(), strict=True))):
-            own = (self.dx == dx) & (self.dw == dw)
-            shapes = self.shapes.each(lambda values, own=own: values[own])
-            yield Group(shapes, self.times[own], self.forward_times[own], dx, dw)
+            alike = (self.dx == dx) & (self.dw == dw)
+            shapes = self.shapes.each(lambda values, alike=alike: values[alike])
+            yield Group(shapes, self.times[alike], self.forward_times[alike], dx, dw)
 
     def __len__(self) -> int:
         return len(self.times)

@@ -15,6 +15,9 @@ from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
+from jaxgrad.costs.cuts import CUTS
+from jaxgrad.costs.hierarchy import can_run
+from jaxgrad.costs.orders import CHOICES, FUSED
 from jaxgrad.designs import plans
 from jaxgrad.hardware import FORMATS
 from jaxgrad.hardware.memory import IM2COL
@@ -38,9 +41,9 @@ def _range(field: str, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     first, last, step, times = (value.get(key, 0) for key in ("first", "last", "step", "times"))
-    sizes = [each for each in value.values() if isinstance(each, int) and not isinstance(each, bool) and each > 0]
-    known = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
-    if not known or first > last or times == 1:
+    sizes = [size for size in value.values() if isinstance(size, int) and not isinstance(size, bool) and size > 0]
+    is_range = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
+    if not is_range or first > last or times == 1:
         raise InputError(
             field,
             value,
@@ -51,7 +54,7 @@ def _range(field: str, value: Any) -> Any:
         if (last - first) // step >= _MOST:
             raise InputError(field, value, f"give at most {_MOST} values")
         return list(range(first, last + 1, step))
-    return list(itertools.takewhile(lambda each: each <= last, (first * times**power for power in itertools.count())))
+    return list(itertools.takewhile(lambda size: size <= last, (first * times**power for power in itertools.count())))
 
 
 _Listed = checked(_range)
@@ -99,6 +102,11 @@ class SpaceSection(Section):
         if (self.sram_kib is None) != (self.dram_gb_per_s is None):
             problem = "got it or dram_gb_per_s alone"
             raise InputError("sram_kib", self.sram_kib, "give both, or neither", problem=problem)
+        for order, schedule in itertools.product(self.order, self.schedule):
+            # An interleaved pass, which knows no "separate", takes the best of its own instead.
+            if order != "separate" and not can_run(schedule, order):
+                problem = f"got {order!r} with schedule {schedule!r}, which computes both gradients of a block at once"
+                raise InputError("order", order, f"choose one of {', '.join((*FUSED, *CHOICES))}", problem=problem)
         return self
 
 
@@ -124,11 +132,11 @@ class SearchSection(Section):
     """How plans are searched for.
 
     Args:
-        plans: ``coarse`` looks at some blocks for each layer (``designs.plans``), ``full`` at all that ``jaxgrad run``
-            looks at, one point after the other.
+        plans: the set of cuts (``costs.cuts``). ``full`` looks at all blocks that ``jaxgrad run`` looks at, and says
+            the same; ``coarse`` at a few of them.
     """
 
-    plans: Annotated[str, among(("coarse", "full"))] = "coarse"
+    plans: Annotated[str, among(tuple(CUTS))] = "full"
 
 
 class DescentSection(Section):

@@ -32,7 +32,7 @@ class Sought(NamedTuple):
         workload, batch: see ``Chunk``.
         sweep: the space, and what is sought in it.
         gemms: of the network at its batch.
-        known: the technology, if energies and areas are wanted.
+        technology: the technology, if energies and areas are wanted.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class Sought(NamedTuple):
     batch: int
     sweep: Sweep
     gemms: Sequence[LayerGemm]
-    known: Technology | None
+    technology: Technology | None
 
 
 class Found(NamedTuple):
@@ -65,8 +65,8 @@ class Found(NamedTuple):
 
 def search(sought: Sought) -> Found:
     """The best sizes for one kind of design."""
-    kind, sweep, known = sought.kind, sought.sweep, sought.known
-    goal = Goal(kind, sweep, sought.gemms, known)
+    kind, sweep, technology = sought.kind, sought.sweep, sought.technology
+    goal = Goal(kind, sweep, sought.gemms, technology)
     axes = sweep.axes
     lower, upper = (np.log2([pick(values) for values in axes.values()]) for pick in (min, max))
     with jax.enable_x64(True):
@@ -76,14 +76,18 @@ def search(sought: Sought) -> Found:
     costs: dict[Design, dict[str, Any]] = {}
 
     def look(designs: Iterable[Design]) -> None:
-        new = [each for each in dict.fromkeys(designs) if each not in costs and within_limits(each, kind, sweep, known)]
+        new = [
+            design
+            for design in dict.fromkeys(designs)
+            if design not in costs and within_limits(design, kind, sweep, technology)
+        ]
         costs.update(_costed(new, sought))
 
     corners = [list(_corners(np.exp2(logs), list(axes.values()))) for logs in descent.logs]
     look(itertools.chain.from_iterable(corners))
-    ends = [_least(own, costs, goal) for own in corners]
+    ends = [_least(group, costs, goal) for group in corners]
     good = dict.fromkeys(end for end in ends if end is not None)
-    for end in sorted(good, key=lambda each: costs[each][goal.column])[:_CLIMBS]:
+    for end in sorted(good, key=lambda design: costs[design][goal.column])[:_CLIMBS]:
         at, before = end, None
         while at != before:
             around = list(_neighbours(at, list(axes.values())))
@@ -118,8 +122,8 @@ def _neighbours(design: Design, axes: Sequence[Sequence[Any]]) -> Iterable[Desig
 
 def _least(designs: Iterable[Design], costs: Mapping[Design, Mapping[str, Any]], goal: Goal) -> Design | None:
     """The best of some designs; of equally good ones the first."""
-    able = [each for each in designs if each in costs and costs[each][goal.column] is not None]
-    return min(able, key=lambda each: costs[each][goal.column], default=None)
+    able = [design for design in designs if design in costs and costs[design][goal.column] is not None]
+    return min(able, key=lambda design: costs[design][goal.column], default=None)
 
 
 def _costed(designs: Sequence[Design], sought: Sought) -> dict[Design, dict[str, Any]]:
@@ -128,17 +132,17 @@ def _costed(designs: Sequence[Design], sought: Sought) -> dict[Design, dict[str,
     by_memory: dict[tuple[Any, ...], list[Design]] = {}
     for design in designs:
         by_memory.setdefault(design[2:], []).append(design)
-    found = {}
-    for memory, own in by_memory.items():
-        for start in range(0, len(own), _BATCH):
-            some = own[start : start + _BATCH]
-            padded = [*some, *[some[-1]] * (_BATCH - len(some))] if sweep.search.plans == "coarse" else some
-            arrays = tuple((each[0], each[1]) for each in padded)
+    costs = {}
+    for memory, group in by_memory.items():
+        for start in range(0, len(group), _BATCH):
+            some = group[start : start + _BATCH]
+            padded = [*some, *[some[-1]] * (_BATCH - len(some))]
+            arrays = tuple((design[0], design[1]) for design in padded)
             chunk = Chunk(
                 sought.workload, sought.batch, kind.precision, kind.double_buffered, arrays, memory[:1], memory[1:],
                 (kind.schedule,), (kind.order,),
             )  # fmt: skip
-            table = exact.compute(chunk, sweep, sought.gemms, sought.known)
+            table = exact.compute(chunk, sweep, sought.gemms, sought.technology)
             names = [name for name in exact.RESULTS if name in table]
-            found |= {each: {name: table[name][index] for name in names} for index, each in enumerate(some)}
-    return found
+            costs |= {design: {name: table[name][index] for name in names} for index, design in enumerate(some)}
+    return costs

@@ -60,23 +60,23 @@ class Chunk:
 
     def designs(self) -> dict[str, list[Any]]:
         """What each point is, by column; in the order of ``shape``."""
-        each = list(
+        points = list(
             itertools.product(
                 self.schedules, self.orders, self.arrays, self.sram_kib or (None,), self.dram_gb_per_s or (None,)
             )
         )
         columns: dict[str, list[Any]] = {
-            "network": [self.network] * len(each),
-            "batch": [self.batch] * len(each),
-            "rows": [array[0] for _, _, array, _, _ in each],
-            "cols": [array[1] for _, _, array, _, _ in each],
-            "double_buffered": [self.double_buffered] * len(each),
-            "schedule": [schedule for schedule, *_ in each],
-            "order": [order for _, order, *_ in each],
-            "precision": [self.precision] * len(each),
+            "network": [self.network] * len(points),
+            "batch": [self.batch] * len(points),
+            "rows": [array[0] for _, _, array, _, _ in points],
+            "cols": [array[1] for _, _, array, _, _ in points],
+            "double_buffered": [self.double_buffered] * len(points),
+            "schedule": [schedule for schedule, *_ in points],
+            "order": [order for _, order, *_ in points],
+            "precision": [self.precision] * len(points),
         }
         if self.sram_kib:
-            columns |= {"sram_kib": [kib for *_, kib, _ in each], "dram_gb_per_s": [gb for *_, gb in each]}
+            columns |= {"sram_kib": [kib for *_, kib, _ in points], "dram_gb_per_s": [gb for *_, gb in points]}
         return columns
 
 
@@ -101,9 +101,9 @@ def kinds(sweep: Sweep) -> list[Kind]:
 
 def workloads(sweep: Sweep) -> list[tuple[dict[str, Any], int]]:
     """Each network or layer with each batch."""
-    own = sweep.workload
-    networks = [{"network": name} for name in own.networks] + [{"layer": list(each)} for each in own.layers]
-    return list(itertools.product(networks, own.batch))
+    workload = sweep.workload
+    networks = [{"network": name} for name in workload.networks] + [{"layer": list(sizes)} for sizes in workload.layers]
+    return list(itertools.product(networks, workload.batch))
 
 
 def chunks(sweep: Sweep) -> list[Chunk]:
@@ -127,8 +127,8 @@ def chunks(sweep: Sweep) -> list[Chunk]:
     most = _POINTS // (per_array * len(rates[0]) * len(sizes[0])) if sweep.has_memory else _ARRAYS // per_array
     arrays = _pieces(tuple(itertools.product(space.rows, space.cols)), most)
     return [
-        Chunk(network, batch, precision, buffered, own, kib, gb, tuple(space.schedule), orders)
-        for (network, batch), precision, buffered, own, kib, gb in itertools.product(
+        Chunk(network, batch, precision, buffered, some, kib, gb, tuple(space.schedule), orders)
+        for (network, batch), precision, buffered, some, kib, gb in itertools.product(
             workloads(sweep), space.precision, space.double_buffered, arrays, sizes, rates
         )
     ]
@@ -146,7 +146,7 @@ def technology(sweep: Sweep, folder: Path) -> Technology | None:
 
 
 def machine(
-    sweep: Sweep, chunk: Chunk, known: Technology | None, rows: int, cols: int, kib: int | None, gb: float | None
+    sweep: Sweep, chunk: Chunk, technology: Technology | None, rows: int, cols: int, kib: int | None, gb: float | None
 ) -> Machine:
     """The hardware of one point.
 
@@ -158,13 +158,13 @@ def machine(
     if kib is not None and gb is not None:
         memory = Memory(kib * 1024, gb, fixed.clock_ghz, fixed.memory_double_buffered, fixed.im2col)
     array = Accelerator(rows, cols, chunk.double_buffered)
-    return Machine(array, memory, Precision.of(chunk.precision), known)
+    return Machine(array, memory, Precision.of(chunk.precision), technology)
 
 
-def machines(sweep: Sweep, chunk: Chunk, known: Technology | None) -> Iterator[Machine]:
+def machines(sweep: Sweep, chunk: Chunk, technology: Technology | None) -> Iterator[Machine]:
     """The machine of each array and scratchpad, the first bandwidth: all that energies and areas go by."""
     for (rows, cols), kib in itertools.product(chunk.arrays, chunk.sram_kib):
-        yield machine(sweep, chunk, known, rows, cols, kib, chunk.dram_gb_per_s[0])
+        yield machine(sweep, chunk, technology, rows, cols, kib, chunk.dram_gb_per_s[0])
 
 
 def _pieces(values: tuple[Any, ...], most: int) -> list[tuple[Any, ...]]:

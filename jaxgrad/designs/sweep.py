@@ -17,6 +17,7 @@ from jaxgrad.base.arithmetic import exact
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.whole import concatenate
 from jaxgrad.costs import area, energy, step_cost, summary
+from jaxgrad.costs.cuts import CUTS
 from jaxgrad.costs.transfers import Storage, dram_bytes
 from jaxgrad.designs import bounds, direct, engine
 from jaxgrad.designs.engine import Memories
@@ -44,29 +45,34 @@ RESULTS: tuple[str, ...] = (
 _THREADS = 2  # compile one question while another one runs
 
 
-def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
+def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> Table:
     """Every point of a chunk, its design and its results.
 
     Args:
         chunk: of ``sweep``.
         gemms: of its network at its batch.
-        known: the technology, if energies and areas are wanted.
+        technology: the technology, if energies and areas are wanted.
 
     Raises:
         ValueError: counts could pass 64 bits, or a design can't be built.
     """
-    if sweep.search.plans == "full":
-        return _by_one(chunk, sweep, gemms, known)
-    return chunk.designs() | (_swept(chunk, sweep, gemms, known) if chunk.sram_kib else _direct(chunk, sweep, gemms))
+    together = _swept if chunk.sram_kib else _direct
+    try:
+        return chunk.designs() | together(chunk, sweep, gemms, technology)
+    except InputError as refusal:
+        # The full search knows no bounds where it looks at one design after the other.
+        if refusal.field != "batch" or sweep.search.plans != "full":
+            raise
+        return _by_one(chunk, sweep, gemms, technology)
 
 
-def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> None:
+def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> None:
     """Refuses what can't be costed, before anything runs."""
     rows, cols = (max(sizes) for sizes in zip(*chunk.arrays, strict=True))
     rates = [
         Storage.of(memory)[1:3]
         for gb in chunk.dram_gb_per_s
-        if (memory := machine(sweep, chunk, known, rows, cols, 1, gb).memory)
+        if (memory := machine(sweep, chunk, technology, rows, cols, 1, gb).memory)
     ]
     if sweep.search.plans == "coarse":
         layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
@@ -74,30 +80,30 @@ def check(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technol
         for question in _questions(chunk, sweep):
             for group in question.groups(layers):
                 bounds.check(question, group, arrays.rows, arrays.cols, rates, chunk.network)
-    if known:
-        priced = machine(sweep, chunk, known, rows, cols, 1, chunk.dram_gb_per_s[0])
+    if technology:
+        priced = machine(sweep, chunk, technology, rows, cols, 1, chunk.dram_gb_per_s[0])
         energy.table(priced)
         if "area" in sweep.pareto.objectives:
             for schedule in chunk.schedules:
                 area.area(priced, schedule)
 
 
-def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm]) -> Table:
+def _direct(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], _: Technology | None) -> Table:
     """Without a memory: the scratchpad holds everything."""
     layers = problems(gemms, patches_in_dram=True)
     arrays = _arrays(chunk)
     ahead, *back = _questions(chunk, sweep)
     forward = direct.without_memory(ahead, layers, arrays, chunk.network)
-    found = []
+    results = []
     for question in back:
-        own = direct.without_memory(question, layers, arrays, chunk.network)
-        counts = {key: forward.get(key, 0) + own.get(key, 0) for key in KEYS}
-        found.append([counts[CYCLES], sum(counts[key] for key in ACCESSES)])
-    cycles, accesses = (concatenate(column).tolist() for column in zip(*found, strict=True))
+        backward = direct.without_memory(question, layers, arrays, chunk.network)
+        counts = {key: forward.get(key, 0) + backward.get(key, 0) for key in KEYS}
+        results.append([counts[CYCLES], sum(counts[key] for key in ACCESSES)])
+    cycles, accesses = (concatenate(column).tolist() for column in zip(*results, strict=True))
     return {"cycles": cycles, "sram_accesses_words": accesses}
 
 
-def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
+def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> Table:
     layers = problems(gemms, patches_in_dram=_patches_in_dram(chunk, sweep))
     rows, cols = chunk.arrays[0]
     storages = {
@@ -114,17 +120,17 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Techno
     )
 
     def ask(question: Question) -> tuple[Counts, Any]:
-        return engine.with_memory(question, layers, _arrays(chunk), memories, chunk.network)
+        return engine.with_memory(question, layers, _arrays(chunk), memories, chunk.network, CUTS[sweep.search.plans])
 
     first, *asked = _questions(chunk, sweep)
     with ThreadPoolExecutor(_THREADS) as pool:
         ahead = pool.submit(ask, first)
         back = [pool.submit(ask, question) for question in asked]
         forward, forward_fits = ahead.result()
-        found = [each.result() for each in back]
+        results = [entry.result() for entry in back]
     tables = []
-    for question, (counts, fits) in zip(asked, found, strict=True):
-        quantities = _quantities({**forward, **counts}, chunk, sweep, known, question.schedule)
+    for question, (counts, fits) in zip(asked, results, strict=True):
+        quantities = _quantities({**forward, **counts}, chunk, sweep, technology, question.schedule)
         possible = _listed((fits & forward_fits)[:, :, None], chunk)
         tables.append(
             {
@@ -142,7 +148,7 @@ def _questions(chunk: Chunk, sweep: Sweep) -> list[Question]:
         forwards.find(fixed.forward), "", "", chunk.double_buffered, fixed.memory_double_buffered, precision
     )
     backward = itertools.product(map(schedules.find, chunk.schedules), chunk.orders)
-    return [forward, *(forward._replace(forward=None, schedule=each, order=order) for each, order in backward)]
+    return [forward, *(forward._replace(forward=None, schedule=entry, order=order) for entry, order in backward)]
 
 
 def _listed(values: Any, chunk: Chunk) -> list[Any]:
@@ -151,14 +157,14 @@ def _listed(values: Any, chunk: Chunk) -> list[Any]:
 
 
 def _quantities(
-    phases: Counts, chunk: Chunk, sweep: Sweep, known: Technology | None, schedule: str | Schedule
+    phases: Counts, chunk: Chunk, sweep: Sweep, technology: Technology | None, schedule: str | Schedule
 ) -> dict[str, np.ndarray]:
     """The results from counts by phase, each an array [arrays, scratchpads, bandwidths]; the costs' own formulas."""
     zero = exact(np.zeros(chunk.shape[2:], np.int64))
     precision = Precision.of(chunk.precision)
     stalls = sum((counts[STALLS] for counts in phases.values()), zero)
     cycles = time_cycles(phases)
-    found = {
+    results = {
         "cycles": cycles,
         "stall_cycles": stalls,
         "sram_accesses_words": sum(
@@ -166,15 +172,15 @@ def _quantities(
         ),
         "dram_bytes": sum((dram_bytes(counts, precision) for counts in phases.values()), zero),
     }
-    if known is None:
-        return found
-    prices = _prices([energy.table(each) for each in machines(sweep, chunk, known)], chunk)
-    found |= {"energy_pj": np.asarray(energy_pj(phases, prices))}
-    areas = _areas(sweep, chunk, known, schedule)
+    if technology is None:
+        return results
+    prices = _prices([energy.table(entry) for entry in machines(sweep, chunk, technology)], chunk)
+    results |= {"energy_pj": np.asarray(energy_pj(phases, prices))}
+    areas = _areas(sweep, chunk, technology, schedule)
     if areas is not None:
-        found["area_um2"] = areas
-    found["edp_js"] = edp_js(found["energy_pj"], cycles, sweep.machine.clock_ghz)
-    return found
+        results["area_um2"] = areas
+    results["edp_js"] = edp_js(results["energy_pj"], cycles, sweep.machine.clock_ghz)
+    return results
 
 
 def time_cycles(phases: Counts) -> Any:
@@ -204,33 +210,33 @@ def _prices(tables: Sequence[energy.Table], chunk: Chunk) -> Mapping[str, Mappin
     }
 
 
-def _areas(sweep: Sweep, chunk: Chunk, known: Technology, schedule: str | Schedule) -> np.ndarray | None:
+def _areas(sweep: Sweep, chunk: Chunk, technology: Technology, schedule: str | Schedule) -> np.ndarray | None:
     try:
-        found = [area.area(each, schedule).total_um2 for each in machines(sweep, chunk, known)]
+        results = [area.area(entry, schedule).total_um2 for entry in machines(sweep, chunk, technology)]
     except InputError:  # no figure for this datapath: results do without
         return None
-    return np.array(found).reshape(len(chunk.arrays), len(chunk.sram_kib), 1)
+    return np.array(results).reshape(len(chunk.arrays), len(chunk.sram_kib), 1)
 
 
-def _by_one(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None) -> Table:
+def _by_one(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> Table:
     """Every point as ``step_cost`` has it."""
     designs = chunk.designs()
-    found: Table = {}
+    results: Table = {}
     for index in range(chunk.points):
         point = {name: values[index] for name, values in designs.items()}
-        for name, value in one(point, chunk, sweep, gemms, known).items():
-            found.setdefault(name, []).append(value)
-    return designs | found
+        for name, value in one(point, chunk, sweep, gemms, technology).items():
+            results.setdefault(name, []).append(value)
+    return designs | results
 
 
 def one(
-    point: Mapping[str, Any], chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], known: Technology | None
+    point: Mapping[str, Any], chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None
 ) -> dict[str, Any]:
     """One point by the full search, ``jaxgrad run``'s own."""
     hardware = machine(
-        sweep, chunk, known, point["rows"], point["cols"], point.get("sram_kib"), point.get("dram_gb_per_s")
+        sweep, chunk, technology, point["rows"], point["cols"], point.get("sram_kib"), point.get("dram_gb_per_s")
     )
-    names = RESULTS if known else RESULTS[:4] if hardware.memory else ("cycles", "sram_accesses_words")
+    names = RESULTS if technology else RESULTS[:4] if hardware.memory else ("cycles", "sram_accesses_words")
     schedule = point["schedule"]
     emulation = Emulation(hardware.array, forward=sweep.machine.forward, schedule=schedule)
     try:

@@ -26,22 +26,24 @@ def counted(question: Question, sizes: Mapping[str, Any], array: Any, dx: bool, 
                   for choice in member.alternatives(dx=dx, dw=dw)]  # fmt: skip
         total: dict[Key, Any] = {}
         accesses = 0
-        for found, own in chosen:
-            accesses = accesses + own
-            for key, value in found.items():
+        for counts, mapping_accesses in chosen:
+            accesses = accesses + mapping_accesses
+            for key, value in counts.items():
                 total[key] = total.get(key, 0) + value
         plans_of.append((total, accesses))
     return _least(plans_of)[0] if dx or dw else {}
 
 
 def _best(options: Sequence[Sequence[Any]], sizes: Mapping[str, Any], array: Any) -> tuple[dict[Key, Any], Any]:
-    return _least([(layers.counts(own, sizes, array), cost(own, _Sized(sizes), array).accesses) for own in options])
+    return _least(
+        [(layers.counts(mappings, sizes, array), cost(mappings, _Sized(sizes), array).accesses) for mappings in options]
+    )
 
 
 def _least(options: Sequence[tuple[dict[Key, Any], Any]]) -> tuple[dict[Key, Any], Any]:
     (best, accesses), *others = options
-    for other, own in others:
-        better = (other[CYCLES] < best[CYCLES]) | ((other[CYCLES] == best[CYCLES]) & (own < accesses))
+    for other, mapping_accesses in others:
+        better = (other[CYCLES] < best[CYCLES]) | ((other[CYCLES] == best[CYCLES]) & (mapping_accesses < accesses))
         best = {key: where(better, other.get(key, 0), best.get(key, 0)) for key in {**best, **other}}
-        accesses = where(better, own, accesses)
+        accesses = where(better, mapping_accesses, accesses)
     return best, accesses

@@ -17,8 +17,9 @@ from jaxgrad.array import layers, schedules
 from jaxgrad.array.counts import MACS
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.arithmetic import ceil_div, last_block, maximum, minimum, where
+from jaxgrad.costs.cuts import FULL, all_splits, block
 from jaxgrad.costs.transfers import Shapes, Storage
-from jaxgrad.designs import bounds, direct, engine, intervals, plans
+from jaxgrad.designs import bounds, candidates, direct, engine, intervals
 from jaxgrad.designs.engine import Memories
 from jaxgrad.designs.problems import problems
 from jaxgrad.designs.questions import Arrays, Question
@@ -104,10 +105,11 @@ def test_with_a_memory_counts_are_exact(batch: int) -> None:
     assert counts[MACS] == 2 * b * k * n
     array = Accelerator(int(ARRAYS.rows[at[0]]), int(ARRAYS.cols[at[0]]))
     storage, precision = Storage(usable, *rate), QUESTION.precision
+    sizes = {"b": b, "k": k, "n": n}
     tried = [
-        plans.counts(part, plans.Found(0, 0, nest, splits), Shapes(b, k, n, b * 128), array, storage, precision)
+        candidates.counts(part, nest, block(sizes, splits, array), Shapes(b, k, n, b * 128), array, storage, precision)
         for nest in range(len(part.nests))
-        for splits in bounds.all_splits({"b": b, "k": -(-k // array.cols), "n": -(-n // array.rows)})
+        for splits in all_splits({"b": b, "k": -(-k // array.cols), "n": -(-n // array.rows)}, FULL)
     ]  # fmt: skip
     assert {name: int(value) for name, value in counts.items() if value} in [
         {name: value for name, value in each.items() if value} for each in tried

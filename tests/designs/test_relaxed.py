@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.base import arithmetic
-from jaxgrad.designs import direct, engine, relaxed
+from jaxgrad.costs.cuts import COARSE
+from jaxgrad.designs import direct, engine, reals, relaxed
 from jaxgrad.designs.engine import Memories
 from jaxgrad.designs.problems import Problems, problems
 from jaxgrad.designs.questions import Arrays, Question
@@ -42,7 +42,7 @@ def relaxed_counts(asked: Question, layers: Problems, sizes: Sizes, arrays: Arra
 @pytest.fixture
 def unsmoothed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ceilings are ceilings, and the best plan alone counts."""
-    monkeypatch.setattr(arithmetic, "_SHARPNESS", 1e12)
+    monkeypatch.setattr(reals, "_SHARPNESS", 1e12)
     monkeypatch.setattr(relaxed, "_EAGERNESS", 1e6)
 
 
@@ -65,7 +65,9 @@ def test_unsmoothed_it_is_exact_without_a_memory(schedule: str) -> None:
 def test_unsmoothed_it_is_exact_with_a_memory(schedule: str) -> None:
     """The nest of equal time that moves less is not told apart: times are compared, and what has one value alone."""
     asked, arrays = question(schedule), Arrays(ROWS, COLS, True)
-    exact, fits = engine.with_memory(asked, LAYERS, arrays, Memories(USABLE, np.array([1, 1]), RATES, True))
+    exact, fits = engine.with_memory(
+        asked, LAYERS, arrays, Memories(USABLE, np.array([1, 1]), RATES, True), cuts=COARSE
+    )
     assert fits.all()
     cycles = time_cycles(exact)
     with jax.enable_x64(True):

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jaxgrad_models
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.costs import step_cost
-from jaxgrad.designs import schema, sweep
+from jaxgrad.base.errors import InputError
+from jaxgrad.costs import orders, step_cost
+from jaxgrad.designs import bounds, engine, schema, space, sweep
 from jaxgrad.designs.space import chunks
+from jaxgrad.flax import step_gemms
 from jaxgrad.hardware import Accelerator, load_technology
 from jaxgrad.programs import LayerGemm
 
@@ -32,9 +41,9 @@ def small(**space: Any) -> schema.Sweep:
     return schema.check({"workload": {"layers": [[1, 1]]}, "space": space, "machine": machine}, "F")
 
 
-def swept(own: schema.Sweep) -> sweep.Table:
+def swept(own: schema.Sweep, layers: Sequence[LayerGemm] = LAYERS) -> sweep.Table:
     known = TECHNOLOGY if own.has_memory else None
-    tables = [sweep.compute(chunk, own, LAYERS, known) for chunk in chunks(own)]
+    tables = [sweep.compute(chunk, own, layers, known) for chunk in chunks(own)]
     return {name: [value for table in tables for value in table[name]] for name in tables[0]}
 
 
@@ -65,40 +74,101 @@ SPACE: dict[str, Any] = {
 }
 
 
+def points(
+    own: schema.Sweep, table: sweep.Table, layers: Sequence[LayerGemm] = LAYERS
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Of each point what the sweep says, and what ``jaxgrad run`` says."""
+    (chunk,) = chunks(own)
+    pairs = []
+    for index in range(own.points):
+        point = {name: table[name][index] for name in chunk.designs()}
+        swept_results = {name: table[name][index] for name in sweep.RESULTS}
+        pairs.append((swept_results, sweep.one(point, chunk, own, layers, TECHNOLOGY)))
+    return pairs
+
+
+def assert_same(swept_results: dict[str, Any], run: dict[str, Any]) -> None:
+    """Whole numbers are equal, and what is computed of them in floating point is, but for rounding."""
+    whole = ("cycles", "stall_cycles", "sram_accesses_words", "dram_bytes")
+    assert {name: swept_results[name] for name in whole} == {name: run[name] for name in whole}
+    for name in sweep.RESULTS:
+        assert (swept_results[name] is None) is (run[name] is None)
+        assert run[name] is None or swept_results[name] == pytest.approx(run[name], rel=1e-12), name
+
+
+@pytest.mark.parametrize(("schedule", "order"), [("interleaved", "separate"), ("sequential", "alternating")])
+def test_a_sweep_says_what_run_says(schedule: str, order: str) -> None:
+    own = small(**SPACE | {"rows": [4, 20], "schedule": [schedule], "order": [order]})
+    pairs = points(own, swept(own, LAYERS[1:3]), LAYERS[1:3])
+    fitting = [pair for pair in pairs if pair[1]["cycles"] is not None]
+    assert len(pairs) > len(fitting) > len(pairs) / 2
+    for swept_results, run in pairs:
+        assert_same(swept_results, run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [*orders.FUSED, *orders.CHOICES])
+@pytest.mark.parametrize("buffered", [False, True])
+def test_a_sweep_says_what_run_says_of_every_order(order: str, buffered: bool) -> None:
+    schedules = ["sequential", "os_only"] if order == "best_of_igo" else ["interleaved", "ws_only", "auto"]
+    changes = {"schedule": schedules, "order": [order], "double_buffered": [buffered], "precision": ["mxfp6"]}
+    own = small(**SPACE | changes)
+    own.machine.memory_double_buffered = buffered
+    for swept_results, run in points(own, swept(own)):
+        assert_same(swept_results, run)
+
+
+def test_what_64_bits_do_not_hold_is_what_run_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In integers, which take over from floats; and one by one, where they will not do either."""
+    own = small(**SPACE | {"schedule": ["sequential"], "rows": [4], "cols": [5]})
+    in_floats = swept(own)
+    monkeypatch.setattr(bounds, "_MOST_FLOAT", 1)
+    bounds._holds.cache_clear()
+    assert swept(own) == in_floats
+    refusal = InputError("batch", 1, "give less")
+    monkeypatch.setattr(engine, "with_memory", lambda *_: (_ for _ in ()).throw(refusal))
+    one_by_one = swept(own)
+    for name in ("cycles", "stall_cycles", "sram_accesses_words", "dram_bytes"):
+        assert one_by_one[name] == in_floats[name], name
+
+
+@pytest.mark.slow
+def test_60_machines_of_the_resnet50_sweep_are_what_run_says() -> None:
+    """The bounds that were set are 0.5 % in the mean and 3 % at worst; all cuts being looked at, nothing differs."""
+    file = Path(__file__).parents[2] / "experiments" / "sweeps" / "resnet50.toml"
+    own = schema.load(file)
+    images = jax.ShapeDtypeStruct((4, *jaxgrad_models.INPUT_SHAPES["resnet50"]), jnp.float32)
+    gemms, technology = step_gemms(jaxgrad_models.abstract("resnet50"), images), space.technology(own, file.parent)
+    rng = np.random.default_rng(8)
+    machines = [tuple(rng.choice(values).item() for values in own.axes.values()) for _ in range(60)]
+    by_array = dict.fromkeys(machine[:2] for machine in machines)
+    chunk = replace(chunks(own)[0], arrays=tuple(by_array))
+    table = sweep.compute(chunk, own, gemms, technology)
+    designs = [tuple(row) for row in zip(*(table[name] for name in (*own.axes, "schedule")), strict=True)]
+    places = {design: index for index, design in enumerate(designs)}
+    for machine, schedule in itertools.product(machines, own.space.schedule):
+        point = dict(zip(own.axes, machine, strict=True)) | {"schedule": schedule, "order": "separate"}
+        place = places[*machine, schedule]
+        assert_same(
+            {name: table[name][place] for name in sweep.RESULTS}, sweep.one(point, chunk, own, gemms, technology)
+        )
+
+
 @pytest.mark.slow
 def test_coarse_plans_are_plans() -> None:
     """No better than the best of all plans, and nearly as good."""
-    coarse, own = swept(small(**SPACE)), small(**SPACE)
-    (chunk,) = chunks(own)
+    own = small(**SPACE)
+    pairs = points(own, swept(own.model_copy(update={"search": schema.SearchSection(plans="coarse")})))
     ratios = []
-    for index in range(own.points):
-        point = {name: coarse[name][index] for name in chunk.designs()}
-        full = sweep.one(point, chunk, own, LAYERS, TECHNOLOGY)
-        if coarse["cycles"][index] is None or full["cycles"] is None:
-            assert full["cycles"] is None or coarse["cycles"][index] is None
+    for coarse, full in pairs:
+        if coarse["cycles"] is None or full["cycles"] is None:
+            assert full["cycles"] is None or coarse["cycles"] is None
             continue
-        ratios.append(coarse["cycles"][index] / full["cycles"])
-        assert coarse["area_um2"][index] == pytest.approx(full["area_um2"])
-        if point["sram_kib"] == 64:
-            assert coarse["cycles"][index] == pytest.approx(full["cycles"], rel=0.15)
-            assert coarse["energy_pj"][index] == pytest.approx(full["energy_pj"], rel=0.15)
-    assert len(ratios) > own.points / 2
+        ratios.append(coarse["cycles"] / full["cycles"])
+        assert coarse["area_um2"] == pytest.approx(full["area_um2"])
+    assert len(ratios) > len(pairs) / 2
     assert all(ratio >= 1 for ratio in ratios)
-    assert sum(ratios) / len(ratios) < 1.1
-
-
-@pytest.mark.slow
-def test_full_plans_are_those_of_step_cost() -> None:
-    tree = {"workload": {"layers": [[1, 1]]}, "space": SPACE, "machine": {"technology": "horowitz-45nm"}}
-    own = schema.check({**tree, "search": {"plans": "full"}}, "F")
-    table = swept(own)
-    keys = itertools.product(
-        SPACE["schedule"], [(r, c) for r in SPACE["rows"] for c in SPACE["cols"]], SPACE["sram_kib"]
-    )
-    assert len(list(keys)) * 2 == len(table["cycles"])
-    (chunk,) = chunks(own)
-    first = {name: table[name][-1] for name in chunk.designs()}
-    assert {name: table[name][-1] for name in sweep.RESULTS} == sweep.one(first, chunk, own, LAYERS, TECHNOLOGY)
+    assert 1 < sum(ratios) / len(ratios) < 1.1
 
 
 @pytest.mark.parametrize(
@@ -107,6 +177,7 @@ def test_full_plans_are_those_of_step_cost() -> None:
         ({"rows": []}, "space.rows in F: got []"),
         ({"rows": {"first": 4, "last": 2, "step": 1}}, "space.rows in F: got"),
         ({"rows": [4, 4]}, "space.rows"),
+        ({"order": ["alternating"]}, "space.order in F: got 'alternating' with schedule 'interleaved', which computes"),
         ({"schedule": ["interleavd"]}, "space.schedule.0 in F: got 'interleavd'; choose one of"),
         ({"sram_kib": [4]}, "space.sram_kib in F: got"),
         ({"sram_kib": [1 << 62], "dram_gb_per_s": [1.0]}, "space.sram_kib.0 in F: got 4611686018427387904; give a who"),
