@@ -149,18 +149,19 @@ def _over(
     rows, cols = (watch.interval(columns[at], columns[at + 1]) for at in (_ROWS, _COLS))
     shapes = Shapes(b, k, n, x_words, (share, of))
     array = Arrays(rows, cols, question.double_buffered)
-    # The sum over all layers is at most so many times the largest one.
-    often = times * layers
+    # The sum over all layers is at most so many times the largest one; it is always added up in int64.
+    sums = Watch(len(cases), NONE)
+    often = sums.interval((times * layers).low, (times * layers).high)
     if not parts:
         for value in unblocked.counted(question, shapes.sizes, array, dx, dw).values():
             _tried(often * value)
-        return watch.over
+        return watch.over | sums.over
     cycles, of_bytes = (watch.interval(*zip(*ends, strict=True)) for ends in zip(*rates, strict=True))
     usable = watch.interval(0, min(MOST_USABLE_BYTES, limit - 1))
     storage = Storage(usable, cycles, of_bytes, question.memory_double_buffered)
     for part in parts:
         _evaluate(part, shapes, array, storage, question, splits, often)
-    return watch.over
+    return watch.over | sums.over
 
 
 def _evaluate(
@@ -176,7 +177,7 @@ def _evaluate(
     packed(moved, max(part.orders), len(part.nests))
     exposed = exposed_cycles(part.nests[0], shapes, lengths, storage, precision)
     _tried(2 * (offer.compute + waiting_cycles(offer.compute, moved, exposed, storage)))  # a plan has two parts at most
-    nest = often.watch.interval(0, len(part.nests) - 1)
+    nest = shapes.b.watch.interval(0, len(part.nests) - 1)
     for value in candidates.counts(part, nest, lengths, shapes, array, storage, precision).values():
         _tried(often * value)
 

@@ -44,10 +44,10 @@ def without_memory(question: Question, problems: Problems, arrays: Arrays, name:
         shapes, times = group.shapes.each(lambda values, number=number: values.astype(number)), question.times(group)
         with jax.enable_x64(True):
             counts = _direct(question, group.dx, group.dw, devices)(
-                rows.astype(number), cols.astype(number), shapes, times.astype(number)
+                rows.astype(number), cols.astype(number), shapes, times
             )
         for key, values in counts.items():
-            totals[key] = totals.get(key, 0) + exact(np.asarray(values)[: len(arrays.rows)].astype(np.int64))
+            totals[key] = totals.get(key, 0) + exact(np.asarray(values)[: len(arrays.rows)])
     return totals
 
 
@@ -59,10 +59,12 @@ def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..
         def step(totals: dict[Key, Any], layer: tuple[Shapes, Any]) -> tuple[dict[Key, Any], None]:
             one, often = layer
             counts = counted(question, one.sizes, array, dx, dw)
-            return {key: totals[key] + often * counts.get(key, 0) for key in totals}, None
+            return {
+                key: totals[key] + often * jnp.asarray(counts.get(key, 0)).astype(jnp.int64) for key in totals
+            }, None
 
         keys = jax.eval_shape(lambda: counted(question, _sizes(shapes), array, dx, dw))
-        zeros = {key: jnp.zeros(rows.shape, rows.dtype) for key in keys}
+        zeros = {key: jnp.zeros(rows.shape, jnp.int64) for key in keys}
         return lax.scan(step, zeros, (shapes, times))[0]
 
     return on_devices(run, 4, devices)

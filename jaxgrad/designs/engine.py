@@ -94,7 +94,7 @@ def with_memory(
         number = bounds.check(question, group, arrays.rows, arrays.cols, rates, name)
         counts = grid.counts(group.shapes, cuts).astype(number)
         shapes = group.shapes.each(lambda values, number=number: values.astype(number))
-        times = question.times(group).astype(number)
+        times = question.times(group)
         usable = np.minimum(memories.usable_bytes, bounds.MOST_USABLE_BYTES)
         traced = tuple(values.astype(number) for values in (usable, memories.cycles, memories.of_bytes))
         order = np.argsort(grid.blocks(group.shapes, arrays, cuts), kind="stable")
@@ -111,7 +111,7 @@ def with_memory(
                 into = totals.setdefault(phase, {})
                 for key, values in by_key.items():
                     total = into.setdefault(key, np.zeros((*fits.shape, len(rates)), object))
-                    total[chosen] += np.asarray(values)[: len(chosen)].astype(np.int64)
+                    total[chosen] += np.asarray(values)[: len(chosen)]
     return {phase: {key: exact(values) for key, values in into.items()} for phase, into in totals.items()}, fits
 
 
@@ -156,10 +156,13 @@ def _compiled(question: Question, dx: bool, dw: bool, devices: int) -> Callable[
         def step(carry: tuple[Counts, Any], one: tuple[Shapes, Any]) -> tuple[tuple[Counts, Any], None]:
             totals, fits = carry
             counted, fit = layer(one[0])
-            return (jax.tree.map(lambda total, value: total + one[1] * value, totals, counted), fits & fit), None
+            return (
+                jax.tree.map(lambda total, value: total + one[1] * value.astype(jnp.int64), totals, counted),
+                fits & fit,
+            ), None
 
         shape = jax.eval_shape(layer, jax.tree.map(lambda values: values[0], shapes))
-        zeros = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), shape[0])
+        zeros = jax.tree.map(lambda value: jnp.zeros(value.shape, jnp.int64), shape[0])
         totals, fits = lax.scan(step, (zeros, jnp.ones(shape[1].shape, bool)), (shapes, times))[0]
         return jax.tree.map(lambda values: jnp.moveaxis(values, 2, 0), totals), fits.T
 
