@@ -86,6 +86,9 @@ def test_words_that_alternating_nests_share_are_exact_where_nothing_is_rounded(
     b: int, n: int, rows: int, cols: int, window: int
 ) -> None:
     lengths, block = (b * rows, n * cols), (rows, cols)
-    real_lengths, real_block = (tuple(Real(float(size)) for size in pair) for pair in (lengths, block))
-    relaxed = words_shared(real_lengths, real_block, Real(float(window)))
+    relaxed = words_shared(_reals(*lengths), _reals(*block), Real(float(window)))
     assert float(raw(relaxed)) == words_shared(lengths, block, window)
+
+
+def _reals(first: int, second: int) -> tuple[Real, Real]:
+    return Real(float(first)), Real(float(second))
