@@ -173,6 +173,9 @@ class _Planner:
         path = self.reading.paths[id(gradient.site)]
         if _fit(step.forward, step.dx, step.dw):
             self.steps[path] = step._replace(last=path[-1])
+        elif refusal(gradient.site.equation) is None:
+            self.steps[path] = Forward(step.label, False, step.emulation)
+            self.notes.append(f"{gradient.where}: a gradient written otherwise than JAX's own; runs as a forward GEMM")
         else:
             self._left(gradient, step.label, "a gradient that is written otherwise than JAX's own")
 

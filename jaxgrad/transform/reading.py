@@ -14,6 +14,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.numbering import walk
+from jaxgrad.programs.operations import LAPACK
 from jaxgrad.programs.products import KINDS, Product, products, where
 from jaxgrad.programs.shapes import gemm_of
 from jaxgrad.programs.trace import Site, Trace
@@ -103,8 +104,20 @@ def _walk(
         elif equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
             for number, inner in enumerate(jaxprs.inner(equation)):
                 yield from _walk(inner, (*here, number), frames, notes, equation)
-        elif macs := sum(map(_macs, jaxprs.inner(equation))):
-            notes.append(f"{_line(equation, caller)}: {equation.primitive.name} left to XLA whole; {macs:,} MACs in it")
+        else:
+            line, macs = _line(equation, caller), sum(map(_macs, jaxprs.inner(equation)))
+            if macs:
+                notes.append(f"{line}: {equation.primitive.name} left to XLA whole; {macs:,} MACs in it")
+            notes += (f"{line}: {name} left to XLA; it is no product, and not counted" for name in _lapack(equation))
+
+
+def _lapack(equation: JaxprEqn) -> Iterator[str]:
+    """What LAPACK does for an equation, by name."""
+    if equation.primitive.name in LAPACK:
+        yield equation.primitive.name
+    for jaxpr in jaxprs.inner(equation):
+        for inner in jaxpr.eqns:
+            yield from _lapack(inner)
 
 
 def _line(equation: JaxprEqn, caller: JaxprEqn | None) -> str:

@@ -19,11 +19,13 @@ class Program(NamedTuple):
         function: ``(*args) -> pytree``.
         args: what it is called with.
         left: MACs of products that the array does not run, by primitive and the dtype of their left operands.
+        lapack: what else it does that is not counted.
     """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     left: Mapping[tuple[str, str], int] = MappingProxyType({})
+    lapack: tuple[str, ...] = ()
 
 
 def normal(*shape: int) -> Array:

@@ -211,6 +211,7 @@ def test_what_calls_products_in_a_way_of_its_own_is_left_whole_and_listed() -> N
     out, tally = jax.jit(emulate_function(solved, EMULATION))(X)
     np.testing.assert_allclose(out, solved(X), rtol=1e-5)
     assert any(note.startswith("test_api.py:") and "custom_linear_solve" in note for note in tally.notes)
+    assert all(any(f" {name} left to XLA" in note for note in tally.notes) for name in ("lu", "triangular_solve"))
     assert shape_counts(tally.total) == forwards(Gemm(5, 6, 5))  # x x^T, which stands beside it
 
 

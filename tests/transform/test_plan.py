@@ -6,6 +6,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jaxgrad import Gemm, count, emulate_function
@@ -77,3 +78,27 @@ def test_what_a_loop_begins_with_is_needed() -> None:
     out, tally = jax.jit(emulate_function(gradient, EMULATION))(*args[:2])
     assert_equal(out, gradient(*args[:2]))
     assert shape_counts(tally.backward) == closed_form(*[count(gemm, ARRAY)] * 4)
+
+
+def test_what_lapack_does_is_listed() -> None:
+    def function(x: Array) -> Array:
+        return jnp.linalg.qr(x @ x.T + jnp.eye(len(x)))[1]
+
+    out, tally = emulate_function(function, EMULATION)(X)
+    np.testing.assert_allclose(out, function(X), rtol=1e-5, atol=1e-5)
+    (note,) = tally.notes
+    assert " qr left to XLA" in note
+    assert shape_counts(tally.total) == forwards(Gemm(5, 6, 5))
+
+
+def test_a_convolution_s_gradient_by_each_example_runs_on_the_array() -> None:
+    def loss(w: Array, x: Array) -> Array:
+        return (lax.conv(x[None], w, (1, 1), "SAME") ** 2).sum()
+
+    per_example = jax.vmap(jax.grad(loss), (None, 0))
+    w, x = jnp.ones((3, 2, 3, 3)), jnp.arange(4.0 * 2 * 5 * 5).reshape(4, 2, 5, 5)
+    out, tally = emulate_function(per_example, EMULATION)(w, x)
+    np.testing.assert_allclose(out, per_example(w, x), rtol=1e-5)
+    (note,) = tally.notes
+    assert "runs as a forward GEMM" in note
+    assert tally.total.as_dict()["macs"] == 2 * 4 * 25 * 18 * 3

@@ -107,7 +107,11 @@ def gaussian_process() -> Program:
         alpha = jax.scipy.linalg.cho_solve((factor, True), y)
         return 0.5 * y @ alpha + jnp.sum(jnp.log(jnp.diag(factor)))
 
-    return Program(jax.value_and_grad(loss), (jnp.float32(0.5), normal(6, 2), normal(6)))
+    return Program(
+        jax.value_and_grad(loss),
+        (jnp.float32(0.5), normal(6, 2), normal(6)),
+        lapack=("cholesky", "triangular_solve"),
+    )
 
 
 def power_iteration() -> Program:
