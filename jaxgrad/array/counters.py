@@ -205,8 +205,8 @@ class Counters:
     def __repr__(self) -> str:
         if isinstance(self.low, Tracer) or self.low.ndim != 1:
             return f"Counters(<{len(NAMES)} counts, batch {self.low.shape[:-1]}>)"
-        known = {key.name: "over 2**63 - 1" if count is None else count for key, count in self._read().items()}
-        shown = ", ".join(f"{name}={count}" for name, count in known.items() if count)
+        counts = {key.name: "over 2**63 - 1" if count is None else count for key, count in self._read().items()}
+        shown = ", ".join(f"{name}={count}" for name, count in counts.items() if count)
         return f"Counters({shown})"
 
     @property

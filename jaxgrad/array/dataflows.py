@@ -31,8 +31,8 @@ class Dataflow:
     def __post_init__(self) -> None:
         made = self.new_pass() if callable(self.new_pass) else None
         if not isinstance(made, Pass) or len(made.keeps) != 1:
-            given = shown(made) if callable(self.new_pass) else f"a {type(self.new_pass).__name__}"
-            what = f"a pass of {len(made.keeps)} slots" if isinstance(made, Pass) else given
+            got = shown(made) if callable(self.new_pass) else f"a {type(self.new_pass).__name__}"
+            what = f"a pass of {len(made.keeps)} slots" if isinstance(made, Pass) else got
             remedy = "give a function without arguments that makes a Pass of one slot"
             raise InputError("new_pass", self.new_pass, remedy, problem=f"got {what}")
 

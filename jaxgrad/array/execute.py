@@ -101,8 +101,8 @@ def _in_turn(
     outputs: dict[str, Array] = {}
     counts = Counters.zero()
     for part in mapping.split():
-        own, spent = run(part, tensors, array, fidelity)
-        outputs |= own
+        outs, spent = run(part, tensors, array, fidelity)
+        outputs |= outs
         counts += spent
     return outputs, counts
 

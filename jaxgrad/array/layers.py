@@ -54,14 +54,14 @@ def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> Phases:
     """
     phases: dict[str, dict[Key, Integer]] = {}
     for mapping in mappings:
-        own = counts([mapping], sizes, array)
+        counted = counts([mapping], sizes, array)
         if mapping.order == "in turn":
             first, last = (product.result for product in mapping.products)
             alone = counts(mapping.split()[-1:], sizes, array)
-            phases[first] = {key: value - alone.get(key, 0) for key, value in own.items()}
+            phases[first] = {key: value - alone.get(key, 0) for key, value in counted.items()}
             phases[last] = alone
         else:
-            phases[phase_of(mapping.results)] = own
+            phases[phase_of(mapping.results)] = counted
     return phases
 
 

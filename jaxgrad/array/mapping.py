@@ -196,14 +196,14 @@ def named(events: Events, mapping: Mapping) -> dict[Key, list[Count]]:
     put(Key(SRAM, stream, READS), events.stream_reads)
     if stream != "w":
         put(Key(PE, stream, HOPS), events.stream_hops)
-    for slot, own in enumerate(events.slots):
+    for slot, slot_events in enumerate(events.slots):
         operand, _ = mapping.operand(slot)
         for field, key in _OF_SLOT.items():
-            put(key, getattr(own, field))
-        put(Key(SRAM, operand, READS), own.operand_reads)
+            put(key, getattr(slot_events, field))
+        put(Key(SRAM, operand, READS), slot_events.operand_reads)
         if operand != "w":
-            put(Key(PE, operand, HOPS), own.operand_hops)
-        put(Key(SRAM, mapping.products[slot].counted_as, WRITES), own.result_writes)
+            put(Key(PE, operand, HOPS), slot_events.operand_hops)
+        put(Key(SRAM, mapping.products[slot].counted_as, WRITES), slot_events.result_writes)
     return counts
 
 

@@ -63,7 +63,7 @@ class Schedule:
     ) -> None:
         set_field = object.__setattr__
         set_field(self, "name", name)
-        set_field(self, "runs", tuple((own,) if isinstance(own, Mapping) else tuple(own) for own in runs))
+        set_field(self, "runs", tuple((choice,) if isinstance(choice, Mapping) else tuple(choice) for choice in runs))
         set_field(self, "among", tuple(map(find, among)))
         set_field(self, "description", description or self._choice)
         set_field(self, "label", label or name)
@@ -81,7 +81,7 @@ class Schedule:
             raise InputError("among", [str(member) for member in self.among], "give some that give the same gradients")
         computed: list[Result] = []
         for choice in self.runs:
-            if not all(isinstance(own, Mapping) for own in choice) or len({own.results for own in choice}) != 1:
+            if not all(isinstance(way, Mapping) for way in choice) or len({way.results for way in choice}) != 1:
                 raise InputError("runs", choice, "give choices of mappings that compute the same gradients")
             computed += choice[0].results
         if "y" in computed or len(set(computed)) < len(computed):
@@ -159,7 +159,7 @@ SCHEDULES: Names[Schedule] = _REGISTRY.names()
 TRAINING_SCHEDULES: Names[Schedule] = _REGISTRY.names(lambda schedule: schedule.trains)
 """Those that give both gradients, in the order in which reports show them."""
 
-BASELINES: Names[Schedule] = _REGISTRY.names(lambda own: own.trains and not own.fused and not own.among)
+BASELINES: Names[Schedule] = _REGISTRY.names(lambda record: record.trains and not record.fused and not record.among)
 """Those that compute the two gradients apart: what the papers compare interleaving with."""
 
 IN_ARRAY: Names[Schedule] = _REGISTRY.names(lambda schedule: schedule.updates_in_array)

@@ -46,11 +46,11 @@ def area(machine: Machine, schedule: str | Schedule) -> Area:
     Raises:
         ValueError: no technology, or no figure for the machine's datapath.
     """
-    each, technology = pe_um2(machine, schedule), machine.technology
+    per_pe, technology = pe_um2(machine, schedule), machine.technology
     assert technology is not None
     sram_bytes = machine.memory.total_bytes if machine.memory else 0
     covered_um2 = covered(
-        each, technology, pes=machine.array.pes * machine.cores, sram_bytes=sram_bytes * machine.cores
+        per_pe, technology, pes=machine.array.pes * machine.cores, sram_bytes=sram_bytes * machine.cores
     )
     um2_per_byte = 8 * technology.sram_um2_per_bit
     return covered_um2._replace(levels_um2={name: um2_per_byte * size for name, size in machine.level_bytes.items()})
@@ -87,10 +87,10 @@ def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedul
     Raises:
         ValueError: no technology, or no figure for the machine's datapath; or not even one PE fits.
     """
-    each = pe_um2(machine, baseline)
+    per_pe = pe_um2(machine, baseline)
     budget = pe_um2(machine, schedule) * machine.array.pes
     shape = machine.array.rows / machine.array.cols
-    most = math.floor(budget / each * (1 + 1e-9))  # a quotient that is whole may come out a little less
+    most = math.floor(budget / per_pe * (1 + 1e-9))  # a quotient that is whole may come out a little less
     if most < 1:
         size = f"{machine.array.rows}x{machine.array.cols}"
         remedy = f"not one {baseline} PE takes as little area: give a larger one"
@@ -108,4 +108,4 @@ def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedul
 
     rows, cols = max(map(widest, range(1, most + 1)), key=rank)
     array = Accelerator(rows, cols, machine.array.double_buffered)
-    return IsoArea(array, array.pes * each, max(0.0, budget - array.pes * each))
+    return IsoArea(array, array.pes * per_pe, max(0.0, budget - array.pes * per_pe))

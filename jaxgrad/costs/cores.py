@@ -90,7 +90,7 @@ class CoresPlanner:
             spent = (partition.cycles, partition.dram_bytes)
             return 0, *(spent if self._objective == "cycles" else spent[::-1])
 
-        return [min(each, key=key) for each in zip(*choices, strict=True)]
+        return [min(choice, key=key) for choice in zip(*choices, strict=True)]
 
     def _along(
         self, axis: str, plan: Callable[[Planner], list[Planned]], results: tuple[Result, ...]
@@ -103,16 +103,18 @@ class CoresPlanner:
             self._planners[axis] = Planner(self._machine, both, self._objective)
         count = len(self._shapes.b)
         plans = plan(self._planners[axis])
-        rest = dict(zip(left.tolist(), plans[count:], strict=True))
+        of_rest = dict(zip(left.tolist(), plans[count:], strict=True))
         summed: tuple[Result, ...] = tuple(result for result in results if reused_along(result) == axis)
-        found: list[Partition | Unfit] = []
-        for layer, own in enumerate(plans[:count]):
-            other = rest.get(layer)
-            if isinstance(own, Unfit) or isinstance(other, Unfit):
-                found.append(own if isinstance(own, Unfit) else other)  # pyright: ignore[reportArgumentType]  # one is
+        partitions: list[Partition | Unfit] = []
+        for layer, of_parts in enumerate(plans[:count]):
+            of_remainder = of_rest.get(layer)
+            if isinstance(of_parts, Unfit):
+                partitions.append(of_parts)
+            elif isinstance(of_remainder, Unfit):
+                partitions.append(of_remainder)
             else:
-                found.append(self._partition(layer, axis, parts, remainders, own, other, summed))
-        return found
+                partitions.append(self._partition(layer, axis, parts, remainders, of_parts, of_remainder, summed))
+        return partitions
 
     def _partition(
         self,
@@ -146,28 +148,29 @@ def counts(partition: Partition, shapes: Shapes, machine: Machine) -> Phases:
         shapes: of the whole layer, Python ints.
         machine: that of the planner.
     """
-    each = [hierarchy.counts(share.plan, share.shapes, machine) for share in partition.shares]
-    slowest = max(range(len(each)), key=lambda index: partition.shares[index].plan.cycles)
+    counted = [hierarchy.counts(share.plan, share.shapes, machine) for share in partition.shares]
+    slowest = max(range(len(counted)), key=lambda index: partition.shares[index].plan.cycles)
     phases: dict[str, dict[Key, int]] = {}
-    for phase in dict.fromkeys(name for one in each for name in one):
+    for phase in dict.fromkeys(name for by_phase in counted for name in by_phase):
         total: dict[Key, int] = {}
-        for share, one in zip(partition.shares, each, strict=True):
-            for key, value in one.get(phase, {}).items():
+        for share, by_phase in zip(partition.shares, counted, strict=True):
+            for key, value in by_phase.get(phase, {}).items():
                 total[key] = total.get(key, 0) + share.cores * value
-        own = each[slowest].get(phase, {})
-        phases[phase] = total | {key: own.get(key, 0) for key in total if key.action in (CYCLES.action, STALLS.action)}
+        busiest = counted[slowest].get(phase, {})
+        times = (CYCLES.action, STALLS.action)
+        phases[phase] = total | {key: busiest.get(key, 0) for key in total if key.action in times}
     exchanged = _exchanged_bytes(partition.shares, shapes, partition.summed, machine)
     if exchanged:
         words = sum(_exchanged_words(partition.shares, shapes, result) for result in partition.summed)
         run = next(run for run in partition.shares[0].plan.runs if set(partition.summed) & set(run.results))
-        own = phases[phase_of(run.results)]
+        counts = phases[phase_of(run.results)]
         for key in (Key(DRAM, "psum", READS), Key(DRAM, "psum", WRITES)):
-            own[key] = own.get(key, 0) + words
+            counts[key] = counts.get(key, 0) + words
         for result in partition.summed:
-            own[Key(DRAM, result, WRITES)] -= _exchanged_words(partition.shares, shapes, result)
+            counts[Key(DRAM, result, WRITES)] -= _exchanged_words(partition.shares, shapes, result)
         assert machine.memory is not None
         for key in waits_for_dram(machine.memory):
-            own[key] += _exchange_cycles(partition.shares, exchanged, machine)
+            counts[key] += _exchange_cycles(partition.shares, exchanged, machine)
     return phases
 
 

@@ -164,9 +164,9 @@ class Planner:
         if key not in self._found:
             nests, alternatives = list(families(results, order)), Alternatives(choices)
             if self._has_levels:
-                found = LevelsSearch(nests, alternatives, self._machine, self._objective).search(self._shapes)
+                runs = LevelsSearch(nests, alternatives, self._machine, self._objective).search(self._shapes)
             else:
-                found = search(
+                runs = search(
                     nests,
                     alternatives,
                     self._shapes,
@@ -176,8 +176,7 @@ class Planner:
                     self._objective,
                 )
             self._found[key] = [
-                Plan((each.run,), order, each.cycles, each.dram_bytes) if isinstance(each, Found) else each
-                for each in found
+                Plan((run.run,), order, run.cycles, run.dram_bytes) if isinstance(run, Found) else run for run in runs
             ]
         return self._found[key]
 
@@ -192,7 +191,7 @@ class Planner:
 def _in_turn(first: Planned, second: Planned) -> Planned:
     """One plan after the other."""
     if isinstance(first, Unfit) or isinstance(second, Unfit):
-        return max((each for each in (first, second) if isinstance(each, Unfit)), key=lambda unfit: unfit.lacking_bytes)
+        return max((plan for plan in (first, second) if isinstance(plan, Unfit)), key=lambda unfit: unfit.lacking_bytes)
     return Plan(
         first.runs + second.runs, first.order, first.cycles + second.cycles, first.dram_bytes + second.dram_bytes
     )
@@ -229,13 +228,13 @@ def counts(plan: Plan, shapes: Shapes, machine: Machine) -> Phases:
             around = levels.Surroundings.of(machine, tiers(machine.memory)[-1:])
             phases[phase_of(run.results)] = levels.counts(run, shapes, around)
             continue
-        own = blocks.counts(run.mappings, shapes.sizes, run.block, machine.array)
+        counts = blocks.counts(run.mappings, shapes.sizes, run.block, machine.array)
         spare = storage.spare_bytes(needed_bytes(run.nests, shapes, run.block, precision))
         moved = dram_words(run.nests, shapes, run.block, precision, spare)
         size = dram_bytes(moved, precision)
-        own |= moved
-        own[STALLS] = stall_cycles(own[CYCLES], size, run.nests, shapes, run.block, storage, precision)
-        phases[phase_of(run.results)] = {key: int(value) for key, value in own.items()}
+        counts |= moved
+        counts[STALLS] = stall_cycles(counts[CYCLES], size, run.nests, shapes, run.block, storage, precision)
+        phases[phase_of(run.results)] = {key: int(value) for key, value in counts.items()}
     return phases
 
 

@@ -20,11 +20,13 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
     """
 
     def put_in(layer: LayerCost) -> LayerCost:
-        forward, own = (counts.counts() for counts in _of(layer.path, counters))
+        forward, backward = (counts.counts() for counts in _of(layer.path, counters))
         phases = {
             name: {
                 "forward": forward,
-                "backward": own if name == schedule else times(counts, steps) | {EFFECTUAL_MACS: own[EFFECTUAL_MACS]},
+                "backward": backward
+                if name == schedule
+                else times(counts, steps) | {EFFECTUAL_MACS: backward[EFFECTUAL_MACS]},
             }
             for name, counts in layer.backward.items()
         }
@@ -35,7 +37,7 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
 
 def _of(path: str, counters: Mapping[str, LayerCounters]) -> LayerCounters:
     """A layer's counters; those of a module that computes several products are numbered, and a layer's together."""
-    numbered = [own for label, own in counters.items() if label.startswith(f"{path}#")]
+    numbered = [layer_counters for label, layer_counters in counters.items() if label.startswith(f"{path}#")]
     return counters[path] if path in counters else sum(numbered[1:], start=numbered[0])
 
 

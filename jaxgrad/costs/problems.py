@@ -99,17 +99,17 @@ def through_memory(
             forward[problem] = cores.counts(plan, problem.shapes, machine)["forward"]
         for schedule, order in orders.items() if dx or dw else ():
             wanted = order if order != "separate" or hierarchy.can_run(schedule, order) else "best"
-            own, chosen = machine, planner
+            stored, chosen = machine, planner
             if emulation.weight_update == "in_array" and schedule.updates_in_array and dx and dw and weights:
                 # What leaves the array in dW's place is W, in its format.
-                own = replace(machine, precision=replace(machine.precision, dw=machine.precision.w))
-                chosen = CoresPlanner(own, stacked, plan_for)
+                stored = replace(machine, precision=replace(machine.precision, dw=machine.precision.w))
+                chosen = CoresPlanner(stored, stacked, plan_for)
             for problem, plan in each(chosen.backward(schedule, wanted, dx=dx, dw=dw)):
-                phases = cores.counts(plan, problem.shapes, own)
+                phases = cores.counts(plan, problem.shapes, stored)
                 ran = tuple(dict.fromkeys(share.plan.schedule for share in plan.shares if share.plan.runs))
                 answers[schedule][problem] = Answer(_updated(phases, problem, schedule, emulation, machine), plan, ran)
-    for own in answers.values():
-        own.update({problem: Answer({}) for problem in unique if not (problem.dx or problem.dw)})
+    for by_problem in answers.values():
+        by_problem.update({problem: Answer({}) for problem in unique if not (problem.dx or problem.dw)})
     return forward, answers
 
 

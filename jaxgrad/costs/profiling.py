@@ -102,11 +102,11 @@ def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
     inner = _with_trips(jaxpr.jaxpr, trips, notes)
     jaxpr = jaxpr.replace(jaxpr=inner)
     walked = walk(jaxpr)
-    found = products(walked)
-    notes += _remarks(inner, found)
+    in_trace = products(walked)
+    notes += _remarks(inner, in_trace)
     read = labelled(jaxpr)
-    calls = _calls(found)
-    gradients = [product.site for product in found if product.of is not None]
+    calls = _calls(in_trace)
+    gradients = [product.site for product in in_trace if product.of is not None]
     gemms = [call.gemm for call in calls]
     return Profile(gemms, vector_work(read), notes, graph(inner, walked, calls, gradients))
 
@@ -153,7 +153,7 @@ def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
     elif trips is not None:
         positive_integer("trips", trips)
 
-    def told(equation: JaxprEqn) -> int | None:
+    def trips_of(equation: JaxprEqn) -> int | None:
         name = loops.get(id(equation), "")
         return trips.get(name) if isinstance(trips, Mapping) else trips
 
@@ -164,7 +164,7 @@ def _with_trips(jaxpr: Jaxpr, trips: Trips | None, notes: list[str]) -> Jaxpr:
         f"{name}: how often it runs is not in the trace; its body counts once, give trips={{{name!r}: N}}"
         for name in unknown
     ]
-    return jaxprs.with_trips(jaxpr, told)
+    return jaxprs.with_trips(jaxpr, trips_of)
 
 
 def _loop_names(jaxpr: Jaxpr) -> dict[int, str]:
@@ -194,7 +194,7 @@ def _is_walked(equation: JaxprEqn) -> bool:
     return equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None
 
 
-def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
+def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
     notes = []
     primitives = Counter(equation.primitive.name for equation in _equations(jaxpr))
     if primitives["cond"]:
@@ -208,19 +208,19 @@ def _remarks(jaxpr: Jaxpr, found: list[Product]) -> list[str]:
     ]
     hidden = Counter(equation.primitive.name for equation in _equations(jaxpr) if _hides_products(equation))
     notes += [f"{name}: {times} of them; the products inside are not counted" for name, times in hidden.items()]
-    other = [own for own in found if own.site.place.backward and own.of is None]
+    other = [product for product in in_trace if product.site.place.backward and product.of is None]
     if other:
         notes.append(
             f"other: {len(other)} products of the backward pass are no layer's dX or dW ({_lines(other)}); each counts "
             "as a forward GEMM"
         )
-    forward_mode = tangents(found)
+    forward_mode = tangents(in_trace)
     if forward_mode:
         notes.append(
             f"jvp: {len(forward_mode)} products seem to be derivatives in forward mode, of jax.jvp or jax.linearize "
             f"({_lines(forward_mode)}); each counts as a forward GEMM"
         )
-    guessed = [own for own in found if own.guessed]
+    guessed = [product for product in in_trace if product.guessed]
     if guessed:
         notes.append(
             f"guessed: {len(guessed)} products that JAX did not transpose are taken for gradients, by what they "
@@ -233,12 +233,12 @@ def _hides_products(equation: JaxprEqn) -> bool:
     """Whether there are products in what an equation calls, and the walk does not know how they run."""
     if _is_walked(equation):
         return False
-    inside = (each for inner in jaxprs.inner(equation) for each in _equations(inner))
-    return any(each.primitive.name in KINDS for each in inside)
+    inside = (other for inner in jaxprs.inner(equation) for other in _equations(inner))
+    return any(other.primitive.name in KINDS for other in inside)
 
 
-def _lines(found: Iterable[Product]) -> str:
-    return ", ".join(dict.fromkeys(own.where for own in found))
+def _lines(in_trace: Iterable[Product]) -> str:
+    return ", ".join(dict.fromkeys(product.where for product in in_trace))
 
 
 def _unseen(name: str) -> str:
@@ -247,8 +247,8 @@ def _unseen(name: str) -> str:
     return "what they compute is not in the trace and not counted"
 
 
-def _calls(found: list[Product]) -> list[Call]:
-    forward = [product for product in found if product.of is None]
+def _calls(in_trace: list[Product]) -> list[Call]:
+    forward = [product for product in in_trace if product.of is None]
     lines = iter(told_apart([product.where for product in forward if not product.site.place.path]))
     return [
         Call(product.site, record(product, product.site.place.path or next(lines)), product.swapped)

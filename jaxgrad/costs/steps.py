@@ -53,7 +53,9 @@ def step_cost(
         }
         answers = {schedule: from_scratchpad(unique, machine, schedule, emulation) for schedule in compared}
     else:
-        orders = {own: order if isinstance(order, str) else order.get(own.name, "separate") for own in compared}
+        orders = {
+            record: order if isinstance(order, str) else order.get(record.name, "separate") for record in compared
+        }
         forward, answers = through_memory(unique, gemms, problems, machine, orders, plan_for, emulation)
     by_path: dict[str, list[tuple[LayerGemm, Problem]]] = {}
     for gemm, problem in zip(gemms, problems, strict=True):
@@ -61,20 +63,20 @@ def step_cost(
     costs = [
         LayerCost(
             path=path,
-            gemms=tuple(gemm for gemm, _ in own),
-            phases={schedule.name: _phases(own, forward, answers[schedule]) for schedule in compared},
+            gemms=tuple(gemm for gemm, _ in gemms),
+            phases={schedule.name: _phases(gemms, forward, answers[schedule]) for schedule in compared},
             plans={
-                schedule.name: tuple(plan for _, problem in own if (plan := answers[schedule][problem].plan))
+                schedule.name: tuple(plan for _, problem in gemms if (plan := answers[schedule][problem].plan))
                 for schedule in compared
             },
             ran={
                 schedule.name: tuple(
-                    dict.fromkeys(name for _, problem in own for name in answers[schedule][problem].ran)
+                    dict.fromkeys(name for _, problem in gemms for name in answers[schedule][problem].ran)
                 )
                 for schedule in compared
             },
         )
-        for path, own in by_path.items()
+        for path, gemms in by_path.items()
     ]
     names = tuple(schedule.name for schedule in compared)
     return StepCost(tuple(costs), names, 1, _vector(vector_work, machine), machine)
@@ -91,11 +93,11 @@ def _records(schedules: Iterable[str | Schedule]) -> list[Schedule]:
 
 
 def _phases(
-    own: Sequence[tuple[LayerGemm, Problem]], forward: Mapping[Problem, Counts], answers: Mapping[Problem, Answer]
+    gemms: Sequence[tuple[LayerGemm, Problem]], forward: Mapping[Problem, Counts], answers: Mapping[Problem, Answer]
 ) -> dict[str, Counts]:
     """A layer's counts by phase: each of its shapes as often as it is computed."""
     phases: dict[str, list[Counts]] = {}
-    for gemm, problem in own:
+    for gemm, problem in gemms:
         phases.setdefault("forward", []).append(times(forward[problem], gemm.times + gemm.recomputed))
         for phase, counts in answers[problem].phases.items():
             phases.setdefault(phase, []).append(times(counts, gemm.times))

@@ -148,7 +148,7 @@ def summary(cost: StepCost, schedule: str) -> Summary:
         area_um2=_areas(machine, schedule),
         phases=tuple(phase(name, counts) for name, counts in cost.phases(schedule).items()),
         layers=tuple(
-            _layer(layer, [phase(Phase(name), own) for name, own in layer.phases[schedule].items()])
+            _layer(layer, [phase(Phase(name), counts) for name, counts in layer.phases[schedule].items()])
             for layer in cost.layers
         ),
         levels=tuple(level.name for level in memory.levels) if memory else (),
@@ -167,10 +167,10 @@ def _layer(layer: LayerCost, phases: Iterable[PhaseSummary]) -> LayerSummary:
 
 def _areas(machine: Machine, schedule: str) -> dict[str, float]:
     try:
-        found = area(machine, schedule)
+        parts = area(machine, schedule)
     except InputError:  # no figure for this datapath: costs do without
         return {}
-    return {"pes": found.pes_um2, "sram": found.sram_um2, **found.levels_um2}
+    return {"pes": parts.pes_um2, "sram": parts.sram_um2, **parts.levels_um2}
 
 
 def _sum(name: Phase, parts: Iterable[PhaseSummary]) -> PhaseSummary:

@@ -92,13 +92,13 @@ def _read(text: str, wanted: Mapping[str, tuple[str, ...]]) -> Table:
     tables = tables.get("tables") if isinstance(tables, dict) else None
     if not isinstance(tables, dict | list):
         raise InputError("ERT.tables", tables, "give a list of tables, each with a name and actions")
-    found: dict[str, dict[str, float]] = {}
+    energies: dict[str, dict[str, float]] = {}
     for component, name, entries in _components(tables, wanted):
-        if component in found:
+        if component in energies:
             raise InputError(component, name, "give one", problem=f"got a second table, {shown(name)}")
-        found[component] = _energies(component, entries, wanted[component])
+        energies[component] = _energies(component, entries, wanted[component])
     for component in wanted:
-        if component not in found:
+        if component not in energies:
             raise InputError(
                 component,
                 None,
@@ -106,7 +106,7 @@ def _read(text: str, wanted: Mapping[str, tuple[str, ...]]) -> Table:
                 "tables of its machines, in accelergy/)",
                 problem="got no table",
             )
-    return {component: found[component] for component in wanted}
+    return {component: energies[component] for component in wanted}
 
 
 def _components(tables: dict[Any, Any] | list[Any], wanted: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -128,31 +128,31 @@ def _energies(component: str, listed: Any, wanted: Sequence[str]) -> dict[str, f
     """pJ by action."""
     if isinstance(listed, dict):  # Accelergy 0.2: by name, a list where energies differ by arguments
         entries = [
-            (name, entry) for name, each in listed.items() for entry in (each if isinstance(each, list) else [each])
+            (name, entry) for name, value in listed.items() for entry in (value if isinstance(value, list) else [value])
         ]
     elif isinstance(listed, list):
         entries = [(entry.get("name") if isinstance(entry, dict) else None, entry) for entry in listed]
     else:
         raise InputError(component, listed, "give a list of actions, each with a name and an energy")
-    found: dict[str, float] = {}
+    energies: dict[str, float] = {}
     names = [name for name, _ in entries]
     means = _IN_REGISTERS if component == "register" else _IN_MEMORIES if tuple(wanted) == TENSORS else {}
     for action in wanted:
         in_place = means.get(action, ())
         priced = (action,) if action in names or not set(in_place) & set(names) else in_place
-        found[action] = sum(_energy(component, name, entries) for name in priced) / len(priced)
-    return found
+        energies[action] = sum(_energy(component, name, entries) for name in priced) / len(priced)
+    return energies
 
 
 def _energy(component: str, action: str, entries: list[tuple[Any, Any]]) -> float:
     """pJ of the one action of that name."""
-    own = [entry for name, entry in entries if name == action]
+    matching = [entry for name, entry in entries if name == action]
     field = f"{component}.{action}"
-    if len(own) != 1:
+    if len(matching) != 1:
         raise InputError(
             field,
-            own,
+            matching,
             "give one, whatever the action's arguments",
-            problem=f"got {len(own) or 'no'} energies",
+            problem=f"got {len(matching) or 'no'} energies",
         )
-    return number(field, own[0].get("energy") if isinstance(own[0], dict) else own[0])
+    return number(field, matching[0].get("energy") if isinstance(matching[0], dict) else matching[0])

@@ -74,5 +74,5 @@ def load_machine(file: Path, option: str) -> Machine:
         InputError: it can't be read, or something in it will not do.
     """
     tree = read_toml(file, option)
-    own = {"machine": tree["machine"]} if "machine" in tree else {}
-    return build(validated(_File, own, str(file)).machine, file)
+    wanted = {"machine": tree["machine"]} if "machine" in tree else {}
+    return build(validated(_File, wanted, str(file)).machine, file)

@@ -86,16 +86,16 @@ class Precision:
 
     @model_validator(mode="before")
     @classmethod
-    def _from_file(cls, given: Any) -> Any:
+    def _from_file(cls, value: Any) -> Any:
         """A file may have the name of one format for all operands, or some fields."""
-        if isinstance(given, ArgsKwargs):
-            return given  # Python's arguments
-        if not isinstance(given, Mapping):
-            return asdict(cls.of(one_of("", given, tuple(FORMATS))))
+        if isinstance(value, ArgsKwargs):
+            return value  # Python's arguments
+        if not isinstance(value, Mapping):
+            return asdict(cls.of(one_of("", value, tuple(FORMATS))))
         names = [field.name for field in fields(cls)]
-        if not set(given) <= set(names):
-            raise InputError("", sorted(given), f"give some of {', '.join(names)}")
-        return given
+        if not set(value) <= set(names):
+            raise InputError("", sorted(value), f"give some of {', '.join(names)}")
+        return value
 
     @classmethod
     def of(cls, operands: str) -> Precision:

@@ -94,11 +94,11 @@ class Technology:
         areas = dict(self.pe_um2)
         key = (datapath, double_buffered, kind)
         if key not in areas:
-            known = sorted({name for name, _, _ in areas})
+            names = sorted({name for name, _, _ in areas})
             raise InputError(
                 "precision",
                 datapath,
-                f"technology {self.name!r} has PE areas for {', '.join(known) or 'none'}: choose one of "
+                f"technology {self.name!r} has PE areas for {', '.join(names) or 'none'}: choose one of "
                 "these, or add [[area.pe]] to a technology file",
             )
         return areas[key]

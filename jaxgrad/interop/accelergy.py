@@ -40,11 +40,11 @@ def write_art(machine: Machine, schedule: str) -> str:
     Raises:
         ValueError: no technology, or no figure for the machine's datapath.
     """
-    found = area(machine, schedule)
+    areas = area(machine, schedule)
     tables = [
         {"name": f"{_core(machine)}.{_pe(machine)}", "area": pe_um2(machine, schedule)},
-        {"name": _path("sram", machine), "area": found.sram_um2 / machine.cores},
-        *({"name": _path(name, machine), "area": um2 / _many(name, machine)} for name, um2 in found.levels_um2.items()),
+        {"name": _path("sram", machine), "area": areas.sram_um2 / machine.cores},
+        *({"name": _path(name, machine), "area": um2 / _many(name, machine)} for name, um2 in areas.levels_um2.items()),
     ]
     return yaml.safe_dump({"ART": {"version": _VERSION, "tables": tables}}, sort_keys=False)
 
@@ -60,7 +60,7 @@ def _path(component: str, machine: Machine) -> str:
 def _many(level: str, machine: Machine) -> int:
     """How many there are of a level between scratchpad and DRAM."""
     assert machine.memory is not None
-    (shared_by,) = (own.shared_by for own in machine.memory.levels if own.name == level)
+    (shared_by,) = (memory.shared_by for memory in machine.memory.levels if memory.name == level)
     return machine.cores // shared_by
 
 
