@@ -82,7 +82,8 @@ def points(
     pairs = []
     for index in range(own.points):
         point = {name: table[name][index] for name in chunk.designs()}
-        swept_results = {name: table[name][index] for name in sweep.RESULTS}
+        # A column that no design has, such as areas of a datapath without figures, is left out.
+        swept_results = {name: table[name][index] if name in table else None for name in sweep.RESULTS}
         pairs.append((swept_results, sweep.one(point, chunk, own, layers, TECHNOLOGY)))
     return pairs
 
@@ -113,7 +114,7 @@ def test_a_sweep_says_what_run_says_of_every_order(order: str, buffered: bool) -
     schedules = ["sequential", "os_only"] if order == "best_of_igo" else ["interleaved", "ws_only", "auto"]
     changes = {"schedule": schedules, "order": [order], "double_buffered": [buffered], "precision": ["mxfp6"]}
     own = small(**SPACE | changes)
-    own.machine.memory_double_buffered = buffered
+    own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
     for swept_results, run in points(own, swept(own)):
         assert_same(swept_results, run)
 
