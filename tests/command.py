@@ -9,3 +9,4 @@ from pathlib import Path
 COMMAND = [sys.executable, "-c", "import sys; from jaxgrad.cli import main; sys.exit(main())"]
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "models")])}
+ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # what does not get out stays in a buffer, as it does for most users

@@ -18,6 +18,7 @@ import typer
 from flax import nnx
 
 from jaxgrad import Gemm
+from jaxgrad.autodiff.estimators import EXACT
 from jaxgrad.cli.app import COMMANDS, app
 from jaxgrad.designs.schema import load
 from jaxgrad.designs.space import kinds, technology
@@ -108,6 +109,10 @@ def test_the_python_blocks_run_one_after_the_other() -> None:
         "count, emulate": (dict, lambda counts: counts["dy_reads"] == 8 * 10 * 3),
         "value_and_grad": (lambda: {"model": Network(nnx.Rngs(0))}, lambda counts: counts["macs"] == 2 * 25 * 9 * 4),
         "Rule": (lambda: {"model": Network(nnx.Rngs(0))}, lambda nothing: nothing is None),
+        "rounded": (
+            lambda: {"model": Network(nnx.Rngs(0)), "my_sketch": EXACT, "nnx": nnx},
+            lambda nothing: nothing is None,
+        ),
         "jaxgrad.profile": (dict, lambda counts: counts["macs"] == 4 * 6 * 5),
         "Goal": (sought, lambda gradient: gradient is None),
         "load_technology": (

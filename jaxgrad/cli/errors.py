@@ -78,9 +78,9 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
             return report(_by_option(error, flags))
         except BuildError as error:
             return report(_by_option(InputError(error.field, error.value, error.remedy), flags))
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            if error.filename is None:  # standard output's, which takes no more
+                raise
             return report(of_system(error))
         except (MemoryError, RuntimeError) as error:
             # JAX has no class of its own for it.

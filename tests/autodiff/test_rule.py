@@ -16,8 +16,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward
-from jaxgrad.array import emulation as core
-from jaxgrad.autodiff import LayerCounters, conv_general_dilated, dot_general, new_tap, read_tap
+from jaxgrad.autodiff import LayerCounters, conv_general_dilated, dot_general, layer, new_tap, read_tap
 from tests.autodiff.truth import Counts, as_dicts
 from tests.layers import integers, sparse_integers
 
@@ -233,8 +232,8 @@ def test_counts_stay_exact_far_past_32_bits(monkeypatch: pytest.MonkeyPatch) -> 
     """With made-up counts of 2**40 and more, through scan, vmap and accumulation."""
     forward = {"cycles": (1 << 41) + 3, "w_reads": (1 << 32) - 1}
     backward = {"cycles": (1 << 45) - 7, "dw_writes": 0xFFFFFFFFFF}
-    monkeypatch.setattr(core, "count_forward", lambda *_, **__: Counters.of(**forward))
-    monkeypatch.setattr(core, "count", lambda *_, **__: Counters.of(**backward))
+    monkeypatch.setattr(layer, "count_forward", lambda *_, **__: Counters.of(**forward))
+    monkeypatch.setattr(layer, "count", lambda *_, **__: Counters.of(**backward))
     w = jnp.eye(5)
 
     def run(w: Array, tap: Array) -> Array:
