@@ -21,11 +21,17 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Shapes, dtypes and types in signatures are checked at every call. Not those of the public faces (emulate, Counters,
-# hardware, autodiff's operations, transform): they take whatever a user gives and say themselves what would do.
+# hardware, autodiff's operations, transform, build): they take whatever a user gives and say themselves what would do.
 _RULES = ("contraction", "convolution", "dot_general", "effectual", "estimators", "layer", "lowered", "rule", "taps")
+_NETWORKS = Path(__file__).resolve().parent.parent / "models" / "jaxgrad_models"
 install_import_hook(
     [
-        *("jaxgrad.array.passes", "jaxgrad.array.execute", "jaxgrad.array.wide", "jaxgrad_models"),
+        *("jaxgrad.array.passes", "jaxgrad.array.execute", "jaxgrad.array.wide"),
+        *(
+            f"jaxgrad_models.{file.stem}"
+            for file in _NETWORKS.glob("[a-z]*.py")
+            if file.stem not in ("errors", "shapes")
+        ),
         *(f"jaxgrad.autodiff.{name}" for name in (*_RULES, "task")),
     ],
     "beartype.beartype",

@@ -24,8 +24,12 @@ def clone(folder: Path) -> Path:
 
 
 def planned(folder: Path) -> str:
-    """What ``make lint`` would run."""
-    return subprocess.run(["make", "-n", "lint"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    """What ``make lint`` would run, whatever make these tests are run by, and with which variables."""
+    environment = {"PATH": os.environ["PATH"]}
+    ended = subprocess.run(
+        ["make", "-n", "lint"], cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return ended.stdout
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
