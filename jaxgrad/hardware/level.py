@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from pydantic import Field, model_validator
 from jaxgrad.base.errors import InputError, number, one_of
 from jaxgrad.base.schema import Size, Switch, checked, described
 from jaxgrad.hardware.energy_table import ACTIONS
-from jaxgrad.hardware.rates import Bytes, in_thousandths, size_kib
+from jaxgrad.hardware.rates import Bytes, in_thousandths, size_kib, table_in_bytes
 
 KEPT: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw")
 """Tensors that a level may keep; the partial sums of a result are kept with it."""
@@ -73,12 +72,7 @@ class Level:
     @model_validator(mode="before")
     @classmethod
     def _from_table(cls, source: Any) -> Any:
-        if not isinstance(source, Mapping):
-            return source  # Python's arguments
-        if "size_kib" not in source or "size_bytes" in source:
-            raise InputError("size_kib", None, "give one", problem="got none")
-        others = {key: value for key, value in source.items() if key != "size_kib"}
-        return others | {"size_bytes": 1024 * size_kib("size_kib", source["size_kib"])}
+        return table_in_bytes(source, "size", lambda value: 1024 * size_kib("size_kib", value))
 
     @property
     def share_bytes(self) -> int:

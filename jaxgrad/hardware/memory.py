@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Switch, among, checked, described
 from jaxgrad.hardware.level import Level, check_levels
-from jaxgrad.hardware.rates import Bytes, in_thousandths, size_bytes, size_kib
+from jaxgrad.hardware.rates import Bytes, in_thousandths, size_bytes, size_kib, table_in_bytes
 
 IM2COL: tuple[str, ...] = ("on_chip", "dram")
 
@@ -79,12 +79,7 @@ class Memory:
     @model_validator(mode="before")
     @classmethod
     def _from_table(cls, source: Any) -> Any:
-        if not isinstance(source, Mapping):
-            return source  # Python's arguments
-        if "sram_kib" not in source or "sram_bytes" in source:
-            raise InputError("sram_kib", None, "give one", problem="got none")
-        others = {key: value for key, value in source.items() if key != "sram_kib"}
-        return others | {"sram_bytes": _from_kib(source["sram_kib"])}
+        return table_in_bytes(source, "sram", _from_kib)
 
     @model_validator(mode="after")
     def _grow(self) -> Memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from jaxgrad.base.errors import InputError, number, whole_number
@@ -19,6 +20,17 @@ def size_bytes(field: str, value: Any) -> int:
 
 def size_kib(field: str, value: Any) -> int:
     return whole_number(field, value, most=MOST_BYTES // 1024)
+
+
+def table_in_bytes(table: Any, part: str, in_bytes: Callable[[Any], Any]) -> Any:
+    """A file's table, whose ``PART_kib`` is what Python calls ``PART_bytes``; Python's own arguments as they are."""
+    kib, size = f"{part}_kib", f"{part}_bytes"
+    if not isinstance(table, Mapping):
+        return table
+    if kib not in table or size in table:
+        raise InputError(kib, None, "give one", problem="got none")
+    others = {key: value for key, value in table.items() if key != kib}
+    return others | {size: in_bytes(table[kib])}
 
 
 Bytes = Annotated[int, checked(size_bytes)]
