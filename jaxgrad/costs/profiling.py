@@ -174,29 +174,18 @@ def _loop_names(jaxpr: Jaxpr) -> dict[int, str]:
     return dict(zip(map(id, loops), told_apart(lines), strict=True))
 
 
-def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
-    for equation in jaxpr.eqns:
-        yield equation
-        for inner in jaxprs.inner(equation):
-            yield from _equations(inner)
-
-
 def _counted(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
     """Those equations that the walk of the trace comes by."""
     for equation in jaxpr.eqns:
         yield equation
-        if _is_walked(equation):
+        if jaxprs.is_followed(equation):
             for inner in jaxprs.inner(equation):
                 yield from _counted(inner)
 
 
-def _is_walked(equation: JaxprEqn) -> bool:
-    return equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None
-
-
 def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
     notes = []
-    primitives = Counter(equation.primitive.name for equation in _equations(jaxpr))
+    primitives = Counter(equation.primitive.name for equation in jaxprs.equations(jaxpr))
     if primitives["cond"]:
         notes.append(f"cond: {primitives['cond']} of them; which branch runs is not in the trace, all are counted")
     if primitives["shard_map"]:
@@ -206,7 +195,7 @@ def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
         f"{name}: {primitives[name]} of them; work of neither the array nor the vector unit, and not counted"
         for name in sorted(LAPACK & primitives.keys())
     ]
-    hidden = Counter(equation.primitive.name for equation in _equations(jaxpr) if _hides_products(equation))
+    hidden = Counter(equation.primitive.name for equation in jaxprs.equations(jaxpr) if _hides_products(equation))
     notes += [f"{name}: {times} of them; the products inside are not counted" for name, times in hidden.items()]
     other = [product for product in in_trace if product.site.place.backward and product.of is None]
     if other:
@@ -231,9 +220,9 @@ def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
 
 def _hides_products(equation: JaxprEqn) -> bool:
     """Whether there are products in what an equation calls, and the walk does not know how they run."""
-    if _is_walked(equation):
+    if jaxprs.is_followed(equation):
         return False
-    inside = (other for inner in jaxprs.inner(equation) for other in _equations(inner))
+    inside = (other for inner in jaxprs.inner(equation) for other in jaxprs.equations(inner))
     return any(other.primitive.name in KINDS for other in inside)
 
 

@@ -37,6 +37,19 @@ def called(equation: JaxprEqn) -> Jaxpr | None:
     return jaxprs[0] if fits else None
 
 
+def is_followed(equation: JaxprEqn) -> bool:
+    """Whether a walk of a trace goes into the jaxprs of an equation, since it is known how they run."""
+    return equation.primitive.name in LOOPS or called(equation) is not None
+
+
+def equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    """All equations of a jaxpr and of those that they have among their parameters."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for part in inner(equation):
+            yield from equations(part)
+
+
 def runs(equation: JaxprEqn) -> int:
     """How often one run of the equation runs its inner jaxprs: a scan's length, a while loop's trips if they were told
     (see ``with_trips``), as often as ``shard_map`` has devices; once otherwise."""

@@ -101,23 +101,16 @@ def _walk(
         here = (*path, index)
         if _is_product(equation):
             yield here, equation
-        elif equation.primitive.name in jaxprs.LOOPS or jaxprs.called(equation) is not None:
+        elif jaxprs.is_followed(equation):
             for number, inner in enumerate(jaxprs.inner(equation)):
                 yield from _walk(inner, (*here, number), frames, notes, equation)
         else:
             line, macs = _line(equation, caller), sum(map(_macs, jaxprs.inner(equation)))
             if macs:
                 notes.append(f"{line}: {equation.primitive.name} left to XLA whole; {macs:,} MACs in it")
-            notes += (f"{line}: {name} left to XLA; it is no product, and not counted" for name in _lapack(equation))
-
-
-def _lapack(equation: JaxprEqn) -> Iterator[str]:
-    """What LAPACK does for an equation, by name."""
-    if equation.primitive.name in LAPACK:
-        yield equation.primitive.name
-    for jaxpr in jaxprs.inner(equation):
-        for inner in jaxpr.eqns:
-            yield from _lapack(inner)
+            inside = (part for inner in jaxprs.inner(equation) for part in jaxprs.equations(inner))
+            lapack = [name for part in (equation, *inside) if (name := part.primitive.name) in LAPACK]
+            notes += (f"{line}: {name} left to XLA; it is no product, and not counted" for name in lapack)
 
 
 def _line(equation: JaxprEqn, caller: JaxprEqn | None) -> str:
