@@ -39,6 +39,8 @@ install_import_hook(
 
 # Only here: a command that a test starts sees the one device its user would.
 jax.config.update("jax_num_cpu_devices", 4)
+if os.environ["JAX_PLATFORMS"] != "cpu":  # an accelerator rounds float32 operands otherwise: to tf32, or bf16
+    jax.config.update("jax_default_matmul_precision", "highest")
 
 settings.register_profile("local", deadline=None, max_examples=25)
 settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True, print_blob=True)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from jaxgrad.array import wide
 from jaxgrad.array.counters import NAMES, Counters, total
+from tests import devices
 from tests.refusals import Refusal, assert_refused
 
 CAPACITY = 2**63
@@ -161,9 +162,7 @@ def test_counts_that_the_mapped_data_do_not_touch_count_for_each() -> None:
 def test_psum_over_devices() -> None:
     """Each limb of the first count is full on every device, so that the sum must carry."""
     parts = [sample(seed) | {"cycles": 2**60 - 1} for seed in range(4)]
-    devices = jax.devices()[:4]
-    assert len(devices) == 4
-    mesh = Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
+    mesh = devices.mesh(4, "data")
     spread, everywhere = PartitionSpec("data"), PartitionSpec()
 
     @jax.jit

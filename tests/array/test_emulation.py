@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, backward, count, count_forward, emulate, forward
 from jaxgrad.array.counters import NAMES
 from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import SCHEDULES
+from tests import devices
 from tests.refusals import Refusal, assert_refused
 
 ARRAY = Accelerator(2, 3)
@@ -227,7 +228,7 @@ def test_in_a_scan() -> None:
 
 def test_on_data_spread_over_devices() -> None:
     """The batch over four devices: one GEMM still, its counts those of the whole, effectual MACs too."""
-    mesh = Mesh(np.array(jax.devices()[:4]), ("data",), axis_types=(AxisType.Auto,))
+    mesh = devices.mesh(4, "data")
     rng = np.random.default_rng(0)
     x, w, dy = (rng.integers(-1, 2, shape).astype(np.float32) for shape in ((8, 3), (3, 2), (8, 2)))
     *_, expected = emulate(x, w, dy, ARRAY)

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import Array, lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.flax import Rule, Tap, layers_not_emulated, put_on_array, read_counters, value_and_grad
+from tests import devices
 from tests.flax.models import MODELS, Frozen, Shared, Stateful, images, loss
 
 ARRAY = Accelerator(3, 4)
@@ -241,12 +242,12 @@ def accumulated(graph: Any, state: Any, x: Array) -> Any:
 
 
 def sharded(graph: Any, state: Any, x: Array) -> Any:
-    mesh = jax.make_mesh((3,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:3])
+    mesh = devices.mesh(3, "data")
     return jax.jit(functools.partial(step, graph))(state, jax.device_put(x, NamedSharding(mesh, PartitionSpec("data"))))
 
 
 def shard_mapped(graph: Any, state: Any, x: Array) -> Any:
-    mesh = jax.make_mesh((3,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:3])
+    mesh = devices.mesh(3, "data")
 
     def device(state: Any, x: Array) -> Any:
         state = jax.tree.map(lambda leaf: lax.pcast(leaf, "data", to="varying"), state)

@@ -15,6 +15,7 @@ from jaxgrad import Emulation, Gemm, count, emulate_function
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.autodiff import new_tap, read_tap
 from jaxgrad.transform import Tally
+from tests import devices
 from tests.layers import sparse_integers
 from tests.transform.truth import (
     ARRAY,
@@ -122,7 +123,7 @@ def test_remat_runs_forward_products_again(fidelity: str) -> None:
 @at_each_fidelity
 def test_shard_map(inside: bool, check_vma: bool, fidelity: str) -> None:
     emulation = Emulation(ARRAY, fidelity=fidelity)
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = devices.mesh(4, "data")
     rows, whole = PartitionSpec("data"), PartitionSpec()
     x = jnp.asarray(sparse_integers(0, 8, 6))
 
@@ -145,7 +146,7 @@ def test_shard_map(inside: bool, check_vma: bool, fidelity: str) -> None:
 
 
 def test_gradient_of_an_emulated_shard_map() -> None:
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = devices.mesh(4, "data")
     specs = (PartitionSpec(), PartitionSpec("data"))
     x = jnp.asarray(sparse_integers(0, 8, 6))
     loss = jax.shard_map(lambda w, x: lax.psum(dense(w, x), "data"), mesh=mesh, in_specs=specs, out_specs=specs[0])

@@ -19,6 +19,7 @@ from jaxgrad.autodiff.estimators import EXACT, Estimator, Exact, rounded
 from jaxgrad.programs import kinds
 from jaxgrad.transform.rules import Rule
 from tests.autodiff.estimators.own import Flags, OneBit, Sketch
+from tests.devices import mesh
 from tests.layers import NHWC
 from tests.refusals import Refusal, assert_refused
 from tests.transform.truth import (
@@ -92,11 +93,7 @@ def sharded(w: Array, x: Array) -> Array:
     def device(w: Array, x: Array) -> Array:
         return lax.psum(jax.nn.relu(x @ w).sum(), "rows")
 
-    return jax.shard_map(device, mesh=mesh(), in_specs=(P(), P("rows")), out_specs=P())(w, x)
-
-
-def mesh() -> jax.sharding.Mesh:
-    return jax.make_mesh((4,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
+    return jax.shard_map(device, mesh=mesh(4, "rows"), in_specs=(P(), P("rows")), out_specs=P())(w, x)
 
 
 def convolution(w: Array, x: Array) -> Array:
@@ -233,7 +230,7 @@ def devices(ws: Array, x: Array) -> Array:
     def device(ws: Array, x: Array) -> Array:
         return lax.psum((x @ ws[0]).sum(), "rows")
 
-    return jax.shard_map(device, mesh=mesh(), in_specs=(P("rows"), P()), out_specs=P())(ws, x)
+    return jax.shard_map(device, mesh=mesh(4, "rows"), in_specs=(P("rows"), P()), out_specs=P())(ws, x)
 
 
 @pytest.mark.parametrize("loss", [repeated, rounds, devices])
