@@ -1,20 +1,23 @@
 # Every target works alone in a fresh clone: it makes $(VENV) first where that is missing, moved, or older than
 # pyproject.toml.
-# Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS.
+# Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS, and MUTANTS: which files or rooms are
+# changed, and how often (make mutants MUTANTS='array --sample 0').
 
 VENV ?= .venv
 PYTEST_ARGS ?=
+MUTANTS ?=
 WORKS = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 # A candidate must run and not only be found: a version manager's shim may stand for nothing.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$python $(WORKS) >/dev/null 2>&1; then echo $$python; break; fi; done)
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+FIELD = $(VENV)/.field-installed
 # A folder that was moved or copied: the commands in it name the interpreter of where it was.
 STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
 MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: moved setup demo test field lint format bench clean
+.PHONY: moved setup demo test field lint format bench mutants clean
 
 setup: $(STAMP)
 
@@ -31,14 +34,17 @@ $(STAMP): pyproject.toml $(MOVED)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
 	@touch "$@"
 
+$(FIELD): $(STAMP)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,field]'
+	@touch "$@"
+
 demo: setup
 	$(BIN)/jaxgrad train
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-field: setup
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,field]'
+field: $(FIELD)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/field $(PYTEST_ARGS)
 
 lint: setup
@@ -53,6 +59,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 clean:
 	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist

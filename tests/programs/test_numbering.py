@@ -41,3 +41,9 @@ def test_an_array_of_the_program_is_one_value_wherever_a_trace_takes_it_in(funct
     inner, outer, other = lefts(lambda w: function(w) + (X @ w).sum() + (jnp.ones((3, 4)) @ w).sum())
     assert inner == outer
     assert other != outer
+
+
+@pytest.mark.parametrize(("number", "same"), [(3.0, True), (0.0, False), (float("inf"), False), (float("nan"), False)])
+def test_a_multiple_is_the_same_value_if_it_can_be_undone(number: float, same: bool) -> None:
+    plain, multiple = lefts(lambda w: (w @ SQUARE).sum() + ((number * w) @ SQUARE).sum())
+    assert (plain.origin == multiple.origin) is same

@@ -190,6 +190,16 @@ def test_gradients_of_what_is_given_are_told_by_how_they_contract() -> None:
     assert [note.partition(" products")[0] for note in own.notes] == ["guessed: 2"]
 
 
+def test_one_product_has_not_the_gradients_of_several() -> None:
+    """A Jacobian, a cotangent at a time: its products run more often than the one that they differentiate."""
+
+    def jacobian(w: Array, x: Array) -> tuple[Array, Array]:
+        y, pull = jax.vjp(lambda w: x @ w, w)
+        return y, lax.map(lambda cotangent: pull(cotangent)[0], jnp.ones((4, *y.shape)))
+
+    assert shapes(profile(jacobian, W, X)) == [(WHOLE, 1, False, False, 0), ((8, 6, 8), 4, False, False, 0)]
+
+
 def test_a_rule_by_hebb_looks_like_gradients_and_is_said_to_be_guessed() -> None:
     def step(w: Array, x: Array) -> tuple[Array, Array]:
         y = x @ w
