@@ -1,8 +1,9 @@
 """``make mutants``: one small change of the source at a time, and whether a test fails for it (mutation testing).
 
-cosmic-ray makes the changes, in copies of the working tree. A change is tried on the tests of its file's namesake,
-then on those of its room; slow ones are left out. Type annotations are not changed: nothing runs them. A change that
-lives shows either a test that is missing or the same program written otherwise: a person has to say which.
+cosmic-ray makes the changes, in copies of the working tree. A change is tried on the tests of its file's namesake, on
+the file's examples, then on the tests of its room; slow ones are left out. Type annotations are not changed: nothing
+runs them. A change that lives shows either a test that is missing or the same program written otherwise: a person has
+to say which.
 """
 
 from __future__ import annotations
@@ -128,10 +129,16 @@ def _outcome(mutation: MutationSpec) -> Outcome:
 
 
 def _command(file: Path) -> str:
-    """The tests of a file: those of its namesake, then those of its room."""
+    """The tests of a file: those of its namesake, its examples, then the tests of its room."""
     inside = file.relative_to("jaxgrad")
     namesake = Path("tests") / inside.with_name(f"test_{inside.name}")
-    tests = [*([str(namesake)] if namesake.exists() else []), f"tests/{inside.parts[0]}"]
+    module = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+    has_examples = ">>> " in file.read_text(encoding="utf-8")
+    tests = [
+        *([str(namesake)] if namesake.exists() else []),
+        *([f"tests/test_docstrings.py::test_examples_run_as_printed[{module}]"] if has_examples else []),
+        f"tests/{inside.parts[0]}",
+    ]
     return f"{sys.executable} -m pytest -x -q -n 0 -p no:cacheprovider -m 'not slow' {' '.join(tests)}"
 
 

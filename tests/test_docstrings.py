@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
+from pathlib import Path
 
 import pytest
 
 import jaxgrad
 
-MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(jaxgrad.__path__, "jaxgrad.")
-    if not module.name.endswith("__main__")
+ROOT = Path(__file__).resolve().parent.parent
+WITH_EXAMPLES = sorted(
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for file in (ROOT / "jaxgrad").rglob("*.py")
+    if ">>> " in file.read_text(encoding="utf-8")
 )
 
 
-def examples(module: str) -> list[doctest.DocTest]:
-    found = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module))
-    return [test for test in found if test.examples]
-
-
-def test_examples_run_as_printed() -> None:
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_run_as_printed(module: str) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     said: list[str] = []
-    for module in MODULES:
-        for test in examples(module):
-            runner.run(test, out=said.append)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module)):
+        runner.run(test, out=said.append)
     assert runner.tries > 0
     assert not runner.failures, "".join(said)
 
