@@ -26,7 +26,7 @@ from cosmic_ray.commands import init
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec
-from rich.progress import track
+from rich.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("array", "autodiff", "programs", "costs", "transform", "designs")
@@ -59,22 +59,24 @@ def main(
     if 0 < sample < total:
         drawn = random.Random(seed).sample(drawn, sample)
     print(f"{len(drawn)} of {total} changes")
-    outcomes: list[Outcome] = []
+    killed = alive = 0
     with (
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(workers, initializer=_in_a_copy, initargs=(folder,)) as pool,
+        Progress() as progress,
     ):
         pending = [pool.submit(_outcome, mutation) for mutation in drawn]
-        for future in track(as_completed(pending), "changes", total=len(pending)):
-            if not future.cancelled():
-                outcomes.append(future.result())
+        for future in progress.track(as_completed(pending), len(pending), description="changes"):
+            if future.cancelled():
+                continue
+            outcome = future.result()
+            killed, alive = killed + outcome.killed, alive + (not outcome.killed)
+            if not outcome.killed:
+                progress.console.print(f"lives, {killed} killed:\n{outcome.diff}\n", markup=False, highlight=False)
             if minutes and time.monotonic() - started > 60 * minutes:
                 pool.shutdown(wait=False, cancel_futures=True)
-    alive = sorted(outcome.diff for outcome in outcomes if not outcome.killed)
-    print(*alive, sep="\n\n")
-    killed = len(outcomes) - len(alive)
-    print(f"{killed} of {len(outcomes)} killed: {killed / max(1, len(outcomes)):.1%}; {len(alive)} live")
-    raise typer.Exit(killed < SHARE_KILLED * len(outcomes))
+    print(f"{killed} killed, {alive} live: {killed / max(1, killed + alive):.1%}")
+    raise typer.Exit(killed < SHARE_KILLED * (killed + alive))
 
 
 def _sources(places: Sequence[str]) -> Iterator[Path]:
