@@ -99,6 +99,18 @@ def test_types_are_those_of_lax(fidelity: str) -> None:
     np.testing.assert_array_equal(out, lax.conv_general_dilated(lhs, rhs, *conv.arguments, **conv.options))
 
 
+def test_precision_reaches_xla() -> None:
+    def run(lhs: Array, rhs: Array) -> Array:
+        return conv_general_dilated(
+            lhs, rhs, (1, 1), "SAME", new_tap(), emulation=NATIVE, dimension_numbers=NHWC, precision="highest"
+        ).sum()
+
+    text = str(jax.make_jaxpr(jax.grad(run, (0, 1)))(jnp.ones((2, 4, 4, 2)), jnp.ones((3, 3, 2, 2))))
+    products = text.count("conv_general_dilated[")
+    assert products == 3
+    assert text.count("precision=(Precision.HIGHEST, Precision.HIGHEST)") == products
+
+
 PLAIN = (jnp.ones((2, 4, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "SAME", new_tap())
 
 

@@ -10,6 +10,7 @@ from jax import Array, lax
 
 from jaxgrad import Accelerator, Emulation
 from jaxgrad.flax import Tap, layers_not_emulated, put_on_array, read_counters, value_and_grad
+from jaxgrad.flax.layers import stack
 from tests.flax.models import MODELS, Attention, Ensemble, Remat, Scanned, Shared
 from tests.refusals import Refusal, assert_refused
 
@@ -81,6 +82,14 @@ def test_a_layer_as_a_whole_model() -> None:
     assert set(taps(model)) == {"model"}
     _, _, counters = value_and_grad(lambda model, x: model(x).sum())(model, jnp.ones((1, 2)))
     assert set(counters) == {"model"}
+
+
+def test_batch_axes_of_a_kernel_are_no_stack_of_layers() -> None:
+    def general(rngs: nnx.Rngs) -> nnx.LinearGeneral:
+        return nnx.LinearGeneral((2, 3), (4,), axis=(-2, -1), batch_axis={0: 5}, rngs=rngs)
+
+    assert stack(general(nnx.Rngs(0))) == ()
+    assert stack(nnx.split_rngs(splits=3)(nnx.vmap(general))(nnx.Rngs(0))) == (3,)
 
 
 def test_a_second_call_changes_the_emulation_alone() -> None:

@@ -15,6 +15,7 @@ from jaxgrad.reports.timeline.animation import SIDES
 from jaxgrad.reports.timeline.frames import DRAIN, DW, DX, IDLE, LOAD, PADDING, frames
 from jaxgrad.reports.timeline.registers import Recording
 from tests.reports.timeline.test_registers import recorded, tensors
+from tests.systolic import Operand, OutputStationary, SystolicArray, WeightStationary
 
 SIZES = (3, 5, 4)  # edge tiles in both directions
 ARRAY = (3, 3)
@@ -53,6 +54,33 @@ def test_running_counts_end_with_the_counters(shown: tuple[dict[str, Any], Recor
     assert len(film["frames"]) == counts["cycles"]
     assert film["frames"][-1]["dy_reads"] == counts["dy_reads"]
     assert film["frames"][-1]["macs"] == counts["macs"]
+
+
+def test_macs_and_reads_of_dy_are_booked_in_the_cycle_in_which_they_happen() -> None:
+    """Cycle by cycle against the independent model, which walks every PE."""
+
+    class Watched(SystolicArray):
+        def __init__(self, *size: int, double_buffered: bool) -> None:
+            super().__init__(*size, double_buffered)
+            self.seen: list[tuple[int, int]] = []
+
+        def step(self, cycle: int) -> None:
+            super().step(cycle)
+            self.seen.append((self.counts["macs"], self.counts["dy_reads"]))
+
+    values = tensors(*SIZES)
+    x, w, dy = (Operand(name, (values[name].T if name == "w" else values[name]).tolist()) for name in ("x", "w", "dy"))
+    dx, dw = WeightStationary(dy, w), OutputStationary(dy, x, "dw_writes")
+    phases = {"interleaved": [(dx, dw)], "sequential": [(dx,), (dw,)]}
+    for schedule in SIDES:
+        for double_buffered in (False, True):
+            model = Watched(*ARRAY, double_buffered=double_buffered)
+            model.run(phases[schedule])
+            array = Accelerator(*ARRAY, double_buffered)
+            own = list(activities(backward_mappings(schedule, Gemm(*SIZES), array), Gemm(*SIZES), array))
+            film = frames(schedule, recorded(schedule, values, array), own, array)
+            booked = [(frame["macs"], frame["dy_reads"]) for frame in film["frames"]]
+            assert booked == model.seen[: len(booked)]
 
 
 def test_the_gradients_leave_at_the_bottom(shown: tuple[dict[str, Any], Recording]) -> None:
