@@ -125,6 +125,21 @@ def test_the_best_axis_is_the_best(layer: Shapes, array: Accelerator, schedule: 
     assert spent("best") == min(map(spent, AXES))
 
 
+def test_an_axis_that_fits_is_better_than_one_that_lacks_a_byte() -> None:
+    layer, bf16 = Shapes(64, 8, 8, 512), Precision.of("bf16")
+    runs = {
+        axis: CoresPlanner(
+            Machine(Accelerator(4, 4), Memory(158, 2.0), bf16, cores=4, partition=axis), arrayed(layer)
+        ).backward("sequential", "best")
+        for axis in (*AXES, "best")
+    }
+    (whole,), (cut,), (best,) = runs["batch"], runs["in_features"], runs["best"]
+    assert isinstance(whole, Unfit)
+    assert whole.lacking_bytes == 1
+    assert isinstance(cut, Partition)
+    assert best == cut
+
+
 def test_layers_that_do_not_fit_on_any_axis() -> None:
     tiny = Machine(Accelerator(4, 4), Memory(20, 1.0), cores=2, partition="best")
     (unfit,) = CoresPlanner(tiny, arrayed(Shapes(8, 8, 8, 64))).backward("interleaved", "best")
