@@ -1,8 +1,8 @@
 """The ifmap of a convolution, whose windows share words: its fillings, and when its last word is asked for.
 
 A word that several windows share is in the stream several times over. In os and is, fillings go group by group
-(``groups.py``); in ws the stream has to be walked where a word comes again while the buffer is filled, in numpy, a
-block at a time.
+(``groups.py``), in ws line by line (``lines.py``). Where the buffer is no wider than the array, or a filling could ask
+for a word in two folds of ws, the stream has to be walked, in numpy, a block at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from jaxgrad.interop.scalesim.distances import MOST_PLACES, by_distances
 from jaxgrad.interop.scalesim.folds import Folds, Patch
 from jaxgrad.interop.scalesim.groups import Groups
 from jaxgrad.interop.scalesim.layers import Layer
+from jaxgrad.interop.scalesim.lines import Lines
 from jaxgrad.interop.scalesim.read_buffer import Fillings, Group, fill, left_fillings
 from jaxgrad.interop.scalesim.walk import ALWAYS_HELD, Block, walk
 
@@ -24,6 +25,7 @@ _SHORT = 1000  # words of a filling on which a walk spends as long as on the cal
 _DEAR = 5
 _MOST_WORDS = 250_000_000  # of the input, and windows: some GB of memory
 _MOST_PLACES = 100_000_000_000  # of the stream: an hour
+_MANY_PLACES = 1 << 22  # of a sweep: fewer are walked in no time
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,10 @@ class Windows:
                 return Groups(self.layer, folds, held).fillings(sweeps)
             if self._far_apart(held):
                 return left_fillings(folds, held)
+            m, _, k = self.layer.product
+            by_lines = Lines(self.layer, folds, held).fillings(sweeps) if m * k > _MANY_PLACES else None
+            if by_lines is not None:
+                return by_lines
         if self.overlap or max(folds.rows, folds.cols) >= held:
             return self.walked(held)
 
