@@ -96,3 +96,9 @@ def gemm_phases() -> Sequence[str]:
     from jaxgrad.interop.scalesim.training import PHASES
 
     return PHASES
+
+
+def search_methods() -> Sequence[str]:
+    from jaxgrad.studies.design_search import METHODS
+
+    return METHODS

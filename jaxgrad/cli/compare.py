@@ -114,7 +114,7 @@ def compare(
     import jax.numpy as jnp
 
     from jaxgrad.array.emulation import Emulation
-    from jaxgrad.cli import cache, screen
+    from jaxgrad.cli import cache, progress, screen
     from jaxgrad.flax import parameter_words
     from jaxgrad.reports import schedules
     from jaxgrad.training import runs
@@ -128,7 +128,7 @@ def compare(
     emulation = Emulation(array, _CHOSEN, forward=forward, weight_update=weight_update, objective=objective)
     folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
-    with terminal.status("tracing the model"):
+    with progress.busy("tracing the model", terminal):
         network = jaxgrad_models.abstract(model, input_shape=shape, classes=outputs)
         cost = _cost(network, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware)
     if folder is None and not as_json:
@@ -143,9 +143,10 @@ def compare(
         terminal.print(f"{title}: one training step, from shapes alone")
         terminal.print(schedules.report(cost, _CHOSEN, array, measured=False))
     if folder:
-        schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
-        schedules.draw(folder, cost, title)
-        _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(network))
+        with progress.busy("drawing", terminal):
+            schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
+            schedules.draw(folder, cost, title)
+            _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(network))
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0

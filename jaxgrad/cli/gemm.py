@@ -25,7 +25,6 @@ from jaxgrad.cli.options import (
     WEIGHT_UPDATE,
     option,
 )
-from jaxgrad.cli.progress import tell_pace
 from jaxgrad.training import defaults
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def gemm(
     from jaxgrad.array.counting import count
     from jaxgrad.array.emulation import Emulation, emulate
     from jaxgrad.array.gemm import Gemm
-    from jaxgrad.cli import cache, screen
+    from jaxgrad.cli import cache, progress, screen
     from jaxgrad.hardware import Accelerator
     from jaxgrad.reports import tables
 
@@ -88,10 +87,10 @@ def gemm(
     _check_memory(sizes, array, fidelity)
     if fidelity == "register":
         cycles = count(sizes, array, schedule, objective=objective).as_dict()["cycles"]
-        tell_pace(pace.register_seconds(cycles, array))
+        progress.tell_pace(pace.register_seconds(cycles, array))
     x, w, dy = _data(sizes, seed)
     out = screen.console()
-    with out.status("running") if not as_json else nullcontext():
+    with progress.busy("running", out) if not as_json else nullcontext():
         dx, dw, counters = emulate(x, w, dy, array, **choices)
         checks = {
             name: _check(np.asarray(got), *operands)

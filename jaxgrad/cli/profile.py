@@ -89,7 +89,7 @@ def profile(
 ) -> int:
     """Read what any JAX function asks of the array off a trace of it, and put the schedules side by side."""
     from jaxgrad.array.emulation import Emulation
-    from jaxgrad.cli import screen
+    from jaxgrad.cli import progress, screen
     from jaxgrad.reports import schedules
 
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
@@ -104,7 +104,8 @@ def profile(
         if not program.gemms:
             problem = f"got {target}, with no matrix product in it"
             raise InputError("function", target, "give one that has some", problem=problem)
-        cost = program.cost(emulation, machine=hardware)
+        with progress.busy("costing", screen.console()):
+            cost = program.cost(emulation, machine=hardware)
     except InputError as error:
         raise error.renamed(names[error.field]) if error.field in names else error from None
     if as_json:
@@ -131,7 +132,7 @@ def profile(
 def _trace(
     target: str, arg: Sequence[Any] | None, trips: Sequence[Named] | None, dim: Sequence[Named] | None, strict: bool
 ) -> Profile:
-    from jaxgrad.cli import screen
+    from jaxgrad.cli import progress, screen
     from jaxgrad.costs.profiling import profile as trace
 
     if dim:
@@ -139,22 +140,25 @@ def _trace(
         raise InputError("--dim", dim[0], remedy, problem=f"got {str(dim[0])!r}")
     if strict:
         raise InputError("--strict", True, "it is for ONNX models", problem=f"got it with {target}")
-    function, module = load(target)
-    arguments = example_arguments(module) if arg is None else arg
-    with screen.console().status("tracing the function"):
+    with progress.busy(f"importing {target}", screen.console()):
+        function, module = load(target)
+        arguments = example_arguments(module) if arg is None else arg
+    with progress.busy("tracing the function", screen.console()):
         return trace(function, *arguments, trips=_trips(trips))
 
 
 def _read_onnx(
     target: str, arg: Sequence[Any] | None, trips: Sequence[Named] | None, dim: Sequence[Named] | None, strict: bool
 ) -> Profile:
+    from jaxgrad.cli import progress, screen
     from jaxgrad.costs.profiling import Profile
     from jaxgrad.interop import onnx
 
     if arg:
         problem = f"got one with {target}"
         raise InputError("--arg", list(arg), "an ONNX model takes --dim and --trips alone", problem=problem)
-    reading = onnx.read(target, dict(dim or ()), _trips(trips), strict=strict)
+    with progress.busy("reading the model", screen.console()):
+        reading = onnx.read(target, dict(dim or ()), _trips(trips), strict=strict)
     notes = ["onnx: weights are taken to be trained; work beside the array is not read", *reading.notes]
     return Profile(reading.gemms, [], notes, reading.graph)
 

@@ -1,17 +1,27 @@
-"""How far a command is: one bar for everything that takes a while, on a terminal only."""
+"""How far a command is: all that tells of what takes a while, on a terminal only.
+
+``follow`` for what can be counted, with the time that is left; ``busy`` for what can't; ``tell_pace`` for what is known
+to be long before it begins.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Task
 
 Item = TypeVar("Item")
 _WORTH_TELLING_S = 30.0
+_BAR_WIDTH = 20  # leaves room for a label and the times on 80 columns
 
 
 def tell_pace(seconds: float) -> None:
@@ -27,6 +37,54 @@ def tell_pace(seconds: float) -> None:
         )
 
 
+class Pace:
+    """How long what is left will take, by how long took what was done.
+
+    A unit is expected to take the mean time of those that were timed. One under way that takes longer already raises
+    the mean, so that the time left grows while something is slow, and never stands still.
+
+    >>> clock = iter([0.0, 10.0, 10.0, 14.0, 30.0]).__next__
+    >>> pace = Pace(total=5, clock=clock)
+    >>> pace.reach(1)  # took 10 s
+    >>> [pace.left_s() for _ in range(3)]  # 4 left; 4 s later; and the second unit takes 20 s so far
+    [40.0, 36.0, 45.0]
+
+    Args:
+        total: how much there is in all.
+        done: how much was done before.
+        clock: seconds, from any start.
+    """
+
+    def __init__(self, total: float, done: float = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._done, self._clock = total, done, clock
+        self._under_way = 1.0
+        self._timed_units = self._timed_s = 0.0
+        self._since = clock()
+
+    def begin(self, size: float) -> None:
+        """So much is under way."""
+        self._under_way = size
+
+    def reach(self, done: float, *, timed: bool = True) -> None:
+        """So much is done now. What tells nothing of the time of the rest is not ``timed``."""
+        now = self._clock()
+        if timed:
+            self._timed_units += done - self._done
+            self._timed_s += now - self._since
+        self._done, self._since = done, now
+
+    def left_s(self) -> float | None:
+        """Seconds until all is done; None while nothing was timed."""
+        if not self._timed_units:
+            return None
+        left, size = self._total - self._done, min(self._under_way, self._total - self._done)
+        waited, mean = self._clock() - self._since, self._timed_s / self._timed_units
+        if waited <= mean * size:
+            return mean * left - waited
+        slower = (self._timed_s + waited) / (self._timed_units + size)
+        return slower * (left - size)
+
+
 def follow(
     items: Iterable[Item],
     out: Console,
@@ -36,18 +94,21 @@ def follow(
     done: int = 0,
     size: Callable[[Item], int] | None = None,
     place: Callable[[Item], int] | None = None,
+    kept: Callable[[Item], bool] | None = None,
     note: Callable[[Item], str] | None = None,
     start: str = "",
     every_s: float = 0.0,
 ) -> Iterator[Item]:
-    """Passes ``items`` on and shows, if ``out`` is a terminal, how far they are.
+    """Passes ``items`` on and shows, if ``out`` is a terminal, how far they are and how long the rest will take.
 
     Args:
         total: how much there is in all.
         label: what an item is, shown as it is passed on.
         done: how much was done before.
         size: how much an item is, done when the next one is asked for; 1 each by default.
-        place: how much is done when an item comes, in place of ``size``.
+        place: how much is done when an item comes, in place of ``size``; the first one's time, in which all is
+            compiled, tells nothing of the others'.
+        kept: whether an item is only read, as it was computed before: its time tells nothing of the others'.
         note: what else to say of an item.
         start: the label until the first item comes.
         every_s: seconds between two looks at an item, where ``label``, ``place`` or ``note`` take their time.
@@ -55,24 +116,62 @@ def follow(
     if not out.is_terminal:
         yield from items
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeRemainingColumn(),
-    )
+    pace = Pace(total, done)
+    columns = (_text("description"), BarColumn(_BAR_WIDTH), MofNCompleteColumn(), _text("fields[note]"), _Times(pace))
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task(start, total=total, completed=done, note="")
-        looked = -every_s
+        looked: float | None = None
         for item in items:
-            if time.monotonic() - looked >= every_s:
+            new = 1 if size is None else size(item)
+            timed = kept is None or not kept(item)
+            if looked is None or time.monotonic() - looked >= every_s:
                 if place is not None:
-                    done = place(item)
+                    now = place(item)
+                    pace.begin(now - done)
+                    pace.reach(now, timed=looked is not None)
+                    done = now
                 bar.update(task, completed=done, description=label(item), note=note(item) if note else "")
                 looked = time.monotonic()
+            if place is not None:
+                yield item
+                continue
+            pace.begin(new)
             yield item
-            if place is None:
-                done += 1 if size is None else size(item)
+            done += new
+            pace.reach(done, timed=timed)
+
+
+@contextmanager
+def busy(text: str, out: Console) -> Iterator[None]:
+    """Shows, if ``out`` is a terminal, what is being done, and for how long already."""
+    if not out.is_terminal:
+        yield
+        return
+    with Progress(SpinnerColumn(), _text("description"), _Times(), console=out, transient=True) as bar:
+        bar.add_task(text, total=None)
+        yield
+
+
+class _Times(ProgressColumn):
+    """How long it has taken, and how long the rest will."""
+
+    max_refresh = 0.5
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        super().__init__()
+        self._pace = pace
+
+    def render(self, task: Task) -> Text:
+        left = None if self._pace is None else self._pace.left_s()
+        return Text(_clock_text(task.elapsed or 0.0) + ("" if left is None else f", {_clock_text(left)} left"))
+
+
+def _text(field: str) -> TextColumn:
+    return TextColumn(f"{{task.{field}}}", markup=False)
+
+
+def _clock_text(seconds: float) -> str:
+    """Hours, minutes and seconds, as ``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

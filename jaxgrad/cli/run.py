@@ -28,7 +28,7 @@ def run(
     """Run an experiment: its points, a table beside the published figures, plots, CSV, JSON and an HTML report."""
     from jaxgrad.base.files import check_folder
     from jaxgrad.base.locks import alone
-    from jaxgrad.cli import cache, kinds, screen
+    from jaxgrad.cli import cache, kinds, progress, screen
     from jaxgrad.studies import compare, points, report, schema, tables
 
     cache.turn_on()
@@ -48,7 +48,7 @@ def run(
         rows = compare.rows(experiment, _compute(expanded, results))
         comparisons = compare.published(experiment, rows)
         terminal.print(tables.screen(experiment, rows, comparisons))
-        with terminal.status("drawing"), alone("--out", folder):
+        with progress.busy("drawing", terminal), alone("--out", folder):
             files = report.write(folder, experiment, rows, comparisons)
     terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
     return 0
@@ -71,6 +71,10 @@ def _compute(points: Sequence[Point], store: Store) -> list[tuple[Point, Summary
 
     running = runner.run(points, store)
     followed = progress.follow(
-        points, screen.console(), total=len(points), label=lambda point: f"{point.network}, {point.variant}"
+        points,
+        screen.console(),
+        total=len(points),
+        label=lambda point: f"{point.network}, {point.variant}",
+        kept=lambda point: store.has("points", point.spec),
     )
     return [(point, next(running)[1]) for point in followed]

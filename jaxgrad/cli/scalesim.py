@@ -208,9 +208,11 @@ def _traced(name: str, input_shape: Shape | None, classes: int | None, batch: in
     from flax import nnx
 
     import jaxgrad_models
+    from jaxgrad.cli import progress, screen
     from jaxgrad.flax import step_gemms
 
     shape = input_shape or jaxgrad_models.INPUT_SHAPES.get(name, (8, 8, 1))
     outputs = classes or classes_of(shape)
-    model = nnx.eval_shape(lambda: jaxgrad_models.build(name, input_shape=shape, classes=outputs, rngs=nnx.Rngs(0)))
-    return step_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+    with progress.busy("tracing the model", screen.console()):
+        model = nnx.eval_shape(lambda: jaxgrad_models.build(name, input_shape=shape, classes=outputs, rngs=nnx.Rngs(0)))
+        return step_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))

@@ -15,23 +15,31 @@ if TYPE_CHECKING:
 
 
 class Result(NamedTuple):
-    """The figures of one topology: layer by layer, with the corrections of SCALE-Sim's quirks."""
+    """The figures of one topology: layer by layer, with the corrections of SCALE-Sim's quirks.
+
+    Args:
+        layers: as the machine takes them.
+        representation: of sparse filters, on a machine that makes use of them.
+    """
 
     layers: list[Layer]
     figures: list[Figures]
     corrections: list[list[Correction]]
+    representation: str | None
 
 
 def count(layers: list[Layer], machine: Config) -> Result:
     """The figures of every layer on a machine."""
     from jaxgrad.cli import progress, screen
+    from jaxgrad.interop.scalesim.layers import with_sparsity
     from jaxgrad.interop.scalesim.model import figures
     from jaxgrad.interop.scalesim.quirks import corrections
 
+    layers = [with_sparsity(layer, machine.sparsity is not None) for layer in layers]
     followed = progress.follow(layers, screen.console(), total=len(layers), label=lambda layer: layer.name)
     counted = [figures(layer, machine) for layer in followed]
     corrected = [list(corrections(layer, machine, figure)) for layer, figure in zip(layers, counted, strict=True)]
-    return Result(layers, counted, corrected)
+    return Result(layers, counted, corrected, machine.sparsity)
 
 
 def files(folder: Path | None, run_name: str, result: Result) -> dict[Path, str]:
@@ -42,7 +50,7 @@ def files(folder: Path | None, run_name: str, result: Result) -> dict[Path, str]
         return {}
     named = [(layer.name, rows) for layer, rows in zip(result.layers, result.corrections, strict=True)]
     quirks = quirks_report((number, *row) for number, row in enumerate(named))
-    texts = reports(result.figures) | {"QUIRKS_REPORT.csv": quirks}
+    texts = reports(result.figures, result.representation) | {"QUIRKS_REPORT.csv": quirks}
     return {folder / run_name / name: text for name, text in texts.items()}
 
 
@@ -57,14 +65,12 @@ def write(texts: Mapping[Path, str]) -> None:
 
 def as_dicts(result: Result) -> list[dict[str, Any]]:
     """A record for each layer, as ``--json`` prints it."""
-    from jaxgrad.interop.scalesim.traffic import Traffic
-
     return [
         {
             "name": layer.name,
             "line": layer.line,
             **layer.product._asdict(),
-            **{name: value._asdict() if isinstance(value, Traffic) else value for name, value in vars(figure).items()},
+            **{name: _plain(value) for name, value in vars(figure).items() if value is not None},
             "cycles_with_prefetch": figure.cycles_with_prefetch,
             "stall_cycles": figure.stall_cycles,
             "overall_utilisation": figure.overall_utilisation,
@@ -72,6 +78,13 @@ def as_dicts(result: Result) -> list[dict[str, Any]]:
         }
         for layer, figure, rows in zip(result.layers, result.figures, result.corrections, strict=True)
     ]
+
+
+def _plain(value: Any) -> Any:
+    from jaxgrad.interop.scalesim.storage import Storage
+    from jaxgrad.interop.scalesim.traffic import Traffic
+
+    return value._asdict() if isinstance(value, (Traffic, Storage)) else value
 
 
 def show(title: str, result: Result, notes: Sequence[str], paths: Sequence[Path]) -> None:

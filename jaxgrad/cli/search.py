@@ -1,4 +1,4 @@
-"""``jaxgrad search``: the best designs of a space, by descents from many starts."""
+"""``jaxgrad search``: the best designs of a space, by descents from many starts or by costing every design."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from jaxgrad.cli import stored
-from jaxgrad.cli.options import config_file, option, table_out
+from jaxgrad.base.errors import InputError
+from jaxgrad.cli import choices, stored
+from jaxgrad.cli.options import Choice, config_file, option, table_out
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 from jaxgrad.cli.sweep import compute
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from jaxgrad.designs.schema import Sweep
     from jaxgrad.designs.sweep import Table
     from jaxgrad.studies import design_search
-    from jaxgrad.studies.design_search import Outcome, Task, Truth
+    from jaxgrad.studies.design_search import Outcome, Strategy, Task, Truth
 
 _NAMES = {"cycles": "cycles", "energy": "energy", "area": "area", "edp": "energy-delay product"}
 
@@ -28,42 +29,54 @@ def search(
         table_out("The table of all designs looked at, .csv or .parquet.", "results/NAME_search.csv"),
     ] = None,
     store: Annotated[Path, STORE] = KEPT,
+    method: Annotated[
+        str,
+        option(
+            "--method",
+            "NAME",
+            "descents, every (cost every design), or auto: what is estimated to take less.",
+            rule=Choice(choices.search_methods),
+        ),
+    ] = "auto",
     exhaustive: Annotated[
-        bool, option("--exhaustive", None, "Also cost every design of the space, and say what the search missed.")
+        bool, option("--exhaustive", None, "Descents, and every design besides: says what the descents missed.")
     ] = False,
     check: Annotated[bool, CHECK] = False,
 ) -> int:
-    """Search a design space by gradients: descents on a relaxed cost, rounded and costed exactly."""
-    from jaxgrad.cli import cache, designs, screen
+    """Find the best designs of a space: every design costed or, in a large space, those that descents reach."""
+    from jaxgrad.cli import cache, designs, progress, screen
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
 
+    typed_method = None if method == "auto" else method
     cache.turn_on()
+    if exhaustive and method == "every":
+        raise InputError("method", method, "leave one of the two out", problem="got 'every' and --exhaustive")
     terminal = screen.console()
     space, table_file, write, results = designs.opened(config, out, store, "_search")
     tasks = design_search.tasks(space)
     if check:
-        terminal.print(f"{config}: {space.title}. {_plan_text(len(tasks), space)}", soft_wrap=True)
+        terminal.print(f"{config}: {space.title}. {_intended(len(tasks), space, method)}", soft_wrap=True)
         return 0
-    with terminal.status("tracing the networks"):
+    with progress.busy("tracing the networks", terminal):
         work = design_search.SearchWork(space, config, results)
-        every_design = design_sweep.SweepWork(space, config, results) if exhaustive else None
-    with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive)):
-        outcomes = _run_searches(work)
+        strategy = design_search.strategy(work, "descents" if exhaustive else method)
+        by_descents = strategy.method == "descents"
+        every_design = None if by_descents and not exhaustive else design_sweep.SweepWork(space, config, results)
+    terminal.print(headed(space.title, f": {_strategy_text(len(tasks), space, strategy)}"), soft_wrap=True)
+    with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive, method=typed_method)):
+        outcomes = _run_searches(work) if by_descents else None
         table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
-    rows = [
-        _Row(task, outcome, design_search.truth(table, task, space, work.technology) if table else None)
-        for task, outcome in zip(tasks, outcomes, strict=True)
-    ]
-    terminal.print(headed(space.title, f": {_plan_text(len(tasks), space)}"))
+    rows = _rows(work, outcomes, table)
     files = [table_file]
-    with terminal.status("writing"):
+    with progress.busy("writing", terminal):
         write(table_file, _all_designs(rows, space))
         for name in dict.fromkeys(row.workload for row in rows):
             workload_rows = [row for row in rows if row.workload == name]
             terminal.print(_best_designs(name, workload_rows, space))
-            drawn = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
-            files += _draw(drawn, name, workload_rows, space)
+            if by_descents:
+                drawn = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
+                files += _draw(drawn, name, workload_rows, space)
     _print_summary(rows, space)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
@@ -93,8 +106,52 @@ class _Row(NamedTuple):
         return self.outcome.designs[column][self.outcome.best] / self.truth.best[column] - 1
 
 
-def _plan_text(count: int, sweep: Sweep) -> str:
-    return f"least {_objective_text(sweep)}; {count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
+def _rows(work: design_search.SearchWork, outcomes: Sequence[Outcome] | None, table: Table | None) -> list[_Row]:
+    """A row for each search.
+
+    Args:
+        work: the searches.
+        outcomes: of descents; None where there were none.
+        table: of every design; None where not all were costed.
+    """
+    from jaxgrad.studies import design_search
+
+    sweep, technology = work.sweep, work.technology
+    if outcomes is None:
+        assert table is not None  # one of the two is there
+        return [_Row(task, design_search.costed(table, task, sweep, technology), None) for task in work.parts]
+    return [
+        _Row(task, outcome, None if table is None else design_search.truth(table, task, sweep, technology))
+        for task, outcome in zip(work.parts, outcomes, strict=True)
+    ]
+
+
+def _intended(count: int, sweep: Sweep, method: str) -> str:
+    """What would be done, as far as it can be told before the networks are traced."""
+    descents, every = _descents_text(count, sweep), f"every one of {sweep.points:,} designs costed"
+    ways = {"descents": descents, "every": every, "auto": f"{descents}, or {every} if that takes less"}
+    return f"least {_objective_text(sweep)}; {ways[method]}"
+
+
+def _strategy_text(count: int, sweep: Sweep, strategy: Strategy) -> str:
+    """What is done and, where there was a choice, why."""
+    from jaxgrad.array.pace import duration
+
+    text, effort = _intended(count, sweep, strategy.method), strategy.effort
+    if effort is None:
+        return text
+    if math.isinf(effort.every_s):
+        return f"{text}: too many designs to cost them all"
+    seconds = effort.descents_s, effort.every_s
+    other, flag = f"all {sweep.points:,} designs", "every"
+    if strategy.method == "every":
+        seconds, other, flag = seconds[::-1], _descents_text(count, sweep), "descents"
+    taken, avoided = map(duration, seconds)
+    return f"{text}, estimated at {taken}; {other} would take {avoided} (--method {flag})"
+
+
+def _descents_text(count: int, sweep: Sweep) -> str:
+    return f"{count} x {sweep.descent.starts} descents of {sweep.descent.steps} steps"
 
 
 def _objective_text(sweep: Sweep) -> str:
@@ -115,6 +172,7 @@ def _run_searches(work: design_search.SearchWork) -> list[Outcome]:
         screen.console(),
         total=len(work.parts),
         label=lambda task: f"{task.network}, batch {task.batch}, {task.kind.schedule}",
+        kept=work.is_done,
     )
     return [work.compute(task) for task in followed]
 
@@ -128,7 +186,8 @@ def _all_designs(rows: Sequence[_Row], sweep: Sweep) -> Table:
         count = len(row.outcome.designs["rows"])
         constants = {"network": row.task.network, "batch": row.task.batch, **row.task.kind._asdict()}
         columns = {name: [value] * count for name, value in constants.items()} | row.outcome.designs
-        columns[f"relaxed_{COLUMNS[sweep.descent.objective]}"] = columns.pop("relaxed")
+        if "relaxed" in columns:
+            columns[f"relaxed_{COLUMNS[sweep.descent.objective]}"] = columns.pop("relaxed")
         for name, values in columns.items():
             table.setdefault(name, []).extend(values)
     return table
@@ -144,7 +203,9 @@ def _best_designs(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     for row in rows:
         costed, best, missed = row.outcome.designs, row.outcome.best, row.missed(column)
         cells: dict[str, Any] = {**row.kind(sweep), **dict.fromkeys(axes, "-")}
-        cells |= {"at it\n[%]": f"{100 * row.outcome.found_it(column):.0f}", "costed": str(len(costed["rows"]))}
+        if row.outcome.ends:
+            cells["at it\n[%]"] = f"{100 * row.outcome.found_it(column):.0f}"
+        cells["costed"] = str(len(costed["rows"]))
         if row.truth is not None:
             cells["costed"] += f"/{row.truth.designs}"
             cells["off\n[%]"] = "-" if missed is None else f"{100 * missed:.2f}"
@@ -164,7 +225,12 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
 
     terminal, column = screen.console(), COLUMNS[sweep.descent.objective]
     compared = [row for row in rows if row.truth is not None]
-    meanings = ["at it: descents that ended at this design, or within 1 % of it", "costed: designs costed exactly"]
+    meanings = (
+        ["at it: descents that ended at this design, or within 1 % of it"]
+        if any(row.outcome.ends for row in rows)
+        else []
+    )
+    meanings += ["costed: designs within the limits, costed exactly"]
     meanings += ["off: how far it is from the best of all designs"] if compared else []
     lines = ["; ".join(meanings)]
     gaps = [gap for row in rows for gap in row.outcome.gaps(column)]
@@ -174,7 +240,7 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
             f"At the {len(gaps)} designs costed that fit, the relaxed cost ({_NAMES[sweep.descent.objective]}) differs "
             f"from the exact one by {100 * mean:.1f} % in the mean and {100 * most:.1f} % at most."
         )
-    else:
+    if all(row.outcome.best is None for row in rows):
         lines.append("No design that was looked at fits: give more SRAM, smaller arrays or wider limits.")
     if compared:
         possible = [row for row in compared if row.truth and row.truth.best is not None]

@@ -62,7 +62,7 @@ def sweep(
 ) -> int:
     """Cost a whole design space, exactly: every array, memory, schedule and precision, and the Pareto front."""
     from jaxgrad.base.files import write_text
-    from jaxgrad.cli import cache, designs, screen
+    from jaxgrad.cli import cache, designs, progress, screen
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_pictures, design_sweep
 
@@ -73,7 +73,7 @@ def sweep(
         count = len(design_sweep.chunks(space))
         terminal.print(f"{config}: {space.title}. {space.points:,} points in {count} chunks", soft_wrap=True)
         return 0
-    with terminal.status("tracing the networks"):
+    with progress.busy("tracing the networks", terminal):
         work = design_sweep.SweepWork(space, config, results)
     numbers = range(len(work.parts)) if shard is None else range(shard.number - 1, len(work.parts), shard.of)
     with stored.resuming(stored.again("sweep", config, out, store, shard=shard)):
@@ -87,7 +87,7 @@ def sweep(
     table = design_sweep.merged(tables)
     terminal.print(headed(space.title, f": {space.points:,} points"))
     files = [table_file]
-    with terminal.status("writing"):
+    with progress.busy("writing", terminal):
         write(table_file, table)
         for network, batch, rows in design_sweep.fronts(table, space.pareto.objectives):
             name = f"{table_file.stem}_{network}_batch{batch}"
@@ -112,6 +112,7 @@ def compute(work: design_sweep.SweepWork, chunks: Sequence[Any]) -> list[Table]:
         total=sum(chunk.points for chunk in chunks),
         label=lambda chunk: f"{chunk.network}, batch {chunk.batch}, {chunk.precision}",
         size=lambda chunk: chunk.points,
+        kept=work.is_done,
     )
     return [work.compute(chunk) for chunk in followed]
 

@@ -86,7 +86,7 @@ def trace(
 ) -> int:
     """Write what tiles do on the array: a Perfetto trace, a Gantt chart, and an animation of the registers."""
     from jaxgrad.array.gemm import Gemm
-    from jaxgrad.cli import cache, screen
+    from jaxgrad.cli import cache, progress, screen
     from jaxgrad.hardware import Accelerator
     from jaxgrad.reports.timeline import perfetto
     from jaxgrad.reports.timeline.gantt import TILES, gantt
@@ -103,7 +103,7 @@ def trace(
     title = _title(gemm, array)
     about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
     perfetto.write((_followed(run, terminal) for run in shown), folder / "trace.json", about)
-    with terminal.status("drawing"):
+    with progress.busy("drawing", terminal):
         first = [first_tiles(name, gemm, array, TILES) for name in schedule]
         gantt(first, [folder / "gantt.png", folder / "gantt.svg"], title)
     if left_out is None:
@@ -146,9 +146,10 @@ def _title(gemm: Gemm, array: Accelerator) -> str:
 
 
 def _animate(gemm: Gemm, array: Accelerator, file: Path, title: str, terminal: Console) -> None:
+    from jaxgrad.cli import progress
     from jaxgrad.reports.timeline.animation import films, write
 
-    with terminal.status("recording the registers"):
+    with progress.busy("recording the registers", terminal):
         write(films(gemm, array), file, title)
 
 

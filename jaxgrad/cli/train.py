@@ -159,7 +159,7 @@ def train(
     ] = defaults.ON_NAN,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
-    from jaxgrad.cli import cache, kinds, screen
+    from jaxgrad.cli import cache, kinds, progress, screen
     from jaxgrad.training import runs
     from jaxgrad.training.config import resolve
     from jaxgrad.training.divergence import Diverged
@@ -181,7 +181,7 @@ def train(
         if existing:
             kept_out.enter_context(existing.alone())
         try:
-            with screen.console().status("loading the data and tracing the model"):
+            with progress.busy("loading the data and tracing the model", screen.console()):
                 job = prepare(settings)
         except InputError as error:
             sources = {change.key: change.source for change in changes}
@@ -225,9 +225,8 @@ def _existing(out: Path | None, resume: str) -> runs.Run:
 
 
 def _train(job: Job, run: runs.Run, on_nan: str) -> State:
-    from jaxgrad.cli import screen
+    from jaxgrad.cli import progress, screen
     from jaxgrad.cli.epochs import follow
-    from jaxgrad.cli.progress import tell_pace
     from jaxgrad.training import loop
     from jaxgrad.training.checkpoints import Checkpoints
 
@@ -244,7 +243,7 @@ def _train(job: Job, run: runs.Run, on_nan: str) -> State:
         )
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
         if job.emulation.fidelity == "register":
-            tell_pace(job.register_seconds(done))
+            progress.tell_pace(job.register_seconds(done))
         training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
@@ -254,7 +253,7 @@ def _train(job: Job, run: runs.Run, on_nan: str) -> State:
 def _report(job: Job, run: runs.Run, state: State) -> None:
     """Writes what the run cost into its directory, and prints it."""
     from jaxgrad import costs
-    from jaxgrad.cli import screen
+    from jaxgrad.cli import progress, screen
     from jaxgrad.reports import figures, schedules
     from jaxgrad.training import runs
 
@@ -264,7 +263,7 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
     one_step = costs.step_cost(job.layers, job.emulation, compared)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     records = run.metrics()
-    with out.status("drawing"):
+    with progress.busy("drawing", out):
         run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **cost.as_dict()})
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps")

@@ -14,7 +14,7 @@ from jaxgrad.designs.schema import Sweep
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology, load_technology
 
 _POINTS = 16_384  # of a chunk, with a memory: some 100 counters of 8 bytes each, a few times over
-_MOST = 10_000_000
+MOST_POINTS = 10_000_000
 _ARRAYS = 65_536  # of a chunk, without one
 
 
@@ -112,11 +112,11 @@ def chunks(sweep: Sweep) -> list[Chunk]:
     Raises:
         ValueError: there are too many.
     """
-    if sweep.points > _MOST:
+    if sweep.points > MOST_POINTS:
         raise InputError(
             "space",
             sweep.points,
-            f"give at most {_MOST}, in several files if need be, or jaxgrad search it",
+            f"give at most {MOST_POINTS}, in several files if need be, or jaxgrad search it",
             problem=f"got {sweep.points} points",
         )
     space = sweep.space

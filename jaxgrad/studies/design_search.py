@@ -1,21 +1,28 @@
-"""Runs a search of a design space: a task for each network, batch and kind of design; finished ones are kept."""
+"""Runs a search of a design space: a task for each network, batch and kind of design; finished ones are kept.
+
+A task is done by descents, or by costing every design of its kind, which ``strategy`` chooses between.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jaxgrad.designs import search
+from jaxgrad.designs.effort import Effort, effort
 from jaxgrad.designs.goal import within_limits
 from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.search import Found, Sought
 from jaxgrad.designs.space import Chunk, Kind, kinds, workloads
-from jaxgrad.designs.sweep import Table
+from jaxgrad.designs.sweep import RESULTS, Table
 from jaxgrad.hardware import Technology
 from jaxgrad.studies.work import Work
 
 WITHIN = 1.01
 """A descent has found the best if its end costs at most so many times as much."""
+
+METHODS: tuple[str, ...] = ("auto", "descents", "every")
+"""How a space is searched: by descents, by costing every design, or by what is estimated to take less."""
 
 
 class Task(NamedTuple):
@@ -45,7 +52,8 @@ class Outcome(NamedTuple):
     """What came of a search; numbers and lists alone, so that it can be kept.
 
     Args:
-        designs: every design that was costed exactly: its sizes, its results and its ``relaxed`` objective.
+        designs: every design that was costed exactly and is within the limits: its sizes, its results and, of descents,
+            its ``relaxed`` objective.
         best: the row of the best one, if any will do.
         ends: for each descent the row of the best design at its end, if any there will do.
         losses: for each descent the logarithm of the relaxed objective before each step, limits' share included.
@@ -66,7 +74,8 @@ class Outcome(NamedTuple):
 
     def gaps(self, column: str) -> list[float]:
         """By how much the relaxed objective is off at each design that fits, without sign, as ratios."""
-        pairs = zip(self.designs["relaxed"], self.designs.get(column, []), strict=True)
+        relaxed = self.designs.get("relaxed", [])
+        pairs = zip(relaxed, self.designs.get(column, []) if relaxed else [], strict=True)
         return [abs(about / cost - 1) for about, cost in pairs if cost is not None]
 
 
@@ -130,15 +139,55 @@ class Truth(NamedTuple):
 
 def truth(table: Table, task: Task, sweep: Sweep, technology: Technology | None) -> Truth:
     """The best design of a task's kind in a table of all designs."""
+    rows = _rows(table, task, sweep)
+    best = _best(table, _within(table, rows, task, sweep, technology), COLUMNS[sweep.descent.objective])
+    return Truth(len(rows), None if best is None else {name: values[best] for name, values in table.items()})
+
+
+def costed(table: Table, task: Task, sweep: Sweep, technology: Technology | None) -> Outcome:
+    """What came of costing every design, of one task: no descents, and the best of all designs within the limits."""
+    rows = _within(table, _rows(table, task, sweep), task, sweep, technology)
+    names = [name for name in (*sweep.axes, *RESULTS) if name in table]
+    best = _best(table, rows, COLUMNS[sweep.descent.objective])
+    designs = {name: [table[name][row] for row in rows] for name in names}
+    return Outcome(designs, None if best is None else rows.index(best), [], [])
+
+
+def _rows(table: Table, task: Task, sweep: Sweep) -> list[int]:
+    """The rows of a table of all designs that are of a task's kind."""
     settings = {name: values[0] for name, values in task.chunk(sweep, [[1] * len(sweep.axes)]).designs().items()}
     fixed = {name: value for name, value in settings.items() if name not in sweep.axes}
-    column = COLUMNS[sweep.descent.objective]
-    rows = [i for i in range(len(table["rows"])) if all(table[name][i] == value for name, value in fixed.items())]
-    able = [
-        i
-        for i in rows
-        if table[column][i] is not None
-        and within_limits([table[name][i] for name in sweep.axes], task.kind, sweep, technology)
+    return [i for i in range(len(table["rows"])) if all(table[name][i] == value for name, value in fixed.items())]
+
+
+def _within(table: Table, rows: Sequence[int], task: Task, sweep: Sweep, technology: Technology | None) -> list[int]:
+    """Those of the rows that are within the limits."""
+    return [
+        row for row in rows if within_limits([table[name][row] for name in sweep.axes], task.kind, sweep, technology)
     ]
-    best = min(able, key=lambda i: table[column][i], default=None)
-    return Truth(len(rows), None if best is None else {name: values[best] for name, values in table.items()})
+
+
+def _best(table: Table, rows: Sequence[int], column: str) -> int | None:
+    able = [row for row in rows if table[column][row] is not None]
+    return min(able, key=lambda row: table[column][row], default=None)
+
+
+class Strategy(NamedTuple):
+    """How a space is searched, and why.
+
+    Args:
+        method: ``descents`` or ``every``.
+        effort: what either takes, in seconds; None where it was not asked for.
+    """
+
+    method: Literal["descents", "every"]
+    effort: Effort | None
+
+
+def strategy(work: SearchWork, method: str) -> Strategy:
+    """How to search, by one of ``METHODS``: ``auto`` takes what is estimated to take less."""
+    if method != "auto":
+        return Strategy("every" if method == "every" else "descents", None)
+    each = {(part.network, part.batch): part for part in work.parts}
+    estimate = effort(work.sweep, [work.gemms(part) for part in each.values()])
+    return Strategy("every" if estimate.every_is_less else "descents", estimate)

@@ -16,7 +16,7 @@ from jaxgrad.cli import main
 from jaxgrad.interop.scalesim.quirks import QUIRKS
 from jaxgrad.interop.scalesim.topology import read_topology
 from tests.command import ENVIRONMENT
-from tests.interop.scalesim.make_goldens import GOLDENS, REPORTS
+from tests.interop.scalesim.make_goldens import GOLDENS, REPORTS, SPARSE_GOLDENS
 
 CFG = """[general]
 run_name = mine
@@ -67,6 +67,27 @@ def test_reports_quirks_and_notes(elsewhere: Path, capsys: pytest.CaptureFixture
     assert rows[0] == ["LayerID", "Layer name", "Quirk", "Figure", "SCALE-Sim", "Corrected,"]
     # 8 x 8 windows, one row and column of them partly outside; 7 x 7 are not
     assert ["0", "Conv1", "output size", "MACs", str(64 * 27 * 20), f"{49 * 27 * 20},"] in rows
+
+
+def test_sparse_filters_have_a_report_of_their_own_where_the_machine_uses_them(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = next(case for case in json.loads(SPARSE_GOLDENS.read_text()) if case["name"] == "ws 8x2 csr conv")
+    (elsewhere / "sparse.csv").write_text(case["topology"])
+    layers = {}
+    for name, cfg in (("sparse", case["cfg"]), ("dense", case["cfg"].replace("Support: true", "Support: false"))):
+        (elsewhere / "machine.cfg").write_text(cfg)
+        assert main(["scalesim", "-c", "machine.cfg", "-t", "sparse.csv", "-p", name, "--json"]) == 0
+        layers[name] = json.loads(capsys.readouterr().out)["layers"]
+    written = {path.name: path.read_text() for path in (elsewhere / "sparse" / "golden").iterdir()}
+    assert written["SPARSE_REPORT.csv"] == case["reports"]["SPARSE_REPORT.csv"]
+    assert written["BANDWIDTH_REPORT.csv"] == case["reports"]["BANDWIDTH_REPORT.csv"]
+    assert {path.name for path in (elsewhere / "dense" / "golden").iterdir()} == {*REPORTS, "QUIRKS_REPORT.csv"}
+    for sparse, dense in zip(layers["sparse"], layers["dense"], strict=True):
+        assert sparse["macs"] == dense["macs"] == dense["m"] * dense["n"] * dense["k"]
+        assert "storage" not in dense
+        assert sparse["storage"]["dense"] == dense["n"] * dense["k"]
+    assert sum(layer["k"] for layer in layers["sparse"]) < sum(layer["k"] for layer in layers["dense"])
 
 
 def test_reports_are_scale_sim_s_own(elsewhere: Path) -> None:

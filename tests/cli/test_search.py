@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -51,11 +53,47 @@ def test_what_is_found_is_kept(
     elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (elsewhere / "space.toml").write_text(SPACE)
-    assert main(["search", "space.toml"]) == 0
+    assert main(["search", "space.toml", "--method", "descents"]) == 0
     first = capsys.readouterr().out
     monkeypatch.setattr("jaxgrad.designs.search.search", None)
-    assert main(["search", "space.toml"]) == 0
+    assert main(["search", "space.toml", "--method", "descents"]) == 0
     assert capsys.readouterr().out == first
+
+
+def test_a_small_space_is_costed_whole_and_says_why(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxgrad.designs.search.search", None)  # no descents
+        assert main(["search", "space.toml"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(
+        r"every one of 50 designs costed, estimated at about [\d.]+ s; 2 x 4 descents of 10 steps would take about "
+        r"[\d.]+ s \(--method descents\)",
+        text,
+    )
+    assert "at it" not in text
+    every = table_of(Path("results/space_search.csv"))
+    assert not list(Path("results").glob("*.png"))
+    sizes = itertools.product([1, 2, 4, 6, 8], [1, 3, 5, 8, 13])
+    allowed = [(str(rows), str(cols)) for rows, cols in sizes if rows * cols <= 30]
+    assert [(row["rows"], row["cols"]) for row in every] == 2 * allowed
+    # Descents find the same best design of either kind, at the same cost.
+    assert main(["search", "space.toml", "--method", "descents"]) == 0
+    found = table_of(Path("results/space_search.csv"))
+    for schedule in ("interleaved", "ws_only"):
+        least = [min(int(row["cycles"]) for row in table if row["schedule"] == schedule) for table in (every, found)]
+        assert least[0] == least[1]
+        assert len(found) < len(every)
+
+
+def test_every_design_and_what_descents_miss_of_them_are_two_things(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    assert main(["search", "space.toml", "--method", "every", "--exhaustive"]) == 2
+    assert capsys.readouterr().err == "error: --method: got 'every' and --exhaustive; leave one of the two out\n"
 
 
 def test_nothing_within_the_limits_is_said(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,5 +127,6 @@ def test_what_will_not_do_is_one_line(
 def test_check_says_what_would_run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (elsewhere / "space.toml").write_text(SPACE)
     assert main(["search", "space.toml", "--check"]) == 0
-    assert "2 x 4 descents" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 x 4 descents of 10 steps, or every one of 50 designs costed if that takes less" in said
     assert [path.name for path in elsewhere.iterdir()] == ["space.toml"]

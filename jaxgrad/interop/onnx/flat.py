@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgrad.base.errors import InputError, positive_integer
+from jaxgrad.interop.onnx import contributed
 from jaxgrad.interop.onnx.nodes import name_of
 from jaxgrad.interop.onnx.operations import FUSED, SHAPED_ALIKE
 from jaxgrad.interop.onnx.steps import Flat, Step
@@ -101,6 +102,11 @@ class _Layout:
             for attribute in copy.attribute:
                 if attribute.name == "value":
                     self._tensors[copy.output[0]] = attribute.t
+        if copy.domain == "com.microsoft" and copy.op_type in contributed.ATTENTION:
+            steps = contributed.attention(self.onnx, copy, path, times, self._opset)
+            self.flat.steps += steps
+            if steps:
+                return
         inferred = copy
         if copy.domain == "com.microsoft" and copy.op_type in FUSED:
             copy = _unfused(copy)

@@ -10,6 +10,8 @@ from jaxgrad.base.errors import InputError
 _TYPES = {
     "auto_pad": bytes,
     "coefficients": list,
+    "kernel_type": bytes,
+    "support_vectors": list,
     "dilations": list,
     "direction": bytes,
     "equation": bytes,
@@ -24,8 +26,9 @@ _TYPES = {
     "strides": list,
     "transA": int,
     "transB": int,
+    "update_rule": bytes,
 }
-_ENTRIES = {"coefficients": float}  # of lists; the others' are whole numbers
+_ENTRIES = {"coefficients": float, "support_vectors": float}  # of lists; the others' are whole numbers
 
 
 def name_of(node: Any) -> str:

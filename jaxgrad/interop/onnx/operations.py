@@ -9,14 +9,18 @@ CONVOLUTIONS = {"Conv": (0, 1), "DeformConv": (0, 1), "ConvInteger": (0, 1), "QL
 MATRIX_PRODUCTS = {"MatMul": (0, 1), "Gemm": (0, 1), "MatMulInteger": (0, 1), "QLinearMatMul": (0, 3)}
 RECURRENCES = ("LSTM", "GRU", "RNN")
 LINEAR_MODELS = ("LinearRegressor", "LinearClassifier")  # scikit-learn's: their weights are attributes
+VECTOR_MACHINES = ("SVMRegressor", "SVMClassifier")  # the same; no gradients train them
 # Integers have no gradients.
 INTEGERS = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
-PRODUCTS = (*CONVOLUTIONS, *MATRIX_PRODUCTS, *RECURRENCES, *LINEAR_MODELS, "Attention", "ConvTranspose", "Einsum")
+ATTENTIONS = ("Attention", "LinearAttention")
+PRODUCTS = (
+    *CONVOLUTIONS, *MATRIX_PRODUCTS, *RECURRENCES, *LINEAR_MODELS, *VECTOR_MACHINES, *ATTENTIONS, "ConvTranspose",
+    "Einsum",
+)  # fmt: skip
 # Multiply-accumulates that are not read.
 UNREAD = frozenset({
     "If", "Loop", "Scan",  # of forms that are not laid out
-    "CausalConvWithState", "FlexAttention", "LinearAttention", "SVMClassifier", "SVMRegressor",
-    "SequenceMap",
+    "CausalConvWithState", "FlexAttention", "SequenceMap",
 })  # fmt: skip
 # Trained, and with no GEMM in them: what comes from them needs a gradient.
 OTHER_TRAINED = (
@@ -43,7 +47,7 @@ def operands(node: Any) -> Iterator[tuple[str, str]]:
     elif kind in RECURRENCES or kind == "ConvTranspose":
         if len(names) > 1:
             yield names[0], names[1]
-    elif kind == "Attention":
+    elif kind in ATTENTIONS:
         if len(names) > 2:
             yield from ((names[0], names[1]), (names[1], names[0]), (names[2], names[0]))
     elif kind == "Einsum":

@@ -11,6 +11,17 @@ from jaxgrad.programs.graph import Operand
 Reads = tuple[tuple[str, Operand], ...]  # names of values, and for a product what they are there
 
 
+class NotCounted(Exception):
+    """A node whose products can't be told, and why."""
+
+
+class NoShape(NotCounted):
+    """The shape of a value can't be known."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no shape is known for {name!r}")
+
+
 def multiplied(x: str, w: str, others: Iterable[str] = ()) -> Reads:
     """What a product reads; W may have no name. All others join its result."""
     weights: Reads = ((w, "w"),) if w else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,19 +14,24 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.interop.onnx.attention import attention
 from jaxgrad.interop.onnx.convolutions import convolution, transposed
 from jaxgrad.interop.onnx.einsum import Pair, pairs
+from jaxgrad.interop.onnx.linear_attention import linear_attention
 from jaxgrad.interop.onnx.nodes import attributes_of
-from jaxgrad.interop.onnx.operations import CONVOLUTIONS, INTEGERS, LINEAR_MODELS, MATRIX_PRODUCTS, RECURRENCES
-from jaxgrad.interop.onnx.parts import Carried, Lowered, Part, beside, multiplied, read
+from jaxgrad.interop.onnx.operations import (
+    CONVOLUTIONS,
+    INTEGERS,
+    LINEAR_MODELS,
+    MATRIX_PRODUCTS,
+    RECURRENCES,
+    VECTOR_MACHINES,
+)
+from jaxgrad.interop.onnx.parts import Carried, Lowered, NoShape, Part, beside, multiplied, read
 from jaxgrad.interop.onnx.recurrences import Recurrence, recurrences
 from jaxgrad.interop.onnx.roles import Roles
 from jaxgrad.interop.onnx.steps import Step
+from jaxgrad.interop.onnx.vector_machines import vector_machine
 from jaxgrad.programs import LayerGemm
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-class NoShape(Exception):
-    """The shape of a value, by its name, can't be known."""
 
 
 class Products(NamedTuple):
@@ -48,7 +53,7 @@ class Products(NamedTuple):
         """The products of a node, and the work between them.
 
         Raises:
-            NoShape: of an operand.
+            NotCounted: the shape of an operand is not known, or what the node computes is no product.
             InputError: what the node says doesn't fit.
         """
         kind = step.node.op_type
@@ -57,8 +62,12 @@ class Products(NamedTuple):
             return self._recurrence(step, attributes)
         if kind == "Attention":
             return self._attention(step, attributes)
+        if kind == "LinearAttention":
+            return self._linear_attention(step, attributes)
         if kind == "Einsum":
             return Lowered(tuple(self._einsum(step, attributes)), ())
+        if kind in VECTOR_MACHINES:
+            return self._vector_machine(step, attributes)
         if kind in LINEAR_MODELS:
             return self._alone(step, *self._linear_model(step, attributes))
         if kind in MATRIX_PRODUCTS:
@@ -134,6 +143,21 @@ class Products(NamedTuple):
             raise InputError("model", step.path, f"give some for each of {features} features", problem=problem)
         return self._record(step, x, "", Pair(Gemm(rows, features, outputs), 1)), x, ""
 
+    def _vector_machine(self, step: Step, attributes: Mapping[str, Any]) -> Lowered:
+        x, names = step.node.input[0], tuple(name for name in step.node.output if name)
+        rows, features = (1, *self._shape(x))[-2:]
+        kernel, decision = vector_machine(step.node.op_type, step.path, attributes, rows, features)
+        products = [("", decision)] if kernel is None else [(".kernel", kernel), (".decision", decision)]
+        parts = []
+        for suffix, gemm in products:
+            record = self._record(step, x, "", Pair(gemm, 1))
+            record = replace(record, path=step.path + suffix, needs_dx=False, needs_dw=False)
+            result = f"{names[0]}{suffix}:product"
+            words = record.times * gemm.batch * gemm.out_features
+            parts.append(Part("layer", multiplied(x, ""), (result,), record, words))
+            x = result
+        return Lowered((*parts, Part("work", read(x), names)), ())
+
     def _einsum(self, step: Step, attributes: Mapping[str, Any]) -> Iterator[Part]:
         names = list(step.node.input)
         equation = attributes.get("equation", b"").decode(errors="replace")
@@ -177,6 +201,37 @@ class Products(NamedTuple):
         if past:
             reads = beside(reads, past)
         return Part("layer", reads, (result,), record, record.times * pair.gemm.batch * pair.gemm.out_features)
+
+    def _linear_attention(self, step: Step, attributes: Mapping[str, Any]) -> Lowered:
+        q, k, v, past, decay, beta = [*step.node.input, "", "", ""][:6]
+        products = linear_attention(step.path, attributes, self._shape(q), self._shape(k), self._shape(v))
+        outputs = tuple(name for name in step.node.output if name)
+        names = ("state", "recalled", "written", "update", "next", "output")
+        state, recalled, written, update, after, output = (f"{outputs[0]}:{name}" for name in names)
+        rounds = products.tokens * products.states
+        if not self.trained.isdisjoint((k, v, past, decay, beta)):
+            self.trained.update((state, written, after))
+
+        def product(suffix: str, gemm: Gemm, x: str, w: str, result: str) -> Part:
+            return self._head_products(step, suffix, Pair(gemm, rounds), (x, w, ""), result)
+
+        def work(reads: Sequence[str], result: str, words: int) -> Part:
+            return Part("work", read(*(name for name in reads if name)), (result,), None, words * step.times * rounds)
+
+        parts = []
+        if products.recalled is not None:
+            width = products.recalled.out_features
+            parts += [
+                product(".recalled", products.recalled, k, state, recalled),
+                work((recalled, v, beta), written, width),
+            ]
+        parts.append(product(".update", products.update, k, written if parts else v, update))
+        parts.append(work((state, update, decay), after, products.update.batch * products.update.out_features))
+        parts.append(product(".output", products.output, q, after, output))
+        carried = Carried(state, past or f"{state}:start", after, products.tokens, 0)
+        views = [(output, step.node.output[:1]), (after, step.node.output[1:])]
+        parts += [Part("view", read(value), tuple(made)) for value, made in views if any(made)]
+        return Lowered(tuple(parts), (carried,))
 
     def _words(self, name: str) -> int:
         return math.prod(self.shapes.get(name, ()))

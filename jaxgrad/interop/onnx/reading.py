@@ -4,10 +4,11 @@ An ONNX file holds a forward pass. Its weights are taken to be trained, and an i
 something trained made it. Weights are the constants among its operands, and the inputs of the graph that are no data
 (``roles.Roles``).
 
-Counted are Conv, ConvTranspose, DeformConv, Gemm, MatMul, Einsum and Attention; LSTM, GRU and RNN; integer products
-(their forward pass alone); scikit-learn's linear models; and ONNX Runtime's FusedConv, FusedGemm and FusedMatMul. Every
-branch of an ``If`` is taken to run, unless its condition is in the file; ``Loop`` and ``Scan`` count as often as they
-run. What else multiplies and accumulates, or may, is named in a note.
+Counted are Conv, ConvTranspose, DeformConv, Gemm, MatMul, Einsum, Attention and LinearAttention; LSTM, GRU and RNN;
+integer products and support vector machines (their forward pass alone); scikit-learn's linear models; and ONNX
+Runtime's FusedConv, FusedGemm, FusedMatMul, Attention, MultiHeadAttention and GroupQueryAttention. Every branch of an
+``If`` is taken to run, unless its condition is in the file; ``Loop`` and ``Scan`` count as often as they run. What
+else multiplies and accumulates, or may, is named in a note.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from jaxgrad.interop.onnx.edges import graph_of
 from jaxgrad.interop.onnx.flat import Trips, flatten
 from jaxgrad.interop.onnx.nodes import printable
 from jaxgrad.interop.onnx.operations import OTHER_TRAINED, PRODUCTS, SHAPED_ALIKE, UNREAD
-from jaxgrad.interop.onnx.parts import Lowered
-from jaxgrad.interop.onnx.products import NoShape, Products, Shapes
+from jaxgrad.interop.onnx.parts import Lowered, NotCounted
+from jaxgrad.interop.onnx.products import Products, Shapes
 from jaxgrad.interop.onnx.roles import Roles
 from jaxgrad.interop.onnx.steps import Flat, Step
 from jaxgrad.programs import Graph, LayerGemm
@@ -200,8 +201,8 @@ class _Reader:
         if self._counted(node):
             try:
                 lowered[place] = self._products.lower(step)
-            except NoShape as error:
-                uncounted[_shown(step)] = f"no shape is known for {error.args[0]!r}"
+            except NotCounted as error:
+                uncounted[_shown(step)] = str(error)
         elif not self._without_products(node):
             uncounted[_shown(step)] = "its multiply-accumulates are not read, if it has any"
         if self._learns(step) or not self._trained.isdisjoint(names):

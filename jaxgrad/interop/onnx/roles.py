@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from jaxgrad.interop.onnx.operations import LINEAR_MODELS, PRODUCTS, interchangeable, operands
+from jaxgrad.interop.onnx.operations import LINEAR_MODELS, PRODUCTS, VECTOR_MACHINES, interchangeable, operands
 from jaxgrad.interop.onnx.steps import Step
 
 
@@ -35,7 +35,7 @@ class Roles:
             if node.op_type in PRODUCTS:
                 for x, w in operands(node):
                     self._meet(x, w, interchangeable(node))
-                if node.op_type in LINEAR_MODELS:  # its weights are its own
+                if node.op_type in (*LINEAR_MODELS, *VECTOR_MACHINES):  # its weights are its own
                     self._data |= origins or frozenset()
                 origins = None
             self._origins.update(dict.fromkeys(node.output, origins))

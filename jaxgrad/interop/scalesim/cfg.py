@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jaxgrad.base.errors import InputError, one_of, shown
 from jaxgrad.interop.scalesim.folds import DATAFLOWS, Dataflow
+from jaxgrad.interop.scalesim.storage import REPRESENTATIONS
 from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
 
 _SIZES = {
@@ -32,6 +33,8 @@ _TEXTS = {
     "dataflow": "Dataflow",
     "interfacebandwidth": "InterfaceBandwidth",
     "sparsitysupport": "SparsitySupport",
+    "sparserep": "SparseRep",
+    "optimizedmapping": "OptimizedMapping",
 }
 _KEYS = _SIZES | _OFFSETS | _TEXTS
 _RUN_NAME = "scale_run"  # SCALE-Sim's own default
@@ -47,6 +50,7 @@ class Config:
         ifmap_kb, filter_kb, ofmap_kb: SRAM sizes; a kB holds 1024 words.
         user_bandwidth: whether InterfaceBandwidth is USER, and the figures of CALC mode are not those of this file.
         notes: what was read in another way than one might think, a sentence each.
+        sparsity: how sparse filters are stored; None where the machine makes no use of the layers' sparsity.
     """
 
     run_name: str
@@ -58,6 +62,7 @@ class Config:
     dataflow: Dataflow
     user_bandwidth: bool = False
     notes: tuple[str, ...] = ()
+    sparsity: str | None = None
 
 
 def read_cfg(path: str | Path) -> Config:
@@ -78,9 +83,6 @@ def read_cfg(path: str | Path) -> Config:
         notes.append(f"{path} names no InterfaceBandwidth: taken as CALC")
     mode = settings.get("interfacebandwidth", (0, "CALC"))[1]
     one_of(_where(path, settings, "interfacebandwidth", "InterfaceBandwidth"), mode, ("CALC", "USER"))
-    if settings.get("sparsitysupport", (0, "false"))[1].lower() == "true":
-        where = _where(path, settings, "sparsitysupport", "SparsitySupport")
-        raise InputError(where, True, "sparse arrays are not covered, give false", problem="got true")
     return Config(
         run_name=_run_name(path, settings),
         rows=sizes["ArrayHeight"],
@@ -91,7 +93,19 @@ def read_cfg(path: str | Path) -> Config:
         dataflow=next(name for name in DATAFLOWS if name == dataflow),
         user_bandwidth=mode == "USER",
         notes=tuple(notes),
+        sparsity=_sparsity(path, settings),
     )
+
+
+def _sparsity(path: str | Path, settings: dict[str, tuple[int, str]]) -> str | None:
+    if settings.get("sparsitysupport", (0, "false"))[1].lower() != "true":
+        return None
+    where = _where(path, settings, "optimizedmapping", "OptimizedMapping")
+    if settings["optimizedmapping"][1].lower() == "true":
+        remedy = "give false: each layer then has one ratio, and ratios drawn at random row by row are not covered"
+        raise InputError(where, True, remedy, problem="got true")
+    where = _where(path, settings, "sparserep", "SparseRep")
+    return one_of(where, settings["sparserep"][1], REPRESENTATIONS)
 
 
 def _values(path: Path) -> dict[str, tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -18,6 +18,26 @@ class Product(NamedTuple):
         return self.m * self.n * self.k
 
 
+class Sparsity(NamedTuple):
+    """Filters with zeros: of each ``block`` places of a window, in their order, the first ``kept`` are stored and
+    multiplied, the others are zero. SCALE-Sim writes it N:M.
+
+    >>> Sparsity(2, 4).places(11)  # 0 1 . . 4 5 . . 8 9 .
+    6
+    """
+
+    kept: int
+    block: int
+
+    def places(self, window: int) -> int:
+        """How many of the places of a window are stored."""
+        blocks, rest = divmod(window, self.block)
+        return blocks * self.kept + min(rest, self.kept)
+
+
+DENSE = Sparsity(1, 1)
+
+
 @dataclass(frozen=True)
 class Layer:
     """One row of a topology; sizes in pixels and channels, checked by whoever reads the file.
@@ -29,6 +49,7 @@ class Layer:
         line: of the file, from 1.
         padding, batch, groups: what SCALE-Sim does not know; they take part in the corrected figures alone.
         row: of which the layer is a part that only SCALE-Sim makes.
+        sparsity: of the filters, where SCALE-Sim is told to make use of it.
     """
 
     name: str
@@ -45,6 +66,7 @@ class Layer:
     groups: int = 1
     stride_width: int | None = None
     row: Row | None = None
+    sparsity: Sparsity | None = None
 
     @property
     def strides(self) -> tuple[int, int]:
@@ -62,9 +84,18 @@ class Layer:
 
     @property
     def product(self) -> Product:
-        """The GEMM that SCALE-Sim runs: without padding, batch and groups."""
-        window = self.filter_height * self.filter_width * self.channels
-        return Product(self.ofmap_height * self.ofmap_width, self.filters, window)
+        """The GEMM that SCALE-Sim runs: without padding, batch and groups, of the places that are stored."""
+        return self.dense_product._replace(k=self._stored(self.window))
+
+    @property
+    def dense_product(self) -> Product:
+        """The same with all places of the windows."""
+        return Product(self.ofmap_height * self.ofmap_width, self.filters, self.window)
+
+    @property
+    def window(self) -> int:
+        """Places of a window."""
+        return self.filter_height * self.filter_width * self.channels
 
     @property
     def cropped(self) -> Product:
@@ -78,13 +109,16 @@ class Layer:
         """The GEMM of one group by the usual rule, with padding, batch and groups."""
         height = (self.ifmap_height + 2 * self.padding - self.filter_height) // self.strides[0] + 1
         width = (self.ifmap_width + 2 * self.padding - self.filter_width) // self.strides[1] + 1
-        window = self.filter_height * self.filter_width * self.channels // self.groups
+        window = self._stored(self.window // self.groups)
         return Product(self.batch * height * width, self.filters // self.groups, window)
 
     @property
     def overhangs(self) -> bool:
         """Whether SCALE-Sim's output has windows that leave the input."""
         return self.cropped != self.product
+
+    def _stored(self, window: int) -> int:
+        return window if self.sparsity is None else self.sparsity.places(window)
 
 
 class Row(NamedTuple):
@@ -105,3 +139,9 @@ def _rounded_up(room: int, stride: int) -> int:
 
 def gemm_layer(name: str, m: int, n: int, k: int, line: int = 0) -> Layer:
     return Layer(name, m, k, 1, k, 1, n, 1, line)
+
+
+def with_sparsity(layer: Layer, used: bool) -> Layer:
+    """The layer as a machine takes it that makes use of its sparsity, or does not; without a ratio it is 1:1."""
+    row = None if layer.row is None else layer.row._replace(layer=with_sparsity(layer.row.layer, used))
+    return replace(layer, row=row, sparsity=(layer.sparsity or DENSE) if used else None)

@@ -12,8 +12,9 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.interop.scalesim import read_buffer, write_buffer
 from jaxgrad.interop.scalesim.cfg import Config
 from jaxgrad.interop.scalesim.folds import Folds
-from jaxgrad.interop.scalesim.layers import Layer
+from jaxgrad.interop.scalesim.layers import Layer, Sparsity
 from jaxgrad.interop.scalesim.read_buffer import Fillings
+from jaxgrad.interop.scalesim.storage import Storage, storage
 from jaxgrad.interop.scalesim.traffic import Traffic
 from jaxgrad.interop.scalesim.windows import Windows
 
@@ -30,11 +31,12 @@ class Figures:
     """What SCALE-Sim reports of a layer.
 
     Args:
-        macs: multiply-accumulates of the product it runs.
+        macs: multiply-accumulates of the layer, those with zeros of sparse filters too.
         cycles: "Total Cycles", which is the index of the last one.
         mapping_efficiency, compute_utilisation: per cent, averaged over folds.
         ifmap_sram, filter_sram, ofmap_sram: traffic with the array.
         ifmap_dram, filter_dram, ofmap_dram: traffic with DRAM.
+        storage: of the filters, where the machine makes use of their sparsity.
     """
 
     macs: int
@@ -48,6 +50,7 @@ class Figures:
     ifmap_dram: Traffic
     filter_dram: Traffic
     ofmap_dram: Traffic
+    storage: Storage | None = None
 
     # In CALC mode every read hits, and no write waits: see ``write_buffer.py``.
     stall_cycles = 0
@@ -90,16 +93,20 @@ def figures(layer: Layer, config: Config) -> Figures:
     """
     shape = (layer.ifmap_height, layer.ifmap_width, layer.filter_height, layer.filter_width)
     sizes_and_stride = (*shape, layer.channels, layer.filters, layer.stride)
-    anonymous = Layer("", *sizes_and_stride, stride_width=layer.stride_width)  # many layers of a network are alike
+    # Many layers of a network are alike but for their names.
+    anonymous = Layer("", *sizes_and_stride, stride_width=layer.stride_width, sparsity=layer.sparsity)
     sizes = (config.ifmap_kb, config.filter_kb, config.ofmap_kb)
-    outcome = _figures(anonymous, Folds(layer.product, config.rows, config.cols, config.dataflow), sizes)
+    folds = Folds(layer.product, config.rows, config.cols, config.dataflow)
+    outcome = _figures(anonymous, folds, sizes, config.sparsity)
     if isinstance(outcome, InputError):
         raise outcome.renamed(f"layer {layer.name!r} on line {layer.line}")
     return outcome
 
 
 @lru_cache(maxsize=4096)
-def _figures(layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int]) -> Figures | InputError:
+def _figures(
+    layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int], representation: str | None
+) -> Figures | InputError:
     cycles = folds.cycles - 1
     if not cycles:
         problem = "got a product of one cycle, which SCALE-Sim takes for none and divides by"
@@ -122,17 +129,18 @@ def _figures(layer: Layer, folds: Folds, sizes_kb: tuple[int, int, int]) -> Figu
             )
     mapping, compute = _averages(folds)
     return Figures(
-        macs=folds.product.macs,
+        macs=layer.dense_product.macs,
         pes=folds.rows * folds.cols,
         cycles=cycles,
         mapping_efficiency=mapping * 100,
         compute_utilisation=compute * 100,
-        ifmap_sram=Traffic(first_ifmap + 1, _last_ifmap(layer, folds) + 1, _ifmap_reads(folds)),
+        ifmap_sram=Traffic(first_ifmap + 1, _last_ifmap(layer, folds) + 1, _ifmap_reads(layer, folds)),
         filter_sram=Traffic(first_filter + 1, _last_filter(folds) + 1, _filter_reads(folds)),
         ofmap_sram=Traffic(folds.written(0, 0).first, _last_written(folds), _ofmap_writes(folds)),
         ifmap_dram=read_buffer.traffic(ifmap, first_ifmap, ifmap_kb),
         filter_dram=read_buffer.traffic(filters, first_filter, filter_kb),
         ofmap_dram=write_buffer.writes(folds, write_buffer.half(ofmap_kb)),
+        storage=None if representation is None else storage(layer, representation),
     )
 
 
@@ -186,10 +194,23 @@ def _in_last_fold(folds: Folds, cycle: int) -> int:
     return (folds.count - 1) * folds.cycles_each + cycle
 
 
-def _ifmap_reads(folds: Folds) -> int:
-    """Places of the stream, those outside the input included."""
+def _ifmap_reads(layer: Layer, folds: Folds) -> float:
+    """Places of the stream, those outside the input included; with sparsity, ws counts each M / N times, a fraction."""
+    if layer.sparsity is not None and folds.dataflow == "ws":
+        return _shared_reads(layer.sparsity, folds)
     m, _, k = folds.product
     return m * k * (1 if folds.dataflow == "is" else folds.col_folds)
+
+
+def _shared_reads(sparsity: Sparsity, folds: Folds) -> float:
+    """Sum over all folds as SCALE-Sim makes it, one after another."""
+    full, edge = (folds.mapped[2] * folds.used_rows(fold) * (sparsity.block / sparsity.kept) for fold in (0, -1))
+    if folds.count > _MOST_ADDITIONS:
+        return folds.col_folds * ((folds.row_folds - 1) * full + edge)
+    total = 0.0
+    for reads in ([full] * (folds.row_folds - 1) + [edge]) * folds.col_folds:
+        total += reads
+    return total
 
 
 def _filter_reads(folds: Folds) -> int:

@@ -24,6 +24,7 @@ QUIRKS: dict[str, str] = {
     "unread partial sums": "ws and is write partial sums for every fold of the rows, and never read one back",
     "output size": "where the stride leaves a remainder, the output is one row or column too large, its windows partly "
     "outside the input",
+    "dense MACs": "counts in utilisation the multiply-accumulates with the zeros of sparse filters, which it skips",
     "double skew": "ws and is divide compute utilisation by folds C - 1 cycles longer than they are",
     "full drain lines": "a line of the ofmap's buffer that a drain cut short is counted as full later",
     "unknown columns": "knows no padding, batch or groups: its figures are as if they were not there",
@@ -95,9 +96,10 @@ def _words(folds: Folds, figures: Figures) -> Iterator[Correction]:
 
 
 def _size(layer: Layer, folds: Folds, figures: Figures) -> Iterator[Correction]:
+    yield Correction("dense MACs", "MACs", figures.macs, folds.product.macs)
     if layer.overhangs:
         cropped = Folds(layer.cropped, folds.rows, folds.cols, folds.dataflow)
-        yield Correction("output size", "MACs", figures.macs, cropped.product.macs)
+        yield Correction("output size", "MACs", folds.product.macs, cropped.product.macs)
         yield Correction("output size", "Total Cycles", figures.cycles, cropped.cycles - 1)
         m, _, k = cropped.product
         sweeps = 1 if folds.dataflow == "is" else folds.col_folds

@@ -1,4 +1,4 @@
-"""SCALE-Sim's three report files, letter for letter, and a fourth with the figures put right."""
+"""SCALE-Sim's report files, letter for letter, and one more with the figures put right."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ _COMPUTE = (
     " Compute Util %,\n"
 )
 _BANDWIDTH = (
-    "LayerID, Avg IFMAP SRAM BW, Avg FILTER SRAM BW, Avg OFMAP SRAM BW, "
+    "LayerID, Avg IFMAP SRAM BW, Avg FILTER SRAM BW,{metadata} Avg OFMAP SRAM BW, "
     "Avg IFMAP DRAM BW, Avg FILTER DRAM BW, Avg OFMAP DRAM BW,\n"
+)
+_METADATA = "Avg FILTER Metadata SRAM BW"
+_SPARSE = (
+    "LayerID, Sparsity Representation, Original Filter Storage, New Storage (Filter+Metadata), "
+    f"Filter Metadata Storage, {_METADATA}, \n"
 )
 _DETAILED = (
     "LayerID, "
@@ -27,18 +32,37 @@ _DETAILED = (
 )
 
 
-def reports(layers: Sequence[Figures]) -> dict[str, str]:
-    """SCALE-Sim's report files, by name."""
-    return {
+def reports(layers: Sequence[Figures], representation: str | None = None) -> dict[str, str]:
+    """SCALE-Sim's report files, by name.
+
+    Args:
+        layers: in their order.
+        representation: of the filters, on a machine that makes use of their sparsity.
+    """
+    metadata = "" if representation is None else f" {_METADATA},"
+    files = {
         "COMPUTE_REPORT.csv": _COMPUTE + _rows(map(_compute, layers)),
-        "BANDWIDTH_REPORT.csv": _BANDWIDTH
-        + _rows((*map(str, f.sram_bandwidths), *map(str, f.dram_bandwidths)) for f in layers),
+        "BANDWIDTH_REPORT.csv": _BANDWIDTH.format(metadata=metadata) + _rows(map(_bandwidths, layers)),
         "DETAILED_ACCESS_REPORT.csv": _DETAILED + _rows(map(_detailed, layers)),
     }
+    if representation is not None:
+        files["SPARSE_REPORT.csv"] = _SPARSE + _rows((representation, *_storage(figures)) for figures in layers)
+    return files
 
 
 def _rows(rows: Iterable[Sequence[object]]) -> str:
     return "".join(f"{number}, {', '.join(map(str, row))},\n" for number, row in enumerate(rows))
+
+
+def _bandwidths(figures: Figures) -> list[float]:
+    ifmap, filters, ofmap = figures.sram_bandwidths
+    metadata = [] if figures.storage is None else [figures.storage.metadata / figures.cycles]
+    return [ifmap, filters, *metadata, ofmap, *figures.dram_bandwidths]
+
+
+def _storage(figures: Figures) -> tuple[float, ...]:
+    assert figures.storage is not None  # of a machine that makes use of sparsity
+    return (*figures.storage, figures.storage.metadata / figures.cycles)
 
 
 def _compute(figures: Figures) -> tuple[object, ...]:
@@ -56,7 +80,7 @@ def _detailed(figures: Figures) -> list[object]:
     return [entry for traffic in (*figures.sram, *figures.dram) for entry in _traffic(traffic)]
 
 
-def _traffic(traffic: Traffic) -> tuple[float, float, int]:
+def _traffic(traffic: Traffic) -> tuple[float, float, float]:
     """SCALE-Sim keeps cycles as floats, and prints them so."""
     return float(traffic.start), float(traffic.stop), traffic.words
 

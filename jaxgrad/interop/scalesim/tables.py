@@ -34,8 +34,8 @@ def layers_table(
             f"{right['Total Cycles']:,}",
             fixed(of.overall_utilisation, 1),
             fixed(right["Overall Util %"], 1) if "Overall Util %" in right else "",  # of a part that should be none
-            short(of.ifmap_dram.words + of.filter_dram.words),
-            short(of.ofmap_dram.words),
+            short(round(of.ifmap_dram.words + of.filter_dram.words)),
+            short(round(of.ofmap_dram.words)),
         )
     if len(layers) > _MOST_LAYERS:
         table.caption = f"and {len(layers) - _MOST_LAYERS} layers more, in the files"

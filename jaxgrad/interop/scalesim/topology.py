@@ -9,6 +9,9 @@ version 2 know the first, and nothing of it the others:
     Batch          images, 1 if left out; also Batch Size
     Groups         of channels and of filters, 1 if left out
 
+A column with N:M, as SCALE-Sim 3's "Sparsity" has it, is the ratio of places of a window that are stored. It counts
+where the .cfg says SparsitySupport.
+
 A layer with DP in its name becomes one layer a channel, as in SCALE-Sim, which looks for it anywhere. It means
 depthwise where it begins or ends a word of the name (DP_1, ConvDP, conv2DP), and nothing inside of one (ENDPOINT,
 DPN92, Pool2DPad): put right, that is one layer.
@@ -23,7 +26,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.interop.scalesim.layers import Layer, Product, Row, gemm_layer
+from jaxgrad.interop.scalesim.layers import Layer, Product, Row, Sparsity, gemm_layer
 from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
 
 Kind = Literal["conv", "gemm"]
@@ -43,7 +46,8 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
 }
 _LEAST = {"padding": 0, "batch": 1, "groups": 1}
 _OTHER_TITLES = {"batch size": "batch"}
-_SPARSITY = re.compile(r"spars", re.IGNORECASE)
+_SPARSITY = "spars"  # in a title
+_RATIO = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 _MOST_LAYERS = 100_000
 _DEPTHWISE = re.compile(
     r"(?<![A-Za-z0-9])DP(?![A-Z](?![a-z]))"  # begins a word, and no abbreviation
@@ -93,12 +97,13 @@ def read_topology(path: str | Path, kind: Kind) -> Topology:
         named = zip(columns[1:], cells[1 : len(columns)], strict=True)
         sizes = [whole_number(f"{where}, {column}", cell) for column, cell in named]
         extra, rest = _extra(where, header, cells, len(columns))
+        sparsity = _sparsity(where, header, cells, len(columns))
         if rest:
             passed_over.append(number)
         if kind == "gemm":
-            layers.append(gemm_layer(cells[0], *sizes, line=number))
+            layers.append(replace(gemm_layer(cells[0], *sizes, line=number), sparsity=sparsity))
         else:
-            made = _convolutions(where, Layer(cells[0], *sizes, line=number, **extra))
+            made = _convolutions(where, Layer(cells[0], *sizes, line=number, sparsity=sparsity, **extra))
             layers += made
             if "DP" in cells[0]:
                 innocent = (
@@ -163,7 +168,7 @@ def _extra(where: str, header: Sequence[str], cells: Sequence[str], columns: int
     extra, rest = {}, []
     for place, cell in enumerate(cells[columns:], start=columns):
         title = header[place] if place < len(header) else ""
-        if not cell:
+        if not cell or _RATIO.fullmatch(cell):
             continue
         if title in _LEAST:
             extra[title] = whole_number(f"{where}, {title}", cell, least=_LEAST[title])
@@ -173,9 +178,23 @@ def _extra(where: str, header: Sequence[str], cells: Sequence[str], columns: int
                     f"{where}, {title}", cell, "give the height's in the column Strides, the width's after it"
                 )
             extra["stride_width"] = whole_number(f"{where}, {title}", cell)
-        elif not _SPARSITY.search(title):  # has no effect as long as SparsitySupport is off
+        elif _SPARSITY not in title:
             rest.append(cell)
     return extra, rest
+
+
+def _sparsity(where: str, header: Sequence[str], cells: Sequence[str], columns: int) -> Sparsity | None:
+    """The ratio N:M of a row, in a column of that title or, without one, wherever there is one."""
+    for place, cell in enumerate(cells[columns:], start=columns):
+        title = header[place] if place < len(header) else ""
+        ratio = _RATIO.fullmatch(cell)
+        if ratio is None and (_SPARSITY not in title or not cell):
+            continue
+        kept, block = (int(number) for number in ratio.groups()) if ratio else (0, 0)
+        if not 0 < kept <= block:
+            raise InputError(f"{where}, {title or 'Sparsity'}", cell, "give N:M with N from 1 to M, such as 2:4")
+        return Sparsity(kept, block)
+    return None
 
 
 def _convolutions(where: str, layer: Layer) -> list[Layer]:

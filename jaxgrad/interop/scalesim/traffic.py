@@ -12,4 +12,4 @@ class Traffic(NamedTuple):
 
     start: int
     stop: int
-    words: int
+    words: float

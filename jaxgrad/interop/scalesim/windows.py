@@ -1,8 +1,8 @@
 """The ifmap of a convolution, whose windows share words: its fillings, and when its last word is asked for.
 
 A word that several windows share is in the stream several times over. In os and is, fillings go group by group
-(``groups.py``); in ws the stream has to be walked where a word comes again while the buffer is filled, in numpy, a
-block at a time.
+(``groups.py``), in ws line by line (``lines.py``). Where the buffer is no wider than the array, filters are sparse,
+or a filling could ask for a word in two folds of ws, the stream has to be walked, in numpy, a block at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from jaxgrad.interop.scalesim.distances import MOST_PLACES, by_distances
 from jaxgrad.interop.scalesim.folds import Folds, Patch
 from jaxgrad.interop.scalesim.groups import Groups
 from jaxgrad.interop.scalesim.layers import Layer
+from jaxgrad.interop.scalesim.lines import Lines
 from jaxgrad.interop.scalesim.read_buffer import Fillings, Group, fill, left_fillings
 from jaxgrad.interop.scalesim.walk import ALWAYS_HELD, Block, walk
 
@@ -24,6 +25,7 @@ _SHORT = 1000  # words of a filling on which a walk spends as long as on the cal
 _DEAR = 5
 _MOST_WORDS = 250_000_000  # of the input, and windows: some GB of memory
 _MOST_PLACES = 100_000_000_000  # of the stream: an hour
+_MANY_PLACES = 1 << 22  # of a sweep: fewer are walked in no time
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,22 @@ class Windows:
     def different(self) -> int:
         """Different words in all windows: touched rows times touched columns, times channels."""
         layer = self.layer
+        if layer.sparsity is not None:
+            return self._different_stored
         rows = _touched(layer.ofmap_height, layer.strides[0], layer.filter_height, layer.ifmap_height)
         cols = _touched(layer.ofmap_width, layer.strides[1], layer.filter_width, layer.ifmap_width)
         return rows * cols * layer.channels
+
+    @property
+    def _different_stored(self) -> int:
+        """The same, where not all places are stored."""
+        layer = self.layer
+        words = np.zeros((layer.ifmap_height, layer.ifmap_width, layer.channels), bool)
+        for down, right, channel in zip(*self._places, strict=True):
+            words[down :: layer.strides[0], right :: layer.strides[1], channel][
+                : layer.ofmap_height, : layer.ofmap_width
+            ] = True
+        return int(np.count_nonzero(words))
 
     @property
     def countless(self) -> bool:
@@ -66,21 +81,16 @@ class Windows:
     def last_cycle(self) -> int:
         """Cycle in which the last word is asked for that is in the input."""
         layer, folds = self.layer, self.folds
-        if folds.dataflow == "os":
-            # For each window, its last place within the input; none if the window is wholly outside.
-            row, col = self._corners
-            high = np.minimum(layer.filter_height, layer.ifmap_height - row)
-            wide = np.minimum(layer.filter_width, layer.ifmap_width - col)
-            place = ((high - 1) * layer.filter_width + wide) * layer.channels - 1
-            window = np.arange(row.size)
-            cycles = window // folds.rows * folds.cycles_each + window % folds.rows + place
-            return int(cycles[(high > 0) & (wide > 0)].max()) + (folds.count - folds.row_folds) * folds.cycles_each
         # For each place, the last window in which it is within the input.
         down, right, _ = self._places
         lowest = np.minimum(layer.ofmap_height - 1, (layer.ifmap_height - 1 - down) // layer.strides[0])
         rightmost = np.minimum(layer.ofmap_width - 1, (layer.ifmap_width - 1 - right) // layer.strides[1])
         window = lowest * layer.ofmap_width + rightmost
-        row_fold, within = np.divmod(np.arange(down.size), folds.rows)
+        place = np.arange(down.size)
+        if folds.dataflow == "os":
+            cycles = window // folds.rows * folds.cycles_each + window % folds.rows + place
+            return int(cycles.max()) + (folds.count - folds.row_folds) * folds.cycles_each
+        row_fold, within = np.divmod(place, folds.rows)
         if folds.dataflow == "ws":
             cycles = row_fold * folds.cycles_each + folds.rows + window + within
             return int(cycles.max()) + (folds.count - folds.row_folds) * folds.cycles_each
@@ -95,11 +105,15 @@ class Windows:
             return Fillings(0, -1, different)
         sweeps, swept = (1, folds.count) if folds.dataflow == "is" else (folds.col_folds, folds.row_folds)
         widest = folds.cols if folds.dataflow == "is" else folds.rows
-        if self.overlap and widest < held:
+        if self.overlap and widest < held and self.layer.sparsity is None:
             if folds.dataflow != "ws":
                 return Groups(self.layer, folds, held).fillings(sweeps)
             if self._far_apart(held):
                 return left_fillings(folds, held)
+            m, _, k = self.layer.product
+            by_lines = Lines(self.layer, folds, held).fillings(sweeps) if m * k > _MANY_PLACES else None
+            if by_lines is not None:
+                return by_lines
         if self.overlap or max(folds.rows, folds.cols) >= held:
             return self.walked(held)
 
@@ -215,10 +229,13 @@ class Windows:
 
     @property
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Row, column and channel of each place within a window."""
+        """Row, column and channel of each place within a window that is stored."""
         layer = self.layer
-        place, channel = np.divmod(np.arange(layer.product.k), layer.channels)
-        down, right = np.divmod(place, layer.filter_width)
+        place = np.arange(layer.window)
+        if layer.sparsity is not None:
+            place = place[place % layer.sparsity.block < layer.sparsity.kept]
+        pixel, channel = np.divmod(place, layer.channels)
+        down, right = np.divmod(pixel, layer.filter_width)
         return down, right, channel
 
 

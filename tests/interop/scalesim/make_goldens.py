@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 GOLDENS = Path(__file__).with_name("goldens.json")
+SPARSE_GOLDENS = Path(__file__).with_name("sparse_goldens.json")
 REPORTS = ("COMPUTE_REPORT.csv", "BANDWIDTH_REPORT.csv", "DETAILED_ACCESS_REPORT.csv")
+SPARSE_REPORTS = (*REPORTS, "SPARSE_REPORT.csv")
 COMPENSATED = "COMPUTE_REPORT.csv, Python 3.12 and later"
 CONV_HEADER = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,"
 GEMM_HEADER = "Layer, M, N, K,"
@@ -60,6 +62,11 @@ SparsitySupport: false
 InterfaceBandwidth: CALC
 UseRamulatorTrace: False
 """
+SPARSITY = """SparsitySupport: true
+SparseRep: {}
+OptimizedMapping: false
+BlockSize: 4
+RandomNumberGeneratorSeed: 40"""
 SMALL, LARGE = (1, 1, 1), (64, 32, 16)
 
 # Chosen by hand: output sizes with and without a remainder, windows wholly outside, filters as large as the input, one
@@ -90,21 +97,27 @@ odd, 37, 29, 31"""
 
 
 def main() -> None:
-    kept = json.loads(GOLDENS.read_text()) if GOLDENS.exists() else []
+    keep(GOLDENS, cases(), REPORTS)
+    keep(SPARSE_GOLDENS, sparse_cases(), SPARSE_REPORTS)
+
+
+def keep(file: Path, made: list[dict[str, Any]], names: tuple[str, ...]) -> None:
+    """Runs some cases and keeps their reports."""
+    kept = json.loads(file.read_text()) if file.exists() else []
     compensated = sys.version_info >= (3, 12)
     goldens = []
-    for number, case in enumerate(cases()):
+    for number, case in enumerate(made):
         print(case["name"], flush=True)
-        case["reports"] = run(case)
+        case["reports"] = run(case, names)
         if compensated:
             first = kept[number]
             later, case["reports"] = case["reports"], first["reports"]
             same = (case["name"], case["cfg"], case["topology"]) == (first["name"], first["cfg"], first["topology"])
-            if not same or any(later[name] != case["reports"][name] for name in REPORTS[1:]):
+            if not same or any(later[name] != case["reports"][name] for name in names[1:]):
                 raise SystemExit(f"{case['name']}: another case than the one kept; run under Python 3.11 first")
             case["reports"][COMPENSATED] = later[REPORTS[0]]
         goldens.append(case)
-    GOLDENS.write_text(json.dumps(goldens, indent=1) + "\n")
+    file.write_text(json.dumps(goldens, indent=1) + "\n")
 
 
 def cases() -> list[dict[str, Any]]:
@@ -131,6 +144,31 @@ def cases() -> list[dict[str, Any]]:
     return made
 
 
+def sparse_cases() -> list[dict[str, Any]]:
+    """Layers with one ratio of N:M each, in each dataflow and each form of storage."""
+    draw = random.Random(2)
+    made = []
+    for dataflow in ("os", "ws", "is"):
+        for (rows, cols, sram), representation in zip(
+            ((4, 4, SMALL), (8, 2, (1, 2, 3)), (5, 7, LARGE)), ("ellpack_block", "csr", "csc"), strict=True
+        ):
+            cfg = CFG.format(rows=rows, cols=cols, sram=sram, dataflow=dataflow).replace(
+                "SparsitySupport: false", SPARSITY.format(representation)
+            )
+            ratios = ("2:4", "1:4", "3:8", "1:1", "4:5", "1:2", "2:3")
+            convs = [f"{conv(draw, number)}, {ratio}" for number, ratio in enumerate(ratios)]
+            convs += [
+                "reuse, 12, 12, 3, 3, 7, 9, 1, 2:4",
+                "remainder, 8, 8, 3, 3, 2, 5, 2, 3:4",
+                "none, 6, 5, 3, 2, 2, 5, 1",
+            ]
+            gemms = [f"{gemm(draw, number)}, {ratio}" for number, ratio in enumerate(ratios)]
+            name = f"{dataflow} {rows}x{cols} {representation}"
+            made.append(case(f"{name} conv", cfg, "conv", f"{CONV_HEADER} Sparsity,", "\n".join(convs)))
+            made.append(case(f"{name} gemm", cfg, "gemm", f"{GEMM_HEADER} Sparsity,", "\n".join(gemms)))
+    return made
+
+
 def case(name: str, cfg: str, kind: str, header: str, layers: str) -> dict[str, Any]:
     rows = "".join(f"{row.strip()},\n" for row in layers.splitlines())
     return {"name": name, "kind": kind, "cfg": cfg, "topology": f"{header}\n{rows}"}
@@ -147,8 +185,8 @@ def gemm(draw: random.Random, number: int) -> str:
     return f"random{number}, {draw.randint(1, 60)}, {draw.randint(1, 60)}, {draw.randint(2, 60)}"
 
 
-def run(case: dict[str, Any]) -> dict[str, str]:
-    """SCALE-Sim's three reports on the case."""
+def run(case: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    """SCALE-Sim's reports on the case."""
     from scalesim.scale_sim import scalesim  # pyright: ignore[reportMissingImports]  # not ours: see above
 
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +204,7 @@ def run(case: dict[str, Any]) -> dict[str, str]:
                 input_type_gemm=case["kind"] == "gemm",
             )
             sim.run_scale(top_path=str(work / "out"))
-        return {name: (work / "out" / "golden" / name).read_text() for name in REPORTS}
+        return {name: (work / "out" / "golden" / name).read_text() for name in names}
 
 
 if __name__ == "__main__":

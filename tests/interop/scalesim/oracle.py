@@ -59,7 +59,10 @@ def demand(layer: Layer, rows: int, cols: int, dataflow: str) -> Demand:
 
 
 def ifmap_word(layer: Layer, window: int, place: int) -> Line:
-    """The word at that place of that window; none outside the input."""
+    """The word at that place of that window, of those that are stored; none outside the input."""
+    if layer.sparsity is not None:
+        kept, block = layer.sparsity
+        place = [number for number in range(layer.window) if number % block < kept][place]
     row, col = divmod(window, layer.ofmap_width)
     rest, channel = divmod(place, layer.channels)
     down, right = divmod(rest, layer.filter_width)

@@ -88,6 +88,8 @@ def test_what_is_missing_is_said_or_has_scale_sim_s_own_value(tmp_path: Path) ->
     assert read(tmp_path, SHIPPED.replace("CALC", "USER")).user_bandwidth
 
 
+SPARSE = "CALC\n[sparsity]\nSparsitySupport: True"
+
 # what to replace -> by what, the place the message names, what it shows, a part of the remedy
 REFUSED = [
     ("ArrayHeight:    4", "", "ArrayHeight", "none", "give a line ArrayHeight"),
@@ -104,7 +106,10 @@ REFUSED = [
     ("IfmapOffset:    0", "IfmapOffset: -1", "line 10, IfmapOffset", "'-1'", "whole number from 0"),
     ("Dataflow : ws", "Dataflow : rs", "line 13, Dataflow", "'rs'", "choose one of os, ws, is"),
     ("CALC", "calc", "line 18, InterfaceBandwidth", "'calc'", "choose one of CALC, USER"),
-    ("CALC", "CALC\n[sparsity]\nSparsitySupport: True", "line 20, SparsitySupport", "true", "give false"),
+    ("CALC", SPARSE, "OptimizedMapping", "none", "give a line OptimizedMapping"),
+    ("CALC", f"{SPARSE}\nOptimizedMapping: True", "line 21, OptimizedMapping", "true", "give false"),
+    ("CALC", f"{SPARSE}\nOptimizedMapping: no", "SparseRep", "none", "give a line SparseRep"),
+    ("CALC", f"{SPARSE}\nOptimizedMapping: no\nSparseRep: coo", "line 22, SparseRep", "'coo'", "choose one of csr"),
     ("[general]", "[general", "line 1", "'[general'", "close the section"),
     ("edgeTPU_ws", "../up", "line 2, run_name", "'../up'", "plain name"),
     ("edgeTPU_ws", "..", "line 2, run_name", "'..'", "plain name"),

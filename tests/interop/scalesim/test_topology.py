@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxgrad.interop.scalesim.layers import Layer, Product, gemm_layer
+from jaxgrad.interop.scalesim.layers import Layer, Product, Sparsity, gemm_layer
 from jaxgrad.interop.scalesim.topology import KINDS, Kind, Topology, read_topology, write_gemms
 from tests.refusals import Refusal, assert_refused
 
@@ -38,10 +39,10 @@ SHIPPED = {
     "Conv1_1\t572\t572\t3\t3\t1\t64\t1\t\n": [Layer("Conv1_1", 572, 572, 3, 3, 1, 64, 1, 2)],
     # rows of commas alone, and a name that ends in a quote
     f"{HEADER}\n,,,,,,,,\nAttn_QxK',1,64,1,1,1,64,1,\n": [Layer("Attn_QxK'", 1, 64, 1, 1, 1, 64, 1, 3)],
-    # a ratio that has no effect as long as SparsitySupport is off
+    # a ratio, which has no effect as long as SparsitySupport is off
     "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides, Sparsity,\n"
     "CONV_1,     5,            5,           3,             3,            2,        6,          1,       2:4,": [
-        Layer("CONV_1", 5, 5, 3, 3, 2, 6, 1, 2)
+        Layer("CONV_1", 5, 5, 3, 3, 2, 6, 1, 2, sparsity=Sparsity(2, 4))
     ],
     # a column that has its way with nothing in SCALE-Sim, which fails on it
     f"{HEADER} Batch Size,\nEmbedding, 512, 512, 1, 1, 3, 4096, 1, 2,\n": [
@@ -77,12 +78,19 @@ def test_gemms(tmp_path: Path) -> None:
     expected = [
         gemm_layer("QKT", 1024, 1000, 64, 2),
         gemm_layer("QKTV", 8, 64, 1024, 4),
-        gemm_layer("sparse", 1, 5, 16, 5),
+        replace(gemm_layer("sparse", 1, 5, 16, 5), sparsity=Sparsity(1, 2)),
     ]
     topology = read(tmp_path, text, "gemm")
     assert topology.layers == expected
-    assert [layer.product for layer in expected] == [(1024, 1000, 64), (8, 64, 1024), (1, 5, 16)]
-    assert topology.notes == [f"{tmp_path / 'net.csv'}, line 5: columns beyond K are passed over"]
+    assert [layer.product for layer in expected] == [(1024, 1000, 64), (8, 64, 1024), (1, 5, 8)]
+    assert topology.notes == []
+
+
+@pytest.mark.parametrize("header", ["", f"{HEADER}\n", f"{HEADER} Padding, Sparsity N:M,\n"])
+def test_a_ratio_stands_in_its_column_or_in_any_that_has_no_title(header: str, tmp_path: Path) -> None:
+    extra = "1, 2:4," if "Padding" in header else "2:4,"
+    (layer,) = read(tmp_path, f"{header}c,6,6,3,3,6,8,1, {extra}\n").layers
+    assert (layer.sparsity, layer.padding, layer.stride_width) == (Sparsity(2, 4), int("Padding" in header), None)
 
 
 def test_dp_in_a_name_is_a_layer_a_channel(tmp_path: Path) -> None:
@@ -189,6 +197,8 @@ def test_refused_with_file_and_line(text: str, kind: Kind, tmp_path: Path) -> No
         (f"{HEADER} Groups\nc,6,6,3,3,6,8,1,3", "conv", ", line 2, groups", "3", "a divisor of Num Filter, 8"),
         (f"{HEADER} Groups\nDP,6,6,3,3,6,8,1,2", "conv", ", line 2, groups", "2 with DP", "give one of the two"),
         (f"{HEADER} Padding\nc,6,6,3,3,6,8,1,-1", "conv", ", line 2, padding", "'-1'", "whole number from 0"),
+        (f"{HEADER} Sparsity\nc,6,6,3,3,6,8,1,half", "conv", ", line 2, sparsity", "'half'", "give N:M"),
+        (f"{HEADER}\nc,6,6,3,3,6,8,1,5:4", "conv", ", line 2, Sparsity", "'5:4'", "N from 1 to M"),
         (f"{HEADER} Stride width\nc,6,6,3,3,6,8,1,0", "conv", ", line 2, stride width", "'0'", "whole number from 1"),
         (
             f"{HEADER} Stride height\nc,6,6,3,3,6,8,1,2",
