@@ -72,7 +72,7 @@ _ENERGY_PARTS = {
 def counters_table(counts: Counts, title: str) -> Table:
     """One set of counters, exact, with what each one means."""
     table = PlainTable(title)
-    table.add_column("counter", no_wrap=True)
+    table.add_column("counter", names=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit")
     table.add_column("meaning")
@@ -87,8 +87,8 @@ def counters_table(counts: Counts, title: str) -> Table:
 def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
     """Cycles, accesses and MACs of the backward pass, layer by layer, each schedule with its ratio to ``chosen``."""
     table = PlainTable(title)
-    table.add_column("layer", no_wrap=True)
-    table.add_column("schedule", no_wrap=True)
+    table.add_column("layer", names=True)
+    table.add_column("schedule", names=True)
     sparse = has_zeros(cost)
     for header in ("cycles", "ratio", "accesses\n[words]", "ratio", "MACs", *(["effectual\nMACs"] if sparse else [])):
         table.add_column(header, justify="right", no_wrap=True)
@@ -121,8 +121,8 @@ def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tr
     """SRAM accesses of the backward pass in words, layer by layer and kind by kind; kinds that never occur left out."""
     kinds = [kind for kind in ACCESSES if any(cost.total(schedule)[kind] for schedule in cost.schedules)]
     table = PlainTable(title, gap=2 if len(kinds) <= 6 else 1)
-    table.add_column("layer", no_wrap=True)
-    table.add_column("schedule", no_wrap=True)
+    table.add_column("layer", names=True)
+    table.add_column("schedule", names=True)
     for kind in kinds:
         table.add_column(_HEADERS[kind], justify="right", no_wrap=True)
     for labels, block in _blocks(cost, layers=layers):
@@ -141,7 +141,7 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
     parts = [name for name in _ENERGY_PARTS if any(energy.get(name) for energy in energies.values())]
     unit = energy_unit(max((sum(energy.values()) for energy in energies.values()), default=0.0))
     table = PlainTable(title, gap=1)
-    table.add_column("schedule", no_wrap=True)
+    table.add_column("schedule", names=True)
     headers = ["cycles", "ratio", *(["stalls", "DRAM\n[bytes]"] if has_memory else [])]
     if parts:
         headers += [*(f"{name}\n[{unit.name}]" for name in parts), f"all\n[{unit.name}]", "ratio"]
