@@ -51,9 +51,9 @@ def descents(
             )
         if kind in best:
             line = axes.axhline(best[kind], color="black", linestyle="--", linewidth=1)
-            handles["exact: the best there is"] = line
+            handles["optimum of the design space (exact cost)"] = line
         if kind in found:
-            (handles["exact: the best found"],) = axes.plot(
+            (handles["best design found (exact cost)"],) = axes.plot(
                 [steps * 1.05], [found[kind]], color="black", marker="o", markersize=6, linestyle="none", zorder=4
             )
         axes.set_title(kind, fontsize=9)

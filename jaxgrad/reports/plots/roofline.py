@@ -1,4 +1,4 @@
-"""Roofline plots: the layers under the roof that peak compute (PEs) and DRAM bandwidth set."""
+"""Roofline plots: throughput of the layers under the bounds of peak compute (PEs) and of DRAM bandwidth."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: flo
     place = math.log(ridge / low) / math.log(high / low)
     side, away = ("left", 4) if place < _NEAR_EDGE else ("right", -4) if place > 1 - _NEAR_EDGE else ("center", 0)
     axes.annotate(
-        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
+        f"ridge point: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
         fontsize=7.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
@@ -144,4 +144,4 @@ def _handles(phases: set[str]) -> dict[str, Line2D]:
         if phase in phases
     }
     nothing = Line2D([], [], linestyle="none")
-    return handles | {"a layer each; area of a marker: its cycles": nothing}
+    return handles | {"one marker a layer, its area the cycles": nothing}
