@@ -72,6 +72,9 @@ _OPERANDS = {
     "dw": ("dW", "#CC79A7"),
     "psum": ("psum", "#009E73"),
 }
+TENSORS: dict[str, str] = {name: label for name, (label, _) in _OPERANDS.items()}
+"""What tensors are called."""
+
 OPERANDS: dict[Key, Look] = {
     Key(SRAM, operand, action): Look(f"{label} {action}", colour, "" if action == READS else "////")
     for operand, (label, colour) in _OPERANDS.items()
