@@ -11,7 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from jaxgrad.reports import columns
+
 _LEAST_NAME = 16  # characters of a column of names, which may wrap
+_EDGES = 2  # characters at the left and the right of a table
 
 
 def console(*, file: IO[str] | None = None, width: int | None = None, no_color: bool | None = None) -> Console:
@@ -98,27 +101,12 @@ class PlainTable(Table):
             yield part
 
     def _parts(self, width: int) -> list[list[int]]:
-        """The columns of each part, by index: all in one where the width allows."""
-        least = [self._least_width(index) for index in range(len(self._added))]
-        everything = list(range(len(self._added)))
-        names = [index for index in everything if self._added[index].names]
-        others = [index for index in everything if not self._added[index].names]
-        if not names or not others or self._total(least, everything) <= width:
-            return [everything]
-        parts = [[*names, others[0]]]
-        for index in others[1:]:
-            if self._total(least, [*parts[-1], index]) <= width:
-                parts[-1].append(index)
-            else:
-                parts.append([*names, index])
-        return parts
+        names = [index for index, column in enumerate(self._added) if column.names]
+        widths = [self._least_width(index) for index in range(len(self._added))]
+        return columns.parts(widths, names, width - _EDGES, self._gap)
 
     def _least_width(self, index: int) -> int:
         column = self._added[index]
         texts = [column.header, *(line[0][index] for line in self._lines if line and index < len(line[0]))]
         natural = max(cell_len(part) for text in texts for part in text.split("\n"))
         return min(natural, _LEAST_NAME) if column.wraps else natural
-
-    def _total(self, widths: Sequence[int], columns: Sequence[int]) -> int:
-        """Of some columns, with the gaps between them and the box's edges."""
-        return sum(widths[index] for index in columns) + self._gap * (len(columns) - 1) + 2

@@ -75,10 +75,14 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
         text.set_text(label)
 
 
+def wrapped(text: str, characters: int = _TITLE_CHARACTERS) -> str:
+    """A text in lines of so many characters at most; by default as many as a page holds."""
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, characters))
+
+
 def entitle(figure: Figure, title: str) -> None:
-    """The title above everything, its lines wrapped to the page."""
-    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, _TITLE_CHARACTERS)]
-    figure.suptitle("\n".join(lines), fontsize=10)
+    """The title above everything."""
+    figure.suptitle(wrapped(title), fontsize=10)
 
 
 def save(figure: Figure, path: Path, title: str) -> list[Path]:

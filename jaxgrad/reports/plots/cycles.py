@@ -65,7 +65,8 @@ def normalised_cycles(
     ends = [f"{total:.2f} ({short(count)})" for total, count in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
-    axes.set_xlabel(f"cycles of {named(phases)}, normalised to {baseline} (in brackets: clock cycles)", fontsize=9)
+    label = f"cycles of {named(phases)}, normalised to {baseline} (in brackets: clock cycles)"
+    axes.set_xlabel(canvas.wrapped(label), fontsize=9)
     handles = {label: patch for label, patch in stacks.handles(stack).items() if label != "stalls"}
     if set(_STALLED.values()) & set(stack.parts):
         handles["stalls: waiting for DRAM (in the phase's colour)"] = stacks.patch(Look("", "#777777", _STALL_HATCH))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +87,7 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
         _draw_roof(axes, summary, ridge, low, high)
         _draw_points(axes, points[label], longest)
         name = f"{label}: {summary.pes:,} PEs, {tick(round(summary.dram_bytes_per_cycle or 0, 2))} B/cycle"
-        axes.set_title("\n".join(textwrap.wrap(name, _TITLE_CHARACTERS)), fontsize=8.5)
+        axes.set_title(canvas.wrapped(name, _TITLE_CHARACTERS), fontsize=8.5)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3, linewidth=0.5)
     bottom = min(point.macs_per_cycle for point in everything) / 2

@@ -20,6 +20,7 @@ from jaxgrad.reports.style import PHASES
 _NAMED_LAYERS = 24
 _LINES = {"forward": "solid", "backward": (0, (3, 1))}
 _NAME_CHARACTERS = 24
+_LABEL_CHARACTERS = 52  # of a panel's title
 _LINE_CHARACTERS = 110
 
 
@@ -43,7 +44,8 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
     figure = Page(1.6 + 1.25 * count)
     panels = figure.subplots(count, 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     handles = {}
-    for axes, (label, summary) in zip(panels, summaries.items(), strict=True):
+    labels = told_apart(list(summaries), _LABEL_CHARACTERS)
+    for axes, label, summary in zip(panels, labels, summaries.values(), strict=True):
         means = []
         for part, line in _LINES.items():
             layers = [_phases_of(part, layer) for layer in summary.layers]

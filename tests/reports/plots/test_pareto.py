@@ -114,13 +114,13 @@ def test_designs_have_the_colour_and_the_marker_of_their_kind(tmp_path: Path, dr
         for n in range(9)
     ]
     pareto(points, tmp_path / "pareto", "a title", (AREA, CYCLES))
-    groups = [one for one in drawn[0].axes[0].collections if isinstance(one, PathCollection) and len(one.get_offsets())]
+    scatters = [group for group in drawn[0].axes[0].collections if isinstance(group, PathCollection)]
+    groups = [group for group in scatters if np.size(group.get_offsets())]
     colours = style.colours(kinds)
     # The second and the third kind are dominated everywhere.
-    assert [to_hex(one.get_facecolor()[0]).upper() for one in groups] == [
-        colours[kind].upper() for kind in (*kinds[1:], kinds[0])
-    ]
-    assert len({one.get_paths()[0].vertices.tobytes() for one in groups}) == 3
+    drawn_colours = [to_hex(tuple(np.asarray(group.get_facecolor())[0])).upper() for group in groups]
+    assert drawn_colours == [colours[kind].upper() for kind in (*kinds[1:], kinds[0])]
+    assert len({np.asarray(group.get_paths()[0].vertices).tobytes() for group in groups}) == 3
     legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
     assert legend == [*kinds, "Pareto-optimal: outlined", "dominated: pale"]
 
