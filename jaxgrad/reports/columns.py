@@ -1,4 +1,4 @@
-"""Tables that are too wide: which of their columns stand together in which part."""
+"""Parts of a table that is too wide: which of its columns stand together."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def told_apart(names: Sequence[str], length: int) -> list[str]:
 
 
 def _shared(names: Sequence[str]) -> int:
-    """With how many characters all of them begin."""
+    """The length of their common prefix."""
     return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False)))
 
 

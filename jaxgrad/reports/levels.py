@@ -27,7 +27,7 @@ def unit_of(parts: Iterable[PhaseSummary]) -> Unit:
 
 
 def headers(unit: Unit) -> list[str]:
-    """Of the cells of ``memories``."""
+    """Column headers for the cells of ``memories``."""
     return [
         "memory",
         *(f"{action}\n[words]" for action in _ACTIONS.values()),
@@ -37,7 +37,7 @@ def headers(unit: Unit) -> list[str]:
 
 
 def memories(part: PhaseSummary, levels: Iterable[str], unit: Unit) -> Iterator[list[str]]:
-    """A row a memory: the levels, then DRAM.
+    """One row for each memory: the levels, then DRAM.
 
     Args:
         part: what is told of.

@@ -1,4 +1,4 @@
-"""How a report writes numbers: the one place for it."""
+"""Number formats and units of all reports."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def draw(folder: Path, cost: StepCost, title: str) -> list[Path]:
     """The figures of cycles and of accesses, as PNG files in ``folder``; returns their paths."""
     return [
         figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
-        figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: accesses by kind ({title})"),
+        figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: SRAM accesses by operand ({title})"),
     ]
 
 
@@ -122,7 +122,7 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
 
 
 def _is_choice(name: str, cost: StepCost) -> bool:
-    """Whether others ran in its place."""
+    """Whether it is a choice among schedules, so that others ran."""
     return any(other != name for layer in cost.layers for other in layer.ran.get(name, ()))
 
 

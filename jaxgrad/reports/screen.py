@@ -13,7 +13,7 @@ from rich.text import Text
 
 from jaxgrad.reports import columns
 
-_LEAST_NAME = 16  # characters of a column of names, which may wrap
+_LEAST_NAME = 12  # characters of a column of names, which may wrap
 _EDGES = 2  # characters at the left and the right of a table
 
 

@@ -56,7 +56,7 @@ def front(
 
 
 def _designs(table: Table) -> list[str]:
-    """The columns that say what a design is, besides its sizes and its schedule, which are always said."""
+    """The columns of a design's parameters, besides its sizes and its schedule, which every label has."""
     columns = ("double_buffered", "order", "precision", "sram_kib", "dram_gb_per_s")
     return [name for name in columns if name in table]
 

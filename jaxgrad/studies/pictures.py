@@ -1,4 +1,4 @@
-"""Which figures an experiment gets."""
+"""The figures of an experiment."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _swept(
 def _published(
     comparisons: Sequence[Comparison], rows: Sequence[Row], swept: str, quantity: str
 ) -> dict[str, list[tuple[float, float]]]:
-    """Published ratios to the baseline, by swept value; one that names no value stands at each."""
+    """Published ratios to the baseline, by swept value; a figure without one applies to all."""
     networks = {row.point.network for row in rows}
     points: dict[str, dict[float, float]] = {}
     for comparison in comparisons:

@@ -30,7 +30,7 @@ Cells = tuple[list[str], list[list[str]]]
 def screen(
     experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
 ) -> Group:
-    """All that the terminal shows, or whole for a file."""
+    """All tables: shortened for the terminal, or complete for a file."""
     parts: list[RenderableType] = [Text(experiment.title, style="bold")]
     if experiment.question:
         parts.append(Text(experiment.question))
@@ -102,7 +102,7 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
 
 
 def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
-    """What part of a step's cycles each phase takes, where a whole step is looked at and nothing is swept."""
+    """Each phase's share of a step's cycles, for experiments on whole steps without a sweep."""
     if experiment.compare != "step" or experiment.sweep:
         return None
     cycles = []
@@ -123,7 +123,7 @@ def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
 
 
 def levels(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
-    """What each memory does in the part of the step that is compared, where some machine has levels."""
+    """Traffic, stalls and energy of each memory in what is compared, where some machine has levels."""
     parts = [row.summary.select(experiment.compare) for row in rows]
     unit = memory_tables.unit_of(parts)
     axes = [axis.name for axis in experiment.sweep]
@@ -152,7 +152,7 @@ def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
-    """What a step, an epoch and a run take, where the experiment says how long they are."""
+    """Cycles, energy and time of a step, an epoch and a run, where the experiment says how long they are."""
     workload = experiment.workload
     if workload.images is None:
         return None
@@ -220,7 +220,7 @@ def published(comparisons: Sequence[Comparison]) -> Cells:
 
 
 def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """What the published figures are from, numbered, each once."""
+    """The sources of the published figures, numbered, each once."""
     return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
 
 

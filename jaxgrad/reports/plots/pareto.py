@@ -28,6 +28,7 @@ _LIST_CHARACTERS = 38
 _NAME_CHARACTERS = 76  # of a design, two lines of the list
 _NAMED = 10  # Pareto-optimal designs
 _ALL_NAMED = 12  # designs
+_CROWD = 200  # designs, from which on dominated ones are fainter
 _LEGEND_COLUMNS = 6
 
 
@@ -108,7 +109,8 @@ def _scatter(
     """Draws the designs, dominated ones small and pale; returns the legend's samples."""
     kinds = list(dict.fromkeys(point.kind for point in points))
     colour, marker = colours(kinds), {kind: MARKERS[index % len(MARKERS)] for index, kind in enumerate(kinds)}
-    pale: dict[str, Any] = {"s": 14, "alpha": 0.3, "linewidth": 0}
+    crowded = len(points) > _CROWD
+    pale: dict[str, Any] = {"s": 14 if crowded else 24, "alpha": 0.3 if crowded else 0.6, "linewidth": 0}
     strong: dict[str, Any] = {"s": 34, "edgecolor": "black", "linewidth": 0.6, "zorder": 3}
     for indices, style in ((dominated, pale), (optimal, strong)):
         for kind in kinds:

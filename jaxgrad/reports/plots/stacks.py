@@ -126,7 +126,7 @@ def name_parts(figure: Figure, axes: Axes, stack: Stack) -> None:
 
 
 def keep_clear(figure: Figure, axes: Axes, line: float) -> None:
-    """Moves what stands at the end of a row and would lie across a vertical line to the right of it."""
+    """Moves the labels at rows' ends that a vertical line would cross to the right of the line."""
     figure.draw_without_rendering()  # now the texts have their places
     (at, _), _ = axes.transData.transform([(line, 0), (line, 1)])
     for text in axes.texts:

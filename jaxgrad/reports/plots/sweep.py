@@ -17,7 +17,7 @@ from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import MARKERS, colours
 
 Samples = Sequence[tuple[float, float]]
-"""Swept values and what came of them; nan is a gap."""
+"""(swept value, quantity) pairs; a NaN leaves a gap in the line."""
 
 _TICKS = 12
 _Y_LABEL_CHARACTERS = 45
@@ -33,7 +33,7 @@ def sweep(
     y_label: str,
     published: Mapping[str, Samples] | None = None,
 ) -> list[Path]:
-    """A line a label; an axis is logarithmic where its values span a factor of eight or more.
+    """One line for each label; an axis is logarithmic where its values span a factor of eight or more.
 
     Args:
         lines: (swept value, quantity) in any order, by label.

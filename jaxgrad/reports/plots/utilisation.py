@@ -25,7 +25,7 @@ _LINE_CHARACTERS = 110
 
 
 def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: str) -> list[Path]:
-    """MACs done over those that the PEs could do in the time, stalls included, in percent: a panel a label.
+    """MACs done over the peak of the PEs in that time, stalls included, in percent: one panel for each label.
 
     Steps run over the layers in the model's order, one line for the forward and one for the backward pass (gradients
     and update), each with its mean over time in the title. Of a deep network some layers are named.

@@ -44,7 +44,7 @@ class Tile(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """What crosses the edges of the array in a stream slot.
+    """Tensors that cross the edges of the array in a stream slot.
 
     Args:
         left: the operand that streams horizontally.
@@ -58,7 +58,7 @@ class Edges(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """What a tile does for a while.
+    """One load, stream slot, drain or stall of a tile.
 
     Args:
         kind: load, stream (of one slot), drain, or a stall: no streamed word enters the top left PE.
@@ -87,12 +87,12 @@ class Activity(NamedTuple):
 
     @property
     def busy(self) -> int:
-        """Cycles of it in which it has the PE or the link to itself."""
+        """Cycles in which it occupies the PE or the link: every ``stride``-th."""
         return -(-self.cycles // self.stride)
 
 
 def tile_count(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> int:
-    """Tiles that ``activities`` walks, without walking them."""
+    """The number of tiles that ``activities`` walks, in closed form."""
     return sum(len(_parts(mapping)) * _tiles_in(mapping.sizes(gemm), array) for mapping in mappings)
 
 

@@ -33,7 +33,7 @@ class _Word(NamedTuple):
 
 
 class _When(NamedTuple):
-    """What the top left PE, or its column, does in which cycle: the activity and how far it has come."""
+    """The activity of the top left PE and of its column in each cycle, with how far it has come."""
 
     waves: dict[int, tuple[Activity, int]]
     loads: dict[int, tuple[Activity, int]]
@@ -51,7 +51,7 @@ class _When(NamedTuple):
 
 
 def frames(schedule: str, recording: Recording, activities: Sequence[Activity], array: Accelerator) -> dict[str, Any]:
-    """A run as JSON has it.
+    """A run as data for JSON.
 
     Args:
         schedule: its name.
@@ -101,7 +101,7 @@ def _real(tile: Tile, row: int, col: int) -> bool:
 
 
 def _shifting(time: int, col: int, array: Accelerator) -> int:
-    """The cycle in which column 0 shifts as column ``col`` does now; only through shadows does it lag behind."""
+    """The cycle of column 0's shift that column ``col`` makes now: columns lag where shadow registers shift."""
     return time - col if array.double_buffered else time
 
 
@@ -146,7 +146,7 @@ def _plain(words: list[_Word]) -> list[dict[str, Any]]:
 
 
 def _number(value: float | np.floating[Any]) -> int | float | str:
-    """As JSON has numbers, short; it has no NaN and no infinity."""
+    """A short number for JSON; NaN and infinity, which it lacks, as text."""
     number = float(value)
     if not np.isfinite(number):
         return str(number)

@@ -115,7 +115,7 @@ def _run(schedule: str | Schedule, gemm: Gemm, array: Accelerator) -> _Run:
 
 
 def _first_beyond(run: _Run) -> int:
-    """The cycle in which the first tile begins that a panel has no room for; the end of a run without one."""
+    """The first cycle of the first tile beyond a panel's rows; of a shorter run, its end."""
     return min((activity.start for activity in run.activities if activity.tile.number >= TILES), default=run.cycles)
 
 

@@ -31,7 +31,7 @@ MAX_CYCLES = 1000
 
 
 class Cycle(NamedTuple):
-    """What one clock cycle left in the array.
+    """State of the array after one clock cycle.
 
     Args:
         registers: each register of the passes by name, ``[rows, cols]``; ``w_next`` and ``acc_next`` are the shadows.
@@ -51,7 +51,7 @@ class Cycle(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A run that was watched: its cycles, its results by name, and the counters the engine ended with."""
+    """A recorded run: its cycles, its results by name, and the counters the engine ended with."""
 
     cycles: list[Cycle]
     results: dict[str, np.ndarray]
@@ -59,7 +59,7 @@ class Recording(NamedTuple):
 
 
 def check_small(gemm: Gemm, array: Accelerator, cycles: int) -> None:
-    """Refuses what no one could watch.
+    """Refuses runs too large to animate.
 
     Raises:
         InputError: the array is larger than 8x8, or the run longer than 1000 cycles.
