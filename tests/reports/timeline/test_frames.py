@@ -124,9 +124,9 @@ def test_planes_are_the_registers_of_that_cycle(shown: tuple[dict[str, Any], Rec
 @pytest.mark.parametrize("double_buffered", [False, True])
 @pytest.mark.parametrize("schedule", ["ws_only", "os_only"])
 def test_mappings_in_turn_have_their_own_operands_at_the_edges(schedule: str, double_buffered: bool) -> None:
-    gemm, array = Gemm(2, 3, 3), Accelerator(2, 2, double_buffered)
+    gemm, array = Gemm(2, 2, 3), Accelerator(2, 2, double_buffered)
     mappings = backward_mappings(schedule, gemm, array)
-    given = {name: jnp.asarray(values) for name, values in tensors(2, 3, 3).items()}
+    given = {name: jnp.asarray(values) for name, values in tensors(2, 2, 3).items()}
     recording = record_all(mappings, given, array)
     film = frames(schedule, recording, list(activities(mappings, gemm, array)), array)
     counts = recording.counters.as_dict()
