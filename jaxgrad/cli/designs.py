@@ -111,7 +111,7 @@ def on_screen(
     table = PlainTable(title)
     results = [name for name in results if rows and name in rows[0]]
     for name in names:
-        table.add_column(_DESIGNS.get(name, name), justify="right", no_wrap=True)
+        table.add_column(_DESIGNS.get(name, name), justify="right", names=True)
     shown = {name: of_column(name, [row[name] for row in rows]) for name in results}
     for quantity in shown.values():
         table.add_column(quantity.label.replace(" ", "\n", 1), justify="right", no_wrap=True)

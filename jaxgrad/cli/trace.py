@@ -74,7 +74,7 @@ def trace(
         option(
             "--animation/--no-animation",
             None,
-            "Whether to record the registers of interleaved and sequential.",
+            "Whether to record the registers, cycle by cycle.",
             OUTPUT,
             default="if the array is 8x8 at most and the runs are short",
         ),
@@ -89,7 +89,7 @@ def trace(
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.hardware import Accelerator
     from jaxgrad.reports.timeline import perfetto
-    from jaxgrad.reports.timeline.gantt import TILES, gantt
+    from jaxgrad.reports.timeline.gantt import gantt
     from jaxgrad.reports.timeline.runs import first_tiles
     from jaxgrad.training import runs
 
@@ -97,17 +97,16 @@ def trace(
     terminal = screen.console()
     gemm, array = Gemm(batch, in_features, out_features), Accelerator(rows, cols, double_buffered)
     shown = [first_tiles(name, gemm, array, max_tiles) for name in schedule]
-    left_out = _why_not_animated(gemm, array, asked=animation)
+    left_out = _why_not_animated(schedule, gemm, array, asked=animation)
     folder = runs.vacant(Path("runs"), "trace") if out is None else runs.check_vacant(out)
     runs.create_folder(folder)
     title = _title(gemm, array)
     about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
     perfetto.write((_followed(run, terminal) for run in shown), folder / "trace.json", about)
     with progress.busy("drawing", terminal):
-        first = [first_tiles(name, gemm, array, TILES) for name in schedule]
-        gantt(first, [folder / "gantt.png", folder / "gantt.svg"], title)
+        gantt(schedule, gemm, array, [folder / "gantt.png", folder / "gantt.svg"], title)
     if left_out is None:
-        _animate(gemm, array, folder / "animation.html", title, terminal)
+        _animate(schedule, gemm, array, folder / "animation.html", title, terminal)
     terminal.print(title)
     for run in shown:
         terminal.print(f"  {run.note}", soft_wrap=True)
@@ -118,16 +117,15 @@ def trace(
     return 0
 
 
-def _why_not_animated(gemm: Gemm, array: Accelerator, *, asked: bool | None) -> str | None:
+def _why_not_animated(schedules: Names, gemm: Gemm, array: Accelerator, *, asked: bool | None) -> str | None:
     """Why there is no animation; None where there is one. Asked for in vain, it is bad input."""
     from jaxgrad.array.counting import count
-    from jaxgrad.reports.timeline.animation import SIDES
     from jaxgrad.reports.timeline.registers import check_small
 
     if asked is False:
         return "--no-animation"
     try:
-        for schedule in SIDES:
+        for schedule in schedules:
             check_small(gemm, array, count(gemm, array, schedule).as_dict()["cycles"])
     except InputError as error:
         if error.field != "animation":
@@ -145,12 +143,12 @@ def _title(gemm: Gemm, array: Accelerator) -> str:
     return f"Gradients of Y[{b},{n}] = X[{b},{k}] W[{k},{n}] on a {array.rows}x{array.cols} array, {buffered}"
 
 
-def _animate(gemm: Gemm, array: Accelerator, file: Path, title: str, terminal: Console) -> None:
+def _animate(schedules: Names, gemm: Gemm, array: Accelerator, file: Path, title: str, terminal: Console) -> None:
     from jaxgrad.cli import progress
     from jaxgrad.reports.timeline.animation import films, write
 
     with progress.busy("recording the registers", terminal):
-        write(films(gemm, array), file, title)
+        write(films(schedules, gemm, array), file, title)
 
 
 def _followed(shown: Shown, terminal: Console) -> Shown:

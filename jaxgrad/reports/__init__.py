@@ -1,1 +1,1 @@
-"""Tables and figures of counts that others made: draws, never computes."""
+"""Tables, figures and pages of results; nothing is computed here."""

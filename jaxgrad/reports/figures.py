@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
@@ -15,8 +16,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from jaxgrad.array.counts import ACCESSES, READS, SRAM, WRITES, Key
 from jaxgrad.base.files import whole
 from jaxgrad.costs import LayerCost, StepCost, accesses, time_cycles
+from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import short, tick
 from jaxgrad.reports.pages import Page
+from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import DPI, colours, schedule_label
 
 _KIND_COLOURS = {
@@ -39,7 +42,9 @@ _KIND_LABELS = {
     Key(SRAM, "dw", READS): "dW reads",
     Key(SRAM, "dw", WRITES): "dW writes",
 }
-_LAYERS_A_PAGE = 24
+_LAYERS_A_PAGE = 12
+_BAR_INCHES = 0.115
+_NAME_CHARACTERS = 30  # of a layer
 
 
 def training_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> Path:
@@ -63,33 +68,53 @@ def training_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str)
 
 
 def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
-    """Cycles of the backward pass: a group of bars a layer, a bar a schedule; of a deep network the costliest."""
+    """Cycles of the backward pass: all layers together, then layer by layer; of a deep network the costliest ones.
+
+    A group of bars a layer, a bar a schedule. Sums over layers stand in a panel of their own, with an axis of its own.
+    """
     layers = _costliest(cost)
-    if len(layers) < len(cost.layers):
-        title += f"\nthe {len(layers)} costliest of {len(cost.layers)} layers"
-    figure = Page(1.4 + 0.16 * len(layers) * (len(cost.schedules) + 1.2))
-    axes: Axes = figure.subplots()
-    places = np.arange(len(layers))
-    height, colour = 0.84 / len(cost.schedules), colours(cost.schedules)
-    for index, schedule in enumerate(cost.schedules):
-        cycles = [time_cycles(layer.backward[schedule]) for layer in layers]
-        bars = axes.barh(
-            places + (index - (len(cost.schedules) - 1) / 2) * height,
+    others = len(cost.layers) - len(layers)
+    rows = {layer.path: [time_cycles(layer.backward[schedule]) for schedule in cost.schedules] for layer in layers}
+    groups = [rows]
+    if len(cost.layers) > 1:
+        totals = [time_cycles(cost.total(schedule)) for schedule in cost.schedules]
+        sums = {f"all {len(cost.layers)} layers": totals}
+        groups = [sums, rows]
+        if others:
+            title += f"\nthe {len(layers)} costliest of {len(cost.layers)} layers, and the sum of the others"
+            shown = [sum(column) for column in zip(*rows.values(), strict=True)]
+            sums[f"the {others} others"] = [total - part for total, part in zip(totals, shown, strict=True)]
+    heights = [_BAR_INCHES * len(group) * (len(cost.schedules) + 1.2) for group in groups]
+    figure = Page(1.4 + sum(heights) + 0.5 * (len(groups) - 1))
+    panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
+    bars = [_grouped_bars(axes, group, cost.schedules) for axes, group in zip(panels, groups, strict=True)]
+    panels[-1].set_xlabel("clock cycles of the backward pass")
+    canvas.legend(figure, bars[-1], len(cost.schedules))
+    return _save(figure, path, title)
+
+
+def _grouped_bars(axes: Axes, groups: Mapping[str, Sequence[int]], schedules: Sequence[str]) -> dict[str, BarContainer]:
+    """Horizontal bars, a group for each name, with a number at the end of each; returns them by schedule."""
+    places = np.arange(len(groups))
+    height, colour = 0.84 / len(schedules), colours(schedules)
+    bars: dict[str, BarContainer] = {}
+    for index, schedule in enumerate(schedules):
+        cycles = [group[index] for group in groups.values()]
+        bars[schedule_label(schedule)] = container = axes.barh(
+            places + (index - (len(schedules) - 1) / 2) * height,
             np.array(cycles, float),  # counts may be longer than 64 bits
             height,
             color=colour[schedule],
-            label=schedule_label(schedule),
         )
-        axes.bar_label(bars, [short(value) for value in cycles], padding=3, fontsize=6.5)
-    axes.set_yticks(places, [layer.path for layer in layers])
-    axes.set_ylim(len(layers) - 0.5, -0.5)
+        axes.bar_label(container, [short(value) for value in cycles], padding=3, fontsize=7)
+    axes.set_yticks(places, told_apart(list(groups), _NAME_CHARACTERS), fontsize=9)
+    axes.set_ylim(len(groups) - 0.5, -0.5)
     _make_room(axes)
-    axes.set_xlabel("cycles, backward pass")
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
+    axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
-    figure.legend(loc="outside lower center", ncols=len(cost.schedules), frameon=False)
-    return _save(figure, path, title)
+    return bars
 
 
 def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
@@ -100,9 +125,10 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
     axes: Axes = figure.subplots()
     places = np.arange(len(totals))
     left = np.zeros(len(totals))
+    bars: dict[str, BarContainer] = {}
     for kind in kinds:
         words = np.array([counts[kind] for counts in totals.values()], float)
-        axes.barh(
+        bars[_KIND_LABELS[kind]] = axes.barh(
             places,
             words,
             0.66,
@@ -110,7 +136,6 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
             color=_KIND_COLOURS[kind],
             edgecolor="white",
             linewidth=0.6,
-            label=_KIND_LABELS[kind],
         )
         left += words
     for place, counts in zip(places, totals.values(), strict=True):
@@ -122,14 +147,14 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
             va="center",
             fontsize=8,
         )
-    axes.set_yticks(places, [schedule_label(schedule) for schedule in totals])
+    axes.set_yticks(places, told_apart([schedule_label(schedule) for schedule in totals], _NAME_CHARACTERS))
     axes.invert_yaxis()
     _make_room(axes)
-    axes.set_xlabel("SRAM accesses, backward pass [words]")
+    axes.set_xlabel("SRAM accesses of the backward pass [words]")
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    canvas.legend(figure, bars, 4)
     return _save(figure, path, title)
 
 
@@ -147,7 +172,7 @@ def _make_room(axes: Axes) -> None:
 
 
 def _save(figure: Figure, path: Path, title: str) -> Path:
-    figure.suptitle(title, fontsize=10)
+    canvas.entitle(figure, title)
     with whole(path) as partial:
         figure.savefig(partial, dpi=DPI)
     return path

@@ -12,12 +12,16 @@ import jinja2
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import write_text
-from jaxgrad.reports import numbers
+from jaxgrad.reports import columns, numbers
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
 _NUMBER = re.compile(r"[-+±]?\s?\d[\d,.]*(e[-+]?\d+)?\s?[kMGTPEmunp]?[%x]?")
 _NOTHING = ("", "-")
+_WINDOW_PX = 1240.0  # what a window of 1280 leaves for a table
+_CHARACTER_PX = 9.0  # of a wide font; a digit, or a letter in bold
+_PADDING_PX = 14.4
+_LONG_NAME = 16  # characters; a longer one may wrap
 
 Cell = str | int | float | None
 """What a table shows: texts as they are, numbers written here, None as a dash."""
@@ -48,8 +52,27 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Which columns hold numbers and nothing else."""
-        columns = [[numbers.cell(row[index]) for row in self.rows] for index in range(len(self.headers))]
-        return [bool(cells) and all(_is_number(cell) for cell in cells) for cells in columns]
+        cells_of = [[numbers.cell(row[index]) for row in self.rows] for index in range(len(self.headers))]
+        return [bool(cells) and all(_is_number(cell) for cell in cells) for cells in cells_of]
+
+    @property
+    def long(self) -> list[bool]:
+        """Which columns hold names that wrap."""
+        return [
+            not numeric and any(len(str(row[index])) > _LONG_NAME for row in self.rows)
+            for index, numeric in enumerate(self.numeric)
+        ]
+
+    @property
+    def parts(self) -> list[list[int]]:
+        """Which columns stand side by side, by index: all of them where a window of 1280 pixels has room for that."""
+        widths = []
+        for index, numeric in enumerate(self.numeric):
+            words = max(map(len, self.headers[index].split()), default=0)
+            cells = max((len(numbers.cell(row[index])) for row in self.rows), default=0)
+            widths.append(max(words, cells if numeric else min(cells, _LONG_NAME)) * _CHARACTER_PX + _PADDING_PX)
+        names = [index for index, numeric in enumerate(self.numeric) if not numeric]
+        return columns.parts(widths, names, _WINDOW_PX, 0.0)
 
 
 @dataclass(frozen=True)

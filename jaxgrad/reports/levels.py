@@ -1,4 +1,4 @@
-"""What each memory around the scratchpad does in a step: its words, its stalls and its energy, by its name."""
+"""Traffic, stalls and energy of each memory in a step: the scratchpad, the levels around it, and DRAM."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import schedule_label
 
 MEANINGS: Mapping[str, str] = {
-    "filled": "words that came into a memory from the one outside of it; written back: that went there; read and "
-    "written: what the memories inside took and gave",
-    "its stalls": "cycles in which the array would wait if no other memory took time: they overlap, and do not add up",
+    "filled": "words that a memory takes from the next one outwards; written back: words that it gives to that one; "
+    "read and written: words exchanged with the next one inwards",
+    "stalls alone": "cycles in which the array would wait if this memory alone took time; they overlap, so they do not "
+    "add up",
 }
 _ACTIONS = {READS: "read", WRITES: "written", FILLS: "filled", WRITE_BACKS: "written\nback"}
 
@@ -26,12 +27,17 @@ def unit_of(parts: Iterable[PhaseSummary]) -> Unit:
 
 
 def headers(unit: Unit) -> list[str]:
-    """Of the cells of ``memories``."""
-    return ["memory", *(f"{action}\n[words]" for action in _ACTIONS.values()), "its\nstalls", f"energy\n[{unit.name}]"]
+    """Column headers for the cells of ``memories``."""
+    return [
+        "memory",
+        *(f"{action}\n[words]" for action in _ACTIONS.values()),
+        "stalls\nalone",
+        f"energy\n[{unit.name}]",
+    ]
 
 
 def memories(part: PhaseSummary, levels: Iterable[str], unit: Unit) -> Iterator[list[str]]:
-    """A row a memory: the levels, then DRAM.
+    """One row for each memory: the levels, then DRAM.
 
     Args:
         part: what is told of.
@@ -54,9 +60,11 @@ def levels_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> T
     steps = {schedule: summary.select("step") for schedule, summary in summaries.items()}
     unit = unit_of(steps.values())
     table = PlainTable(title, gap=1)
-    table.add_column("schedule", no_wrap=True)
-    for header in headers(unit):
-        table.add_column(header, justify="left" if header == "memory" else "right", no_wrap=True)
+    table.add_column("schedule", names=True)
+    memory, *numbers = headers(unit)
+    table.add_column(memory, names=True)
+    for header in numbers:
+        table.add_column(header, justify="right", no_wrap=True)
     for schedule, step in steps.items():
         for index, cells in enumerate(memories(step, summaries[schedule].levels, unit)):
             label = "" if index else schedule_label(schedule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jaxgrad.reports.numbers import Unit, energy_unit, measured
+from jaxgrad.reports.numbers import Unit, byte_unit, energy_unit, measured
 
 
 class Quantity(NamedTuple):
@@ -28,7 +28,7 @@ class Quantity(NamedTuple):
         return measured(None if value is None else value / self.unit.size)
 
 
-_NAMES = {"cycles": "cycles", "dram_bytes": "DRAM", "energy_pj": "energy", "area_um2": "area", "edp_js": "EDP"}
+_NAMES = {"cycles": "cycles", "dram_bytes": "DRAM traffic", "energy_pj": "energy", "area_um2": "area", "edp_js": "EDP"}
 
 
 def of_column(column: str, values: Iterable[float | None]) -> Quantity:
@@ -39,6 +39,8 @@ def of_column(column: str, values: Iterable[float | None]) -> Quantity:
     elif column == "edp_js":
         energy = energy_unit(largest * 1e12)
         unit = Unit(f"{energy.name} s", energy.size / 1e12)
+    elif column == "dram_bytes":
+        unit = byte_unit(largest)
     else:
-        unit = {"cycles": Unit("cycles", 1.0), "dram_bytes": Unit("bytes", 1.0), "area_um2": Unit("mm2", 1e6)}[column]
+        unit = {"cycles": Unit("cycles", 1.0), "area_um2": Unit("mm2", 1e6)}[column]
     return Quantity(_NAMES[column], unit)

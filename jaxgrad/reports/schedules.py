@@ -51,7 +51,7 @@ def report(
     machine = f"a {array.rows}x{array.cols} array{buffered}"
     return Group(
         tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),
-        tables.accesses_table(cost, chosen, "Its SRAM accesses by kind, in words", layers=layers),
+        tables.accesses_table(cost, chosen, "SRAM accesses of the backward pass by operand [words]", layers=layers),
         *_machine(cost, chosen, steps),
         _legend(cost, chosen, measured=measured),
         "",
@@ -70,7 +70,7 @@ def draw(folder: Path, cost: StepCost, title: str) -> list[Path]:
     """The figures of cycles and of accesses, as PNG files in ``folder``; returns their paths."""
     return [
         figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
-        figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: accesses by kind ({title})"),
+        figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: SRAM accesses by operand ({title})"),
     ]
 
 
@@ -79,10 +79,10 @@ def _machine(cost: StepCost, chosen: str, steps: str) -> list[Table]:
     if cost.machine is None or not (cost.machine.memory or cost.vector):
         return []
     summaries = {schedule: summary(cost, schedule) for schedule in cost.schedules}
-    whole = f"The whole of {steps}: forward, gradients, update, vector unit"
+    whole = f"All phases of {steps}: forward, gradients, update, vector unit"
     shown = [tables.machine_table(summaries, chosen, whole)]
     if cost.machine.memory and cost.machine.memory.levels:
-        shown.append(levels.levels_table(summaries, chosen, "Its memories"))
+        shown.append(levels.levels_table(summaries, chosen, "Memories of the step, in all phases"))
     return shown
 
 
@@ -96,10 +96,10 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
         source = "from the layers' shapes alone, as for data without zeros"
     words = {
         "layer": "batch x inputs x outputs of Y = X W under its name (a convolution's batch counts every output "
-        "position); the backward pass is dX = dY W^T, which the layer at the input needs not, and dW = X^T dY",
+        "position); the backward pass is dX = dY W^T, which the input layer does not need, and dW = X^T dY",
         **{schedule_label(name): meaning for name in cost.schedules if (meaning := _meaning(name, cost))},
         "counts": source,
-        "ratio": f"cycles or accesses over those of {chosen}",
+        "ratio": f"cycles or accesses, normalised to {chosen}",
         "accesses": "words read from and written to on-chip SRAM",
         "psum": "partial sums, and dX (and dW where it is computed weight-stationary)",
     }
@@ -122,7 +122,7 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
 
 
 def _is_choice(name: str, cost: StepCost) -> bool:
-    """Whether others ran in its place."""
+    """Whether it is a choice among schedules, so that others ran."""
     return any(other != name for layer in cost.layers for other in layer.ran.get(name, ()))
 
 

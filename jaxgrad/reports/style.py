@@ -72,12 +72,15 @@ _OPERANDS = {
     "dw": ("dW", "#CC79A7"),
     "psum": ("psum", "#009E73"),
 }
+TENSORS: dict[str, str] = {name: label for name, (label, _) in _OPERANDS.items()}
+"""What tensors are called."""
+
 OPERANDS: dict[Key, Look] = {
     Key(SRAM, operand, action): Look(f"{label} {action}", colour, "" if action == READS else "////")
     for operand, (label, colour) in _OPERANDS.items()
     for action in (READS, WRITES)
 } | {Key(SRAM, "vector", WORDS): Look("vector unit", "#BBBBBB", "xxxx")}
-"""On whichever level they are counted."""
+"""The same on every level of memory."""
 
 
 def schedule_label(name: str) -> str:
@@ -87,7 +90,7 @@ def schedule_label(name: str) -> str:
 
 
 def phase_of(phase: Phase) -> str:
-    """The key of ``PHASES`` for a phase: work beside the array is one, whatever it is for."""
+    """The key of ``PHASES`` for a phase: all work of the vector unit is one phase."""
     return VECTOR if phase.unit == VECTOR else phase.name
 
 

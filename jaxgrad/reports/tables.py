@@ -70,9 +70,9 @@ _ENERGY_PARTS = {
 
 
 def counters_table(counts: Counts, title: str) -> Table:
-    """One set of counters, exact, with what each one means."""
+    """Exact values of all counters, each with its unit and its meaning."""
     table = PlainTable(title)
-    table.add_column("counter", no_wrap=True)
+    table.add_column("counter", names=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit")
     table.add_column("meaning")
@@ -87,8 +87,8 @@ def counters_table(counts: Counts, title: str) -> Table:
 def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
     """Cycles, accesses and MACs of the backward pass, layer by layer, each schedule with its ratio to ``chosen``."""
     table = PlainTable(title)
-    table.add_column("layer", no_wrap=True)
-    table.add_column("schedule", no_wrap=True)
+    table.add_column("layer", names=True)
+    table.add_column("schedule", names=True)
     sparse = has_zeros(cost)
     for header in ("cycles", "ratio", "accesses\n[words]", "ratio", "MACs", *(["effectual\nMACs"] if sparse else [])):
         table.add_column(header, justify="right", no_wrap=True)
@@ -112,17 +112,17 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
 
 
 def has_zeros(cost: StepCost) -> bool:
-    """Whether the counts are of data with zeros: without data none are known, and every MAC is effectual."""
+    """Whether some MACs are not effectual; counts from shapes alone take all of them as effectual."""
     totals = map(cost.total, cost.schedules)
     return any(total[EFFECTUAL_MACS] != total[MACS] for total in totals)
 
 
 def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = True) -> Table:
-    """SRAM accesses of the backward pass in words, layer by layer and kind by kind; kinds that never occur left out."""
+    """SRAM accesses of the backward pass in words, by layer, operand and direction; columns of zeros are left out."""
     kinds = [kind for kind in ACCESSES if any(cost.total(schedule)[kind] for schedule in cost.schedules)]
     table = PlainTable(title, gap=2 if len(kinds) <= 6 else 1)
-    table.add_column("layer", no_wrap=True)
-    table.add_column("schedule", no_wrap=True)
+    table.add_column("layer", names=True)
+    table.add_column("schedule", names=True)
     for kind in kinds:
         table.add_column(_HEADERS[kind], justify="right", no_wrap=True)
     for labels, block in _blocks(cost, layers=layers):
@@ -134,14 +134,14 @@ def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tr
 
 
 def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> Table:
-    """Time, DRAM traffic and energy of the whole step by schedule; what no summary knows is left out."""
+    """Time, DRAM traffic and energy of the whole step by schedule; columns without a value are left out."""
     steps = {schedule: summary.select("step") for schedule, summary in summaries.items()}
     has_memory = any(summary.dram_bytes_per_cycle is not None for summary in summaries.values())
     energies = {schedule: _energy_parts(step.energy_pj, summaries[schedule].levels) for schedule, step in steps.items()}
     parts = [name for name in _ENERGY_PARTS if any(energy.get(name) for energy in energies.values())]
     unit = energy_unit(max((sum(energy.values()) for energy in energies.values()), default=0.0))
     table = PlainTable(title, gap=1)
-    table.add_column("schedule", no_wrap=True)
+    table.add_column("schedule", names=True)
     headers = ["cycles", "ratio", *(["stalls", "DRAM\n[bytes]"] if has_memory else [])]
     if parts:
         headers += [*(f"{name}\n[{unit.name}]" for name in parts), f"all\n[{unit.name}]", "ratio"]
@@ -161,7 +161,7 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> 
 
 
 def _energy_parts(energy_pj: Mapping[str, float], levels: Iterable[str]) -> dict[str, float]:
-    """Energies by the columns of a table, which has no room for every component; SRAM is all that is no DRAM."""
+    """Components of energy summed into the table's columns; levels between scratchpad and DRAM count as SRAM."""
     parts = _ENERGY_PARTS | {"SRAM": (*_ENERGY_PARTS["SRAM"], *levels)}
     return {
         name: sum(energy_pj[component] for component in components) for name, components in parts.items() if energy_pj
@@ -184,7 +184,7 @@ def note(text: str) -> Padding:
 
 
 def _blocks(cost: StepCost, *, layers: bool) -> Iterator[tuple[list[str], Mapping[str, Counts]]]:
-    """A block of rows a layer, then one of totals: the first column's texts, one a schedule, and the counts.
+    """One block of rows for each layer, then one of totals: texts of the first column by schedule, and the counts.
 
     The text beside a choice among schedules, such as ``auto``, says what ran.
     """

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxgrad.designs.schema import COLUMNS
 from jaxgrad.designs.sweep import Table
 from jaxgrad.reports import plots
 from jaxgrad.reports.quantities import of_column
 
-_MOST = 3000  # points, besides those on the front
+_MOST = 3000  # designs, besides the Pareto-optimal ones
 _UNITS = {"sram_kib": "KiB", "dram_gb_per_s": "GB/s"}
 
 
@@ -35,21 +37,26 @@ def front(
         for index, place in enumerate(zip(table["network"], table["batch"], strict=True))
         if place == (network, batch) and all(column[index] is not None for column in columns)
     ]
-    drawn = sorted({*indices[:: max(1, len(indices) // _MOST)], *rows})
+    # At random: at equal distances they could all have the same bandwidth, say.
+    some = np.random.default_rng(0).choice(indices, min(_MOST, len(indices)), replace=False)
+    drawn = sorted({*some.tolist(), *rows})
     told_apart = [name for name in _designs(table) if len({table[name][index] for index in indices}) > 1]
     points = [
-        plots.Point(_label(table, index, told_apart), tuple(column[index] for column in columns)) for index in drawn
+        plots.Point(
+            _label(table, index, told_apart), tuple(column[index] for column in columns), table["schedule"][index]
+        )
+        for index in drawn
     ]
     quantities = [
         of_column(COLUMNS[objective], [point.costs[at] for point in points]) for at, objective in enumerate(objectives)
     ]
     names = [quantity.name for quantity in quantities]
     title = f"{network}, batch {batch}: {', '.join(names[:-1])} and {names[-1]}"
-    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(indices):,} points)", quantities)
+    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(indices):,} designs)", quantities)
 
 
 def _designs(table: Table) -> list[str]:
-    """The columns that say what a design is, besides its sizes and its schedule, which are always said."""
+    """The columns of a design's parameters, besides its sizes and its schedule, which every label has."""
     columns = ("double_buffered", "order", "precision", "sram_kib", "dram_gb_per_s")
     return [name for name in columns if name in table]
 

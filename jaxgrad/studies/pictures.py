@@ -1,4 +1,4 @@
-"""Which figures an experiment gets."""
+"""The figures of an experiment."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
         number = f"_{start // _GROUPS_A_FIGURE + 1}" if len(names) > _GROUPS_A_FIGURE else ""
         yield Picture(
             f"cycles{number}",
-            f"Clock cycles over those of {experiment.baseline}, by phase",
+            f"Clock cycles by phase, normalised to {experiment.baseline}",
             lambda path, page=page: plots.normalised_cycles(
                 page, path, experiment.title, baseline=experiment.baseline, phases=phases
             ),
@@ -86,7 +86,7 @@ def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) 
     if any(part.energy_pj for part in any_summary.phases):
         yield Picture(
             _file(name, "energy_components"),
-            f"{name}: energy by what takes it",
+            f"{name}: energy by component",
             lambda path: plots.energy_by_component(summaries, path, f"{name}: energy by component", phases=phases),
         )
         yield Picture(
@@ -102,13 +102,13 @@ def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) 
     if len(any_summary.layers) > 1:
         yield Picture(
             _file(name, "utilisation"),
-            f"{name}: how busy the PEs are, layer by layer",
+            f"{name}: utilisation of the PEs, layer by layer",
             lambda path: plots.utilisation_by_layer(summaries, path, f"{name}: utilisation by layer"),
         )
     if any_summary.dram_bytes_per_cycle is not None:
         yield Picture(
             _file(name, "roofline"),
-            f"{name}: each phase of each layer under the roof of PEs and DRAM",
+            f"{name}: roofline, each phase of each layer under peak compute and DRAM bandwidth",
             lambda path: plots.roofline(summaries, path, f"{name}: roofline"),
         )
 
@@ -132,12 +132,12 @@ def _swept(
             if not lines:
                 continue
             points = _published(comparisons, place_rows, swept, quantity)
-            title = f"{', '.join(place)}: {name} over those of {experiment.baseline}"
+            title = f"{', '.join(place)}: {name}, normalised to {experiment.baseline}"
             yield Picture(
                 _file(*place, quantity),
                 title,
                 lambda path, lines=lines, title=title, name=name, points=points: plots.sweep(
-                    lines, path, title, x_label=swept, y_label=f"{name}, ratio", published=points
+                    lines, path, title, x_label=swept, y_label=f"{name} [ratio]", published=points
                 ),
             )
 
@@ -145,7 +145,7 @@ def _swept(
 def _published(
     comparisons: Sequence[Comparison], rows: Sequence[Row], swept: str, quantity: str
 ) -> dict[str, list[tuple[float, float]]]:
-    """Published ratios to the baseline, by swept value; one that names no value stands at each."""
+    """Published ratios to the baseline, by swept value; a figure without one applies to all."""
     networks = {row.point.network for row in rows}
     points: dict[str, dict[float, float]] = {}
     for comparison in comparisons:
@@ -170,11 +170,12 @@ def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
             plots.Point(
                 ", ".join([row.point.variant, *(f"{axis} {label}" for axis, label in row.point.at.items())]),
                 (row.values["area"], (row.values["cycles"] or 0.0) / (row.point.spec["batch"] if many else 1)),
+                row.point.variant,
             )
             for row in network_rows
             if row.values["area"] is not None
         ]
-        if len({area for _, (area, _) in points}) > 1:
+        if len({point.costs[0] for point in points}) > 1:
             yield Picture(
                 _file(network, "pareto"),
                 f"{network}: area against clock cycles, and the Pareto-optimal designs",

@@ -75,7 +75,7 @@ def _sections(
     shares = tables.phase_shares(experiment, rows)
     whole = tables.run_totals(experiment, rows)
     memories = tables.levels(experiment, rows)
-    more = [(shares, "Where the cycles go."), (memories, "Memories."), (whole, "The whole training run.")]
+    more = [(shares, "Share of the cycles by phase."), (memories, "Memories."), (whole, "The whole training run.")]
     sections = [
         html.Section(
             "Question and assumptions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.reports import levels as memory_tables
-from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short
+from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short, time_unit
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import PHASES, phase_of
 from jaxgrad.studies.compare import UNITS, Comparison, Row
@@ -30,29 +30,30 @@ Cells = tuple[list[str], list[list[str]]]
 def screen(
     experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
 ) -> Group:
-    """All that the terminal shows, or whole for a file."""
+    """All tables: shortened for the terminal, or complete for a file."""
     parts: list[RenderableType] = [Text(experiment.title, style="bold")]
     if experiment.question:
         parts.append(Text(experiment.question))
     arrays = {_array(row) for row in rows}
     on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
     title = f"{_part_title(experiment)}{on}; ratios are over {experiment.baseline}"
-    parts += ["", _rich(*results(experiment, rows, brief=brief), title)]
+    names = {"network", *(axis.name for axis in experiment.sweep), "variant", "array"}
+    parts += ["", _rich(*results(experiment, rows, brief=brief), title, names)]
     shares = phase_shares(experiment, rows)
     if shares:
-        parts.append(_rich(*shares, "Where the cycles go"))
+        parts.append(_rich(*shares, "Share of the cycles by phase", names))
     memories = levels(experiment, rows)
     if memories:
-        parts.append(_rich(*memories, f"Memories of each: {_part_title(experiment).lower()}"))
+        parts.append(_rich(*memories, f"Memories of each: {_part_title(experiment).lower()}", {*names, "memory"}))
     areas = list(iso_areas(rows))
     if areas:
         parts += [*map(Text, areas), ""]
     whole = run_totals(experiment, rows)
     if whole:
-        parts.append(_rich(*whole, "Whole training, forward to update"))
+        parts.append(_rich(*whole, "Whole training, forward to update", names))
     if comparisons:
         title = f"Published, and ours: ratios over {experiment.baseline}; the deviation is in points of it"
-        parts.append(_rich(*published(comparisons), title))
+        parts.append(_rich(*published(comparisons), title, {*names, "quantity", ""}))
         parts += [Text(f"{index}: {text}") for index, text in sources(comparisons).items()]
     if experiment.notes:
         parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
@@ -79,7 +80,7 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
     for name in quantities:
         shown = not brief or name == "cycles"
         headers += (
-            [_HEADERS[name].format(energy=unit.name), "ratio"] if shown else [f"{name.removesuffix('_bytes')}\nratio"]
+            [_HEADERS[name].format(energy=unit.name), "ratio"] if shown else [f"{_HEADERS[name].split()[0]}\nratio"]
         )
     headers.append("busy\nPEs")
     cells: list[list[str]] = []
@@ -101,7 +102,7 @@ def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False)
 
 
 def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
-    """What part of a step's cycles each phase takes, where a whole step is looked at and nothing is swept."""
+    """Each phase's share of a step's cycles, for experiments on whole steps without a sweep."""
     if experiment.compare != "step" or experiment.sweep:
         return None
     cycles = []
@@ -122,7 +123,7 @@ def phase_shares(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
 
 
 def levels(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
-    """What each memory does in the part of the step that is compared, where some machine has levels."""
+    """Traffic, stalls and energy of each memory in what is compared, where some machine has levels."""
     parts = [row.summary.select(experiment.compare) for row in rows]
     unit = memory_tables.unit_of(parts)
     axes = [axis.name for axis in experiment.sweep]
@@ -151,7 +152,7 @@ def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
-    """What a step, an epoch and a run take, where the experiment says how long they are."""
+    """Cycles, energy and time of a step, an epoch and a run, where the experiment says how long they are."""
     workload = experiment.workload
     if workload.images is None:
         return None
@@ -161,7 +162,14 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         epochs * count * sum(row.summary.select("step").energy_pj.values())
         for row, count in zip(rows, steps, strict=True)
     ]
+    seconds = [
+        epochs * count * row.summary.select("step").time_cycles / (row.summary.clock_ghz * 1e9)
+        if row.summary.clock_ghz
+        else None
+        for row, count in zip(rows, steps, strict=True)
+    ]
     unit = energy_unit(max(energies, default=0.0))
+    time = time_unit(max((second for second in seconds if second is not None), default=0.0))
     headers = [
         "network",
         "variant",
@@ -170,12 +178,11 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
         "cycles\nan epoch",
         f"cycles of\n{epochs} epochs",
         f"energy of\nall [{unit.name}]",
-        "hours\nof all",
+        f"time of\nall [{time.name}]",
     ]
     cells = []
-    for row, count, energy_pj in zip(rows, steps, energies, strict=True):
+    for row, count, energy_pj, second in zip(rows, steps, energies, seconds, strict=True):
         part = row.summary.select("step")
-        clock = row.summary.clock_ghz
         cells.append(
             [
                 row.point.network,
@@ -185,7 +192,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
                 short(part.time_cycles * count),
                 short(part.time_cycles * count * epochs),
                 unit.written(energy_pj) if part.energy_pj else "-",
-                measured(part.time_cycles * count * epochs / (clock * 3.6e12) if clock else None),
+                "-" if second is None else time.written(second),
             ]
         )
     return headers, _without_repeats(cells)
@@ -213,7 +220,7 @@ def published(comparisons: Sequence[Comparison]) -> Cells:
 
 
 def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """What the published figures are from, numbered, each once."""
+    """The sources of the published figures, numbered, each once."""
     return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
 
 
@@ -266,11 +273,14 @@ def _ratio(value: float | None) -> str:
     return fixed(value, 3)
 
 
-def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> Table:
+def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str, names: Collection[str]) -> Table:
+    """A table for the terminal, whose columns under ``names`` say what a row is of."""
     table = PlainTable(title)
-    words = {"network", "variant", "quantity", "array", "memory", ""}
     for header in headers:
-        table.add_column(header, justify="left" if header in words else "right", no_wrap=header not in words)
+        if header in names:
+            table.add_column(header, names=True)
+        else:
+            table.add_column(header, justify="right", no_wrap=True)
     for index, line in enumerate(cells):
         if index and line[0] and headers[0] == "network":
             table.add_section()

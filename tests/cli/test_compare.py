@@ -79,7 +79,7 @@ def test_compare_on_a_machine_with_a_level_tells_its_own(elsewhere: Path, capsys
     typed = ["compare", "--model", "mlp", "--batch", "32", "--machine", "machine.toml"]
     assert main([*typed, "--out", "here"]) == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ("Its memories", "l2", "filled", "stalls"))
+    assert all(word in text for word in ("Memories of the step", "l2", "filled", "stalls"))
     assert main([*typed, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     for schedule in TRAINING_SCHEDULES:

@@ -64,7 +64,7 @@ def test_a_machine_with_a_level_tells_its_own(mine: Path, capsys: pytest.Capture
     typed = ["profile", f"{mine}:step", "--arg", "f32[80,50]", "--arg", "f32[50,30]", "--arg", "f32[40,80]"]
     assert main([*typed, "--machine", "machine.toml"]) == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ("Its memories", "l2", "filled"))
+    assert all(word in text for word in ("Memories of the step", "l2", "filled"))
     assert main([*typed, "--machine", "machine.toml", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["total"]["backward"]["sequential"]["l2_x_fills"] > 0

@@ -25,6 +25,14 @@ def test_a_small_array_is_traced_drawn_and_animated(elsewhere: Path, capsys: pyt
     assert trace["otherData"]["gemm"] == {"batch": 2, "in_features": 3, "out_features": 3}
 
 
+def test_the_schedules_that_are_named_are_animated(elsewhere: Path) -> None:
+    small = "--batch 2 --in-features 2 --out-features 3 --rows 2 --cols 2 --schedule os,ws --out here"
+    assert main(["trace", *small.split()]) == 0
+    page = (elsewhere / "here" / "animation.html").read_text(encoding="utf-8")
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert [run["schedule"] for run in data["runs"]] == ["os", "ws"]
+
+
 def test_a_large_one_is_cut_with_a_note_and_not_animated(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     large = "--batch 64 --in-features 1024 --out-features 1024 --rows 16 --cols 16 --double-buffered --max-tiles 9"
     assert main(["trace", *large.split(), "--schedule", "ws_only, interleaved", "--out", "here"]) == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -65,20 +66,39 @@ def test_figures_are_png_files_of_a_legible_size(tmp_path: Path) -> None:
             assert image.width == 1200
 
 
+def lengths(axes: Axes) -> list[float]:
+    return [bar.get_width() for container in axes.containers for bar in container]
+
+
 def test_a_bar_is_as_long_as_its_cycles(tmp_path: Path, drawn: list[Figure]) -> None:
     costs = cost()
     figures.cycles_by_layer(costs, tmp_path / "cycles.png", "a title")
-    axes = drawn[0].axes[0]
-    widths = [bar.get_width() for container in axes.containers for bar in container]
-    assert widths == [layer.backward[name][CYCLES] for name in SCHEDULES for layer in costs.layers]
+    sums, axes = drawn[0].axes
+    assert lengths(axes) == [layer.backward[name][CYCLES] for name in SCHEDULES for layer in costs.layers]
     assert [label.get_text() for label in axes.get_yticklabels()] == [layer.path for layer in costs.layers]
+    assert lengths(sums) == [costs.total(name)[CYCLES] for name in SCHEDULES]
+    assert [label.get_text() for label in sums.get_yticklabels()] == ["all 3 layers"]
 
 
 def test_a_deep_network_shows_its_costliest_layers_in_their_order(tmp_path: Path, drawn: list[Figure]) -> None:
-    figures.cycles_by_layer(cost(60), tmp_path / "cycles.png", "a title")
-    labels = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    costs = cost(60)
+    figures.cycles_by_layer(costs, tmp_path / "cycles.png", "a title")
+    sums, axes = drawn[0].axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == [f"blocks.{index}.conv" for index in range(60 - len(labels), 60)]  # later ones are larger
     assert f"the {len(labels)} costliest of 60 layers" in drawn[0].get_suptitle()
+    assert [label.get_text() for label in sums.get_yticklabels()] == ["all 60 layers", f"the {60 - len(labels)} others"]
+    shown = np.reshape(lengths(axes), (len(SCHEDULES), -1)).sum(axis=1)
+    total, others = np.reshape(lengths(sums), (len(SCHEDULES), 2)).T
+    assert total.tolist() == [costs.total(name)[CYCLES] for name in SCHEDULES]
+    np.testing.assert_array_equal(others, total - shown)
+    width, height = drawn[0].get_size_inches()
+    assert height <= 1.5 * width
+
+
+def test_one_layer_has_no_sum(tmp_path: Path, drawn: list[Figure]) -> None:
+    figures.cycles_by_layer(cost(1), tmp_path / "cycles.png", "a title")
+    assert len(drawn[0].axes) == 1
 
 
 def test_a_stack_is_as_long_as_its_accesses(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -124,10 +144,10 @@ def test_the_numbers_at_the_bars_are_inside_the_frame(tmp_path: Path, drawn: lis
     for figure in drawn[1:]:
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)
-        (axes,) = figure.axes
-        assert axes.texts
-        for text in axes.texts:
-            assert text.get_window_extent(renderer).x1 < axes.bbox.x1, text
+        for axes in figure.axes:
+            assert axes.texts
+            for text in axes.texts:
+                assert text.get_window_extent(renderer).x1 < axes.bbox.x1, text
 
 
 def test_every_schedule_has_a_colour_of_its_own() -> None:

@@ -99,6 +99,19 @@ def test_columns_of_numbers_stand_at_the_right(tmp_path: Path, sections: list[Se
     assert [attributes.get("class") == "number" for attributes in page.attributes("td")] == right * 2
 
 
+def test_a_table_too_wide_for_a_window_comes_in_parts_that_all_name_their_rows(tmp_path: Path) -> None:
+    headers = ["network", "variant", *(f"quantity {index}" for index in range(30))]
+    names = ("a net", "a variant with a name longer than its column, [x]")
+    table = Table(headers, [(*names, *(1e-9 * index for index in range(30)))], "of all")
+    assert len(table.parts) > 1
+    assert all(part[:2] == [0, 1] and len(part) >= 10 for part in table.parts)
+    page = Page(write(tmp_path / "report.html", "a title", [Section("x", tables=[table])]).read_text(encoding="utf-8"))
+    assert page.texts.count("a net") == page.texts.count(names[1]) == len(table.parts)
+    assert all(page.texts.count(header) == 1 for header in headers[2:])
+    assert page.texts.count("of all (continued)") == len(table.parts) - 1
+    assert Table(headers[:9], [(*names, *range(7))]).parts == [list(range(9))]
+
+
 @pytest.mark.parametrize(
     ("cells", "numeric"),
     [

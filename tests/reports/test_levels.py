@@ -81,12 +81,12 @@ def test_the_machine_s_table_counts_levels_as_sram(step: tuple[StepCost, dict[st
 def test_the_report_shows_memories_where_there_are_levels(step: tuple[StepCost, dict[str, Summary]]) -> None:
     cost, _ = step
     with_levels = text_of(schedules.report(cost, "interleaved", MACHINE.array, measured=False), 100)
-    assert all(text in with_levels for text in ("Its memories", "global_buffer", "its stalls"))
+    assert all(text in with_levels for text in ("Memories of the step", "global_buffer", "stalls alone"))
     assert MACHINE.memory is not None
     bare, _ = costed(replace(MACHINE, memory=replace(MACHINE.memory, levels=())))
     without = text_of(schedules.report(bare, "interleaved", MACHINE.array, measured=False), 100)
-    assert "Its memories" not in without
-    assert "its stalls" not in without
+    assert "Memories of the step" not in without
+    assert "stalls alone" not in without
 
 
 def test_without_a_technology_energies_are_not_told() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from matplotlib import font_manager
 from matplotlib.text import Text
 from rich.console import Console, RenderableType
 
@@ -21,7 +22,7 @@ from jaxgrad.hardware import Accelerator
 from jaxgrad.programs import LayerGemm
 from jaxgrad.reports import figures, plots, schedules, screen, tables
 from jaxgrad.reports import html as pages
-from jaxgrad.reports.pages import Page
+from jaxgrad.reports.pages import Page, families
 from jaxgrad.reports.timeline import animation
 from jaxgrad.studies import compare, points, report, runner, schema
 from jaxgrad.studies.store import Store
@@ -190,3 +191,19 @@ Dataflow: ws
 [run_presets]
 InterfaceBandwidth: CALC
 """
+
+
+def test_letters_that_a_font_lacks_come_from_one_that_is_installed(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["Some Font", "Noto Sans CJK JP", "DejaVu Sans"])
+    families.cache_clear()
+    request.addfinalizer(families.cache_clear)
+    assert families() == ("DejaVu Sans", "Noto Sans CJK JP")
+    figure = Page(2.0)
+    figure.suptitle("[x] \u00e9 \u03a9")
+    monkeypatch.setattr(font_manager, "get_font_names", list)
+    families.cache_clear()
+    figure.draw_without_rendering()
+    (title,) = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    assert title.get_fontfamily() == ["DejaVu Sans"]

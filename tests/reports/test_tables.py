@@ -107,6 +107,18 @@ def test_tables_fit_80_columns_uncut() -> None:
         assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
 
 
+def test_layers_that_differ_past_80_columns_are_told_apart() -> None:
+    prefix = "encoder/blocks/" * 5
+    layers = [LayerGemm(f"{prefix}{index}/attention", Gemm(8, 9, 10), 1, needs_dx=True) for index in range(3)]
+    costs = step_cost(layers, Emulation(Accelerator(4, 4)), SCHEDULES)
+    for table in (tables.summary_table, tables.accesses_table):
+        text = text_of(table(costs, "interleaved", "title"))
+        assert "…" not in text
+        letters = "".join(line.strip().split("  ")[0] for line in text.splitlines())
+        for index in range(3):
+            assert f"{index}/attention" in letters
+
+
 def test_the_machine_s_table_tells_time_traffic_and_energy_in_80_columns() -> None:
     machine = Machine(
         Accelerator(4, 4),

@@ -53,9 +53,10 @@ def test_the_axes_are_the_objectives(
     ((points, _, title, quantities),) = drawn(objectives, monkeypatch)
     assert [quantity.label for quantity in quantities] == labels
     assert points[0].costs == first
+    assert {point.kind for point in points} == {"ws_only"}
     assert len(points) == 3  # not the one that does not fit, nor the other network's
     assert title.startswith("a, batch 2: ")
-    assert title.endswith(" (3 of 3 points)")
+    assert title.endswith(" (3 of 3 designs)")
 
 
 def test_a_design_is_told_by_what_it_differs_in(monkeypatch: pytest.MonkeyPatch) -> None:

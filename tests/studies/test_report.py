@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib import font_manager
+from PIL import ImageFont
 from rich.console import Console
 
 from jaxgrad.array.counts import CYCLES, STALLS, Key
 from jaxgrad.costs import energy
 from jaxgrad.hardware import energy_table
-from jaxgrad.reports.numbers import energy_unit
+from jaxgrad.reports import html
+from jaxgrad.reports.numbers import energy_unit, time_unit
 from jaxgrad.studies import compare, pictures, points, report, runner, schema, tables
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.store import Store
@@ -165,6 +169,25 @@ def test_the_page_is_whole_and_needs_nothing_else(found: Found, tmp_path: Path) 
     assert all(word in text for word in ("a small one", "a paper", "interleaved", "Published"))
 
 
+def test_no_column_of_the_page_is_hidden_in_a_window_of_1280_pixels(found: Found) -> None:
+    """By the widths of the letters; numbers do not wrap, headers do at their words, names anywhere."""
+    css = Path(html.__file__).with_name("report.html.jinja").read_text()
+    assert "max-width: calc(100vw - 2.5rem)" in css
+    font_px, padding_px = (
+        16 * float(re.findall(pattern, css)[0])
+        for pattern in (r"table \{.*font-size: ([\d.]+)rem", r"th, td \{ padding: [\d.]+rem ([\d.]+)rem")
+    )
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), font_px)
+    shown = report._table(tables.results(found.experiment, found.rows), "")
+    assert [header for header in shown.headers if "ratio" not in header][-2:] == ["area [mm2]", "busy PEs"]
+    width_px = 0.0
+    for index, numeric in enumerate(shown.numeric):
+        words = shown.headers[index].split()
+        words += [str(row[index]) for row in shown.rows] if numeric else ["eight or"]
+        width_px += 2 * padding_px + max(map(font.getlength, words))
+    assert width_px <= 1280 - 40
+
+
 @pytest.mark.parametrize(("width", "brief"), [(100, True), (180, False)])
 def test_tables_fit_and_name_their_units(found: Found, width: int, brief: bool) -> None:
     text = text_of(found, width, brief=brief)
@@ -185,7 +208,9 @@ def test_a_whole_run_is_told_where_its_length_is_known(tmp_path: Path) -> None:
     unit = energy_unit(sum(step.energy_pj.values()) * 51)
     assert cells[0][6] == f"energy of\nall [{unit.name}]" == "energy of\nall [uJ]"
     assert float(cells[1][0][6]) == pytest.approx(sum(step.energy_pj.values()) * 51 / unit.size, rel=1e-2)
-    assert float(cells[1][0][7]) == pytest.approx(step.time_cycles * 51 / 3.6e12, rel=1e-2)
+    seconds = step.time_cycles * 51 / 1e9
+    assert cells[0][7] == f"time of\nall [{time_unit(seconds).name}]" == "time of\nall [us]"
+    assert float(cells[1][0][7]) == pytest.approx(1e6 * seconds, rel=1e-2)
 
 
 def test_figures_follow_what_is_known(found: Found, tmp_path: Path) -> None:
@@ -279,6 +304,7 @@ def test_areas_are_compared_for_the_same_work(found: Found, tmp_path: Path, monk
     ((quantities, given),) = drawn
     assert [quantity.label for quantity in quantities] == ["area [mm2]", "clock cycles a row"]
     for row, point in zip(found.rows, given, strict=True):
+        assert point.kind == row.point.variant
         area, cycles = point.costs
         assert area == row.values["area"]
         assert cycles == (row.values["cycles"] or 0) / int(row.point.at["batch"])
@@ -296,7 +322,7 @@ def test_the_phases_of_a_step_add_up_to_it(tmp_path: Path) -> None:
         assert sum(shares) == pytest.approx(100, abs=0.3)
         work = sum(part.time_cycles for part in row.summary.phases if part.phase.unit == "vector")
         assert shares[-1] == pytest.approx(100 * work / (row.values["cycles"] or 0), abs=0.06)
-    assert "Where the cycles go" in text_of(own, 100, brief=True)
+    assert "Share of the cycles by phase" in text_of(own, 100, brief=True)
 
 
 def test_a_mean_over_networks_stands_beside_ours(tmp_path: Path) -> None:

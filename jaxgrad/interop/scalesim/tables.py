@@ -22,7 +22,7 @@ def layers_table(
     """A line a layer: cycles and utilisation as SCALE-Sim has them and put right, and its DRAM words."""
     table = PlainTable(f"{title}: SCALE-Sim 3.0.0's figures, CALC mode")
     for name in ("layer", "M x N x K"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, names=True)
     for name in ("cycles", "put right", "util %", "put right", "DRAM reads", "DRAM writes"):
         table.add_column(name, justify="right", no_wrap=True)
     for layer, of, rows in list(zip(layers, figures, corrections, strict=True))[:_MOST_LAYERS]:
@@ -45,8 +45,8 @@ def layers_table(
 def quirks_table(corrections: Sequence[Sequence[Correction]]) -> Table:
     """A line a quirk and figure, over the layers in which it shows: sums, and means of what is per cent."""
     table = PlainTable("What is off in them, each quirk on its own")
-    table.add_column("quirk", no_wrap=True)
-    table.add_column("figure", no_wrap=True)
+    table.add_column("quirk", names=True)
+    table.add_column("figure", names=True)
     for name in ("layers", "SCALE-Sim", "put right"):
         table.add_column(name, justify="right", no_wrap=True)
     for (quirk, figure), rows in _grouped(corrections).items():

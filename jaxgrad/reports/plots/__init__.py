@@ -1,4 +1,4 @@
-"""Plots of training steps as the field draws them, each written as PNG and SVG: draws, never computes."""
+"""Plots of training steps and design spaces, each written as PNG and SVG; nothing is computed here."""
 
 from jaxgrad.reports.plots.accesses import accesses_by_operand as accesses_by_operand
 from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles

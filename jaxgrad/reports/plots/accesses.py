@@ -18,7 +18,7 @@ from jaxgrad.reports.style import OPERANDS
 def accesses_by_operand(
     summaries: Mapping[str, Summary], path: Path, title: str, *, phases: tuple[str, ...] = STEP
 ) -> list[Path]:
-    """Words read and written (hatched) by operand: a panel a memory, from the side of the array.
+    """Words read and written (hatched) by operand: one panel for each memory, from the scratchpad outwards.
 
     Y and dX leave the array as partial sums do, and count as psum in SRAM. A level that nothing passes is left out:
     DRAM where the machine has no memory.

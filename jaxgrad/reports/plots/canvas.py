@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import whole
+from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.style import DPI
 
@@ -53,7 +54,7 @@ def scale(axis: Axis, values: Iterable[float]) -> None:
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
     """One legend below everything, of at most so many columns: fewer where they would not fit side by side."""
-    labels = list(handles)
+    labels = told_apart(list(handles), _LEGEND_CHARACTERS - _SAMPLE_CHARACTERS)
     fitting = (
         count
         for count in range(min(columns, len(labels)), 1, -1)
@@ -74,9 +75,19 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
         text.set_text(label)
 
 
+def wrapped(text: str, characters: int = _TITLE_CHARACTERS) -> str:
+    """A text in lines of so many characters at most; by default as many as a page holds."""
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, characters))
+
+
+def entitle(figure: Figure, title: str) -> None:
+    """The title above everything."""
+    figure.suptitle(wrapped(title), fontsize=10)
+
+
 def save(figure: Figure, path: Path, title: str) -> list[Path]:
     """Writes ``path`` with .png and with .svg after it; the same figure gives the same bytes."""
-    figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=10)
+    entitle(figure, title)
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
     with whole(files[0]) as partial:
         figure.savefig(partial, dpi=DPI)

@@ -28,7 +28,7 @@ def normalised_cycles(
     baseline: str,
     phases: tuple[str, ...] = STEP,
 ) -> list[Path]:
-    """Clock cycles of a training step over those of ``baseline``, by phase; cycles waiting for DRAM are hatched.
+    """Clock cycles of a training step, normalised to ``baseline``, stacked by phase; stalls on DRAM are hatched.
 
     Args:
         groups: summaries by label, by group (a network, say); one group goes without a heading.
@@ -65,11 +65,13 @@ def normalised_cycles(
     ends = [f"{total:.2f} ({short(count)})" for total, count in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
-    axes.set_xlabel(f"cycles of {named(phases)} / those of {baseline} (in brackets: clock cycles)", fontsize=9)
+    label = f"cycles of {named(phases)}, normalised to {baseline} (in brackets: clock cycles)"
+    axes.set_xlabel(canvas.wrapped(label), fontsize=9)
     handles = {label: patch for label, patch in stacks.handles(stack).items() if label != "stalls"}
     if set(_STALLED.values()) & set(stack.parts):
-        handles["stalls: waiting for DRAM, in the phase's colour"] = stacks.patch(Look("", "#777777", _STALL_HATCH))
+        handles["stalls: waiting for DRAM (in the phase's colour)"] = stacks.patch(Look("", "#777777", _STALL_HATCH))
     canvas.legend(figure, handles, 7)
+    stacks.keep_clear(figure, axes, 1)
     stacks.name_parts(figure, axes, stack)
     return canvas.save(figure, path, title)
 

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
+from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import colours
 
 _COLUMNS = 3
+_TITLE_CHARACTERS = 28
 
 
 def descents(
@@ -44,20 +48,22 @@ def descents(
     values = [value for descents in lines.values() for descent in descents for value in descent]
     steps = max(len(descent) for descents in lines.values() for descent in descents)
     handles: dict[str, Any] = {}
-    for axes, (kind, descents) in zip(panels.flat, lines.items(), strict=False):
+    titles = told_apart(list(lines), 2 * _TITLE_CHARACTERS)
+    for axes, name, (kind, descents) in zip(panels.flat, titles, lines.items(), strict=False):
         for descent in descents:
             (handles["descents"],) = axes.plot(
                 range(len(descent)), descent, color=colour[kind], linewidth=0.8, alpha=0.6
             )
         if kind in best:
             line = axes.axhline(best[kind], color="black", linestyle="--", linewidth=1)
-            handles["exact: the best there is"] = line
+            handles["optimum of the design space (exact cost)"] = line
         if kind in found:
-            (handles["exact: the best found"],) = axes.plot(
+            (handles["best design found (exact cost)"],) = axes.plot(
                 [steps * 1.05], [found[kind]], color="black", marker="o", markersize=6, linestyle="none", zorder=4
             )
-        axes.set_title(kind, fontsize=9)
+        axes.set_title(canvas.wrapped(name, _TITLE_CHARACTERS), fontsize=9)
         axes.set_xlabel("step", fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

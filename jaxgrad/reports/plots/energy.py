@@ -19,7 +19,7 @@ from jaxgrad.reports.style import PHASES, Look, energy_looks, phase_of
 def energy_by_component(
     summaries: Mapping[str, Summary], path: Path, title: str, *, phases: tuple[str, ...] = STEP
 ) -> list[Path]:
-    """Energy of each label, stacked by what takes it (MACs, registers, SRAM, DRAM, ...).
+    """Energy of each label, a horizontal stacked bar of its components (MACs, registers, SRAM, DRAM, ...).
 
     Args:
         summaries: by label.

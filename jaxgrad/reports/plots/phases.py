@@ -1,4 +1,4 @@
-"""Which phases of a training step a plot is of."""
+"""The phases of a training step that a plot shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxgrad.costs import PhaseSummary, Summary
 from jaxgrad.reports.style import PHASES, phase_of
 
 STEP: tuple[str, ...] = ("step",)
-"""All of them."""
+"""The whole training step."""
 
 
 def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[str, list[PhaseSummary]]:
@@ -41,7 +41,7 @@ def chosen(summaries: Mapping[str, Summary], phases: tuple[str, ...]) -> dict[st
 
 
 def named(phases: tuple[str, ...]) -> str:
-    """What an axis says of them."""
+    """The phases as an axis label names them."""
     if "step" in phases:
         return "a training step"
     return f"a training step ({' + '.join(PHASES[phase].label for phase in phases)})"

@@ -1,9 +1,8 @@
-"""Roofline plots: the layers under the roof that peak compute (PEs) and DRAM bandwidth set."""
+"""Roofline plots: throughput of the layers under the bounds of peak compute (PEs) and of DRAM bandwidth."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +87,7 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
         _draw_roof(axes, summary, ridge, low, high)
         _draw_points(axes, points[label], longest)
         name = f"{label}: {summary.pes:,} PEs, {tick(round(summary.dram_bytes_per_cycle or 0, 2))} B/cycle"
-        axes.set_title("\n".join(textwrap.wrap(name, _TITLE_CHARACTERS)), fontsize=8.5)
+        axes.set_title(canvas.wrapped(name, _TITLE_CHARACTERS), fontsize=8.5)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3, linewidth=0.5)
     bottom = min(point.macs_per_cycle for point in everything) / 2
@@ -114,7 +113,7 @@ def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: flo
     place = math.log(ridge / low) / math.log(high / low)
     side, away = ("left", 4) if place < _NEAR_EDGE else ("right", -4) if place > 1 - _NEAR_EDGE else ("center", 0)
     axes.annotate(
-        f"ridge: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
+        f"ridge point: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
         fontsize=7.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
@@ -144,4 +143,4 @@ def _handles(phases: set[str]) -> dict[str, Line2D]:
         if phase in phases
     }
     nothing = Line2D([], [], linestyle="none")
-    return handles | {"a layer each; area of a marker: its cycles": nothing}
+    return handles | {"one marker a layer, its area the cycles": nothing}

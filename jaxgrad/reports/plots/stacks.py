@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.style import Look
 
@@ -22,6 +24,7 @@ Row = Mapping[Any, float]
 _BAR_HEIGHT = 0.76
 _ROOM_FOR_TOTALS = 1.16
 _PART_POINTS = 7.0  # font size within bars
+_NAME_CHARACTERS = 36  # of a row or a heading
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,16 @@ def name_parts(figure: Figure, axes: Axes, stack: Stack) -> None:
             start += length
 
 
+def keep_clear(figure: Figure, axes: Axes, line: float) -> None:
+    """Moves the labels at rows' ends that a vertical line would cross to the right of the line."""
+    figure.draw_without_rendering()  # now the texts have their places
+    (at, _), _ = axes.transData.transform([(line, 0), (line, 1)])
+    for text in axes.texts:
+        box = text.get_window_extent()
+        if isinstance(text, Annotation) and box.x0 < at < box.x1:
+            text.xy = (line, text.xy[1])
+
+
 def _fill(look: Look) -> dict[str, Any]:
     return {"facecolor": look.colour, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0.5}
 
@@ -129,11 +142,12 @@ def _fill(look: Look) -> dict[str, Any]:
 def _places(stack: Stack) -> tuple[list[int], list[tuple[int, str]]]:
     """The lines of the rows, and the text beside each line."""
     places, ticks, line = [], [], 0
-    for group, rows in stack.groups.items():
+    headings = told_apart(list(stack.groups), _NAME_CHARACTERS)
+    for heading, rows in zip(headings, stack.groups.values(), strict=True):
         if len(stack.groups) > 1:
-            ticks.append((line, group))
+            ticks.append((line, heading))
             line += 1
-        for label in rows:
+        for label in told_apart(list(rows), _NAME_CHARACTERS):
             places.append(line)
             ticks.append((line, label))
             line += 1

@@ -17,9 +17,10 @@ from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import MARKERS, colours
 
 Samples = Sequence[tuple[float, float]]
-"""Swept values and what came of them; nan is a gap."""
+"""(swept value, quantity) pairs; a NaN leaves a gap in the line."""
 
 _TICKS = 12
+_Y_LABEL_CHARACTERS = 45
 _APART = 0.05  # of the axis, between two ticks
 
 
@@ -32,7 +33,7 @@ def sweep(
     y_label: str,
     published: Mapping[str, Samples] | None = None,
 ) -> list[Path]:
-    """A line a label; an axis is logarithmic where its values span a factor of eight or more.
+    """One line for each label; an axis is logarithmic where its values span a factor of eight or more.
 
     Args:
         lines: (swept value, quantity) in any order, by label.
@@ -71,8 +72,8 @@ def sweep(
     _tick_samples(axes, sorted({x for x, _ in everything}))
     if axes.get_yscale() == "linear" and min(y for _, y in everything if y == y) >= 0:
         axes.set_ylim(bottom=0)
-    axes.set_xlabel(x_label, fontsize=9)
-    axes.set_ylabel(y_label, fontsize=9)
+    axes.set_xlabel(canvas.wrapped(x_label), fontsize=9)
+    axes.set_ylabel(canvas.wrapped(y_label, _Y_LABEL_CHARACTERS), fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -12,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from jaxgrad.array.counts import MACS
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
+from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASES
@@ -19,14 +20,15 @@ from jaxgrad.reports.style import PHASES
 _NAMED_LAYERS = 24
 _LINES = {"forward": "solid", "backward": (0, (3, 1))}
 _NAME_CHARACTERS = 24
+_LABEL_CHARACTERS = 52  # of a panel's title
 _LINE_CHARACTERS = 110
 
 
 def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: str) -> list[Path]:
-    """MACs done over those that the PEs could do in the time, stalls included, in percent: a panel a label.
+    """MACs done over the peak of the PEs in that time, stalls included, in percent: one panel for each label.
 
     Steps run over the layers in the model's order, one line for the forward and one for the backward pass (gradients
-    and update), each with its mean over the time in the legend. Of a deep network some layers are named.
+    and update), each with its mean over time in the title. Of a deep network some layers are named.
 
     Args:
         summaries: by label, of one network.
@@ -42,7 +44,8 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
     figure = Page(1.6 + 1.25 * count)
     panels = figure.subplots(count, 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     handles = {}
-    for axes, (label, summary) in zip(panels, summaries.items(), strict=True):
+    labels = told_apart(list(summaries), _LABEL_CHARACTERS)
+    for axes, label, summary in zip(panels, labels, summaries.values(), strict=True):
         means = []
         for part, line in _LINES.items():
             layers = [_phases_of(part, layer) for layer in summary.layers]
@@ -53,7 +56,7 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
                 linewidth=1.3 if len(names) <= _NAMED_LAYERS else 0.9, label=part,
             )  # fmt: skip
             means.append(f"{part} {_percent(layers, summary.pes):.1f} %")
-        axes.set_title(f"{label} (over the time: {', '.join(means)})", fontsize=8.5, loc="left", pad=3)
+        axes.set_title(f"{label} (mean over time: {', '.join(means)})", fontsize=8.5, loc="left", pad=3)
         axes.set_ylim(0, 104)
         axes.yaxis.set_major_formatter(PercentFormatter())
         axes.set_yticks([0, 25, 50, 75, 100])
@@ -93,14 +96,11 @@ def _names(summaries: Mapping[str, Summary]) -> list[str]:
 def _name_layers(axes: Axes, names: Sequence[str]) -> None:
     shown = named_layers(len(names))
     numbered = len(shown) < len(names)
-    labels = [f"{_cut(names[index])}  {index + 1}" if numbered else _cut(names[index]) for index in shown]
+    cut = told_apart([names[index] for index in shown], _NAME_CHARACTERS)
+    labels = [f"{name}  {index + 1}" if numbered else name for name, index in zip(cut, shown, strict=True)]
     lying = len(labels) * max(map(len, labels)) <= _LINE_CHARACTERS
     axes.set_xticks(shown, labels, fontsize=7.5, rotation=0 if lying else 90)
     axes.set_xlabel(f"layer in the model's order{f' (name, number of {len(names)})' if numbered else ''}", fontsize=9)
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _NAME_CHARACTERS else "…" + name[1 - _NAME_CHARACTERS :]
 
 
 def _phases_of(part: str, layer: LayerSummary) -> list[PhaseSummary]:

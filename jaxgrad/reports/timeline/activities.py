@@ -9,6 +9,7 @@ ones are those of ``passes.timeline``.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from jaxgrad.array.counts import ACCESSES, Key
@@ -30,6 +31,7 @@ class Tile(NamedTuple):
         p, q: which tile along the rows' and along the columns' axis.
         rows, cols: real rows and columns, in PEs; the others hold padding.
         streamed: streamed rows of the horizontal operand.
+        completes: whether it is the last one along the rows' axis, whose partial sums are results.
     """
 
     number: int
@@ -38,10 +40,25 @@ class Tile(NamedTuple):
     rows: int
     cols: int
     streamed: int
+    completes: bool
+
+
+class Edges(NamedTuple):
+    """Tensors that cross the edges of the array in a stream slot.
+
+    Args:
+        left: the operand that streams horizontally.
+        top: the operand that streams vertically, or ``psum``.
+        bottom: ``psum``, or the result where the sums are complete; None where they stay in the PEs.
+    """
+
+    left: str
+    top: str
+    bottom: str | None
 
 
 class Activity(NamedTuple):
-    """What a tile does for a while.
+    """One load, stream slot, drain or stall of a tile.
 
     Args:
         kind: load, stream (of one slot), drain, or a stall: no streamed word enters the top left PE.
@@ -52,6 +69,7 @@ class Activity(NamedTuple):
         cycles: from the first to the last; a stream slot that alternates with others has every ``stride``-th of them.
         stride: cycles from one streamed row to the next.
         words: SRAM words read and written, by the counter that they add to.
+        edges: of a stream slot.
     """
 
     kind: Kind
@@ -61,6 +79,7 @@ class Activity(NamedTuple):
     cycles: int
     stride: int
     words: dict[Key, int]
+    edges: Edges | None = None
 
     @property
     def stop(self) -> int:
@@ -68,12 +87,12 @@ class Activity(NamedTuple):
 
     @property
     def busy(self) -> int:
-        """Cycles of it in which it has the PE or the link to itself."""
+        """Cycles in which it occupies the PE or the link: every ``stride``-th."""
         return -(-self.cycles // self.stride)
 
 
 def tile_count(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> int:
-    """Tiles that ``activities`` walks, without walking them."""
+    """The number of tiles that ``activities`` walks, in closed form."""
     return sum(len(_parts(mapping)) * _tiles_in(mapping.sizes(gemm), array) for mapping in mappings)
 
 
@@ -92,6 +111,48 @@ def activities(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> I
         number += tile_count([mapping], gemm, array)
 
 
+class Stretch(NamedTuple):
+    """The cycles in which the tiles of some products follow one another, with their loads and drains.
+
+    Args:
+        results: the products, by what they compute.
+        tiles: how many.
+        start, stop: the first cycle, and the one after the last.
+    """
+
+    results: tuple[str, ...]
+    tiles: int
+    start: int
+    stop: int
+
+
+def stretches(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> list[Stretch]:
+    """A whole run without walking its tiles: its stretches, which follow one another without a gap.
+
+    Double-buffered, a stretch ends when the stream of the next one begins.
+
+    Args:
+        mappings, gemm, array: as ``activities`` takes them.
+    """
+    found: list[Stretch] = []
+    start = 0
+    for mapping in mappings:
+        sizes, parts = mapping.sizes(gemm), _parts(mapping)
+        tiles = _tiles_in(sizes, array)
+        if array.double_buffered:
+            timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], tiles, array.rows, array.cols)
+            # Parts that run in turn have one slot each.
+            stops = [*(start + slot.start for slot in timeline.slots[1 : len(parts)]), start + timeline.cycles]
+        else:
+            crossing = array.rows + array.cols - 2
+            a_tile = [len(part.keeps) * (array.rows + sizes[0]) + crossing for part in parts]
+            stops = [start + tiles * cycles for cycles in accumulate(a_tile)]
+        for part, stop in zip(parts, stops, strict=True):
+            found.append(Stretch(part.results, tiles, start, stop))
+            start = stop
+    return found
+
+
 def _parts(mapping: Mapping) -> tuple[Mapping, ...]:
     """The slots that are on the array together, one group after the other."""
     return mapping.split() if mapping.order == "in turn" else (mapping,)
@@ -107,7 +168,7 @@ def _tiles(sizes: tuple[int, int, int], array: Accelerator, number: int) -> Iter
     for at_q in range(0, q, array.cols):
         for at_p in range(0, p, array.rows):
             real = min(array.rows, p - at_p), min(array.cols, q - at_q)
-            yield Tile(number, at_p // array.rows, at_q // array.cols, *real, s)
+            yield Tile(number, at_p // array.rows, at_q // array.cols, *real, s, at_p + array.rows >= p)
             number += 1
 
 
@@ -179,14 +240,18 @@ def _load(part: Mapping, slot: int, tile: Tile, start: int, rows: int) -> Activi
 
 def _stream(part: Mapping, slot: int, tile: Tile, start: int) -> Activity:
     passing = tile.streamed * tile.cols
+    result, left = part.result(slot)[0], part.stream[0]
     if part.keeps[slot] == "operand":
         events = SlotEvents(psum_reads=passing if tile.p else 0, psum_writes=passing)
+        edges = Edges(left, "psum", result if tile.completes else "psum")
     else:
         events = SlotEvents(operand_reads=passing)
+        edges = Edges(left, part.operand(slot)[0], None)
     stride = len(part.keeps)
     # A row is read once, in its first slot, and held for the others.
     words = _words(part, slot, events, 0 if slot else tile.streamed * tile.rows)
-    return Activity("stream", part.result(slot)[0], tile, start + slot, (tile.streamed - 1) * stride + 1, stride, words)
+    cycles = (tile.streamed - 1) * stride + 1
+    return Activity("stream", result, tile, start + slot, cycles, stride, words, edges)
 
 
 def _drain(part: Mapping, slot: int, tile: Tile, start: int, rows: int) -> Activity:

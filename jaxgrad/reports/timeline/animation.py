@@ -12,33 +12,35 @@ import numpy as np
 from jax import Array
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import backward_mappings
+from jaxgrad.array.schedules import Schedule, choose, find
 from jaxgrad.base.files import write_text
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.activities import activities
 from jaxgrad.reports.timeline.frames import frames
-from jaxgrad.reports.timeline.registers import record
+from jaxgrad.reports.timeline.registers import record_all
 
-SIDES: tuple[str, ...] = ("interleaved", "sequential")
 _PAGE = Path(__file__).with_name("animation.html")
 _PLACE = "/* the runs */"
 _LARGEST = 3  # so that sums stay short enough to be read in a PE
 
 
-def films(gemm: Gemm, array: Accelerator, seed: int = 0) -> list[dict[str, Any]]:
-    """The runs of both schedules on the same small seeded integers, as ``frames`` has them.
+def films(schedules: Sequence[str | Schedule], gemm: Gemm, array: Accelerator, seed: int = 0) -> list[dict[str, Any]]:
+    """The runs of the schedules on the same small seeded integers, as ``frames`` has them.
 
     Args:
+        schedules: a panel each.
         gemm: the layer's shape.
         array: the hardware; ``registers.check_small`` says what is small enough.
         seed: of the data.
     """
     tensors = _data(gemm, seed)
     runs = []
-    for schedule in SIDES:
-        (mapping,) = backward_mappings(schedule, gemm, array)
-        recording = record(mapping, tensors, array)
-        runs.append(frames(schedule, recording, list(activities((mapping,), gemm, array)), array))
+    for schedule in map(find, schedules):
+        chosen, mappings = choose(schedule, gemm, array)
+        description = schedule.description + (f"; here {chosen.name}" if chosen.name != schedule.name else "")
+        recording = record_all(mappings, tensors, array)
+        film = frames(schedule.name, recording, list(activities(mappings, gemm, array)), array)
+        runs.append({**film, "description": description})
     return runs
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxgrad.array.counts import READS, SRAM, Key
 from jaxgrad.hardware import Accelerator
+from jaxgrad.reports.style import TENSORS
 from jaxgrad.reports.timeline.activities import Activity, Tile
 from jaxgrad.reports.timeline.registers import Cycle, Recording
 
@@ -32,12 +33,11 @@ class _Word(NamedTuple):
 
 
 class _When(NamedTuple):
-    """What the top left PE, or its column, does in which cycle: the activity and how far it has come."""
+    """The activity of the top left PE and of its column in each cycle, with how far it has come."""
 
     waves: dict[int, tuple[Activity, int]]
     loads: dict[int, tuple[Activity, int]]
     drains: dict[int, tuple[Activity, int]]
-    last_p: int
 
     @classmethod
     def of(cls, activities: Sequence[Activity]) -> _When:
@@ -47,11 +47,11 @@ class _When(NamedTuple):
                 activity.start + i * activity.stride: (activity, i) for activity in chosen for i in range(activity.busy)
             }
 
-        return cls(spread("stream"), spread("load"), spread("drain"), max(activity.tile.p for activity in activities))
+        return cls(spread("stream"), spread("load"), spread("drain"))
 
 
 def frames(schedule: str, recording: Recording, activities: Sequence[Activity], array: Accelerator) -> dict[str, Any]:
-    """A run as JSON has it.
+    """A run as data for JSON.
 
     Args:
         schedule: its name.
@@ -64,8 +64,8 @@ def frames(schedule: str, recording: Recording, activities: Sequence[Activity], 
     dy_reads = macs = 0
     for time, cycle in enumerate(recording.cycles):
         doing = [[_doing(when, time, row, col, array) for col in range(array.cols)] for row in range(array.rows)]
-        left = _left(when, cycle, time, array)
-        dy_reads += sum(word.read for word in left)
+        left, top = _left(when, cycle, time, array), _top(when, cycle, time, array)
+        dy_reads += sum(word.read for word in (*left, *top) if word.name == "dY")
         macs += sum(code in (DX, DW) for line in doing for code in line)
         planes = cycle.registers | {n: p for n, p in (("h", cycle.h), ("v", cycle.v)) if p is not None}
         shown.append(
@@ -73,7 +73,7 @@ def frames(schedule: str, recording: Recording, activities: Sequence[Activity], 
                 "doing": doing,
                 "planes": {name: [[_number(x) for x in line] for line in plane] for name, plane in planes.items()},
                 "left": _plain(left),
-                "top": _plain(_top(when, cycle, time, array)),
+                "top": _plain(top),
                 "bottom": _plain(_bottom(when, cycle, time, array)),
                 "dy_reads": dy_reads,
                 "macs": macs,
@@ -101,7 +101,7 @@ def _real(tile: Tile, row: int, col: int) -> bool:
 
 
 def _shifting(time: int, col: int, array: Accelerator) -> int:
-    """The cycle in which column 0 shifts as column ``col`` does now; only through shadows does it lag behind."""
+    """The cycle of column 0's shift that column ``col`` makes now: columns lag where shadow registers shift."""
     return time - col if array.double_buffered else time
 
 
@@ -109,8 +109,9 @@ def _left(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Wor
     words = []
     for row in range(array.rows):
         activity, _ = when.waves.get(time - row, (None, 0))
-        if activity is not None and cycle.h is not None and row < activity.tile.rows:
-            words.append(_Word(row, "dY", float(cycle.h[row, 0]), Key(SRAM, "dy", READS) in activity.words))
+        if activity is not None and activity.edges and cycle.h is not None and row < activity.tile.rows:
+            name = activity.edges.left
+            words.append(_Word(row, TENSORS[name], float(cycle.h[row, 0]), Key(SRAM, name, READS) in activity.words))
     return words
 
 
@@ -119,13 +120,11 @@ def _top(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word
     for col in range(array.cols):
         activity, step = when.loads.get(_shifting(time, col, array), (None, 0))
         if activity is not None and cycle.loaded is not None and _real(activity.tile, array.rows - 1 - step, col):
-            words.append(_Word(col, "W", float(cycle.loaded[col])))
+            words.append(_Word(col, TENSORS[activity.what], float(cycle.loaded[col])))
         activity, _ = when.waves.get(time - col, (None, 0))
-        if activity is not None and cycle.v_in is not None and col < activity.tile.cols:
-            psum = activity.what == "dx"
-            words.append(
-                _Word(col, "psum" if psum else "X", float(cycle.v_in[0, col]), not psum or activity.tile.p > 0)
-            )
+        if activity is not None and activity.edges and cycle.v_in is not None and col < activity.tile.cols:
+            name = activity.edges.top
+            words.append(_Word(col, TENSORS[name], float(cycle.v_in[0, col]), name != "psum" or activity.tile.p > 0))
     return words
 
 
@@ -133,12 +132,12 @@ def _bottom(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_W
     words = []
     for col in range(array.cols):
         activity, _ = when.waves.get(time - (array.rows - 1) - col, (None, 0))
-        if activity is not None and cycle.v is not None and activity.what == "dx" and col < activity.tile.cols:
-            name = "dX" if activity.tile.p == when.last_p else "psum"
-            words.append(_Word(col, name, float(cycle.v[-1, col])))
+        name = activity.edges.bottom if activity is not None and activity.edges else None
+        if activity is not None and name and cycle.v is not None and col < activity.tile.cols:
+            words.append(_Word(col, TENSORS[name], float(cycle.v[-1, col])))
         activity, step = when.drains.get(_shifting(time, col, array), (None, 0))
         if activity is not None and cycle.drained is not None and _real(activity.tile, array.rows - 1 - step, col):
-            words.append(_Word(col, "dW", float(cycle.drained[col])))
+            words.append(_Word(col, TENSORS[activity.what], float(cycle.drained[col])))
     return words
 
 
@@ -147,7 +146,7 @@ def _plain(words: list[_Word]) -> list[dict[str, Any]]:
 
 
 def _number(value: float | np.floating[Any]) -> int | float | str:
-    """As JSON has numbers, short; it has no NaN and no infinity."""
+    """A short number for JSON; NaN and infinity, which it lacks, as text."""
     number = float(value)
     if not np.isfinite(number):
         return str(number)

@@ -1,4 +1,4 @@
-"""Gantt charts: what each tile does in which cycles, a panel for each schedule on one time axis."""
+"""Gantt charts: what each tile does in which cycles, a panel for each schedule, all on one time axis."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import Schedule, backward_mappings
 from jaxgrad.base.files import whole
+from jaxgrad.hardware import Accelerator
+from jaxgrad.reports.labels import told_apart
+from jaxgrad.reports.numbers import short, tick
 from jaxgrad.reports.pages import Page
-from jaxgrad.reports.timeline.activities import Activity
-from jaxgrad.reports.timeline.runs import Shown
+from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.style import DPI, TENSORS
+from jaxgrad.reports.timeline.activities import Activity, Stretch, stretches
+from jaxgrad.reports.timeline.runs import first_tiles
 
-TILES = 12  # a panel; more would not be legible
+TILES = 16  # a panel; more would not be legible
 
-_DPI = 150
-_ROW_INCHES = 0.2
-_HEIGHT = 0.8  # of a tile's bar, in rows
+_PANEL_INCHES = (0.75, 0.18, 2.4)  # at least, a tile, at most
+_RUN_INCHES = 0.3  # a run in the overview
+_HEIGHT = 0.8  # of a bar, in rows
+_NAME_CHARACTERS = 24  # of a schedule
+_ROOM_FOR_TOTALS = 1.12
+_FEWEST_ROWS = 3  # of a panel, so that one tile makes no broad band
 
 
 class _Style(NamedTuple):
@@ -39,38 +49,108 @@ _STYLES = {
 }
 
 
-def gantt(runs: Sequence[Shown], paths: Sequence[Path], title: str) -> None:
-    """Draws the runs and saves the figure under each path, PNG or SVG by its name.
+class _Run(NamedTuple):
+    """A schedule's run: the whole of it in stretches, and the first tiles one by one."""
+
+    name: str
+    cycles: int
+    stretches: list[Stretch]
+    tiles: int
+    activities: list[Activity]
+
+
+def gantt(
+    schedules: Sequence[str | Schedule], gemm: Gemm, array: Accelerator, paths: Sequence[Path], title: str
+) -> None:
+    """Draws the schedules' runs and saves the figure under each path, PNG or SVG by its name.
+
+    Where a run has more tiles than a panel holds, an overview on top shows all runs from the first cycle to the last,
+    and the panels enlarge the same first cycles of each.
 
     Args:
-        runs: a panel each; ``runs.first_tiles(..., TILES)`` has as many tiles as a panel holds.
+        schedules: a panel each.
+        gemm: the layer's shape.
+        array: the hardware.
         paths: the files to write.
-        title: the figure's first line; a second one says it where tiles are left out.
+        title: of the figure.
     """
-    drawn = [list(run.activities) for run in runs]
-    if not all(run.whole for run in runs):
-        title += f"\nthe first {max(run.shown_tiles for run in runs)} tiles of each schedule"
-    heights = [max(run.shown_tiles, 3) * _ROW_INCHES for run in runs]
-    figure = Page(1.5 + sum(heights) + 0.55 * len(runs))
-    panels = figure.subplots(len(runs), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    for axes, run, activities in zip(panels, runs, drawn, strict=True):
-        _panel(axes, run, activities)
-    panels[0].set_xlim(0, 1.02 * max(activity.stop for activities in drawn for activity in activities))
-    panels[-1].set_xlabel("clock cycle, at the array's first row and column")
+    runs = [_run(schedule, gemm, array) for schedule in schedules]
+    cut = any(run.tiles > TILES for run in runs)
+    last = max(run.cycles for run in runs)
+    shown = min(_first_beyond(run) for run in runs) if cut else last
+    drawn = [[activity for activity in run.activities if activity.start < shown] for run in runs]
+    least, a_tile, most = _PANEL_INCHES
+    rows = [max(_FEWEST_ROWS, 1 + max(one.tile.number for one in activities)) for activities in drawn]
+    heights = [min(max(least, a_tile * count), most) for count in rows]
+    overview = [0.35 + _RUN_INCHES * len(runs)] if cut else []
+    figure = Page(1.5 + sum(heights) + 0.55 * len(runs) + sum(overview) + 0.6 * len(overview))
+    panels = figure.subplots(
+        len(overview) + len(runs), squeeze=False, gridspec_kw={"height_ratios": [*overview, *heights]}
+    )[:, 0]
+    if cut:
+        title += f"\nabove: the whole runs; below: the first {shown:,} cycles of each, tile by tile"
+        _draw_overview(panels[0], runs, last, shown)
+    for axes, run, activities, count in zip(panels[len(overview) :], runs, drawn, rows, strict=True):
+        _draw_tiles(axes, run, activities, count, shown)
+        axes.set_xlim(0, shown if cut else 1.02 * last)
+        axes.tick_params(labelbottom=axes is panels[-1])
+    panels[-1].set_xlabel("clock cycle, at the array's first row and column", fontsize=9)
     used = {_key(activity) for activities in drawn for activity in activities}
-    patches = [
-        Patch(facecolor=style.colour, edgecolor="white", hatch=style.hatch, label=style.label)
+    patches = {
+        style.label: Patch(facecolor=style.colour, edgecolor="white", hatch=style.hatch)
         for key, style in _STYLES.items()
-        if key in used
-    ]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, fontsize=8)
-    figure.suptitle(title, fontsize=10)
+        if key in used | {result for run in runs if cut for stretch in run.stretches for result in stretch.results}
+    }
+    canvas.legend(figure, patches, len(patches))
+    canvas.entitle(figure, title)
     for path in paths:
         with whole(path) as partial:
-            figure.savefig(partial, dpi=_DPI)
+            figure.savefig(partial, dpi=DPI)
 
 
-def _panel(axes: Axes, run: Shown, activities: list[Activity]) -> None:
+def _run(schedule: str | Schedule, gemm: Gemm, array: Accelerator) -> _Run:
+    run = first_tiles(schedule, gemm, array, TILES + 1)
+    whole_run = stretches(backward_mappings(schedule, gemm, array), gemm, array)
+    return _Run(run.schedule, run.cycles, whole_run, run.tiles, list(run.activities))
+
+
+def _first_beyond(run: _Run) -> int:
+    """The first cycle of the first tile beyond a panel's rows; of a shorter run, its end."""
+    return min((activity.start for activity in run.activities if activity.tile.number >= TILES), default=run.cycles)
+
+
+def _draw_overview(axes: Axes, runs: Sequence[_Run], last: int, shown: int) -> None:
+    """A bar a run, from its first cycle to its last, and a mark where the panels below end."""
+    for row, run in enumerate(runs):
+        for stretch in run.stretches:
+            height = _HEIGHT / len(stretch.results)
+            for index, result in enumerate(stretch.results):
+                axes.broken_barh(
+                    [(stretch.start, stretch.stop - stretch.start)],
+                    (row - _HEIGHT / 2 + index * height, height),
+                    facecolor=_STYLES[result].colour,
+                    edgecolor="white",
+                    linewidth=0.4,
+                )
+        axes.annotate(
+            short(run.cycles), (run.cycles, row), (4, 0), textcoords="offset points", va="center_baseline", fontsize=7.5
+        )
+    axes.axvline(shown, color="black", linewidth=1, linestyle=":")
+    axes.set_xlim(0, _ROOM_FOR_TOTALS * last)
+    axes.set_ylim(len(runs) - 0.5, -0.5)
+    names = told_apart([run.name for run in runs], _NAME_CHARACTERS)
+    axes.set_yticks(range(len(runs)), names, fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel(f"clock cycle of the whole run (dotted: cycle {shown:,}, where the panels below end)", fontsize=9)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_tiles(axes: Axes, run: _Run, activities: Sequence[Activity], rows: int, shown: int) -> None:
     for activity in activities:
         key = _key(activity)
         if key is None:
@@ -88,16 +168,27 @@ def _panel(axes: Axes, run: Shown, activities: list[Activity]) -> None:
             linewidth=0.4,
             zorder=1.5 if activity.kind == "stall" else 2,
         )
-    if run.whole:
+    if run.cycles <= shown:
         axes.axvline(run.cycles, color="black", linewidth=1, linestyle="--")
-    axes.set_title(run.note, fontsize=9, loc="left")
-    axes.set_ylim(max(run.shown_tiles, 3) - 0.5, -0.5)
+    axes.set_title(_described(run), fontsize=9, loc="left")
+    axes.set_ylim(rows - 0.5, -0.5)
     axes.set_ylabel("tile", fontsize=9)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
+
+
+def _described(run: _Run) -> str:
+    """The schedule, its cycles, and its tiles by what they compute."""
+    tiles = ", then ".join(
+        f"{stretch.tiles:,} {'tile' if stretch.tiles == 1 else 'tiles'} of "
+        f"{' and '.join(TENSORS[result] for result in stretch.results)}"
+        for stretch in run.stretches
+    )
+    return f"{run.name}: {run.cycles:,} cycles, {tiles}"
 
 
 def _key(activity: Activity) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from jaxgrad.array.counts import by_name
 from jaxgrad.base.files import whole
+from jaxgrad.reports.style import TENSORS
 from jaxgrad.reports.timeline.activities import Activity
 from jaxgrad.reports.timeline.runs import Shown
 
@@ -23,7 +24,6 @@ ROWS: dict[tuple[str, ...], str] = {
     ("drain",): "drain",
     ("stall",): "MACs stalled",
 }
-LABELS = {"w": "W", "x": "X", "dy": "dY", "dx": "dX", "dw": "dW"}
 
 
 def events(shown: Shown, process: int) -> Iterator[dict[str, Any]]:
@@ -83,7 +83,7 @@ def _name(activity: Activity) -> str:
     if activity.kind == "stall":
         return f"stall: {activity.what}"
     slot = " slot" if activity.kind == "stream" and activity.stride > 1 else ""
-    return f"tile {activity.tile.number}: {activity.kind} {LABELS[activity.what]}{slot}"
+    return f"tile {activity.tile.number}: {activity.kind} {TENSORS[activity.what]}{slot}"
 
 
 def _args(activity: Activity) -> dict[str, Any]:

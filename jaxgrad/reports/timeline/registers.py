@@ -6,7 +6,7 @@ what the emulator computed. Where a value is going follows from the run's activi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ MAX_CYCLES = 1000
 
 
 class Cycle(NamedTuple):
-    """What one clock cycle left in the array.
+    """State of the array after one clock cycle.
 
     Args:
         registers: each register of the passes by name, ``[rows, cols]``; ``w_next`` and ``acc_next`` are the shadows.
@@ -51,7 +51,7 @@ class Cycle(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A run that was watched: its cycles, its results by name, and the counters the engine ended with."""
+    """A recorded run: its cycles, its results by name, and the counters the engine ended with."""
 
     cycles: list[Cycle]
     results: dict[str, np.ndarray]
@@ -59,7 +59,7 @@ class Recording(NamedTuple):
 
 
 def check_small(gemm: Gemm, array: Accelerator, cycles: int) -> None:
-    """Refuses what no one could watch.
+    """Refuses runs too large to animate.
 
     Raises:
         InputError: the array is larger than 8x8, or the run longer than 1000 cycles.
@@ -79,6 +79,11 @@ def check_small(gemm: Gemm, array: Accelerator, cycles: int) -> None:
             f"give sizes that take at most {MAX_CYCLES:,}",
             problem=f"got {cycles:,} cycles of the GEMM {sizes}",
         )
+
+
+def record_all(mappings: Sequence[Mapping], tensors: Dictionary[str, Array], array: Accelerator) -> Recording:
+    """As ``record``, of mappings that run one after the other."""
+    return _joined([record(mapping, tensors, array) for mapping in mappings])
 
 
 def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator) -> Recording:
@@ -180,7 +185,7 @@ def _cycle(calls: list[_Seen]) -> Cycle:
     return Cycle(calls[-1].registers, h, v_in, v, loaded, drained)
 
 
-def _joined(runs: list[Recording]) -> Recording:
+def _joined(runs: Sequence[Recording]) -> Recording:
     """Runs one after the other; a register that a run does not use is absent from its cycles."""
     spent = Counters.zero()
     for run in runs:

@@ -14,7 +14,7 @@ from jaxgrad.reports.timeline.activities import Activity, activities, tile_count
 
 
 class Shown(NamedTuple):
-    """What is shown of a run.
+    """The part of a run that is shown.
 
     Args:
         schedule: its name.

@@ -24,7 +24,7 @@ def test_a_panel_a_kind_and_a_line_a_descent(tmp_path: Path, drawn: list[Figure]
     assert best.get_linestyle() == "--"
     np.testing.assert_array_equal(best.get_ydata(), [60, 60])
     texts = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert texts == ["descents", "exact: the best found", "exact: the best there is"]
+    assert texts == ["descents", "best design found (exact cost)", "optimum of the design space (exact cost)"]
     assert [axes.get_title() for axes in (own, other)] == ["interleaved", "ws_only"]
     assert (other.get_xlabel(), drawn[0].get_supylabel()) == ("step", "EDP [nJ s]")
     assert own.get_yscale() == other.get_yscale() == "log"

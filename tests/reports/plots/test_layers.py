@@ -82,7 +82,7 @@ def test_the_roofline_shows_each_phase_of_each_layer_and_the_ridge(tmp_path: Pat
         ]
         expected = sorted((point.macs_per_byte, point.macs_per_cycle) for point in positions(step))
         np.testing.assert_allclose(sorted(shown), expected)
-        assert [text.get_text() for text in axes.texts] == ["ridge: 4 MACs/B"]  # 16 PEs at 4 bytes a cycle
+        assert [text.get_text() for text in axes.texts] == ["ridge point: 4 MACs/B"]  # 16 PEs at 4 bytes a cycle
         roof = np.asarray(axes.lines[0].get_xydata())
         assert tuple(roof[1]) == (4.0, 16.0)
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")

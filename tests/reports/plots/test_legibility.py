@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from jaxgrad.array import schedules
+from jaxgrad.costs import Summary
 from jaxgrad.hardware import Memory
 from jaxgrad.reports import plots, style
 from jaxgrad.reports.numbers import Unit
@@ -69,6 +70,11 @@ def test_a_plot_is_a_png_and_an_svg_with_texts_that_can_be_read(
         assert len(image.convert("RGB").getcolors(maxcolors=1 << 24) or []) > 10
     assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     (figure,) = saved
+    check_texts(figure)
+
+
+def check_texts(figure: Figure) -> None:
+    """All on the page, none over another, none too small."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     axes = [axes for axes in figure.axes if axes.get_visible()]
@@ -87,6 +93,42 @@ def test_a_plot_is_a_png_and_an_svg_with_texts_that_can_be_read(
         assert page.x0 <= box.x0 < box.x1 <= page.x1, text
         assert page.y0 <= box.y0 < box.y1 <= page.y1, text
     assert min(float(text.get_fontsize()) for text in texts) >= 7
+
+
+ALIKE = [f"interleaved, the best order of the blocks, all held [x], {end}" for end in ("iso-area $", "\u00e9", "3")]
+
+
+def _step_named(schedule: str = "interleaved") -> dict[str, Summary]:
+    return {name: summaries(3)[schedule] for name in ALIKE}
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda path: plots.normalised_cycles(
+            {f"{name}, batch 2": _step_named() for name in ALIKE}, path, "a title " * 30, baseline=ALIKE[0]
+        ),
+        lambda path: plots.utilisation_by_layer(_step_named(), path, ALIKE[0]),
+        lambda path: plots.roofline(_step_named(), path, ALIKE[0]),
+        lambda path: plots.descents(
+            {name: [[3.0, 2.0, 1.0]] for name in ALIKE}, {}, path, ALIKE[0], y_label="EDP [J s]"
+        ),
+        lambda path: plots.sweep(
+            {name: [(1, 1.0), (2, 3.0)] for name in ALIKE}, path, ALIKE[0], x_label=ALIKE[0] * 2, y_label=ALIKE[0]
+        ),
+        lambda path: plots.pareto(
+            [plots.Point(name, (10.0**n, 10.0**-n), name) for n, name in enumerate(ALIKE)],
+            path,
+            ALIKE[0],
+            (Quantity("area", Unit("mm2", 1.0)), Quantity("clock cycles", Unit("cycles", 1.0))),
+        ),
+    ],
+)
+def test_long_names_that_differ_at_their_ends_can_be_read(
+    draw: Callable[[Path], Any], tmp_path: Path, drawn: list[Figure]
+) -> None:
+    draw(tmp_path / "x")
+    check_texts(drawn[0])
 
 
 def test_long_names_stay_on_the_page(tmp_path: Path, saved: list[Figure]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
+from jaxgrad.reports import style
 from jaxgrad.reports.numbers import Unit
 from jaxgrad.reports.plots import Point, pareto
 from jaxgrad.reports.quantities import Quantity
@@ -77,14 +79,59 @@ def test_of_three_quantities_all_decide_what_is_optimal(tmp_path: Path, drawn: l
 
 
 def test_numbers_of_near_points_stand_apart(tmp_path: Path, drawn: list[Figure]) -> None:
-    points = [Point(f"p{index}", (10 + 0.02 * index, 1000 - 2 * index)) for index in range(12)]
+    points = [Point(f"p{index}", (10 + 0.02 * index, 1000 - 2 * index)) for index in range(11)]
     pareto([*points, Point("far", (50, 900))], tmp_path / "pareto", "a title", (AREA, CYCLES))
     axes = drawn[0].axes[0]
     numbers = [text for text in axes.texts if isinstance(text, Annotation)]
     places = [axes.transData.transform(text.xy) * 72 / drawn[0].dpi + text.get_position() for text in numbers]
-    assert len(places) == 13
+    assert len(places) == 12
     gaps = [np.hypot(*(a - b)) for index, a in enumerate(places) for b in places[:index]]
     assert min(gaps) >= 7
+
+
+def test_of_a_long_front_ten_designs_are_named_the_best_of_each_objective_among_them(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    front = [Point(f"design {n}", (1.0 + n, 1e6 / (1 + n), 1e6 * (50 - n) ** 2 + 1)) for n in range(96)]
+    for quantities in ((AREA, CYCLES), (AREA, CYCLES, ENERGY)):
+        points = [point._replace(costs=point.costs[: len(quantities)]) for point in front]
+        pareto(points, tmp_path / "pareto", "a title", quantities)
+        axes, side = drawn[-1].axes
+        assert [text.get_text() for text in axes.texts] == [str(number) for number in range(1, 11)]
+        listed = side.texts[0].get_text().splitlines()
+        assert listed[0] == "Pareto-optimal (10 of 96):"
+        for line in ("1  design 0", "10  design 95", *(["design 50"] if len(quantities) == 3 else [])):
+            assert any(line in entry for entry in listed), line
+        width, height = drawn[-1].get_size_inches()
+        assert 0.5 <= height / width <= 1
+
+
+def test_designs_have_the_colour_and_the_marker_of_their_kind(tmp_path: Path, drawn: list[Figure]) -> None:
+    kinds = ("interleaved", "ws_only", "my [own] $")
+    points = [
+        Point(f"{kind} {n}", (n + 1.0, 100.0 / (n + 1) + index), kind)
+        for index, kind in enumerate(kinds)
+        for n in range(9)
+    ]
+    pareto(points, tmp_path / "pareto", "a title", (AREA, CYCLES))
+    scatters = [group for group in drawn[0].axes[0].collections if isinstance(group, PathCollection)]
+    groups = [group for group in scatters if np.size(group.get_offsets())]
+    colours = style.colours(kinds)
+    # The second and the third kind are dominated everywhere.
+    drawn_colours = [to_hex(tuple(np.asarray(group.get_facecolor())[0])).upper() for group in groups]
+    assert drawn_colours == [colours[kind].upper() for kind in (*kinds[1:], kinds[0])]
+    assert len({np.asarray(group.get_paths()[0].vertices).tobytes() for group in groups}) == 3
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert legend == [*kinds, "Pareto-optimal: outlined", "dominated: pale"]
+
+
+def test_long_labels_that_differ_at_their_ends_alone_are_told_apart(tmp_path: Path, drawn: list[Figure]) -> None:
+    points = [Point("an array of many rows and columns, " * 8 + end, (1.0 + n, 9.0 - n)) for n, end in enumerate("ab")]
+    pareto(points, tmp_path / "pareto", "a title", (AREA, CYCLES))
+    listed = drawn[0].axes[1].texts[0].get_text()
+    assert listed.count("\n") < 10
+    first, second = listed.split("2  ")
+    assert first.partition("1  ")[2].splitlines()[:3] != second.splitlines()[:3]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +147,9 @@ def test_numbers_of_near_points_stand_apart(tmp_path: Path, drawn: list[Figure])
         ),
         Refusal(
             lambda: pareto([Point("nan", (1, float("nan")))], Path("x"), "", (AREA, CYCLES)), "points", "'nan'", "give"
+        ),
+        Refusal(
+            lambda: pareto([Point("far", (1, float("inf")))], Path("x"), "", (AREA, CYCLES)), "points", "'far'", "give"
         ),
     ],
 )

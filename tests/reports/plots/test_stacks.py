@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from jaxgrad.array.counts import DRAM, STALLS, Key
 from jaxgrad.costs import accesses
@@ -58,6 +60,35 @@ def test_bars_are_cycles_over_those_of_the_baseline_and_stalls_are_hatched(tmp_p
     ends = [text.get_text() for text in axes.texts if "(" in text.get_text()]
     assert [float(text.split()[0]) for text in ends] == [round(total, 2) for total in totals(axes)]
     assert any(label.startswith("stalls") for label in legend(drawn[0]))
+
+
+def test_the_baseline_s_line_goes_through_no_number(tmp_path: Path, drawn: list[Figure]) -> None:
+    """That of a row which ends shortly before the line stands behind the line."""
+    steps = summaries()
+    base = steps["sequential"].select("step").time_cycles
+    near = {name: step for name, step in steps.items() if 0.8 < step.select("step").time_cycles / base < 1}
+    assert near
+    normalised_cycles({"net": steps}, tmp_path / "cycles", "a title", baseline="sequential")
+    figure, axes = drawn[0], drawn[0].axes[0]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    (line,) = axes.lines
+    at = axes.transData.transform([(1, 0)])[0][0]
+    assert list(np.asarray(line.get_xdata())) == [1, 1]
+    boxes = [text.get_window_extent(renderer) for text in axes.texts if isinstance(text, Annotation)]
+    assert len(boxes) == len(SCHEDULES)
+    assert all(box.x1 <= at or at <= box.x0 for box in boxes)
+
+
+def test_long_names_of_rows_leave_room_for_the_bars(tmp_path: Path, drawn: list[Figure]) -> None:
+    names = [f"interleaved, best order of the blocks, {end} [$x$]" for end in ("iso-area", "same SRAM")]
+    energy_by_phase({name: summaries()["interleaved"] for name in names}, tmp_path / "energy", "a title")
+    axes = drawn[0].axes[0]
+    drawn[0].draw_without_rendering()
+    assert axes.bbox.width > 0.6 * drawn[0].bbox.width
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(set(labels)) == 2
+    assert max(map(len, labels)) <= 36
 
 
 def test_groups_have_headings_and_baselines_of_their_own(tmp_path: Path, drawn: list[Figure]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from jaxgrad import Accelerator, Gemm, count
 from jaxgrad.array.counts import ACCESSES, CYCLES, Key, by_name
 from jaxgrad.array.schedules import SCHEDULES, backward_mappings
-from jaxgrad.reports.timeline.activities import Activity, activities, tile_count
+from jaxgrad.reports.timeline.activities import Activity, activities, stretches, tile_count
 from tests.strategies import Case, cases, on_nasty_cases
 
 
@@ -37,6 +37,23 @@ def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: str, c
     assert taken == dict.fromkeys(range(cycles), 1)
     assert sum(one.busy for one in seen if one.kind in ("stream", "stall")) == cycles
     assert max(one.stop for one in seen) == cycles
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@on_nasty_cases
+@given(case=cases())
+def test_stretches_take_all_of_the_run_and_hold_the_streams_of_their_products(schedule: str, case: Case) -> None:
+    gemm, array = Gemm(case.b, case.k, case.n), Accelerator(case.rows, case.cols, case.double_buffered)
+    mappings = backward_mappings(schedule, gemm, array)
+    parts = stretches(mappings, gemm, array)
+    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
+    assert parts[-1].stop == counted(case, schedule)[CYCLES]
+    assert sum(part.tiles for part in parts) == tile_count(mappings, gemm, array)
+    for one in walked(case, schedule):
+        if one.kind == "stream":
+            (around,) = [part for part in parts if part.start <= one.start < part.stop]
+            assert one.what in around.results
+            assert one.stop <= around.stop
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

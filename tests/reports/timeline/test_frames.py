@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgrad import Accelerator, Gemm
 from jaxgrad.array.schedules import backward_mappings
 from jaxgrad.reports.timeline.activities import activities
-from jaxgrad.reports.timeline.animation import SIDES
 from jaxgrad.reports.timeline.frames import DRAIN, DW, DX, IDLE, LOAD, PADDING, frames
-from jaxgrad.reports.timeline.registers import Recording
+from jaxgrad.reports.timeline.registers import Recording, record_all
 from tests.reports.timeline.test_registers import recorded, tensors
 from tests.systolic import Operand, OutputStationary, SystolicArray, WeightStationary
 
+SIDES = ("interleaved", "sequential")
 SIZES = (3, 5, 4)  # edge tiles in both directions
 ARRAY = (3, 3)
 
@@ -118,3 +119,24 @@ def test_planes_are_the_registers_of_that_cycle(shown: tuple[dict[str, Any], Rec
             np.testing.assert_array_equal(np.array(frame["planes"][name]), plane)
     assert film["planes"][0] == "w"
     assert film["planes"][-2:] == ["h", "v"]
+
+
+@pytest.mark.parametrize("double_buffered", [False, True])
+@pytest.mark.parametrize("schedule", ["ws_only", "os_only"])
+def test_mappings_in_turn_have_their_own_operands_at_the_edges(schedule: str, double_buffered: bool) -> None:
+    gemm, array = Gemm(2, 2, 3), Accelerator(2, 2, double_buffered)
+    mappings = backward_mappings(schedule, gemm, array)
+    given = {name: jnp.asarray(values) for name, values in tensors(2, 2, 3).items()}
+    recording = record_all(mappings, given, array)
+    film = frames(schedule, recording, list(activities(mappings, gemm, array)), array)
+    counts = recording.counters.as_dict()
+    for name in ("dy", "x", "w"):
+        label = {"dy": "dY", "x": "X", "w": "W"}[name]
+        assert len(crossing(film, "left", label)) + len(crossing(film, "top", label)) == counts[f"{name}_reads"]
+    assert film["frames"][-1]["dy_reads"] == counts["dy_reads"]
+    assert len(crossing(film, "top", "psum")) == counts["psum_reads"]
+    # A sum that leaves complete is a psum write too, but for a dW that is drained.
+    leaving = sum(len(crossing(film, "bottom", label)) for label in ("psum", "dX", "dW"))
+    assert leaving == counts["psum_writes"] + counts["dw_writes"]
+    for label, name in (("dX", "dx"), ("dW", "dw")):
+        assert Counter(crossing(film, "bottom", label)) == Counter(recording.results[name].ravel().tolist())

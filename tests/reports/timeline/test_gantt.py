@@ -14,15 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from jaxgrad import Accelerator, Gemm
-from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad import Accelerator, Gemm, count
+from jaxgrad.array.schedules import SCHEDULES, backward_mappings
 from jaxgrad.reports.timeline import gantt
-from jaxgrad.reports.timeline.runs import Shown, first_tiles
-
-
-def shown(gemm: Gemm, array: Accelerator, schedules: tuple[str, ...]) -> list[Shown]:
-    return [first_tiles(schedule, gemm, array, gantt.TILES) for schedule in schedules]
-
+from jaxgrad.reports.timeline.activities import activities
 
 SMALL = Gemm(4, 6, 6), Accelerator(3, 3)
 LARGE = Gemm(640, 1280, 960), Accelerator(16, 16, True)
@@ -55,7 +50,7 @@ def bars(figure: Figure, panel: int) -> set[tuple[str, float, float, float]]:
 
 
 def test_bars_lie_where_the_activities_do(tmp_path: Path, drawn: list[Figure]) -> None:
-    gantt.gantt(shown(Gemm(4, 2, 3), Accelerator(3, 2), BOTH), [tmp_path / "gantt.png"], "a title")
+    gantt.gantt(BOTH, Gemm(4, 2, 3), Accelerator(3, 2), [tmp_path / "gantt.png"], "a title")
     load, dx, dw, wavefront, drain = "#56B4E9", "#0072B2", "#E69F00", "#DDDDDD", "#009E73"
     assert bars(drawn[0], 0) == {
         (load, 0, 3, 0.8), (dx, 3, 10, 0.4), (dw, 4, 11, 0.4), (wavefront, 11, 14, 0.8), (drain, 14, 17, 0.8)
@@ -68,19 +63,51 @@ def test_bars_lie_where_the_activities_do(tmp_path: Path, drawn: list[Figure]) -
 
 
 def test_png_and_svg(tmp_path: Path) -> None:
-    gantt.gantt(shown(*SMALL, BOTH), [tmp_path / "gantt.png", tmp_path / "gantt.svg"], "a title")
+    gantt.gantt(BOTH, *SMALL, [tmp_path / "gantt.png", tmp_path / "gantt.svg"], "a title")
     with Image.open(tmp_path / "gantt.png") as image:
         assert image.format == "PNG"
         assert image.width == 1200
     assert "<svg" in (tmp_path / "gantt.svg").read_text(encoding="utf-8")
 
 
-def test_tiles_left_out_are_told(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_runs_of_many_tiles_are_whole_in_the_overview_and_the_panels_have_one_time_axis(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
     for size in (SMALL, LARGE):
-        gantt.gantt(shown(*size, BOTH), [tmp_path / "gantt.png"], "a title")
+        gantt.gantt(BOTH, *size, [tmp_path / "gantt.png"], "a title")
     assert drawn[0].get_suptitle() == "a title"
-    assert drawn[1].get_suptitle() == f"a title\nthe first {gantt.TILES} tiles of each schedule"
-    assert f"the first {gantt.TILES} of 4,800 tiles" in drawn[1].axes[0].get_title("left")
+    assert len(drawn[0].axes) == 2
+    overview, *panels = drawn[1].axes
+    cycles = [count(*LARGE, schedule).as_dict()["cycles"] for schedule in BOTH]
+    # Both gradients of interleaved from its first cycle to its last; of sequential one after the other.
+    dx, dw = "#0072B2", "#E69F00"
+    half = cycles[1] - 4800 * 640 - 46
+    assert bars(drawn[1], 0) == {
+        (dx, 0, cycles[0], 0.4), (dw, 0, cycles[0], 0.4), (dx, 0, half, 0.8), (dw, half, cycles[1], 0.8)
+    }  # fmt: skip
+    assert overview.get_xlim()[1] >= max(cycles)
+    (end,) = {axes.get_xlim() for axes in panels}
+    assert end[0] == 0
+    assert f"the first {end[1]:,.0f} cycles of each" in drawn[1].get_suptitle()
+    assert "4,800 tiles of dX, then 4,800 tiles of dW" in panels[1].get_title("left")
+
+
+def test_what_a_panel_shows_of_a_longer_run_is_all_that_happens_in_its_cycles(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    """As many cycles of a run of large tiles as of one of small tiles."""
+    gemm, array = Gemm(7, 40, 20), Accelerator(2, 4, True)
+    schedules = ("ws_only", "interleaved")
+    gantt.gantt(schedules, gemm, array, [tmp_path / "gantt.png"], "a title")
+    colours = {"load": "#56B4E9", "dx": "#0072B2", "dw": "#E69F00", "wavefront": "#DDDDDD", "drain": "#009E73"}
+    for panel, schedule in enumerate(schedules, 1):
+        _, end = drawn[0].axes[panel].get_xlim()
+        expected = {
+            (colours[key], one.start, one.stop)
+            for one in activities(backward_mappings(schedule, gemm, array), gemm, array)
+            if one.start < end and (key := one.what if one.kind in ("stream", "stall") else one.kind) in colours
+        }
+        assert {bar[:3] for bar in bars(drawn[0], panel)} == expected
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE, (Gemm(1, 1, 1), Accelerator(1, 1))])
@@ -88,7 +115,7 @@ def test_tiles_left_out_are_told(tmp_path: Path, drawn: list[Figure]) -> None:
 def test_no_text_runs_into_another_or_off_the_page(
     tmp_path: Path, drawn: list[Figure], size: tuple[Gemm, Accelerator], schedules: tuple[str, ...]
 ) -> None:
-    gantt.gantt(shown(*size, schedules), [tmp_path / "gantt.png"], "a title")
+    gantt.gantt(schedules, *size, [tmp_path / "gantt.png"], "a title")
     figure = drawn[0]
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
