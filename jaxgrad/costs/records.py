@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, DRAM, KEYS, STALLS, VECTOR, Key, by_name
+from jaxgrad.array.schedules import known
 from jaxgrad.base.errors import InputError
-from jaxgrad.costs import energy
+from jaxgrad.costs import energy, memories
 from jaxgrad.costs.cores import Partition
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
@@ -140,7 +141,8 @@ class StepCost:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON; counts by name, and energies by schedule and phase where the machine has prices."""
+        """Plain data, for JSON: counts by name, the memories and what each does in the whole step by schedule, and
+        energies by schedule and phase where the machine has prices."""
         priced = self.machine is not None and bool(self.machine.technology or self.machine.energies)
         energies = {
             schedule: {phase.label: spent for phase, spent in self.energy_pj(schedule).items()}
@@ -161,7 +163,22 @@ class StepCost:
                 "forward": by_name(self.total_forward()),
                 "backward": {schedule: by_name(self.total(schedule)) for schedule in self.schedules},
             },
+            "memories": {
+                schedule: self._memories(schedule, energies) for schedule in self.schedules if known(schedule)
+            },
         } | ({"energy_pj": energies} if priced else {})
+
+    def _memories(
+        self, schedule: str, energies: Mapping[str, Mapping[str, Mapping[str, float]]]
+    ) -> list[dict[str, Any]]:
+        """From the registers outwards; none where the machine is not known."""
+        if self.machine is None:
+            return []
+        spent: dict[str, float] = {}
+        for components in energies.get(schedule, {}).values():
+            for component, pj in components.items():
+                spent[component] = spent.get(component, 0.0) + pj
+        return memories.listed(self.machine, schedule, self.step(schedule), spent)
 
     def _parts(self, schedule: str) -> Iterator[tuple[Phase, Counts]]:
         for layer in self.layers:
