@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.designs import search
 from jaxgrad.designs.effort import Effort, effort
 from jaxgrad.designs.goal import within_limits
@@ -106,6 +107,15 @@ class SearchWork(Work[Task, Outcome]):
 
 
 def tasks(sweep: Sweep) -> list[Task]:
+    """All searches of a space.
+
+    Raises:
+        InputError: its designs have levels between scratchpad and DRAM, which the relaxed cost does not know.
+    """
+    if sweep.machine.levels:
+        names = [level.name for level in sweep.machine.levels]
+        remedy = "a search by gradients does not know them: leave them out, or jaxgrad sweep the space"
+        raise InputError("machine.levels", names, remedy)
     return [Task(workload, batch, kind) for workload, batch in workloads(sweep) for kind in kinds(sweep)]
 
 
