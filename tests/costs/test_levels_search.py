@@ -158,7 +158,7 @@ def test_a_level_as_small_as_the_scratchpad_changes_nothing(
 
 
 @settings(max_examples=40)
-@given(layer=layers(7), machine=machines(), run=passes, objective=objectives)
+@given(layer=layers(7), machine=machines(), run=passes.filter(lambda run: run[1] != "best"), objective=objectives)
 def test_a_level_never_hurts(layer: Shapes, machine: Machine, run: tuple[str, str], objective: str) -> None:
     with_levels, without = (
         plan(layer, each, *run, objective) for each in (machine, changed(machine, levels=levels_of(machine)[:-1]))
