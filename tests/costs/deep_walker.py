@@ -54,6 +54,10 @@ class Store:
     contents: dict[str, list[set[Element]]] = field(default_factory=dict)
     places: dict[str, Lengths] = field(default_factory=dict)
 
+    @property
+    def alternates(self) -> bool:
+        return len(self.nests) > 1
+
     def has(self, tensor: str) -> set[Element]:
         return set().union(*self.contents.get(tensor, []))
 
@@ -157,7 +161,7 @@ class Walker:
 
     def _visit(self, level: int, region: Region) -> None:
         store = self._stores[level]
-        if len(store.nests) > 1:
+        if store.alternates:
             self._alternate(region)
             return
         for at, part in _blocks(store.nests[0].loops, region, store.block):
