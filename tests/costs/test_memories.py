@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import Phase, StepCost, activities, energies_pj, memory_levels, step_cost
 from jaxgrad.hardware import Accelerator, Level, Machine, Memory, Precision, load_technology
 from jaxgrad.programs import LayerGemm
+from tests.refusals import Refusal, assert_refused
 
 LEVELS = (
     Level("near", 1 << 10, 16.0, keeps=("x", "dy", "dx", "y")),
@@ -127,3 +129,13 @@ def test_a_width_of_a_word_is_one_access_a_word_and_a_wide_one_takes_more_energy
         if key.level == "wide" and key.action in (READS, WRITES, FILLS, WRITE_BACKS)
     )
     assert activities(word.step("sequential"), ["wide"])["wide"].accesses == bytes_moved > 0
+
+
+def test_memories_are_those_of_a_machine(cost: StepCost) -> None:
+    without = replace(cost, machine=None)
+    assert_refused(Refusal(lambda: without.memories("sequential"), "machine", "none", "memories are those of one"))
+    assert "memories" not in without.as_dict()
+    bare = step_cost(LAYERS, Emulation(MACHINE.array), ["sequential"])
+    register, sram = bare.memories("sequential")
+    assert (register["size_words"], sram["size_bytes"]) == (2, None)
+    assert "energy_pj" not in register
