@@ -107,15 +107,6 @@ class SearchWork(Work[Task, Outcome]):
 
 
 def tasks(sweep: Sweep) -> list[Task]:
-    """All searches of a space.
-
-    Raises:
-        InputError: its designs have levels between scratchpad and DRAM, which the relaxed cost does not know.
-    """
-    if sweep.machine.levels:
-        names = [level.name for level in sweep.machine.levels]
-        remedy = "a search by gradients does not know them: leave them out, or jaxgrad sweep the space"
-        raise InputError("machine.levels", names, remedy)
     return [Task(workload, batch, kind) for workload, batch in workloads(sweep) for kind in kinds(sweep)]
 
 
@@ -195,7 +186,16 @@ class Strategy(NamedTuple):
 
 
 def strategy(work: SearchWork, method: str) -> Strategy:
-    """How to search, by one of ``METHODS``: ``auto`` takes what is estimated to take less."""
+    """How to search, by one of ``METHODS``: ``auto`` takes what is estimated to take less.
+
+    Raises:
+        InputError: descents are wanted of designs with levels between scratchpad and DRAM; their cost knows none.
+    """
+    if work.sweep.machine.levels:
+        if method == "descents":
+            names = [level.name for level in work.sweep.machine.levels]
+            raise InputError("machine.levels", names, "descents know none: leave them out, or give --method every")
+        return Strategy("every", None)
     if method != "auto":
         return Strategy("every" if method == "every" else "descents", None)
     each = {(part.network, part.batch): part for part in work.parts}

@@ -18,15 +18,15 @@ from jaxgrad.reports.numbers import short
 from tests.reports.costs import SCHEDULES
 from tests.reports.test_tables import rows, text_of
 
-LEVELS = (Level("near", 1 << 13, 16.0, keeps=("x", "dy", "dx", "y")), Level("global_buffer", 1 << 15, 8.0))
+LEVELS = (Level("near", 1 << 11, 16.0, keeps=("x", "dy", "dx", "y")), Level("global_buffer", 1 << 13, 4.0))
 MACHINE = Machine(
     Accelerator(4, 4),
-    Memory(1 << 10, 1.0, levels=LEVELS),
+    Memory(1 << 9, 1.0, levels=LEVELS),
     Precision.of("bf16"),
     load_technology("horowitz-45nm"),
     VectorUnit(4),
 )
-LAYERS = [LayerGemm("wide", Gemm(60, 50, 90), 9, needs_dx=True), LayerGemm("head", Gemm(30, 90, 40), 1, needs_dx=True)]
+LAYERS = [LayerGemm("wide", Gemm(30, 25, 45), 9, needs_dx=True), LayerGemm("head", Gemm(15, 45, 20), 1, needs_dx=True)]
 
 
 def costed(machine: Machine) -> tuple[StepCost, dict[str, Summary]]:
