@@ -20,6 +20,9 @@ FILLS, WRITE_BACKS = "fills", "write_backs"
 """On a level between scratchpad and DRAM: words that come from outside of it, and go there. Reads and writes are those
 of the memories inside it."""
 
+PORT_ACCESSES = "accesses"
+"""On a level that has a width: how often it is read or written, each time as many bits as it is wide."""
+
 _UNSAID = (ARRAY, PE, SRAM)
 
 

@@ -24,6 +24,8 @@ Integer = Any
 
 def ceil_div(number: Integer, divisor: Integer) -> Integer:
     """The quotient rounded up; of whole numbers in JAX's float64, exact where they are below 2^50."""
+    if isinstance(number, int) and isinstance(divisor, int):
+        return -(-number // divisor)
     method = getattr(number, "ceil_div", None)
     if method is not None:
         return method(divisor)

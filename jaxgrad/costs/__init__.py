@@ -8,6 +8,11 @@ from jaxgrad.array.schedules import BASELINES as BASELINES
 from jaxgrad.array.schedules import TRAINING_SCHEDULES as TRAINING_SCHEDULES
 from jaxgrad.costs.measurements import measured as measured
 from jaxgrad.costs.measurements import sparse as sparse
+from jaxgrad.costs.memories import Activity as Activity
+from jaxgrad.costs.memories import MemoryLevel as MemoryLevel
+from jaxgrad.costs.memories import activities as activities
+from jaxgrad.costs.memories import energies_pj as energies_pj
+from jaxgrad.costs.memories import memory_levels as memory_levels
 from jaxgrad.costs.records import Counts as Counts
 from jaxgrad.costs.records import LayerCost as LayerCost
 from jaxgrad.costs.records import Phase as Phase
@@ -27,19 +32,24 @@ __all__ = [
     "CYCLES",
     "STALLS",
     "TRAINING_SCHEDULES",
+    "Activity",
     "Counts",
     "Key",
     "LayerCost",
     "LayerSummary",
+    "MemoryLevel",
     "Phase",
     "PhaseSummary",
     "StepCost",
     "Summary",
     "VectorCost",
     "accesses",
+    "activities",
     "by_name",
     "dram_accesses",
+    "energies_pj",
     "measured",
+    "memory_levels",
     "sparse",
     "step_cost",
     "summary",

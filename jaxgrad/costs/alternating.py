@@ -8,18 +8,25 @@ blocks, dX uses block (i, j) in step ``i cols + j`` and dW in step ``j rows + i`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxgrad.base.arithmetic import Integer, ceil_div, last_block, maximum, minimum, repeat, rounded, where
 
 
-def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer], window: Integer) -> Integer:
+def words_shared(
+    lengths: tuple[Integer, Integer],
+    block: tuple[Integer, Integer],
+    window: Integer,
+    row: Callable[[Integer], Integer] = lambda length: length,
+) -> Integer:
     """Words of dY that are read once instead of twice.
 
     Args:
         lengths: of dY's two axes, b and n.
         block: lengths of a block.
         window: steps for which a block stays after its first use.
+        row: what to count of a row of so many words, such as the accesses that it takes.
     """
     # What is counted here has no useful slope.
     lengths, block = (tuple(map(rounded, sizes)) for sizes in (lengths, block))
@@ -34,10 +41,10 @@ def words_shared(lengths: tuple[Integer, Integer], block: tuple[Integer, Integer
     in_row = where(rows == 1, cols, in_row)
     in_col = where(cols == 1, rows, in_col)
     return (
-        block[0] * block[1] * (everything - in_row - in_col + 1)
-        + last_row * block[1] * (in_row - 1)
-        + block[0] * last_col * (in_col - 1)
-        + last_row * last_col
+        block[0] * row(block[1]) * (everything - in_row - in_col + 1)
+        + last_row * row(block[1]) * (in_row - 1)
+        + block[0] * row(last_col) * (in_col - 1)
+        + last_row * row(last_col)
     )
 
 

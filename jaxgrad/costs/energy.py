@@ -17,6 +17,7 @@ from jaxgrad.array.counts import (
     HOPS,
     MACS,
     PE,
+    PORT_ACCESSES,
     READS,
     SRAM,
     STALLS,
@@ -60,8 +61,10 @@ def _in_scratchpad(tensor: str) -> Callable[[Counts], Integer]:
 
 
 def _in_level(level: str, tensor: str) -> Callable[[Counts], Integer]:
-    """Words that go in and out of a level on both sides."""
-    return _of(*(Key(level, tensor, action) for action in (READS, WRITES, FILLS, WRITE_BACKS)))
+    """Words that go in and out of a level on both sides, or the accesses that they take where it counts these."""
+    at_width = Key(level, tensor, PORT_ACCESSES)
+    words = _of(*(Key(level, tensor, action) for action in (READS, WRITES, FILLS, WRITE_BACKS)))
+    return lambda counts: counts[at_width] if at_width in counts else words(counts)
 
 
 # component -> action -> how often it happens.
@@ -102,7 +105,8 @@ def table(machine: Machine) -> Table:
     for level in memory.levels:
         access = level.pj_per_bit
         pj_per_bit = technology.sram_access_pj_per_bit(level.size_bytes) if access is None else access
-        levels[level.name] = {name: pj_per_bit * machine.precision.format(name).bits_per_word for name in TENSORS}
+        bits = {name: level.width_bits or machine.precision.format(name).bits_per_word for name in TENSORS}
+        levels[level.name] = {name: pj_per_bit * bits[name] for name in TENSORS}
     return {**priced(technology, machine.precision, sizes, pes=pes, sram_bytes=all_bytes), **levels}
 
 

@@ -6,7 +6,19 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from jaxgrad.array import forwards
-from jaxgrad.array.counts import CYCLES, DRAM, FILLS, READS, STALLS, WRITE_BACKS, WRITES, Counts, Key, stalls_of
+from jaxgrad.array.counts import (
+    CYCLES,
+    DRAM,
+    FILLS,
+    PORT_ACCESSES,
+    READS,
+    STALLS,
+    WRITE_BACKS,
+    WRITES,
+    Counts,
+    Key,
+    stalls_of,
+)
 from jaxgrad.array.forwards import Forward
 from jaxgrad.array.layers import Phases, phase_of
 from jaxgrad.array.mapping import Result
@@ -14,7 +26,7 @@ from jaxgrad.array.schedules import Choice, Schedule, find
 from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.costs import blocks, levels
 from jaxgrad.costs.levels_search import LevelsSearch
-from jaxgrad.costs.orders import BY_BLOCKS, CHOICES, FUSED, ORDERS, SHARED, families, rule
+from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED, families, families_around, rule
 from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, search
 from jaxgrad.costs.tiers import tiers
 from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, stall_cycles
@@ -42,8 +54,11 @@ def memory_keys(machine: Machine) -> tuple[Key, ...]:
     names = [level.name for level in machine.memory.levels]
     inner = [key._replace(level=name) for name in names for key in DRAM_KEYS if key not in _OF_UPDATES]
     outer = [key._replace(action=_OUTWARDS[key.action]) for key in inner]
+    wide = [level.name for level in machine.memory.levels if level.width_bits]
+    tensors = dict.fromkeys(key.tensor for key in DRAM_KEYS)
+    accesses = [Key(name, tensor, PORT_ACCESSES) for name in wide for tensor in tensors]
     stalls = [stalls_of(name) for name in (*names, DRAM)] if names else []
-    return *inner, *outer, *DRAM_KEYS, STALLS, *stalls
+    return *inner, *outer, *accesses, *DRAM_KEYS, STALLS, *stalls
 
 
 _OF_UPDATES = (Key(DRAM, "w", WRITES), Key(DRAM, "dw", READS))  # these pass all levels by
@@ -107,13 +122,6 @@ class Planner:
         """
         schedule = find(schedule)
         one_of("order", order, ORDERS)
-        if self._has_levels and order not in BY_BLOCKS:
-            raise InputError(
-                "order",
-                order,
-                f"choose one of {', '.join(BY_BLOCKS)}",
-                problem=f"got {order!r} with levels between scratchpad and DRAM, whose blocks it does not know",
-            )
         if not can_run(schedule, order):
             raise InputError(
                 "order",
@@ -141,8 +149,7 @@ class Planner:
             by_order = {int(index): self._both(schedule, SHARED[int(index)]) for index in set(chosen.tolist())}
             return [by_order[int(index)][layer] for layer, index in enumerate(chosen)]
         if order in CHOICES:
-            orders = [name for name in CHOICES[order] if name in BY_BLOCKS or not self._has_levels]
-            return self.best(self._both(schedule, name) for name in orders if can_run(schedule, name))
+            return self.best(self._both(schedule, name) for name in CHOICES[order] if can_run(schedule, name))
         return self._both(schedule, order)
 
     def best(self, choices: Iterable[list[Planned]]) -> list[Planned]:
@@ -164,7 +171,8 @@ class Planner:
         if key not in self._found:
             nests, alternatives = list(families(results, order)), Alternatives(choices)
             if self._has_levels:
-                runs = LevelsSearch(nests, alternatives, self._machine, self._objective).search(self._shapes)
+                around = list(families_around(results, order))
+                runs = LevelsSearch(nests, around, alternatives, self._machine, self._objective).search(self._shapes)
             else:
                 runs = search(
                     nests,

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxgrad.array.mapping import AXES
 from jaxgrad.base.arithmetic import Integer, exact, last_block, maximum, where
 from jaxgrad.costs.levels import Surroundings, spent
 from jaxgrad.costs.nests import Nest, Sizes, resident, reused_along, trips, visits
 from jaxgrad.costs.orders import Nests
 from jaxgrad.costs.search import Alternatives, Found, Run, Unfit, candidates, search
 from jaxgrad.costs.tiers import Outer, Tier, tiers
-from jaxgrad.costs.transfers import Shapes, Storage
+from jaxgrad.costs.transfers import Shapes, Storage, block_bytes
+from jaxgrad.costs.widths import Accesses
 from jaxgrad.hardware import Machine
 
 _AT_A_TIME = 8  # of a tier's blocks, for each layer
@@ -34,18 +34,26 @@ class LevelsSearch:
     """Searches runs through all memories of a machine.
 
     Args:
-        families: loop nests to choose from, for the blocks of every memory; one nest each.
+        families: loop nests to choose from, for the scratchpad's blocks.
+        around: nests for the blocks of the memories around it.
         alternatives: what the array can do with a block.
         machine: with a memory.
         objective: what is least: ``cycles`` (stalls included) or ``dram`` (bytes); the other one breaks a tie.
     """
 
-    def __init__(self, families: Sequence[Nests], alternatives: Alternatives, machine: Machine, objective: str) -> None:
+    def __init__(
+        self,
+        families: Sequence[Nests],
+        around: Sequence[Nest],
+        alternatives: Alternatives,
+        machine: Machine,
+        objective: str,
+    ) -> None:
         assert machine.memory is not None
-        self._families, self._alternatives = families, alternatives
+        self._families, self._around, self._alternatives = families, around, alternatives
         self._machine, self._objective = machine, objective
         self._storage = Storage.of(machine.memory)
-        self._tensors = {name for nests in families for name in nests[0].tensors}
+        self._tensors = {name for nest in around for name in nest.tensors}
 
     def search(self, shapes: Shapes) -> list[Found | Unfit]:
         """The best run of each layer.
@@ -114,7 +122,7 @@ class LevelsSearch:
                 self._alternatives,
                 shapes,
                 self._machine.array,
-                self._storage._replace(cycles=tier.cycles, of_bytes=tier.of_bytes),
+                self._storage._replace(cycles=tier.cycles, of_bytes=tier.of_bytes, width_bytes=tier.width_bytes),
                 self._machine.precision,
                 objective,
             )
@@ -133,7 +141,7 @@ class LevelsSearch:
         compute = self._alternatives.cycles(many.sizes, block, self._machine.array)
         least = (compute, compute)
         chosen = np.full(len(owner), -1)
-        for index, (nest,) in enumerate(self._families):
+        for index, nest in enumerate(self._around):
             cycles, moved = self._bounds(nest, tier, outside, many, block, compute)
             key = self._keyed(cycles, moved)
             fits = self._resident_bytes(nest, tier, many, block) <= tier.usable_bytes
@@ -151,7 +159,7 @@ class LevelsSearch:
                         (int(first[number]), int(second[number])),
                         Outer(
                             tier,
-                            self._families[int(chosen[number])][0],
+                            self._around[int(chosen[number])],
                             {axis: lengths[int(number)] for axis, lengths in block.items()},
                         ),
                     )
@@ -178,7 +186,13 @@ class LevelsSearch:
         edge = {axis: last_block(shapes.sizes[axis], block[axis], loops[axis]) for axis in "bkn"}
         filled = passed = delivered = first_and_last = 0
 
-        def crossing(name: str, often: Integer) -> Integer:
+        def crossing(name: str, often: Integer, source: Tier) -> Integer:
+            if source.width_bytes:
+                # In rows of its blocks, of which what is inside makes smaller ones at most.
+                measure = Accesses(shapes, self._machine.precision, source.width_bytes)
+                once, again = (measure.whole(name, kind, shapes.sizes, [block]) for kind in (name, "psum"))
+                crossed = once * often if name in nest.operands else once + 2 * again * (often - 1)
+                return source.width_bytes * crossed
             words = shapes.words[name]
             if name in nest.operands:
                 return stored(name, words * often)
@@ -187,13 +201,13 @@ class LevelsSearch:
         for name in nest.tensors:
             comes, blocks = name in nest.operands, loops[reused_along(name)]
             if name in tier.keeps:
-                filled = filled + crossing(name, visits(nest, name, shapes.sizes, block))
-                delivered = delivered + crossing(name, blocks)
+                filled = filled + crossing(name, visits(nest, name, shapes.sizes, block), outside)
+                delivered = delivered + crossing(name, blocks, tier)
                 lengths = block if comes else edge
-                words = shapes.share(name, lengths[AXES[name][0]] * lengths[AXES[name][1]])
-                first_and_last = first_and_last + stored(name, words)
+                size = block_bytes(name, shapes, lengths, self._machine.precision, outside.width_bytes)
+                first_and_last = first_and_last + size
             else:
-                passed = passed + crossing(name, blocks)
+                passed = passed + crossing(name, blocks, outside)
         inner = maximum(compute, tier.transfer_cycles(delivered))
         waiting = first_and_last if tier.double_buffered else filled
         moved = filled + passed

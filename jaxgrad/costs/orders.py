@@ -29,9 +29,6 @@ ORDERS: tuple[str, ...] = (*SINGLE, *CHOICES, "rule")
 FUSED: tuple[str, ...] = ("dx_major", "dw_major", "k_major")
 """Orders in which both gradients of a block are computed together: all that an interleaved pass can do."""
 
-BY_BLOCKS: tuple[str, ...] = ("separate", *FUSED, "best")
-"""Orders that go through blocks within blocks; ``best`` then chooses among the others of these."""
-
 _OUTERMOST = {"dx_major": "b", "dw_major": "n", "k_major": "k"}
 
 
@@ -49,6 +46,17 @@ def families(results: tuple[Result, ...], order: str) -> Iterator[Nests]:
         if len(results) == 1 or loops[0] == _OUTERMOST[order]:
             for nest in holdings(results, loops):
                 yield (nest,)
+
+
+def families_around(results: tuple[Result, ...], order: str) -> Iterator[Nest]:
+    """The nests by which a memory outside of the scratchpad may be cut under an order, one for both gradients.
+
+    Those that alternate do so within a block of such a memory, whatever loops bring that.
+    """
+    orders = FUSED if len(results) == 2 and order == "alternating" else (order,)
+    for name in orders:
+        for (nest,) in families(results, name):
+            yield nest
 
 
 def _alternating() -> Iterator[Nests]:

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, DRAM, KEYS, STALLS, VECTOR, Key, by_name
+from jaxgrad.array.schedules import known
 from jaxgrad.base.errors import InputError
-from jaxgrad.costs import energy
+from jaxgrad.costs import energy, memories
 from jaxgrad.costs.cores import Partition
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
@@ -139,14 +140,25 @@ class StepCost:
             for phase, counts in self.phases(schedule).items()
         }
 
+    def memories(self, schedule: str) -> list[dict[str, Any]]:
+        """The machine's memories, from the registers outwards, and what each does in the whole step, as plain data.
+
+        See ``memories.MemoryLevel`` and ``memories.Activity``; energies where the machine has prices.
+
+        Raises:
+            ValueError: the machine is not known.
+        """
+        if self.machine is None:
+            raise InputError("machine", None, "memories are those of one", problem="got none")
+        spent: dict[str, float] = {}
+        for components in self.energy_pj(schedule).values() if self._has_prices else ():
+            for component, pj in components.items():
+                spent[component] = spent.get(component, 0.0) + pj
+        return memories.listed(self.machine, schedule, self.step(schedule), spent)
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON; counts by name, and energies by schedule and phase where the machine has prices."""
-        priced = self.machine is not None and bool(self.machine.technology or self.machine.energies)
-        energies = {
-            schedule: {phase.label: spent for phase, spent in self.energy_pj(schedule).items()}
-            for schedule in (self.schedules if priced else ())
-        }
-        return {
+        """Plain data, for JSON: counts by name, and by schedule the machine's memories, and energies by phase."""
+        data: dict[str, Any] = {
             "steps": self.steps,
             "layers": {
                 layer.path: {
@@ -161,7 +173,19 @@ class StepCost:
                 "forward": by_name(self.total_forward()),
                 "backward": {schedule: by_name(self.total(schedule)) for schedule in self.schedules},
             },
-        } | ({"energy_pj": energies} if priced else {})
+        }
+        if self.machine is not None:
+            data["memories"] = {schedule: self.memories(schedule) for schedule in self.schedules if known(schedule)}
+        if self._has_prices:
+            data["energy_pj"] = {
+                schedule: {phase.label: spent for phase, spent in self.energy_pj(schedule).items()}
+                for schedule in self.schedules
+            }
+        return data
+
+    @property
+    def _has_prices(self) -> bool:
+        return self.machine is not None and bool(self.machine.technology or self.machine.energies)
 
     def _parts(self, schedule: str) -> Iterator[tuple[Phase, Counts]]:
         for layer in self.layers:

@@ -26,7 +26,9 @@ from jaxgrad.costs.transfers import (
     exposed_cycles,
     needed_bytes,
     waiting_cycles,
+    window_steps,
 )
+from jaxgrad.costs.widths import Accesses, accesses
 from jaxgrad.hardware import Precision
 
 OBJECTIVES: tuple[str, ...] = ("cycles", "dram")
@@ -122,7 +124,7 @@ def search(
         if results not in exposed:
             exposed[results] = exposed_cycles(nests, many, block, storage, precision)
         spare = storage.spare_bytes(needed_bytes(nests, many, block, precision))
-        moved = dram_bytes(dram_words(nests, many, block, precision, spare), precision)
+        moved = _moved_bytes(nests, many, block, storage, precision, spare)
         cycles = compute + waiting_cycles(compute, moved, exposed[results], storage)
         key = (cycles, moved) if objective == "cycles" else (moved, cycles)
         better = (spare >= 0) & ((chosen < 0) | (key[0] < best[0]) | ((key[0] == best[0]) & (key[1] < best[1])))
@@ -143,6 +145,16 @@ def search(
         first, second = best[0][winner], best[1][winner]
         outcomes.append(Found(run, first, second) if objective == "cycles" else Found(run, second, first))
     return outcomes
+
+
+def _moved_bytes(
+    nests: Nests, shapes: Shapes, block: Sizes, storage: Storage, precision: Precision, spare_bytes: Integer
+) -> Integer:
+    """Bytes to and from the memory outside; if that has a width, those of whole accesses."""
+    if not storage.width_bytes:
+        return dram_bytes(dram_words(nests, shapes, block, precision, spare_bytes), precision)
+    steps, measure = window_steps(block, precision, spare_bytes), Accesses(shapes, precision, storage.width_bytes)
+    return storage.width_bytes * accesses(nests, shapes.sizes, block, measure, lambda _: steps)
 
 
 def block_sizes(size: int, granule: int, cuts: Cuts = FULL) -> list[int]:

@@ -20,6 +20,7 @@ class Tier(NamedTuple):
         usable_bytes: what one set of blocks may take; of DRAM none is needed.
         cycles, of_bytes: it moves ``of_bytes`` bytes in ``cycles`` clock cycles.
         double_buffered: whether its own filling overlaps with what goes on inside it.
+        width_bytes: of an access; 0 where it moves words.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Tier(NamedTuple):
     cycles: int
     of_bytes: int
     double_buffered: bool = True
+    width_bytes: int = 0
 
     def transfer_cycles(self, size_bytes: Integer) -> Integer:
         return ceil_div(size_bytes * self.cycles, self.of_bytes)
@@ -47,7 +49,7 @@ def tiers(memory: Memory) -> tuple[Tier, ...]:
     for level in memory.levels:
         rate = level.cycles_per_byte(memory.clock_ghz)
         usable = level.share_bytes // (2 if level.double_buffered else 1)
-        numbers = usable, rate.numerator, rate.denominator, level.double_buffered
+        numbers = usable, rate.numerator, rate.denominator, level.double_buffered, level.width_bytes
         levels.append(Tier(level.name, frozenset(level.keeps), *numbers))
     rate = memory.cycles_per_byte
     return *levels, Tier(DRAM, frozenset(KEPT), 0, rate.numerator, rate.denominator)

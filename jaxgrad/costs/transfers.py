@@ -71,6 +71,11 @@ class Shapes(NamedTuple):
         some, of = self.x_share or (self.x_words, self.b * self.k)
         return ceil_div(words * some, of)
 
+    def part(self, sizes: Sizes) -> Shapes:
+        """A part of the layer, whose X has as large a share of its patches."""
+        b, k, n = (sizes[axis] for axis in "bkn")
+        return Shapes(b, k, n, self.share("x", b * k), self.x_share or (self.x_words, self.b * self.k))
+
 
 class Storage(NamedTuple):
     """What ``Memory`` says, in the numbers that costs are made of; each may be an array.
@@ -79,12 +84,14 @@ class Storage(NamedTuple):
         usable_bytes: what one set of blocks may take; by part, or of all.
         cycles, of_bytes: DRAM moves ``of_bytes`` bytes in ``cycles`` clock cycles.
         double_buffered: whether transfers overlap with work.
+        width_bytes: of an access to the memory outside; 0 where that has no width (see ``widths``).
     """
 
     usable_bytes: Integer | Mapping[str, Integer]
     cycles: Integer
     of_bytes: Integer
     double_buffered: bool = True
+    width_bytes: int = 0
 
     @classmethod
     def of(cls, memory: Memory) -> Storage:
@@ -145,10 +152,15 @@ def dram_words(
 
 def shared_words(shapes: Shapes, block: Sizes, precision: Precision, spare_bytes: Integer) -> Integer:
     """Words of dY that two alternating nests read once, each time that dX visits them; see ``alternating``."""
+    window = window_steps(block, precision, spare_bytes)
+    return words_shared((shapes.b, shapes.n), (block["b"], block["n"]), window)
+
+
+def window_steps(block: Sizes, precision: Precision, spare_bytes: Integer) -> Integer:
+    """Steps for which a block of dY may stay for its second use."""
     # Each step brings one block of dY for dX and one for dW.
     pair_bytes = 2 * precision.bytes("dy", block["b"] * block["n"])
-    window = maximum(spare_bytes, 0) // pair_bytes
-    return words_shared((shapes.b, shapes.n), (block["b"], block["n"]), window)
+    return maximum(spare_bytes, 0) // pair_bytes
 
 
 def dram_bytes(counts: Counts, precision: Precision) -> Integer:
@@ -196,12 +208,23 @@ def exposed_cycles(
     first = last = 0
     # Two nests begin with the same block of dY.
     for name in dict.fromkeys(name for nest in nests for name in nest.operands):
-        first = first + _block_bytes(name, shapes, block, precision)
+        first = first + block_bytes(name, shapes, block, precision, storage.width_bytes)
     for name in (name for nest in nests for name in nest.results):
-        last = last + _block_bytes(name, shapes, edge, precision)
+        last = last + block_bytes(name, shapes, edge, precision, storage.width_bytes)
     return storage.transfer_cycles(first) + storage.transfer_cycles(last)
 
 
-def _block_bytes(tensor: str, shapes: Shapes, block: Sizes, precision: Precision) -> Integer:
+def block_bytes(tensor: str, shapes: Shapes, block: Sizes, precision: Precision, width_bytes: int) -> Integer:
+    """What a block takes on its way; of a memory that has a width whole accesses for each of its rows."""
     first, second = AXES[tensor]
+    if width_bytes:
+        row = row_accesses(tensor, tensor, shapes, block[second], precision, width_bytes)
+        return block[first] * row * width_bytes
     return precision.bytes(tensor, shapes.share(tensor, block[first] * block[second]))
+
+
+def row_accesses(
+    tensor: str, stored: str, shapes: Shapes, length: Integer, precision: Precision, width_bytes: int
+) -> Integer:
+    """Accesses of a width that a row of so many elements takes, in the format of ``stored``."""
+    return ceil_div(precision.bytes(stored, shapes.share(tensor, length)), width_bytes)

@@ -19,7 +19,8 @@ from jaxgrad.costs.cuts import CUTS
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import CHOICES, FUSED
 from jaxgrad.designs import plans
-from jaxgrad.hardware import FORMATS
+from jaxgrad.hardware import FORMATS, Level
+from jaxgrad.hardware.level import check_levels
 from jaxgrad.hardware.memory import IM2COL
 from jaxgrad.hardware.rates import Kib
 
@@ -111,13 +112,17 @@ class SpaceSection(Section):
 
 
 class FixedSection(Section):
-    """What all designs share. ``technology`` is a preset's name or a TOML file's path, as seen from the sweep's."""
+    """What all designs share. ``technology`` is a preset's name or a TOML file's path, as seen from the sweep's.
+
+    With ``levels``, memories between scratchpad and DRAM, designs are costed one by one, as ``jaxgrad run`` does.
+    """
 
     technology: str | None = None
     clock_ghz: Rate = 1.0
     memory_double_buffered: Switch = True
     im2col: Annotated[str, among(IM2COL)] = "on_chip"
     forward: Annotated[str, among(FORWARDS)] = "ws"
+    levels: list[Level] = Field(default_factory=list)
 
 
 class ParetoSection(Section):
@@ -192,9 +197,24 @@ class Sweep(Section):
                 "an access costs by the size of the SRAM, so give space.sram_kib and space.dram_gb_per_s",
                 problem=f"got {self.machine.technology!r} without a memory",
             )
+        self._check_levels()
         for name in ("rows", "cols", "double_buffered", "schedule", "order", "precision"):
             _distinct(f"space.{name}", getattr(self.space, name))
         return self
+
+    def _check_levels(self) -> None:
+        levels = self.machine.levels
+        if not levels:
+            return
+        if self.space.sram_kib is None:
+            remedy = "they are around a scratchpad, so give space.sram_kib and space.dram_gb_per_s"
+            raise InputError("machine.levels", [level.name for level in levels], remedy)
+        try:
+            check_levels(tuple(levels), 1024 * max(self.space.sram_kib))
+        except InputError as error:
+            raise error.under("machine") from None
+        if self.search.plans != "full":
+            raise InputError("search.plans", self.search.plans, "give full: with levels designs are costed one by one")
 
     @property
     def has_memory(self) -> bool:

@@ -15,6 +15,7 @@ from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology
 
 _POINTS = 16_384  # of a chunk, with a memory: some 100 counters of 8 bytes each, a few times over
 MOST_POINTS = 10_000_000
+_BY_ONE = 16  # of a chunk whose designs are costed one by one
 _ARRAYS = 65_536  # of a chunk, without one
 
 
@@ -122,9 +123,10 @@ def chunks(sweep: Sweep) -> list[Chunk]:
     space = sweep.space
     orders = _orders(sweep)
     per_array = len(space.schedule) * len(orders)
-    rates = _pieces(tuple(space.dram_gb_per_s or ()), _POINTS // per_array)
-    sizes = _pieces(tuple(space.sram_kib or ()), _POINTS // (per_array * max(1, len(rates[0]))))
-    most = _POINTS // (per_array * len(rates[0]) * len(sizes[0])) if sweep.has_memory else _ARRAYS // per_array
+    points = _BY_ONE if sweep.machine.levels else _POINTS
+    rates = _pieces(tuple(space.dram_gb_per_s or ()), points // per_array)
+    sizes = _pieces(tuple(space.sram_kib or ()), points // (per_array * max(1, len(rates[0]))))
+    most = points // (per_array * len(rates[0]) * len(sizes[0])) if sweep.has_memory else _ARRAYS // per_array
     arrays = _pieces(tuple(itertools.product(space.rows, space.cols)), most)
     return [
         Chunk(network, batch, precision, buffered, some, kib, gb, tuple(space.schedule), orders)
@@ -156,7 +158,8 @@ def machine(
     fixed = sweep.machine
     memory = None
     if kib is not None and gb is not None:
-        memory = Memory(kib * 1024, gb, fixed.clock_ghz, fixed.memory_double_buffered, fixed.im2col)
+        levels = tuple(fixed.levels)
+        memory = Memory(kib * 1024, gb, fixed.clock_ghz, fixed.memory_double_buffered, fixed.im2col, levels)
     array = Accelerator(rows, cols, chunk.double_buffered)
     return Machine(array, memory, Precision.of(chunk.precision), technology)
 

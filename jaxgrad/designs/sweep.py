@@ -56,6 +56,8 @@ def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: 
     Raises:
         ValueError: counts could pass 64 bits, or a design can't be built.
     """
+    if sweep.machine.levels:
+        return _by_one(chunk, sweep, gemms, technology)
     together = _swept if chunk.sram_kib else _direct
     try:
         return chunk.designs() | together(chunk, sweep, gemms, technology)

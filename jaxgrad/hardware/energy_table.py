@@ -49,7 +49,7 @@ def read_ert(text: str, origin: str, levels: Sequence[str] = ()) -> Table:
 
     Components go by the last name of their path, in capitals or not; those that costs have no use for may be there too,
     with their actions. A memory with ``read`` and ``write`` alone takes their mean for an access to any tensor, and is
-    to give them for one word.
+    to give them for one word, or of a level that has a width, for one access of it.
 
     Args:
         text: YAML, in the format of Accelergy 0.2 (tables by name) or of later ones (a list of tables).

@@ -24,12 +24,16 @@ def write_ert(machine: Machine) -> str:
     Raises:
         ValueError: the machine has no technology, or that has no figure for what it computes with.
     """
+    prices = energy.table(machine)
+    components = [component for component in prices if component not in machine.level_bytes]
+    outermost = components.index("dram")
+    components[outermost:outermost] = machine.level_bytes  # memories from the registers outwards
     tables = [
         {
             "name": _path(component, machine),
-            "actions": [{"name": action, "arguments": None, "energy": pj} for action, pj in actions.items()],
+            "actions": [{"name": action, "arguments": None, "energy": pj} for action, pj in prices[component].items()],
         }
-        for component, actions in energy.table(machine).items()
+        for component in components
     ]
     return yaml.safe_dump({"ERT": {"version": _VERSION, "tables": tables}}, sort_keys=False)
 

@@ -1,4 +1,4 @@
-"""Traffic, stalls and energy of each memory in a step: the scratchpad, the levels around it, and DRAM."""
+"""Traffic, stalls and energy of each memory in a step: the registers of the PEs, the scratchpad, levels, and DRAM."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rich.table import Table
 
-from jaxgrad.array.counts import DRAM, FILLS, READS, WRITE_BACKS, WRITES, stalls_of
-from jaxgrad.costs import PhaseSummary, Summary
+from jaxgrad.array.counts import DRAM, SRAM, stalls_of
+from jaxgrad.costs import PhaseSummary, Summary, activities, energies_pj
+from jaxgrad.costs.memories import REGISTER
 from jaxgrad.reports.numbers import Unit, energy_unit, short
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import schedule_label
@@ -15,10 +16,12 @@ from jaxgrad.reports.style import schedule_label
 MEANINGS: Mapping[str, str] = {
     "filled": "words that a memory takes from the next one outwards; written back: words that it gives to that one; "
     "read and written: words exchanged with the next one inwards",
+    "registers": "those of the PEs, read and written by MACs; their energy includes moves between PEs",
     "stalls alone": "cycles in which the array would wait if this memory alone took time; they overlap, so they do not "
     "add up",
 }
-_ACTIONS = {READS: "read", WRITES: "written", FILLS: "filled", WRITE_BACKS: "written\nback"}
+_ACTIONS = ("read", "written", "filled", "written\nback")
+_LABELS = {REGISTER: "registers", SRAM: "SRAM", DRAM: "DRAM"}
 
 
 def unit_of(parts: Iterable[PhaseSummary]) -> Unit:
@@ -30,29 +33,28 @@ def headers(unit: Unit) -> list[str]:
     """Column headers for the cells of ``memories``."""
     return [
         "memory",
-        *(f"{action}\n[words]" for action in _ACTIONS.values()),
+        *(f"{action}\n[words]" for action in _ACTIONS),
         "stalls\nalone",
         f"energy\n[{unit.name}]",
     ]
 
 
 def memories(part: PhaseSummary, levels: Iterable[str], unit: Unit) -> Iterator[list[str]]:
-    """One row for each memory: the levels, then DRAM.
+    """One row for each memory: the registers of the PEs, the scratchpad, the levels, then DRAM.
 
     Args:
         part: what is told of.
         levels: names, from the scratchpad outwards.
         unit: of energies.
     """
-    for name in (*levels, DRAM):
-        words = dict.fromkeys(_ACTIONS, 0)
-        for key, count in part.counts.items():
-            if key.level == name and key.action in words:
-                words[key.action] += count
-        no_outside = (FILLS, WRITE_BACKS) if name == DRAM else ()
-        cells = ["" if action in no_outside else short(count) for action, count in words.items()]
-        energy = unit.written(part.energy_pj[name]) if part.energy_pj else "-"
-        yield ["DRAM" if name == DRAM else name, *cells, short(part.counts.get(stalls_of(name), 0)), energy]
+    levels = tuple(levels)
+    energies = energies_pj(part.energy_pj, levels) if part.energy_pj else {}
+    for name, done in activities(part.counts, levels).items():
+        outside = ["", ""] if name == DRAM else [short(done.fills), short(done.write_backs)]
+        waits = name in (*levels, DRAM)  # the others keep pace with the array
+        stalls = short(part.counts.get(stalls_of(name), 0)) if waits else ""
+        energy = unit.written(energies[name]) if energies else "-"
+        yield [_LABELS.get(name, name), short(done.reads), short(done.writes), *outside, stalls, energy]
 
 
 def levels_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> Table:

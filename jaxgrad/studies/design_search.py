@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.designs import search
 from jaxgrad.designs.effort import Effort, effort
 from jaxgrad.designs.goal import within_limits
@@ -185,7 +186,16 @@ class Strategy(NamedTuple):
 
 
 def strategy(work: SearchWork, method: str) -> Strategy:
-    """How to search, by one of ``METHODS``: ``auto`` takes what is estimated to take less."""
+    """How to search, by one of ``METHODS``: ``auto`` takes what is estimated to take less.
+
+    Raises:
+        InputError: descents are wanted of designs with levels between scratchpad and DRAM; their cost knows none.
+    """
+    if work.sweep.machine.levels:
+        if method == "descents":
+            names = [level.name for level in work.sweep.machine.levels]
+            raise InputError("machine.levels", names, "descents know none: leave them out, or give --method every")
+        return Strategy("every", None)
     if method != "auto":
         return Strategy("every" if method == "every" else "descents", None)
     each = {(part.network, part.batch): part for part in work.parts}

@@ -86,6 +86,7 @@ def test_compare_on_a_machine_with_a_level_tells_its_own(elsewhere: Path, capsys
         assert found["total"]["backward"][schedule]["l2_dy_fills"] > 0
         assert found["total"]["backward"][schedule]["l2_stall_cycles"] >= 0
         assert found["energy_pj"][schedule]["forward"]["l2"] > 0
+        assert [memory["name"] for memory in found["memories"][schedule]] == ["register", "sram", "l2", "dram"]
 
 
 @pytest.mark.parametrize("command", ["compare --model mlp", "profile step.py:step"])

@@ -70,6 +70,7 @@ def test_a_machine_with_a_level_tells_its_own(mine: Path, capsys: pytest.Capture
     assert found["total"]["backward"]["sequential"]["l2_x_fills"] > 0
     assert found["total"]["forward"]["l2_stall_cycles"] >= 0
     assert found["energy_pj"]["sequential"]["dw"]["l2"] > 0
+    assert found["memories"]["sequential"][0]["keeps"] == ["w", "dw"]
 
 
 def test_a_schedule_that_the_user_s_file_registers_is_compared(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:

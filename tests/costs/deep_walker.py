@@ -9,8 +9,12 @@ have. No formula is shared with ``jaxgrad.costs``. What it does:
   keeps what the loops inside the tensor's reuse visit, until a loop outside of that moves on.
 - What is not there comes from the nearest memory outside that keeps the tensor, which must have it. Of sums only those
   come that were begun.
-- A sum that has to go before it is complete goes to that memory. Once complete it goes there as a result, and on from
-  there, memory by memory, to DRAM.
+- A sum that has to go before it is complete goes to that memory. Once complete it goes there as a result; from there on
+  once that memory's block is complete, memory by memory, to DRAM.
+- Two nests whose block operations alternate in the scratchpad go step by step as ``walker`` has it.
+
+All that moves does so in rows of a block, a row being what lies along a tensor's second axis: a memory of some width
+takes whole accesses for each.
 """
 
 from __future__ import annotations
@@ -18,16 +22,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jaxgrad.array.counts import Key
 from jaxgrad.costs.nests import Nest
 from jaxgrad.costs.transfers import Shapes
-from tests.costs.walker import HAS, LACKS, NEEDS, Lengths, Step, words
+from jaxgrad.hardware import Precision
+from tests.costs.walker import HAS, LACKS, NEEDS, Lengths, Step, size_bytes, walk, words
 
 Element = tuple[int, ...]
 Region = dict[str, range]
+Link = tuple[str, str]
+"""A memory, and the one outside of it that it deals with."""
 
 
 @dataclass
@@ -37,19 +44,26 @@ class Store:
     Args:
         name: of its counts.
         keeps: tensors.
-        nest, block: how it cuts what the memory outside of it works on.
+        nests, block: how it cuts what the memory outside of it works on; two nests where dX and dW alternate.
     """
 
     name: str
     keeps: frozenset[str]
-    nest: Nest
+    nests: tuple[Nest, ...]
     block: Lengths
-    contents: dict[str, set[Element]] = field(default_factory=dict)
+    contents: dict[str, list[set[Element]]] = field(default_factory=dict)
     places: dict[str, Lengths] = field(default_factory=dict)
 
+    @property
+    def alternates(self) -> bool:
+        return len(self.nests) > 1
 
-Moves = Counter[tuple[str, bool]]
-"""Elements by (tensor, whether they are unfinished sums)."""
+    def has(self, tensor: str) -> set[Element]:
+        return set().union(*self.contents.get(tensor, []))
+
+
+Rows = Counter[tuple[str, bool, int]]
+"""Rows by (tensor, whether they are unfinished sums, length)."""
 
 
 @dataclass
@@ -57,46 +71,84 @@ class Walk:
     """What happened.
 
     Args:
-        comes, goes: over each link, (a memory, the one outside of it that it deals with).
+        comes, goes: over each link.
         first, last: the part of these of a memory's first block (what it needs) and of its last (its results).
         most: the most elements of each tensor that a memory held at a time.
         steps: for ``walker.array_counts``.
     """
 
-    comes: dict[tuple[str, str], Moves] = field(default_factory=dict)
-    goes: dict[tuple[str, str], Moves] = field(default_factory=dict)
-    first: dict[tuple[str, str], Moves] = field(default_factory=dict)
-    last: dict[tuple[str, str], Moves] = field(default_factory=dict)
+    comes: dict[Link, Rows] = field(default_factory=dict)
+    goes: dict[Link, Rows] = field(default_factory=dict)
+    first: dict[Link, Rows] = field(default_factory=dict)
+    last: dict[Link, Rows] = field(default_factory=dict)
     most: dict[str, list[Counter[str]]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
-    def over(self, inside: str, outside: str, shapes: Shapes) -> dict[Key, int]:
+    @property
+    def links(self) -> Iterable[Link]:
+        return {**self.comes, **self.goes}
+
+    def over(self, link: Link, shapes: Shapes) -> dict[Key, int]:
         """Words over a link, as the memory outside counts them."""
         total: dict[Key, int] = {}
         for moves, verb in ((self.comes, "reads"), (self.goes, "writes")):
-            for (tensor, partial), elements in moves.get((inside, outside), Counter()).items():
-                key = Key(outside, "psum" if partial else tensor, verb)
+            for (tensor, partial), elements in by_tensor(moves.get(link, Counter())).items():
+                key = Key(link[1], "psum" if partial else tensor, verb)
                 total[key] = total.get(key, 0) + math.ceil(words(tensor, elements, shapes))
         return total
 
     def counts(self, shapes: Shapes) -> dict[Key, int]:
         """All words by memory, tensor and action."""
         total: Counter[Key] = Counter()
-        for inside, outside in {**self.comes, **self.goes}:
-            for key, count in self.over(inside, outside, shapes).items():
+        for inside, outside in self.links:
+            for key, count in self.over((inside, outside), shapes).items():
                 total[key] += count
                 if inside != "sram":
                     total[Key(inside, key.tensor, {"reads": "fills", "writes": "write_backs"}[key.action])] += count
         return {key: count for key, count in total.items() if count}
 
+    def accesses(self, widths: Mapping[str, int], shapes: Shapes, precision: Precision) -> dict[Key, int]:
+        """Accesses of the memories that have a width, in bytes, by memory and tensor."""
+        total: Counter[Key] = Counter()
+        for name, width in widths.items():
+            for link in self.links:
+                for moves in (self.comes, self.goes) if name in link else ():
+                    for (tensor, partial, length), rows in moves.get(link, Counter()).items():
+                        kind = "psum" if partial else tensor
+                        total[Key(name, kind, "accesses")] += rows * in_accesses(
+                            tensor, kind, length, width, shapes, precision
+                        )
+        return {key: count for key, count in total.items() if count}
+
+
+def by_tensor(moves: Rows) -> Counter[tuple[str, bool]]:
+    """Elements."""
+    total: Counter[tuple[str, bool]] = Counter()
+    for (tensor, partial, length), rows in moves.items():
+        total[tensor, partial] += rows * length
+    return total
+
+
+def in_accesses(tensor: str, kind: str, length: int, width: int, shapes: Shapes, precision: Precision) -> int:
+    """A row in accesses of so many bytes."""
+    return math.ceil(size_bytes(kind, math.ceil(words(tensor, length, shapes)), precision) / width)
+
 
 class Walker:
-    """Walks a layer through memories, the scratchpad first, then outwards; DRAM has everything."""
+    """Walks a layer through memories, the scratchpad first, then outwards; DRAM has everything.
 
-    def __init__(self, stores: Sequence[Store], sizes: Lengths) -> None:
-        (self._results,) = {store.nest.results for store in stores}
-        self._tensors = list(dict.fromkeys([n for r in self._results for n in NEEDS[r]] + list(self._results)))
-        self._stores, self._sizes = stores, sizes
+    Args:
+        stores: the memories.
+        sizes: of the layer.
+        window: for two nests that alternate: steps for which a block of dY stays, by the region's sizes.
+    """
+
+    def __init__(
+        self, stores: Sequence[Store], sizes: Lengths, window: Callable[[Lengths], int] = lambda sizes: 0
+    ) -> None:
+        self._results = [result for nest in stores[0].nests for result in nest.results]
+        self._tensors = list(dict.fromkeys([n for r in self._results for n in NEEDS[r]] + self._results))
+        self._stores, self._sizes, self._window = stores, sizes, window
         self._done: dict[str, Counter[Element]] = {name: Counter() for name in self._results}
         self._walk = Walk(most={store.name: [] for store in stores})
         self._entered: Counter[str] = Counter()
@@ -109,53 +161,73 @@ class Walker:
 
     def _visit(self, level: int, region: Region) -> None:
         store = self._stores[level]
-        for at, part in _blocks(store.nest.loops, region, store.block):
-            self._entered[store.name] += 1
-            self._walk.last = {link: moves for link, moves in self._walk.last.items() if link[0] != store.name}
+        if store.alternates:
+            self._alternate(region)
+            return
+        for at, part in _blocks(store.nests[0].loops, region, store.block):
+            self._enter(store)
             for tensor in self._tensors:
                 if tensor in store.keeps:
                     self._make_room(level, tensor, at, part)
-            self._walk.most[store.name].append(Counter({name: len(own) for name, own in store.contents.items()}))
+            self._walk.most[store.name].append(Counter({name: len(store.has(name)) for name in store.contents}))
             if level:
                 self._visit(level - 1, part)
                 self._empty(level - 1)
             else:
                 self._compute(part)
+            for tensor in self._results:
+                block = _elements(tensor, part)
+                if tensor in store.keeps and self._is_complete(tensor, block):
+                    self._go(level, tensor, _rows(block), partial=False, is_last=True)
+
+    def _enter(self, store: Store) -> None:
+        self._entered[store.name] += 1
+        self._walk.last = {link: moves for link, moves in self._walk.last.items() if link[0] != store.name}
 
     def _make_room(self, level: int, tensor: str, at: Lengths, part: Region) -> None:
         store = self._stores[level]
-        wanted = set(itertools.product(*(part[axis] for axis in HAS[tensor])))
-        there = store.contents.setdefault(tensor, set())
-        outside = store.nest.loops[: store.nest.loops.index(LACKS[tensor])]
+        nest = store.nests[0]
+        wanted, there = _elements(tensor, part), store.has(tensor)
+        outside = nest.loops[: nest.loops.index(LACKS[tensor])]
         before = store.places.get(tensor)
-        stays = tensor in store.nest.held and before is not None and all(before[axis] == at[axis] for axis in outside)
+        stays = tensor in nest.held and before is not None and all(before[axis] == at[axis] for axis in outside)
         if not stays and not wanted <= there:
             self._leave(level, tensor)
+            there = set()
         store.places[tensor] = at
         missing = wanted - there
+        if not missing:
+            return
         if tensor in self._results:
             begun = {element for element in missing if self._done[tensor][element]}
             self._come(level, tensor, begun, partial=True)
         else:
             self._come(level, tensor, missing, partial=False)
-        there |= missing
+        store.contents.setdefault(tensor, []).append(missing)
 
     def _come(self, level: int, tensor: str, elements: set[Element], *, partial: bool) -> None:
         link, source = self._outwards(level, tensor)
         if source is not None:
-            assert elements <= source.contents[tensor], f"{source.name} has what {link[0]} wants of {tensor}"
-        self._walk.comes.setdefault(link, Counter())[tensor, partial] += len(elements)
+            assert elements <= source.has(tensor), f"{source.name} has what {link[0]} wants of {tensor}"
+        self._count(self._walk.comes, link, tensor, _rows(elements), partial=partial)
         if self._entered[link[0]] == 1 and not partial:
-            self._walk.first.setdefault(link, Counter())[tensor, partial] += len(elements)
+            self._count(self._walk.first, link, tensor, _rows(elements), partial=partial)
+
+    def _go(
+        self, level: int, tensor: str, rows: Iterable[tuple[int, int]], *, partial: bool, is_last: bool = False
+    ) -> None:
+        link, _ = self._outwards(level, tensor)
+        for moves in (self._walk.goes, self._walk.last) if is_last else (self._walk.goes,):
+            self._count(moves, link, tensor, rows, partial=partial)
 
     def _leave(self, level: int, tensor: str) -> None:
-        there = self._stores[level].contents.get(tensor, set())
+        blocks = self._stores[level].contents.get(tensor, [])
         if tensor in self._results:
             needed = self._sizes[LACKS[tensor]]
-            unfinished = sum(0 < self._done[tensor][element] < needed for element in there)
-            link, _ = self._outwards(level, tensor)
-            self._walk.goes.setdefault(link, Counter())[tensor, True] += unfinished
-        there.clear()
+            for block in blocks:
+                unfinished = {element for element in block if 0 < self._done[tensor][element] < needed}
+                self._go(level, tensor, _rows(unfinished), partial=True)
+        blocks.clear()
 
     def _empty(self, level: int) -> None:
         for tensor in self._stores[level].contents:
@@ -165,30 +237,79 @@ class Walker:
     def _compute(self, part: Region) -> None:
         step = Step()
         for tensor in self._results:
-            done = self._done[tensor]
-            block = set(itertools.product(*(part[axis] for axis in HAS[tensor])))
-            if any(done[element] for element in block):
+            block = _elements(tensor, part)
+            if any(self._done[tensor][element] for element in block):
                 step.again.add(tensor)
-            for element in block:
-                done[element] += len(part[LACKS[tensor]])
-            finished = sum(done[element] == self._sizes[LACKS[tensor]] for element in block)
-            assert finished in (0, len(block))
-            level: int | None = 0
-            while finished and level is not None:
-                link, source = self._outwards(level, tensor)
-                for moves in (self._walk.goes, self._walk.last):
-                    moves.setdefault(link, Counter())[tensor, False] += finished
-                level = None if source is None else self._stores.index(source)
-        step.blocks.append((self._results, {axis: len(span) for axis, span in part.items()}))
+            self._add(tensor, part)
+        step.blocks.append((tuple(self._results), {axis: len(span) for axis, span in part.items()}))
         self._walk.steps.append(step)
 
-    def _outwards(self, level: int, tensor: str) -> tuple[tuple[str, str], Store | None]:
+    def _alternate(self, region: Region) -> None:
+        """The scratchpad's two nests, step by step; sums that were begun come first, and go again if need be."""
+        store = self._stores[0]
+        lengths = {axis: len(span) for axis, span in region.items()}
+        block = {axis: min(length, lengths[axis]) for axis, length in store.block.items()}
+        inner = walk(store.nests, lengths, block, self._window(lengths))
+        begun = {tensor for tensor in self._results if any(self._done[tensor][e] for e in _elements(tensor, region))}
+        for tensor in self._results:
+            self._add(tensor, region)
+        complete = {tensor for tensor in self._results if self._is_complete(tensor, _elements(tensor, region))}
+        for tensor in self._tensors:
+            link, source = self._outwards(0, tensor)
+            assert source is None or tensor in self._results or _elements(tensor, region) <= source.has(tensor)
+        held: Counter[str] = Counter()
+        for (_, tensor), elements in inner.reserved.items():
+            held[tensor] += elements
+        held["dy"] += inner.kept * block["b"] * block["n"]
+        self._walk.most[store.name].append(held)
+        for step in inner.steps:
+            self._enter(store)
+            for (tensor, partial, verb, length), rows in step.rows.items():
+                assert not partial, "neither spills its sums"
+                link, _ = self._outwards(0, tensor)
+                if verb == "reads":
+                    self._count(self._walk.comes, link, tensor, [(length, rows)], partial=False)
+                    if self._entered[store.name] == 1:
+                        self._count(self._walk.first, link, tensor, [(length, rows)], partial=False)
+                    continue
+                if tensor in begun:
+                    self._count(self._walk.comes, link, tensor, [(length, rows)], partial=True)
+                self._go(0, tensor, [(length, rows)], partial=tensor not in complete, is_last=tensor in complete)
+            step.again |= begun
+            self._walk.steps.append(step)
+
+    def _add(self, tensor: str, part: Region) -> None:
+        for element in _elements(tensor, part):
+            self._done[tensor][element] += len(part[LACKS[tensor]])
+
+    def _is_complete(self, tensor: str, block: set[Element]) -> bool:
+        finished = sum(self._done[tensor][element] == self._sizes[LACKS[tensor]] for element in block)
+        assert finished in (0, len(block))
+        return bool(finished)
+
+    def _count(
+        self, moves: dict[Link, Rows], link: Link, tensor: str, rows: Iterable[tuple[int, int]], *, partial: bool
+    ) -> None:
+        into = moves.setdefault(link, Counter())
+        for length, count in rows:
+            into[tensor, partial, length] += count
+
+    def _outwards(self, level: int, tensor: str) -> tuple[Link, Store | None]:
         """Where a memory gets a tensor from: the link, and the other memory, None for DRAM."""
         inside = self._stores[level].name
         for store in self._stores[level + 1 :]:
             if tensor in store.keeps:
                 return (inside, store.name), store
         return (inside, "dram"), None
+
+
+def _elements(tensor: str, part: Region) -> set[Element]:
+    return set(itertools.product(*(part[axis] for axis in HAS[tensor])))
+
+
+def _rows(block: set[Element]) -> list[tuple[int, int]]:
+    """Of a block's elements the lengths of its rows, each with how many there are."""
+    return list(Counter(Counter(first for first, _ in block).values()).items())
 
 
 def _blocks(loops: str, region: Region, block: Lengths) -> Iterator[tuple[Lengths, Region]]:

@@ -482,7 +482,3 @@ def test_a_level_brings_fewer_words_of_dram_in_less_time() -> None:
         with_level, without = (on(machine, schedule, layers=WIDE).step(schedule) for machine in (BUFFERED, bare))
         assert time_cycles(with_level) < time_cycles(without)
         assert dram_bytes(with_level, MACHINE.precision) < dram_bytes(without, MACHINE.precision)
-
-
-def test_orders_that_no_levels_allow_are_refused() -> None:
-    assert_refused(Refusal(lambda: on(BUFFERED, "sequential", "rule"), "order", "'rule'", "separate, dx_major"))

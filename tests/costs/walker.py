@@ -45,12 +45,14 @@ class Step:
         loads, stores: elements read from and written to DRAM, by (tensor, whether they are partial sums).
         blocks: what each nest computes: its results, and the block's lengths.
         again: results whose sums began in an earlier block.
+        rows: what of that is read and written, by (tensor, whether they are partial sums, verb, length of a row).
     """
 
     loads: Counter[tuple[str, bool]] = field(default_factory=Counter)
     stores: Counter[tuple[str, bool]] = field(default_factory=Counter)
     blocks: list[tuple[tuple[str, ...], Lengths]] = field(default_factory=list)
     again: set[str] = field(default_factory=set)
+    rows: Counter[tuple[str, bool, str, int]] = field(default_factory=Counter)
 
 
 @dataclass
@@ -97,24 +99,31 @@ def walk(nests: Sequence[Nest], sizes: Lengths, block: Lengths, window: int = 0)
             lengths = {axis: _length(axis, at[axis], sizes, block) for axis in "bkn"}
             for tensor, own in room.items():
                 where = tuple(at[axis] for axis in HAS[tensor])
-                size = math.prod(lengths[axis] for axis in HAS[tensor])
+                height, length = (lengths[axis] for axis in HAS[tensor])
+                size = height * length
                 needed = _trips(sizes, block)[LACKS[tensor]]
                 for gone, elements in own.leave(at, where):
                     if tensor in nest.results and done[tensor, gone] < needed:
                         step.stores[tensor, True] += elements
+                        spilled = _length(HAS[tensor][1], gone[1], sizes, block)
+                        step.rows[tensor, True, "writes", spilled] += elements // spilled
                 if where not in own.blocks:
                     own.blocks[where] = size
                     began = done[tensor, where] > 0
                     if tensor in nest.results:
-                        step.loads[tensor, True] += size if began else 0
+                        if began:
+                            step.loads[tensor, True] += size
+                            step.rows[tensor, True, "reads", length] += height
                     elif tensor != "dy" or shared is None or shared.read(where):
                         step.loads[tensor, False] += size
+                        step.rows[tensor, False, "reads", length] += height
                 if tensor in nest.results:
                     if done[tensor, where]:
                         step.again.add(tensor)
                     done[tensor, where] += 1
                     if done[tensor, where] == needed:
                         step.stores[tensor, False] += size
+                        step.rows[tensor, False, "writes", length] += height
             step.blocks.append((nest.results, lengths))
         now = [(number, tensor, own.elements) for number, room in enumerate(rooms) for tensor, own in room.items()]
         for number, tensor, elements in now:

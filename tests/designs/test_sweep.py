@@ -20,11 +20,11 @@ from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.errors import InputError
-from jaxgrad.costs import orders, step_cost
+from jaxgrad.costs import orders, step_cost, summary
 from jaxgrad.designs import bounds, engine, schema, space, sweep
 from jaxgrad.designs.space import chunks
 from jaxgrad.flax import step_gemms
-from jaxgrad.hardware import Accelerator, load_technology
+from jaxgrad.hardware import Accelerator, Level, Machine, Memory, Precision, load_technology
 from jaxgrad.programs import LayerGemm
 
 LAYERS = [
@@ -117,6 +117,54 @@ def test_a_sweep_says_what_run_says_of_every_order(order: str, buffered: bool) -
     own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
     for swept_results, run in points(own, swept(own)):
         assert_same(swept_results, run)
+
+
+LEVEL = {"name": "buffer", "size_kib": 64, "width_bits": 256, "pj_per_bit": 0.1}
+
+
+def with_levels(space: dict[str, Any], levels: list[dict[str, Any]], **sections: Any) -> schema.Sweep:
+    machine = {"technology": "horowitz-45nm", "levels": levels} if "sram_kib" in space else {"levels": levels}
+    return schema.check({"workload": {"layers": [[1, 1]]}, "space": space, "machine": machine, **sections}, "F")
+
+
+def test_a_sweep_with_levels_says_what_step_cost_says() -> None:
+    one_array = {"rows": [4], "cols": [5], "sram_kib": [2, 64], "dram_gb_per_s": [0.5], "order": ["best"]}
+    own = with_levels(SPACE | one_array, [LEVEL])
+    table = swept(own, LAYERS[1:2])
+    assert len(table["cycles"]) == own.points == 4
+    level = Level("buffer", 64 << 10, width_bits=256, pj_per_bit=0.1)
+    for index in (0, 3):
+        schedule, kib = table["schedule"][index], table["sram_kib"][index]
+        machine = Machine(Accelerator(4, 5), Memory(kib << 10, 0.5, levels=(level,)), Precision.of("bf16"), TECHNOLOGY)
+        cost = step_cost(LAYERS[1:2], Emulation(machine.array), [schedule], machine=machine, order="best")
+        step = summary(cost, schedule).select("step")
+        assert (table["cycles"][index], table["dram_bytes"][index]) == (step.time_cycles, step.dram_bytes)
+        assert table["energy_pj"][index] == sum(step.energy_pj.values())
+        assert (step.energy_pj["buffer"] > 0) is (kib == 2)
+    assert [chunk.points for chunk in chunks(with_levels(SPACE, [LEVEL]))] == [12, 12, 12, 12]
+
+
+@pytest.mark.parametrize(
+    ("space", "levels", "sections", "said"),
+    [
+        ({}, [LEVEL], {}, "machine.levels in F: got ['buffer']; they are around a scratchpad, so give space.sram_kib"),
+        (
+            {"sram_kib": [4, 65], "dram_gb_per_s": [1.0]},
+            [LEVEL],
+            {},
+            "machine.levels in F: got 65536 bytes of 'buffer'",
+        ),
+        ({"sram_kib": [4], "dram_gb_per_s": [1.0]}, [{}], {}, "machine.levels.0"),
+        ({"sram_kib": [4], "dram_gb_per_s": [1.0]}, [LEVEL], {"search": {"plans": "coarse"}}, "search.plans in F: got"),
+    ],
+)
+def test_levels_that_will_not_do_are_one_line(
+    space: dict[str, Any], levels: list[dict[str, Any]], sections: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        with_levels({"rows": [2], "cols": [2], **space}, levels, **sections)
+    assert str(raised.value).startswith(said), raised.value
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_what_64_bits_do_not_hold_is_what_run_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,18 @@ def test_each_core_has_an_equal_share_of_size_and_bandwidth() -> None:
     assert Level("l2", 4099, 37.5).cycles_per_byte(1.0) == Fraction(2, 75)
 
 
+def test_without_a_rate_each_port_moves_its_width_in_a_cycle() -> None:
+    """And each core has an equal share of that, too; a rate that is given is what counts."""
+    wide = Level("l2", 4096, width_bits=256, ports=2, shared_by=4)
+    assert wide.width_bytes == 32
+    assert wide.cycles_per_byte(0.7) == Fraction(4, 64)
+    assert wide.rate_gb_per_s(0.5) == 32.0
+    given = Level("l2", 4096, 8.0, width_bits=256)
+    assert given.cycles_per_byte(1.0) == Fraction(1, 8)
+    assert given.rate_gb_per_s(0.5) == 8.0
+    assert Level("l2", 4096, 8.0).width_bytes == 0
+
+
 def test_what_is_kept_has_one_order() -> None:
     assert Level("buffer", 1, 1.0).keeps == KEPT
     assert Level("buffer", 1, 1.0, keeps=("dw", "x", "x")) == Level("buffer", 1, 1.0, keeps=("x", "dw"))
@@ -58,6 +70,12 @@ REFUSALS = [
     *[Refusal(lambda v=v: Level("l2", 1, 1.0, v), "keeps", repr(v[-1]), "choose one of x, w, y") for v in NO_TENSORS],
     Refusal(lambda: Level("l2", 1, 1.0, keeps="xw"), "keeps", "'xw'", "give a list of some of x, w"),  # pyright: ignore[reportArgumentType]
     Refusal(lambda: Level("l2", 1, 1.0, pj_per_bit=-1.0), "pj_per_bit", "-1.0", "a number of at least 0"),
+    *[Refusal(lambda v=v: Level("l2", 1, width_bits=v), "width_bits", repr(v), WHOLE) for v in [0, -8, 1.5, "8", True]],
+    Refusal(lambda: Level("l2", 1, width_bits=12), "width_bits", "12", "a multiple of 8"),
+    Refusal(lambda: Level("l2", 1, width_bits=(1 << 20) + 8), "width_bits", "1048584", "at most 1048576"),
+    Refusal(lambda: Level("l2", 1), "gb_per_s", "None", "or width_bits"),
+    Refusal(lambda: Level("l2", 1, 1.0, width_bits=8, ports=2), "ports", "2", "gb_per_s is what all of them move"),
+    Refusal(lambda: Level("l2", 1, width_bits=8, ports=0), "ports", "0", WHOLE),
     Refusal(lambda: memory(BUFFER, BUFFER), "levels", "two 'buffer'", "a name of its own"),
     Refusal(lambda: memory(Level("l2", 1023, 1.0)), "levels", "1023 bytes of 'l2' a core around 1024", "none smaller"),
     Refusal(lambda: memory(BUFFER, Level("l3", 4095, 1.0)), "levels", "4095 bytes of 'l3'", "none smaller"),
@@ -91,11 +109,11 @@ def test_every_key_of_a_file_is_what_it_says(tmp_path: Path) -> None:
     first = (
         'name = "near"\nsize_kib = 3\ngb_per_s = 2.5\nkeeps = ["w", "dw"]\ndouble_buffered = false\npj_per_bit = 0.5'
     )
-    last = 'name = "far"\nsize_kib = 9\ngb_per_s = 2\nshared_by = 2'
+    last = 'name = "far"\nsize_kib = 9\nwidth_bits = 64\nports = 2\nshared_by = 2'
     loaded = load(tmp_path, f"[[machine.memory.levels]]\n{first}\n[[machine.memory.levels]]\n{last}\n", cores=2)
     assert loaded.memory is not None
     near = Level("near", 3072, 2.5, ("w", "dw"), double_buffered=False, pj_per_bit=0.5)
-    assert loaded.memory.levels == (near, Level("far", 9216, 2.0, shared_by=2))
+    assert loaded.memory.levels == (near, Level("far", 9216, shared_by=2, width_bits=64, ports=2))
 
 
 @pytest.mark.parametrize(

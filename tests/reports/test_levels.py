@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jaxgrad.array.counts import Key, stalls_of
+from jaxgrad.array.counts import ACC_UPDATES, ACCESSES, MACS, Key, stalls_of
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import StepCost, Summary, step_cost, summary
@@ -18,15 +18,15 @@ from jaxgrad.reports.numbers import short
 from tests.reports.costs import SCHEDULES
 from tests.reports.test_tables import rows, text_of
 
-LEVELS = (Level("near", 1 << 13, 16.0, keeps=("x", "dy", "dx", "y")), Level("global_buffer", 1 << 15, 8.0))
+LEVELS = (Level("near", 1 << 11, 16.0, keeps=("x", "dy", "dx", "y")), Level("global_buffer", 1 << 13, 4.0))
 MACHINE = Machine(
     Accelerator(4, 4),
-    Memory(1 << 10, 1.0, levels=LEVELS),
+    Memory(1 << 9, 1.0, levels=LEVELS),
     Precision.of("bf16"),
     load_technology("horowitz-45nm"),
     VectorUnit(4),
 )
-LAYERS = [LayerGemm("wide", Gemm(60, 50, 90), 9, needs_dx=True), LayerGemm("head", Gemm(30, 90, 40), 1, needs_dx=True)]
+LAYERS = [LayerGemm("wide", Gemm(30, 25, 45), 9, needs_dx=True), LayerGemm("head", Gemm(15, 45, 20), 1, needs_dx=True)]
 
 
 def costed(machine: Machine) -> tuple[StepCost, dict[str, Summary]]:
@@ -49,9 +49,10 @@ def test_every_memory_has_a_row_with_its_own_numbers(step: tuple[StepCost, dict[
     for own in summaries.values():
         part = own.select("step")
         cells = {row[0]: row[1:] for row in memories(part, own.levels, unit)}
-        assert list(cells) == ["near", "global_buffer", "DRAM"]
+        assert list(cells) == ["registers", "SRAM", "near", "global_buffer", "DRAM"]
         assert {len(row) + 1 for row in cells.values()} == {len(headers(unit))}
-        for name, (read, written, filled, back, stalls, energy) in cells.items():
+        for name in ("near", "global_buffer", "DRAM"):
+            read, written, filled, back, stalls, energy = cells[name]
             level = name.lower()
             moved = {
                 action: sum(count for key, count in part.counts.items() if key[::2] == (level, action))
@@ -64,6 +65,14 @@ def test_every_memory_has_a_row_with_its_own_numbers(step: tuple[StepCost, dict[
             assert stalls == short(part.counts[stalls_of(level)])
             assert energy == unit.written(part.energy_pj[level])
             assert all(value in text for value in (name, read, written, filled, stalls, energy))
+        taken, given = (
+            sum(part.counts[key] for key in ACCESSES if key.action == action) for action in ("reads", "writes")
+        )
+        macs, sums = part.counts[MACS], part.counts[ACC_UPDATES]
+        assert cells["registers"][:-1] == [*map(short, (macs, sums, taken, given)), ""]
+        assert cells["registers"][-1] == unit.written(part.energy_pj["register"] + part.energy_pj["hop"])
+        assert cells["SRAM"][:2] == [short(taken), short(given)]
+        assert cells["SRAM"][-2:] == ["", unit.written(part.energy_pj["sram"])]
         assert part.counts[Key("near", "x", "reads")] > 0
         assert not any(part.counts.get(Key("near", "w", action)) for action in ("reads", "fills"))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from jaxgrad.designs import schema
 from jaxgrad.designs.space import Kind, chunks
 from jaxgrad.designs.sweep import Table
-from jaxgrad.studies.design_search import Outcome, Task, tasks, truth
+from jaxgrad.studies.design_search import Outcome, Strategy, Task, strategy, tasks, truth
+from tests.refusals import Refusal, assert_refused
 
 SWEEP = schema.check(
     {
@@ -52,3 +56,14 @@ def test_the_truth_is_the_best_within_the_limits_of_the_tasks_own_designs() -> N
         assert (own.best["rows"], own.best["cols"]) == (4, 3)  # 4x5 has more PEs than allowed
         assert own.best["schedule"] == task.kind.schedule
         assert (own.best["network"], own.best["batch"]) == (task.chunk(SWEEP, []).network, task.batch)
+
+
+def test_designs_with_levels_are_all_costed_and_descents_refuse_them() -> None:
+    level = {"name": "buffer", "size_kib": 64, "gb_per_s": 8.0}
+    space = {"rows": [2], "cols": [2], "sram_kib": [1, 4], "dram_gb_per_s": [1.0, 2.0]}
+    machine = {"levels": [level]}
+    own = schema.check({"workload": {"layers": [[4, 3]]}, "space": space, "machine": machine}, "F")
+    work: Any = SimpleNamespace(sweep=own)
+    assert strategy(work, "auto") == strategy(work, "every") == Strategy("every", None)
+    descents = Refusal(lambda: strategy(work, "descents"), "machine.levels", "['buffer']", "give --method every")
+    assert_refused(descents)
