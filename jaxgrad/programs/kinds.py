@@ -17,7 +17,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs, patterns
-from jaxgrad.programs.operations import VIEWS, WINDOWS, elements
+from jaxgrad.programs.operations import VIEWS, WINDOWS, elements, shape_of
 
 Kind = Literal[
     "normalisation", "activation", "pooling", "softmax", "loss", "residual", "bias", "dropout", "update", "other"
@@ -163,7 +163,7 @@ def _by_operands(equation: JaxprEqn, made: _Made) -> Kind | None:
         while small in made and made[small][0].primitive.name in VIEWS:
             small = made[small][0].invars[0]
         return "bias" if small not in made else None
-    if name == "reduce_sum" and len(_shape(variables[0])) > 2 and _shape(equation.outvars[0]):
+    if name == "reduce_sum" and len(shape_of(variables[0])) > 2 and shape_of(equation.outvars[0]):
         return "pooling"
     if name in ("mul", "div") and len(variables) == 1 and variables[0] in made:
         kind = made[variables[0]][1]
@@ -173,7 +173,7 @@ def _by_operands(equation: JaxprEqn, made: _Made) -> Kind | None:
 
 def _of_gradient(equation: JaxprEqn, made: _Made) -> Kind | None:
     """The gradient of something is of its kind, whose values it uses; a sum down to one axis is a bias's gradient."""
-    if equation.primitive.name == "reduce_sum" and len(_shape(equation.outvars[0])) == 1:
+    if equation.primitive.name == "reduce_sum" and len(shape_of(equation.outvars[0])) == 1:
         return "bias"
     used = [
         made[variable][1] for variable in equation.invars if not isinstance(variable, Constant) and variable in made
@@ -196,10 +196,6 @@ def _views_by_use(jaxpr: Jaxpr, kinds: list[Kind | None]) -> None:
 
 def _first(kinds: Sequence[Kind | None]) -> Kind | None:
     return next((kind for kind in kinds if kind is not None), None)
-
-
-def _shape(variable: object) -> tuple[int, ...]:
-    return getattr(getattr(variable, "aval", None), "shape", ())
 
 
 def scope(kind: Kind | None, path: str = "") -> AbstractContextManager[Any]:
