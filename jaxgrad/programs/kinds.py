@@ -18,6 +18,7 @@ from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs, patterns
 from jaxgrad.programs.operations import VIEWS, WINDOWS, elements, shape_of
+from jaxgrad.programs.scopes import scopes
 
 Kind = Literal[
     "normalisation", "activation", "pooling", "softmax", "loss", "residual", "bias", "dropout", "update", "other"
@@ -64,8 +65,9 @@ class Place(NamedTuple):
         path: the innermost module's place in the model, or nothing.
         backward: whether it was transposed.
         derived: whether forward-mode differentiation, which is the first half of reverse mode, went over it.
-        call: the module's own call of the jitted function that it is in, if it is in one: of what is inside, JAX may
+        call: the layer's own call of the jitted function that it is in, if it is in one: of what is inside, JAX may
             remember another caller.
+        scopes: the names of the scopes around it, from the outermost inwards.
     """
 
     kind: Kind | None = None
@@ -73,21 +75,27 @@ class Place(NamedTuple):
     backward: bool = False
     derived: bool = False
     call: JaxprEqn | None = None
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        """The module's path, else the scopes' names; nothing where there is neither."""
+        return self.path or ".".join(self.scopes)
 
     def within(self, equation: JaxprEqn) -> Place:
         """The place of an equation in a function that is called at this one."""
         names = str(equation.source_info.name_stack)
         labels = _LABEL.findall(names)
         kind, path = labels[-1] if labels else ("", "")
-        call = self.call if not path or path == self.path else None
-        if call is None and equation.primitive.name in ("jit", "pjit"):
+        inside = self._replace(path=path or self.path, scopes=(*self.scopes, *scopes(equation)))
+        call = self.call if inside.layer == self.layer else None
+        if call is None and equation.primitive.name in jaxprs.JITS:
             call = equation
-        return Place(
-            cast(Kind, kind) or self.kind,
-            path or self.path,
-            self.backward or "transpose(" in names,
-            self.derived or "jvp(" in names,
-            call,
+        return inside._replace(
+            kind=cast(Kind, kind) or self.kind,
+            backward=self.backward or "transpose(" in names,
+            derived=self.derived or "jvp(" in names,
+            call=call,
         )
 
 

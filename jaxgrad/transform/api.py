@@ -52,7 +52,8 @@ class Emulated:
         """The labels of a call's products on the array, and the notes, from a trace: nothing is computed, and
         ``jax.ShapeDtypeStruct`` will do for arrays."""
         with collector.at_rest():
-            planned = plan(trace(self.function, args, kwargs).jaxpr, self.rules)
+            traced = trace(self.function, args, kwargs)
+            planned = plan(traced.jaxpr, self.rules, traced.names)
         return planned.labels(()), planned.notes
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
@@ -62,7 +63,7 @@ class Emulated:
     def _run(self, traced: Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
         jaxpr = traced.jaxpr.jaxpr
         with collector.at_rest():
-            planned = plan(traced.jaxpr, self.rules)
+            planned = plan(traced.jaxpr, self.rules, traced.names)
         run = differentiable(jaxpr, planned, self.rules)
         outs, sites = run(taps(planned.labels(())), traced.jaxpr.consts, traced.operands)
         return traced.returned(outs), Tally(sites, tuple(planned.notes))

@@ -14,7 +14,7 @@ from jaxgrad.array.manual_axes import varied
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs.jaxprs import closed
-from jaxgrad.programs.products import where
+from jaxgrad.programs.lines import where
 from jaxgrad.transform.reading import Path
 from jaxgrad.transform.tally import Sites, folded, merged, nothing
 

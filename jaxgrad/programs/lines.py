@@ -1,0 +1,51 @@
+"""The line of the user's program that an equation comes from."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sysconfig
+from pathlib import Path
+
+from jax.extend import source_info_util
+from jax.extend.core import JaxprEqn
+
+# A frame as JAX writes it: file:line:column (function).
+_FRAME = re.compile(r"^(.*?):(\d+)(?::\d+)? \(.*\)$", re.MULTILINE)
+_PATHS = ("purelib", "platlib", "stdlib", "platstdlib", "scripts")
+_INSTALLED = (
+    *(os.path.join(sysconfig.get_path(name), "") for name in _PATHS),
+    os.path.join(Path(__file__).parents[1], ""),  # this package, also where it is no installed one
+    "<frozen ",
+)
+_DEEPEST = 1000  # frames; Python's own limit
+
+
+def where(equation: JaxprEqn) -> str:
+    """The file's name and the line of the program that an equation comes from; what it is, where JAX does not say.
+
+    It is the innermost line outside of installed libraries, so that a layer of a library has the line of the program
+    that calls it; of what libraries alone lead to, the innermost line.
+    """
+    innermost = _frames(equation, 1)
+    if innermost and installed(innermost[0][0]):
+        frames = _frames(equation, _DEEPEST)
+        innermost = [frame for frame in frames if not installed(frame[0])][:1] or innermost
+    return f"{os.path.basename(innermost[0][0])}:{innermost[0][1]}" if innermost else equation.primitive.name
+
+
+def of_library(equation: JaxprEqn) -> bool:
+    """Whether an equation's own line is in an installed library other than JAX."""
+    return any(installed(file) for file, _ in _frames(equation, 1))
+
+
+@functools.cache
+def installed(file: str) -> bool:
+    """Whether a file is of an installed library, of Python or of this package, and so not of the user's program."""
+    return file.startswith(_INSTALLED) or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+
+
+def _frames(equation: JaxprEqn, number: int) -> list[tuple[str, str]]:
+    """Files and lines of the innermost frames that are not JAX's, the innermost first."""
+    return _FRAME.findall(source_info_util.summarize(equation.source_info, number))[::-1]
