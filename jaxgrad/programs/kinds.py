@@ -68,6 +68,7 @@ class Place(NamedTuple):
         call: the layer's own call of the jitted function that it is in, if it is in one: of what is inside, JAX may
             remember another caller.
         scopes: the names of the scopes around it, from the outermost inwards.
+        callers: the equations that lead to it, from itself outwards.
     """
 
     kind: Kind | None = None
@@ -76,6 +77,7 @@ class Place(NamedTuple):
     derived: bool = False
     call: JaxprEqn | None = None
     scopes: tuple[str, ...] = ()
+    callers: tuple[JaxprEqn, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -96,6 +98,7 @@ class Place(NamedTuple):
             backward=self.backward or "transpose(" in names,
             derived=self.derived or "jvp(" in names,
             call=call,
+            callers=(equation, *self.callers),
         )
 
 

@@ -28,9 +28,10 @@ def layers(products: Sequence[Product], trace: Trace, operands: Sequence[str] = 
 
 
 def _of_weights(product: Product, names: dict[int, str]) -> str:
-    """The place of a library's weights without their own name in it; that name, if there is no more."""
+    """The place of a library's weights, without their own name where there is more; nothing for a mere index."""
     left, right = product.origins
     weights = names.get(left if product.swapped else right, "")
     if not weights or not of_library(product.site.equation):
         return ""
-    return weights.rpartition(".")[0] or weights
+    weights = weights.removesuffix(".value")  # of a variable that is a box around its array, as Flax's are
+    return weights.rpartition(".")[0] or ("" if weights.isdigit() else weights)

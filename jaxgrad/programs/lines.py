@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 
 from jax.extend import source_info_util
@@ -22,17 +23,29 @@ _INSTALLED = (
 _DEEPEST = 1000  # frames; Python's own limit
 
 
-def where(equation: JaxprEqn) -> str:
+def where(equation: JaxprEqn, callers: Iterable[JaxprEqn] = ()) -> str:
     """The file's name and the line of the program that an equation comes from; what it is, where JAX does not say.
 
     It is the innermost line outside of installed libraries, so that a layer of a library has the line of the program
     that calls it; of what libraries alone lead to, the innermost line.
+
+    Args:
+        equation: whose line.
+        callers: those that call the functions that it is in, from the innermost outwards: JAX knows of what is in a
+            jitted function only the lines from its call inwards.
     """
-    innermost = _frames(equation, 1)
-    if innermost and installed(innermost[0][0]):
-        frames = _frames(equation, _DEEPEST)
-        innermost = [frame for frame in frames if not installed(frame[0])][:1] or innermost
-    return f"{os.path.basename(innermost[0][0])}:{innermost[0][1]}" if innermost else equation.primitive.name
+    known: list[tuple[str, str]] = []
+    for call in (equation, *callers):
+        innermost = _frames(call, 1)
+        frames = _frames(call, _DEEPEST) if innermost and installed(innermost[0][0]) else innermost
+        of_program = next((frame for frame in frames if not installed(frame[0])), None)
+        known += [of_program] if of_program else innermost
+        if of_program:
+            break
+    if not known:
+        return equation.primitive.name
+    file, line = known[-1] if not installed(known[-1][0]) else known[0]
+    return f"{os.path.basename(file)}:{line}"
 
 
 def of_library(equation: JaxprEqn) -> bool:

@@ -87,7 +87,7 @@ class Product:
     @property
     def where(self) -> str:
         """The line of the program it comes from."""
-        return where(self.site.equation)
+        return where(self.site.equation, self.site.place.callers[1:])
 
 
 def products(trace: Trace) -> list[Product]:

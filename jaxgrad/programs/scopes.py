@@ -4,7 +4,7 @@ Linen, Haiku, Keras and Penzai open one for each module, and a program may open 
 
 A name stack holds scopes and transformations in one order, ``transpose(jvp(Net))/Dense_0`` where it is printed. The
 transformations go, so that a layer has one name forward and backward; so do the scopes that name no layer: those of
-JAX, einsum's specification and ``remat``'s second pass, and Equinox's, which are the names of classes.
+JAX, einsum's specification and ``remat``'s second pass, and Equinox's and Diffrax's, which are classes and loops.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jax.extend.core import JaxprEqn
 from jax.extend.source_info_util import NameStack
 
 _TRANSFORMATION = type(NameStack().transform("").stack[0])
-_NO_LAYER = re.compile(r"jaxgrad(\[|\.label:)|eqx\.|.*->|rematted_computation$")
+_NO_LAYER = re.compile(r"jaxgrad(\[|\.label:)|eqx\.|.*->|rematted_computation$|(inner|outer)-loop$|checkpointed-\w+")
 
 
 def scopes(equation: JaxprEqn) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def _is_product(equation: JaxprEqn) -> bool:
 
 
 def _walk(
-    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], notes: list[str], caller: JaxprEqn | None = None
+    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], notes: list[str], callers: tuple[JaxprEqn, ...] = ()
 ) -> Iterator[tuple[Path, JaxprEqn]]:
     """The products in the order in which ``Numbering`` comes by them; ``frames`` is told the jaxprs, ``notes`` of those
     that it does not come by."""
@@ -107,20 +107,14 @@ def _walk(
             yield here, equation
         elif jaxprs.is_followed(equation):
             for number, inner in enumerate(jaxprs.inner(equation)):
-                yield from _walk(inner, (*here, number), frames, notes, equation)
+                yield from _walk(inner, (*here, number), frames, notes, (equation, *callers))
         else:
-            line, macs = _line(equation, caller), sum(map(_macs, jaxprs.inner(equation)))
+            line, macs = where(equation, callers), sum(map(_macs, jaxprs.inner(equation)))
             if macs:
                 notes.append(f"{line}: {equation.primitive.name} left to XLA whole; {macs:,} MACs in it")
             inside = (part for inner in jaxprs.inner(equation) for part in jaxprs.equations(inner))
             lapack = [name for part in (equation, *inside) if (name := part.primitive.name) in LAPACK]
             notes += (f"{line}: {name} left to XLA; it is no product, and not counted" for name in lapack)
-
-
-def _line(equation: JaxprEqn, caller: JaxprEqn | None) -> str:
-    """The line of the program that an equation is from; of the call, where it is within JAX's own code."""
-    line = where(equation)
-    return where(caller) if line == equation.primitive.name and caller is not None else line
 
 
 def _macs(jaxpr: Jaxpr) -> int:

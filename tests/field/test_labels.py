@@ -14,7 +14,7 @@ LABELS: dict[tuple[str, str, str], list[str]] = {
     ("flax", "linen_style", "train_state"): ["_Network.Conv_0", "_Network.Dense_0"],
     ("equinox", "equinox_style", "network_with_dropout"): ["layers.0", "layers.1"],
     ("penzai", "penzai_style", "perceptron"): ["0", "2"],
-    ("keras", "keras_style", "stateless_call"): ["conv2d", "dense"],
+    ("keras", "keras_style", "stateless_call"): ["stem", "head"],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -40,6 +41,15 @@ def test_a_line_that_calls_a_library(folder: str) -> None:
     assert (where(found), of_library(found)) == (f"test_lines.py:{_line(found)}", True)
     found = equation(lambda x: program(jnp.sin, x))
     assert (where(found), of_library(found)) == ("my: train.py:2", False)
+
+
+def test_what_a_library_jits_has_the_line_of_its_call() -> None:
+    library, program = from_file("/usr/site-packages/library/layers.py"), from_file("/home/me/train.py")
+    jitted = jax.jit(functools.partial(library, jnp.sin))
+    call = equation(lambda x: program(jitted, x))
+    (inner,) = call.params["jaxpr"].eqns
+    assert where(inner) == "layers.py:2"  # JAX knows no more
+    assert where(inner, [call]) == "train.py:2"
 
 
 def _line(found: JaxprEqn) -> int:
