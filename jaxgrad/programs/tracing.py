@@ -77,7 +77,9 @@ def trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
     operands = [leaves[index] for index in arrays]
     names = tuple(keystr(paths[index][0][2:], simple=True, separator=".") for index in arrays)
-    return Traced(jax.make_jaxpr(call)(operands), operands, *results, names)
+    jaxpr = jax.make_jaxpr(call)(operands)
+    returned, structure = results
+    return Traced(jaxpr, operands, returned, structure, names)
 
 
 def _is_array(leaf: Any) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import ContextDecorator
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
@@ -151,6 +153,9 @@ class _Reader:
             if not self._differentiated:
                 return None
             self._fresh = True
+        elif callable(value) and not isinstance(value, type | ContextDecorator):  # a callback, and no class or mesh
+            # A module's own function is the same in all traces.
+            self._fresh |= "<locals>" in getattr(value, "__qualname__", "<locals>")
         hash(value)
         return type(value), value.hex() if isinstance(value, float) else value
 
@@ -170,5 +175,5 @@ _KNOWN: dict[bool, WeakKeyDictionary[Jaxpr, Fingerprint]] = {of: WeakKeyDictiona
 def _atom(atom: Any, numbers: dict[Any, int]) -> Hashable:
     if not isinstance(atom, Literal):
         return numbers[atom]
-    array = np.ndim(atom.val) > 0 or jax.dtypes.issubdtype(atom.aval.dtype, jax.dtypes.extended)  # pyright: ignore[reportAttributeAccessIssue]
+    array = np.ndim(atom.val) > 0 or jnp.issubdtype(atom.aval.dtype, jax.dtypes.extended)  # pyright: ignore[reportAttributeAccessIssue]
     return _Same(atom.val) if array else (atom.aval, np.asarray(atom.val).tobytes())

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.experimental.layout import Format
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
 
 from jaxgrad.array.manual_axes import varied
@@ -97,7 +98,7 @@ def _jitted(runner: Runner, equation: JaxprEqn, path: Path) -> Callable[..., tup
         return _once(runner.with_key(key), equation, path, list(operands))
 
     function.__name__ = function.__qualname__ = params["name"]
-    ins, outs = (list(map(_sharding, params[shardings])) for shardings in ("in_shardings", "out_shardings"))
+    ins, outs = (list(map(_placed, params[f"{side}_shardings"], params[f"{side}_layouts"])) for side in ("in", "out"))
     shardings: dict[str, Any] = {}
     if any(ins):
         shardings["in_shardings"] = (None, *ins)
@@ -112,9 +113,10 @@ def _jitted(runner: Runner, equation: JaxprEqn, path: Path) -> Callable[..., tup
     )
 
 
-def _sharding(value: Any) -> jax.sharding.Sharding | None:
-    """What a jitted function says of where an array lies; None where it says nothing."""
-    return value if isinstance(value, jax.sharding.Sharding) else None
+def _placed(sharding: Any, layout: Any) -> Any:
+    """What a jitted function says of where an array lies, and in which order; None where it says nothing."""
+    placed = sharding if isinstance(sharding, jax.sharding.Sharding) else None
+    return placed if layout is None else Format(layout, placed)
 
 
 def _remat(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:

@@ -43,13 +43,13 @@ def labels(products: Sequence[Product], layers: Mapping[int, str]) -> dict[int, 
         of_layer = numbers.setdefault(layers[product], {})
         of_layer.setdefault(position, len(of_layer) + 1)
 
-    def label(product: int) -> str:
+    def numbered(product: int) -> str:
         if product not in positions:
             return next(lines)
         layer = layers[product]
         return f"{layer}#{numbers[layer][positions[product]]}" if len(numbers[layer]) > 1 else layer
 
-    return kept | {id(product): label(id(product)) for product in others}
+    return kept | {id(product): numbered(id(product)) for product in others}
 
 
 def keep(jaxpr: Jaxpr, labels: Mapping[Path, str]) -> Jaxpr:

@@ -54,6 +54,7 @@ def test_what_a_library_jits_has_the_line_of_its_call() -> None:
 
 def _line(found: JaxprEqn) -> int:
     """The line of this file that leads to an equation."""
+    assert found.source_info.traceback is not None
     frames = found.source_info.traceback.frames
     return next(frame.line_num for frame in frames if frame.file_name == __file__)
 

@@ -93,11 +93,26 @@ def test_derivative_rules_matter_where_derivatives_are_taken() -> None:
     assert one == other
 
 
+def calls_back(x: Array) -> Array:
+    jax.debug.callback(lambda _: None, x)
+    return x
+
+
+JITTED = jax.jit(calls_back)
+
+
 def test_what_can_not_be_found_again_has_no_key() -> None:
     jaxpr = jax.make_jaxpr(ruled)(X).jaxpr
     assert trace_key("a", jaxpr, 1) == trace_key("a", jax.make_jaxpr(ruled)(X).jaxpr, 1)
     assert len({trace_key("a", jaxpr, 1), trace_key("a", jaxpr, 2), trace_key("b", jaxpr, 1)}) == 3
     assert trace_key("a", jaxpr, differentiated=True) is None
+    assert trace_key("a", jax.make_jaxpr(calls_back)(X).jaxpr) is None
+    keys = {trace_key("a", jax.make_jaxpr(lambda x: JITTED(x))(X).jaxpr) for _ in range(2)}
+    assert len(keys) == 1
+    assert None not in keys
+    drawn = {trace_key("a", jax.make_jaxpr(lambda: jax.random.normal(jax.random.key(0)))().jaxpr) for _ in range(2)}
+    assert len(drawn) == 1
+    assert None not in drawn
     assert trace_key("a", jaxpr, []) is None  # pyright: ignore[reportArgumentType]  # it can't be hashed
 
 

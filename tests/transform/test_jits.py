@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import Array, lax
+from jax.experimental.layout import Format, Layout
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgrad import Emulation, Gemm, Precision, emulate_function
@@ -43,7 +44,7 @@ def compilations() -> Iterator[list[str]]:
     """What is compiled within it."""
     events: list[str] = []
 
-    def listen(event: str, _: float, **__: Any) -> None:
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == COMPILED:
             events.append(event)
 
@@ -191,6 +192,13 @@ def test_shardings_stay() -> None:
     assert out[0].sharding == rows
     assert shape_counts(tally.total) == forwards(Gemm(8, 4, 4))
     assert out[0].sharding.is_equivalent_to(step(SQUARE, x)[0].sharding, 2)
+
+
+def test_layouts_stay() -> None:
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    for order in ((0, 1), (1, 0)):
+        step = jax.jit(lambda w, x: x @ w, out_shardings=Format(Layout(order), place))
+        assert emulate_function(step, NATIVE)(SQUARE, SQUARE)[0].format == step(SQUARE, SQUARE).format
 
 
 def test_calls_that_differ_are_not_taken_for_each_other() -> None:
