@@ -129,6 +129,15 @@ def test_a_librarys_layers_have_the_place_of_their_weights() -> None:
     assert "dot_general of layers.0 left to XLA, no rule is for it" in tally.notes[0]
 
 
+def test_calls_of_a_librarys_layer_are_one_label_on_whichever_lines() -> None:
+    @jax.named_scope("layer")
+    def function(w: Array, x: Array) -> Array:
+        x = library(x, w)
+        return library(x, w)
+
+    assert macs(emulate_function(function, NATIVE)(SQUARE, SQUARE)[1]) == {"layer": (128, 0)}
+
+
 def test_else_they_have_the_line_of_the_program_that_calls_the_library() -> None:
     def function(w: Array, x: Array) -> Array:
         x = library(jnp.sin(x), jnp.cos(w))
