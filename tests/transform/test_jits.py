@@ -185,11 +185,11 @@ def test_what_is_donated_stays_donated() -> None:
 def test_shardings_stay() -> None:
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     rows, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("data",), ()))
-    step = jax.jit(lambda w, x: (x @ w, x.sum()), in_shardings=(whole, rows), out_shardings=(whole, None))
+    step = jax.jit(lambda w, x: (x @ w, x + 1), in_shardings=(whole, rows), out_shardings=(whole, None))
     x = weights(8, 4)
     out, tally = emulate_function(step, NATIVE)(SQUARE, x)
     assert_equal(out, step(SQUARE, x))
-    assert out[0].sharding == whole
+    assert (out[0].sharding, out[1].sharding) == (whole, rows)
     assert shape_counts(tally.total) == forwards(Gemm(8, 4, 4))
     assert out[0].sharding.is_equivalent_to(step(SQUARE, x)[0].sharding, 2)
 

@@ -141,9 +141,10 @@ def test_calls_of_a_librarys_layer_are_one_label_on_whichever_lines() -> None:
 def test_else_they_have_the_line_of_the_program_that_calls_the_library() -> None:
     def function(w: Array, x: Array) -> Array:
         x = library(jnp.sin(x), jnp.cos(w))
-        return library(x, x)
+        x = library(x, x)
+        return jax.jit(library)(x, x)
 
     _, first = inspect.getsourcelines(function)
     _, tally = emulate_function(function, NATIVE)(SQUARE, SQUARE)
-    assert list(tally.sites) == [f"test_labels.py:{first + line}" for line in (1, 2)]
-    assert shape_counts(tally.total) == forwards(*[Gemm(4, 4, 4)] * 2)
+    assert list(tally.sites) == [f"test_labels.py:{first + line}" for line in (1, 2, 3)]
+    assert shape_counts(tally.total) == forwards(*[Gemm(4, 4, 4)] * 3)
