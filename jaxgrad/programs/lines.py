@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jax.extend import source_info_util
@@ -34,18 +34,13 @@ def where(equation: JaxprEqn, callers: Iterable[JaxprEqn] = ()) -> str:
         callers: those that call the functions that it is in, from the innermost outwards: JAX knows of what is in a
             jitted function only the lines from its call inwards.
     """
-    known: list[tuple[str, str]] = []
-    for call in (equation, *callers):
-        innermost = _frames(call, 1)
-        frames = _frames(call, _DEEPEST) if innermost and installed(innermost[0][0]) else innermost
-        of_program = next((frame for frame in frames if not installed(frame[0])), None)
-        known += [of_program] if of_program else innermost
-        if of_program:
-            break
-    if not known:
-        return equation.primitive.name
-    file, line = known[-1] if not installed(known[-1][0]) else known[0]
-    return f"{os.path.basename(file)}:{line}"
+    innermost = ""
+    for file, line in _lines((equation, *callers)):
+        name = f"{os.path.basename(file)}:{line}"
+        if not installed(file):
+            return name
+        innermost = innermost or name
+    return innermost or equation.primitive.name
 
 
 def of_library(equation: JaxprEqn) -> bool:
@@ -57,6 +52,15 @@ def of_library(equation: JaxprEqn) -> bool:
 def installed(file: str) -> bool:
     """Whether a file is of an installed library, of Python or of this package, and so not of the user's program."""
     return file.startswith(_INSTALLED) or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+
+
+def _lines(equations: Iterable[JaxprEqn]) -> Iterator[tuple[str, str]]:
+    """Files and lines that are not JAX's, the innermost first; those around the innermost one only if asked for."""
+    for equation in equations:
+        innermost = _frames(equation, 1)
+        yield from innermost
+        if innermost:
+            yield from _frames(equation, _DEEPEST)[1:]
 
 
 def _frames(equation: JaxprEqn, number: int) -> list[tuple[str, str]]:
