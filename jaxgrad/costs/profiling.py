@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxgrad import costs as evaluate
 from jaxgrad.array.emulation import Emulation
@@ -20,11 +20,14 @@ from jaxgrad.hardware import Machine
 from jaxgrad.programs import Edge, Graph, LayerGemm, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.programs.edges import Call, graph
 from jaxgrad.programs.kinds import labelled
+from jaxgrad.programs.layers import layers
+from jaxgrad.programs.lines import where
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.operations import LAPACK
-from jaxgrad.programs.products import KINDS, Product, products, tangents, where
-from jaxgrad.programs.tracing import trace_or_refuse
+from jaxgrad.programs.products import KINDS, Product, products, tangents
+from jaxgrad.programs.trace import Trace
+from jaxgrad.programs.tracing import Traced, trace_or_refuse
 from jaxgrad.programs.whole import record
 
 Trips = int | Mapping[str, int]
@@ -97,22 +100,22 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
         return _read(_trace(function, args, kwargs), trips)
 
 
-def _read(jaxpr: ClosedJaxpr, trips: Trips | None) -> Profile:
+def _read(traced: Traced, trips: Trips | None) -> Profile:
     notes: list[str] = []
-    inner = _with_trips(jaxpr.jaxpr, trips, notes)
-    jaxpr = jaxpr.replace(jaxpr=inner)
+    inner = _with_trips(traced.jaxpr.jaxpr, trips, notes)
+    jaxpr = traced.jaxpr.replace(jaxpr=inner)
     walked = walk(jaxpr)
     in_trace = products(walked)
     notes += _remarks(inner, in_trace)
     read = labelled(jaxpr)
-    calls = _calls(in_trace)
+    calls = _calls(in_trace, walked, traced.names)
     gradients = [product.site for product in in_trace if product.of is not None]
     gemms = [call.gemm for call in calls]
     return Profile(gemms, vector_work(read), notes, graph(inner, walked, calls, gradients))
 
 
-def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ClosedJaxpr:
-    """The jaxpr of a call, its modules named, of which what is no array is a part.
+def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+    """A call, its modules named, of which what is no array is a part.
 
     Raises:
         ValueError: the function can't be traced.
@@ -125,7 +128,7 @@ def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         _name_modules([*args, *kwargs.values()])
         return function(*args, **kwargs)
 
-    return trace_or_refuse(named, args, kwargs).jaxpr
+    return trace_or_refuse(named, args, kwargs)
 
 
 def _name_modules(arguments: Iterable[Any]) -> None:
@@ -236,10 +239,10 @@ def _unseen(name: str) -> str:
     return "what they compute is not in the trace and not counted"
 
 
-def _calls(in_trace: list[Product]) -> list[Call]:
+def _calls(in_trace: list[Product], walked: Trace, operands: Sequence[str]) -> list[Call]:
     forward = [product for product in in_trace if product.of is None]
-    lines = iter(told_apart([product.where for product in forward if not product.site.place.path]))
+    named = layers(forward, walked, operands)
+    lines = iter(told_apart([product.where for product in forward if not named[id(product)]]))
     return [
-        Call(product.site, record(product, product.site.place.path or next(lines)), product.swapped)
-        for product in forward
+        Call(product.site, record(product, named[id(product)] or next(lines)), product.swapped) for product in forward
     ]

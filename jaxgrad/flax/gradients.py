@@ -19,6 +19,7 @@ from jaxgrad.flax.layers import layer_name, layers_with_products, with_weights
 from jaxgrad.flax.notes import say
 from jaxgrad.programs import LayerGemm, collector
 from jaxgrad.transform.api import Emulated
+from jaxgrad.transform.cache import Cache
 from jaxgrad.transform.insertion import estimated
 from jaxgrad.transform.rules import Rules, module_of
 from jaxgrad.transform.tally import Sites, merged, nothing
@@ -47,6 +48,8 @@ def value_and_grad(
         layer that is not called counts zero. What is left to XLA is said in a warning, with its MACs.
     """
 
+    cache = Cache()
+
     def run(model: nnx.Module, *args: Any, **kwargs: Any) -> tuple[Any, nnx.State, dict[str, LayerCounters]]:
         rules, key = rules_of(model), key_of(model)
         graph, params, rest = nnx.split(model, wrt, ...)
@@ -63,9 +66,9 @@ def value_and_grad(
             (value, (aux, after)), grads = jax.value_and_grad(loss, has_aux=True)(params, rest)
         else:
             if rules.estimators:
-                loss = estimated(loss, rules, key)
+                loss = estimated(loss, rules, key, cache)
             gradient = functools.wraps(loss_fn)(jax.value_and_grad(loss, has_aux=True))
-            ((value, (aux, after)), grads), tally = Emulated(gradient, rules.exact).with_taps(
+            ((value, (aux, after)), grads), tally = Emulated(gradient, rules.exact, cache=cache).with_taps(
                 lambda _: new_tap(), params, rest
             )
             say(tally.notes)

@@ -21,10 +21,12 @@ from jaxgrad.flax import tracing
 from jaxgrad.flax.layers import layer_name, layers_not_emulated, modules_with_products, stack
 from jaxgrad.flax.notes import say
 from jaxgrad.transform.api import Emulated
+from jaxgrad.transform.cache import Cache
 from jaxgrad.transform.rules import Rule, Rules, module_of
 
 Model = TypeVar("Model", bound=nnx.Module)
 _TAG = "jaxgrad"
+_CACHE = Cache(8)  # of calls outside of any jit: within one, a call is traced once
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 
@@ -208,7 +210,7 @@ def _call(model: nnx.Module, method: str, args: tuple[Any, ...], kwargs: dict[st
     with nnx.update_context(_TAG):
         with nnx.split_context(_TAG) as context:
             graph, state = context.split(arguments)
-        (out, changed, whole), tally = Emulated(pure, part.rules, key).with_taps(taps, graph, state)
+        (out, changed, whole), tally = Emulated(pure, part.rules, key, _CACHE).with_taps(taps, graph, state)
         alone = f"{layer_name(part.path)}: called from outside of its model, whose taps do not count it"
         say(tally.notes if on_array is not None or not tally.sites else (alone, *tally.notes))
         if whole is not None:  # the call made variables, or changed what is no array

@@ -31,10 +31,12 @@ from jaxgrad.flax.notes import say
 from jaxgrad.hardware import Accelerator
 from jaxgrad.programs import kinds
 from jaxgrad.transform.api import Emulated
+from jaxgrad.transform.cache import Cache
 from jaxgrad.transform.rules import Rule, Rules
 
 Taps = Mapping[str, Array]
 _Call = Callable[..., Any]
+_CACHE = Cache(8)  # of calls outside of any jit: within one, a call is traced once
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 
@@ -97,7 +99,7 @@ def _outermost(module: nn.Module, method: str, args: Any, kwargs: Any, rules: Ru
         return {label: taps[label] for label in labels if label in taps}
 
     key = module.make_rng("estimator") if rules.estimators and module.has_rng("estimator") else None
-    out, tally = Emulated(pure, rules, key).with_taps(by_label, variables, rngs, args, kwargs)
+    out, tally = Emulated(pure, rules, key, _CACHE).with_taps(by_label, variables, rngs, args, kwargs)
     say(tally.notes)
     if scope.mutable is False:
         return out

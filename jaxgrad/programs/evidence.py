@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from jax.extend.core import JaxprEqn
 
+from jaxgrad.programs.operations import shape_of
 from jaxgrad.programs.trace import Site, Trace, View
 
 _Axes = list[tuple[int, ...]]  # for each axis, those of another array that it holds
@@ -51,7 +52,7 @@ class Evidence:
             return None
         if shared != contracted:
             return False
-        if self._shape(gradient, at) != _shape(forward.equation.outvars[0]):
+        if self._shape(gradient, at) != shape_of(forward.equation.outvars[0]):
             return True  # the sizes fit, so it is the transpose
         batch = len(forward.equation.params["dimension_numbers"][1][0])
         first = batch if other == 0 else batch + len(_free_axes(forward.equation, 0))
@@ -85,7 +86,7 @@ class Evidence:
     def _origin_axes(self, site: Site, index: int, axes: Sequence[int]) -> set[int] | None:
         """Axes of an operand, followed through views to those of its origin; None where a view splits one."""
         groups: _Axes | None = [(axis,) for axis in axes]
-        rank, number = len(_shape(site.equation.invars[index])), site.operands[index].number
+        rank, number = len(shape_of(site.equation.invars[index])), site.operands[index].number
         while number in self._trace.views:
             view = self._trace.views[number]
             operand_axes = _operand_axes(view) if len(view.outside) == rank else None
@@ -97,7 +98,7 @@ class Evidence:
 
     def _shape(self, site: Site, index: int) -> tuple[int, ...]:
         """That of the value whose elements an operand shows."""
-        shape, number = _shape(site.equation.invars[index]), site.operands[index].number
+        shape, number = shape_of(site.equation.invars[index]), site.operands[index].number
         while number in self._trace.views:
             view = self._trace.views[number]
             shape, number = view.inside, view.value.number
@@ -139,8 +140,4 @@ def _free_axes(equation: JaxprEqn, index: int) -> tuple[int, ...]:
     """The axes of an operand that a matrix product's result has for itself."""
     contracted, batch = equation.params["dimension_numbers"]
     gone = {*contracted[index], *batch[index]}
-    return tuple(axis for axis in range(len(_shape(equation.invars[index]))) if axis not in gone)
-
-
-def _shape(variable: Any) -> tuple[int, ...]:
-    return variable.aval.shape
+    return tuple(axis for axis in range(len(shape_of(equation.invars[index]))) if axis not in gone)

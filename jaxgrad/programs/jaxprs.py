@@ -9,6 +9,7 @@ from typing import Any
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 LOOPS = ("scan", "while", "cond")
+JITS = ("jit", "pjit")
 # Primitives whose jaxpr combines two elements, or is a kernel.
 _ELEMENT_BY_ELEMENT = ("reduce", "reduce_window", "select_and_scatter", "pallas_call")
 

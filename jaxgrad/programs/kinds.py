@@ -17,7 +17,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs, patterns
-from jaxgrad.programs.operations import VIEWS, WINDOWS, elements
+from jaxgrad.programs.operations import VIEWS, WINDOWS, elements, shape_of
+from jaxgrad.programs.scopes import scopes
 
 Kind = Literal[
     "normalisation", "activation", "pooling", "softmax", "loss", "residual", "bias", "dropout", "update", "other"
@@ -64,8 +65,10 @@ class Place(NamedTuple):
         path: the innermost module's place in the model, or nothing.
         backward: whether it was transposed.
         derived: whether forward-mode differentiation, which is the first half of reverse mode, went over it.
-        call: the module's own call of the jitted function that it is in, if it is in one: of what is inside, JAX may
+        call: the layer's own call of the jitted function that it is in, if it is in one: of what is inside, JAX may
             remember another caller.
+        scopes: the names of the scopes around it, from the outermost inwards.
+        callers: the equations that lead to it, from itself outwards.
     """
 
     kind: Kind | None = None
@@ -73,21 +76,29 @@ class Place(NamedTuple):
     backward: bool = False
     derived: bool = False
     call: JaxprEqn | None = None
+    scopes: tuple[str, ...] = ()
+    callers: tuple[JaxprEqn, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        """The module's path, else the scopes' names; nothing where there is neither."""
+        return self.path or ".".join(self.scopes)
 
     def within(self, equation: JaxprEqn) -> Place:
         """The place of an equation in a function that is called at this one."""
         names = str(equation.source_info.name_stack)
         labels = _LABEL.findall(names)
         kind, path = labels[-1] if labels else ("", "")
-        call = self.call if not path or path == self.path else None
-        if call is None and equation.primitive.name in ("jit", "pjit"):
+        inside = self._replace(path=path or self.path, scopes=(*self.scopes, *scopes(equation)))
+        call = self.call if inside.layer == self.layer else None
+        if call is None and equation.primitive.name in jaxprs.JITS:
             call = equation
-        return Place(
-            cast(Kind, kind) or self.kind,
-            path or self.path,
-            self.backward or "transpose(" in names,
-            self.derived or "jvp(" in names,
-            call,
+        return inside._replace(
+            kind=cast(Kind, kind) or self.kind,
+            backward=self.backward or "transpose(" in names,
+            derived=self.derived or "jvp(" in names,
+            call=call,
+            callers=(equation, *self.callers),
         )
 
 
@@ -163,7 +174,7 @@ def _by_operands(equation: JaxprEqn, made: _Made) -> Kind | None:
         while small in made and made[small][0].primitive.name in VIEWS:
             small = made[small][0].invars[0]
         return "bias" if small not in made else None
-    if name == "reduce_sum" and len(_shape(variables[0])) > 2 and _shape(equation.outvars[0]):
+    if name == "reduce_sum" and len(shape_of(variables[0])) > 2 and shape_of(equation.outvars[0]):
         return "pooling"
     if name in ("mul", "div") and len(variables) == 1 and variables[0] in made:
         kind = made[variables[0]][1]
@@ -173,7 +184,7 @@ def _by_operands(equation: JaxprEqn, made: _Made) -> Kind | None:
 
 def _of_gradient(equation: JaxprEqn, made: _Made) -> Kind | None:
     """The gradient of something is of its kind, whose values it uses; a sum down to one axis is a bias's gradient."""
-    if equation.primitive.name == "reduce_sum" and len(_shape(equation.outvars[0])) == 1:
+    if equation.primitive.name == "reduce_sum" and len(shape_of(equation.outvars[0])) == 1:
         return "bias"
     used = [
         made[variable][1] for variable in equation.invars if not isinstance(variable, Constant) and variable in made
@@ -196,10 +207,6 @@ def _views_by_use(jaxpr: Jaxpr, kinds: list[Kind | None]) -> None:
 
 def _first(kinds: Sequence[Kind | None]) -> Kind | None:
     return next((kind for kind in kinds if kind is not None), None)
-
-
-def _shape(variable: object) -> tuple[int, ...]:
-    return getattr(getattr(variable, "aval", None), "shape", ())
 
 
 def scope(kind: Kind | None, path: str = "") -> AbstractContextManager[Any]:

@@ -18,7 +18,7 @@ from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.kinds import Place
-from jaxgrad.programs.operations import MADE, elements
+from jaxgrad.programs.operations import MADE, elements, shape_of
 from jaxgrad.programs.trace import Join, Site, Trace, Value, View
 
 # Views of all elements of their operand.
@@ -135,7 +135,7 @@ class Numbering:
         if scaled is not None or (name in _WHOLE_VIEWS and operands):
             viewed = range(len(outs)) if scaled is None else (scaled,)
             for out, index, variable in zip(outs, viewed, equation.outvars, strict=True):
-                shapes = _shape(equation.invars[index]), _shape(variable)
+                shapes = shape_of(equation.invars[index]), shape_of(variable)
                 self.views[out.number] = View(equation, operands[index], *shapes)
             outs = [Value(out.number, operands[index].origin) for out, index in zip(outs, viewed, strict=True)]
         elif outs:
@@ -260,11 +260,7 @@ def _scan_counts(equation: JaxprEqn, body: Jaxpr) -> tuple[int, int]:
 
 
 def _rank(variable: object) -> int:
-    return len(_shape(variable))
-
-
-def _shape(variable: object) -> tuple[int, ...]:
-    return getattr(getattr(variable, "aval", None), "shape", ())
+    return len(shape_of(variable))
 
 
 def _is_constant(jaxpr: Jaxpr, variable: object) -> bool:

@@ -42,9 +42,14 @@ LAPACK = frozenset({
 BARRIERS = REDUCTIONS | WINDOWS | GATHERS | RANDOM | LAPACK | {"fft"}
 
 
+def shape_of(variable: object) -> tuple[int, ...]:
+    """The shape of a variable or literal of a jaxpr; () of what is no array, such as a token."""
+    return getattr(getattr(variable, "aval", None), "shape", ())
+
+
 def elements(variable: object) -> int:
     """Elements of a variable or literal of a jaxpr."""
-    return math.prod(getattr(getattr(variable, "aval", None), "shape", ()))
+    return math.prod(shape_of(variable))
 
 
 def operations(equation: JaxprEqn) -> int:

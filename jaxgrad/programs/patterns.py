@@ -9,7 +9,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Var
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.operations import BARRIERS, MADE, VIEWS
+from jaxgrad.programs.operations import BARRIERS, MADE, VIEWS, shape_of
 
 _Makers = dict[Any, int]  # variable -> the index of the equation that computes it
 # An elementwise function of one tensor is an activation if it contains one of these.
@@ -47,12 +47,12 @@ def activations(jaxpr: Jaxpr) -> set[int]:
     functions: dict[Var, set[int]] = {}
     for index, equation in enumerate(jaxpr.eqns):
         name = equation.primitive.name
-        tensors = {operand for operand in equation.invars if not isinstance(operand, Constant) and _shape(operand)}
+        tensors = {operand for operand in equation.invars if not isinstance(operand, Constant) and shape_of(operand)}
         arguments = {roots.get(tensor, tensor) for tensor in tensors}
         if name in VIEWS | MADE | BARRIERS or any(True for _ in jaxprs.inner(equation)) or len(arguments) != 1:
             continue
         (root,) = arguments
-        if _shape(root) == _shape(equation.outvars[0]):
+        if shape_of(root) == shape_of(equation.outvars[0]):
             roots.update(dict.fromkeys(equation.outvars, root))
             functions.setdefault(root, set()).add(index)
     return {
@@ -88,7 +88,3 @@ def _through_views(jaxpr: Jaxpr, makers: _Makers, variable: object) -> int | Non
 
 def _makers(jaxpr: Jaxpr) -> _Makers:
     return {variable: index for index, equation in enumerate(jaxpr.eqns) for variable in equation.outvars}
-
-
-def _shape(variable: object) -> tuple[int, ...]:
-    return getattr(getattr(variable, "aval", None), "shape", ())

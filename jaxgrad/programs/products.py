@@ -23,6 +23,7 @@ from jax.extend import source_info_util
 from jax.extend.core import JaxprEqn
 
 from jaxgrad.programs.evidence import Evidence
+from jaxgrad.programs.lines import where
 from jaxgrad.programs.liveness import live
 from jaxgrad.programs.operations import elements
 from jaxgrad.programs.trace import Site, Trace
@@ -86,14 +87,7 @@ class Product:
     @property
     def where(self) -> str:
         """The line of the program it comes from."""
-        return where(self.site.equation)
-
-
-def where(equation: JaxprEqn) -> str:
-    """The file's name and the line of the program that an equation comes from; what it is, where JAX does not say."""
-    line = source_info_util.summarize(equation.source_info).split(" ")[0]
-    parts = line.rpartition("/")[2].split(":")
-    return ":".join(parts[:2]) or equation.primitive.name
+        return where(self.site.equation, self.site.place.callers[1:])
 
 
 def products(trace: Trace) -> list[Product]:

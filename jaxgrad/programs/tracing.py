@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
+from jax.tree_util import keystr
 
 from jaxgrad.base.errors import InputError
 
@@ -22,12 +23,14 @@ class Traced(NamedTuple):
         operands: the call's arrays.
         leaves: all that the function returns, with a mark in place of those.
         structure: what those are the leaves of.
+        names: where each operand is among the arguments, ``layers.1.weight``: the argument itself is left out.
     """
 
     jaxpr: ClosedJaxpr
     operands: list[Any]
     leaves: list[Any]
     structure: Any
+    names: tuple[str, ...]
 
     def returned(self, outs: list[Any]) -> Any:
         """What the function returns, from the results of the jaxpr."""
@@ -58,7 +61,8 @@ def trace_or_refuse(function: Callable[..., Any], args: tuple[Any, ...], kwargs:
 
 def trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
     """Traces a call; what the function itself raises is raised as it is."""
-    leaves, tree = jax.tree.flatten((args, kwargs))
+    paths, tree = jax.tree.flatten_with_path((args, kwargs))
+    leaves = [leaf for _, leaf in paths]
     arrays = [index for index, leaf in enumerate(leaves) if _is_array(leaf)]
     results: list[Any] = []
 
@@ -72,7 +76,10 @@ def trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         return [leaf for leaf in outs if _is_value(leaf)]
 
     operands = [leaves[index] for index in arrays]
-    return Traced(jax.make_jaxpr(call)(operands), operands, *results)
+    names = tuple(keystr(paths[index][0][2:], simple=True, separator=".") for index in arrays)
+    jaxpr = jax.make_jaxpr(call)(operands)
+    returned, structure = results
+    return Traced(jaxpr, operands, returned, structure, names)
 
 
 def _is_array(leaf: Any) -> bool:

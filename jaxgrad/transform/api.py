@@ -14,7 +14,8 @@ from jaxgrad.autodiff import new_tap
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import collector
 from jaxgrad.programs.tracing import Traced, trace, trace_or_refuse
-from jaxgrad.transform.derivative import Taps, differentiable
+from jaxgrad.transform.cache import Cache
+from jaxgrad.transform.derivative import Program, Taps, differentiable
 from jaxgrad.transform.insertion import estimated
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.rules import Rule, Rules
@@ -24,9 +25,12 @@ from jaxgrad.transform.tally import Tally
 class Emulated:
     """A function whose GEMMs run on the array; see ``emulate_function``."""
 
-    def __init__(self, function: Callable[..., Any], rules: Rules, key: Array | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], rules: Rules, key: Array | None = None, cache: Cache | None = None
+    ) -> None:
         functools.update_wrapper(self, function)
-        self.function = estimated(function, rules, key) if rules.estimators else function
+        self.cache = Cache() if cache is None else cache
+        self.function = estimated(function, rules, key, self.cache) if rules.estimators else function
         self.rules = rules.exact
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
@@ -52,7 +56,8 @@ class Emulated:
         """The labels of a call's products on the array, and the notes, from a trace: nothing is computed, and
         ``jax.ShapeDtypeStruct`` will do for arrays."""
         with collector.at_rest():
-            planned = plan(trace(self.function, args, kwargs).jaxpr, self.rules)
+            traced = trace(self.function, args, kwargs)
+            planned = plan(traced.jaxpr, self.rules, traced.names)
         return planned.labels(()), planned.notes
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
@@ -60,10 +65,10 @@ class Emulated:
             return trace_or_refuse(self.function, args, kwargs)
 
     def _run(self, traced: Traced, taps: Callable[[list[str]], Taps]) -> tuple[Any, Tally]:
-        jaxpr = traced.jaxpr.jaxpr
         with collector.at_rest():
-            planned = plan(traced.jaxpr, self.rules)
-        run = differentiable(jaxpr, planned, self.rules)
+            program = Program.of(traced, self.rules, self.cache)
+        planned = program.interpreter.plan
+        run = differentiable(traced.jaxpr.jaxpr, program, self.rules, self.cache)
         outs, sites = run(taps(planned.labels(())), traced.jaxpr.consts, traced.operands)
         return traced.returned(outs), Tally(sites, tuple(planned.notes))
 
@@ -77,7 +82,8 @@ def emulate_function(
     ``scan``, ``while_loop``, ``cond``, ``remat``, ``vmap`` or ``shard_map``, forward or backward. Gradients that the
     function computes itself (``emulate_function(jax.grad(loss), ...)``, a whole training step) are recognised as their
     forward products' dX and dW and run by the emulation's schedule, both in one pass. It may itself be under
-    ``jax.jit``, which it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``.
+    ``jax.jit``, which it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``. What the function jits
+    runs compiled, as it does without the array: it is compiled at the first call, and again for other shapes.
 
     ``jax.grad(lambda p: emulate_function(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's
     own derivative rules where it has some; but what that takes can't be among the results of the forward pass: call
@@ -88,8 +94,10 @@ def emulate_function(
     Args:
         function: of arrays, or of pytrees of them; pure. Arguments that are no arrays are handed on as they are, and
             so are results that are no arrays.
-        emulation: the array, the schedule and the fidelity; or rules, which say by path where each product runs, and by
-            which estimator. The paths are ``Tally.sites``'s. An estimator gives the gradients where they are taken from
+        emulation: the array, the schedule and the fidelity; or rules, which say by label where each product runs, and
+            by which estimator. The labels are ``Tally.sites``'s: layers as NNX, Linen, Haiku, Keras, Penzai or
+            ``jax.named_scope`` name them, a library's weights by their place among the arguments (``layers.1``, as for
+            Equinox), and else lines of the program. An estimator gives the gradients where they are taken from
             outside: a function that takes the derivative of such a product itself is refused.
         key: for estimators that are random. A product's own is folded from it, its path, and the round of the loop that
             it is in; the same key gives the same results.

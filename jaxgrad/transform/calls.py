@@ -8,17 +8,20 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.experimental.layout import Format
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
 
 from jaxgrad.array.manual_axes import varied
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
-from jaxgrad.programs.jaxprs import closed
-from jaxgrad.programs.products import where
+from jaxgrad.programs.jaxprs import JITS, closed
+from jaxgrad.programs.lines import where
 from jaxgrad.transform.reading import Path
 from jaxgrad.transform.tally import Sites, folded, merged, nothing
 
 Values = list[Any]
+# The functions that jitted ones became, by path: each is jitted once, whatever runs it.
+Jits = dict[Path, Callable[..., tuple[Values, Sites]]]
 _Round = tuple[Array | None, Values, Sites]  # a loop's key, what it carries, and what it took so far
 
 
@@ -34,6 +37,12 @@ class Runner(Protocol):
     @property
     def differentiated(self) -> bool:
         """Whether derivatives are taken of what runs, so that ``remat`` has a meaning."""
+        ...
+
+    @property
+    def jits(self) -> Jits | None:
+        """The jitted functions in what it runs, filled as it comes by them; None where nothing would run them twice,
+        so that their equations run one by one."""
         ...
 
     def with_key(self, key: Array | None) -> Runner: ...
@@ -71,6 +80,43 @@ def _once(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> t
     """A function that is called as it is. Derivative rules of its own don't matter: no one differentiates what runs."""
     jaxpr, consts = next(closed(equation))
     return runner.run(jaxpr, (*path, 0), consts, operands)
+
+
+def _jit(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
+    """A jitted function stays one, as the program has it: what it donates, where its arrays lie, its name."""
+    if runner.jits is None:
+        return _once(runner, equation, path, operands)
+    if path not in runner.jits:
+        runner.jits[path] = _jitted(runner.with_key(None), equation, path)
+    return runner.jits[path](runner.key, *operands)
+
+
+def _jitted(runner: Runner, equation: JaxprEqn, path: Path) -> Callable[..., tuple[Values, Sites]]:
+    params = equation.params
+
+    def function(key: Array | None, *operands: Any) -> tuple[Values, Sites]:
+        return _once(runner.with_key(key), equation, path, list(operands))
+
+    function.__name__ = function.__qualname__ = params["name"]
+    ins, outs = (list(map(_placed, params[f"{side}_shardings"], params[f"{side}_layouts"])) for side in ("in", "out"))
+    shardings: dict[str, Any] = {}
+    if any(ins):
+        shardings["in_shardings"] = (None, *ins)
+    if any(outs):
+        shardings["out_shardings"] = (outs, None)
+    return jax.jit(
+        function,
+        **shardings,
+        donate_argnums=[index + 1 for index, donated in enumerate(params["donated_invars"]) if donated],
+        keep_unused=params["keep_unused"],
+        compiler_options=dict(params["compiler_options_kvs"]) or None,
+    )
+
+
+def _placed(sharding: Any, layout: Any) -> Any:
+    """What a jitted function says of where an array lies, and in which order; None where it says nothing."""
+    placed = sharding if isinstance(sharding, jax.sharding.Sharding) else None
+    return placed if layout is None else Format(layout, placed)
 
 
 def _remat(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
@@ -184,7 +230,8 @@ def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values)
 
 
 _RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites]]] = {
-    **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "core_closed_call"), _once),
+    **dict.fromkeys(JITS, _jit),
+    **dict.fromkeys(("closed_call", "core_call", "core_closed_call"), _once),
     **dict.fromkeys(("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"), _once),
     **dict.fromkeys(("remat", "remat2", "checkpoint"), _remat),
     "scan": _scan,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,10 @@ from jaxgrad.array.manual_axes import varied, zeros_of
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.autodiff.taps import tap_cotangent
 from jaxgrad.base.errors import InputError
-from jaxgrad.transform.calls import Values
+from jaxgrad.programs.jaxprs import closed
+from jaxgrad.programs.tracing import Traced
+from jaxgrad.transform.cache import Cache, trace_key
+from jaxgrad.transform.calls import Jits, Values
 from jaxgrad.transform.interpreter import Interpreter
 from jaxgrad.transform.plan import Plan, plan
 from jaxgrad.transform.rules import Rules
@@ -33,20 +36,55 @@ Taps = Float32[Array, "2 8 15"] | Mapping[str, Float32[Array, "2 8 15"]]
 Run = Callable[[Taps, Sequence[Any], Sequence[Any]], tuple[Values, Sites]]
 
 
-def differentiable(jaxpr: Jaxpr, planned: Plan, rules: Rules) -> Run:
+class Program(NamedTuple):
+    """A function's trace, and what runs it.
+
+    Args:
+        jaxpr: of the trace.
+        interpreter: with its plan, and what it has compiled.
+        names: of the jaxpr's operands.
+    """
+
+    jaxpr: Jaxpr
+    interpreter: Interpreter
+    names: Sequence[str]
+
+    @classmethod
+    def of(cls, traced: Traced, rules: Rules, cache: Cache) -> Program:
+        """The function's program, of an earlier call whose trace was the same if there was one."""
+        jaxpr, names = traced.jaxpr.jaxpr, traced.names
+
+        def program(jits: Jits | None) -> Program:
+            return cls(jaxpr, Interpreter(plan(traced.jaxpr, rules, names), jits), names)
+
+        return cache.get(trace_key("program", jaxpr, names, rules), program)
+
+
+def differentiable(jaxpr: Jaxpr, program: Program, rules: Rules, cache: Cache) -> Run:
     """``(taps, consts, operands) -> results and what the products took``, differentiable once, in reverse.
 
     The cotangents of ``taps`` tell what the forward and the backward pass took: of one tap alone all of it, of taps by
     label what the product of that label took.
+
+    Args:
+        jaxpr: of this call's trace, with its own derivative rules.
+        program: of the function, maybe from a call before.
+        rules: which products run where.
+        cache: for the derivative.
     """
+    planned = program.interpreter.plan
 
     @jax.custom_vjp
     def run(taps: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[Values, Sites]:
-        return Interpreter(planned).run(jaxpr, (), consts, operands)
+        return program.interpreter.run(program.jaxpr, (), consts, operands)
 
     def forward(taps: Any, consts: Sequence[Any], operands: Sequence[Any]) -> tuple[tuple[Values, Sites], Any]:
         values = [*consts, *operands]
-        derivative = Derivative.of(jaxpr, rules, values)
+        moving = tuple(primal.perturbed for primal in values)
+        derivative = cache.get(
+            trace_key("derivative", jaxpr, program.names, moving, rules, differentiated=True),
+            lambda jits: Derivative.of(jaxpr, rules, values, program.names, jits),
+        )
         for note in derivative.plan.notes:
             if note not in planned.notes:  # no tally has it: that of the forward pass is made
                 warnings.warn(f"emulated: {note}", stacklevel=2)
@@ -102,17 +140,24 @@ class Derivative:
             on what that hands on and the cotangents of the results that have some.
         moving: which of the function's operands have a gradient.
         floats: which of its results have a cotangent.
-        plan: what to do with the products of both.
+        interpreter: with the plan for the products of both.
     """
 
     jaxpr: ClosedJaxpr
     moving: tuple[bool, ...]
     floats: tuple[bool, ...]
-    plan: Plan
+    interpreter: Interpreter
+
+    @property
+    def plan(self) -> Plan:
+        return self.interpreter.plan
 
     @classmethod
-    def of(cls, jaxpr: Jaxpr, rules: Rules, values: Sequence[Any]) -> Derivative:
-        """The derivative by the ``perturbed`` ones of the values, which are the jaxpr's constants and operands."""
+    def of(
+        cls, jaxpr: Jaxpr, rules: Rules, values: Sequence[Any], names: Sequence[str], jits: Jits | None
+    ) -> Derivative:
+        """The derivative by the ``perturbed`` ones of the values, which are the jaxpr's constants and its operands, of
+        these names; ``jits`` are for what it compiles."""
         moving = tuple(primal.perturbed for primal in values)
         floats = tuple(jnp.issubdtype(out.aval.dtype, jnp.inexact) for out in jaxpr.outvars)  # pyright: ignore[reportAttributeAccessIssue]
         consts = len(jaxpr.constvars)
@@ -132,7 +177,8 @@ class Derivative:
 
         primals = [primal.value for primal in values]
         traced = jax.make_jaxpr(both)(primals, jax.eval_shape(first, primals)[0])
-        return cls(traced, moving, floats, plan(traced, rules))
+        planned = plan(traced, rules, ("",) * consts + tuple(names))
+        return cls(traced, moving, floats, Interpreter(planned, jits))
 
     def forward(self, values: Sequence[Any]) -> tuple[Values, Sites, Values]:
         """The function's results, what they took, and the residuals: what the backward pass needs."""
@@ -162,7 +208,9 @@ class Derivative:
     def _call(self, index: int, environment: dict[Any, Any]) -> Sites:
         equation = self.jaxpr.jaxpr.eqns[index]
         operands = [_read(variable, environment) for variable in equation.invars]
-        outs, sites = Interpreter(self.plan).call(equation, (index,), operands)
+        # No function that the program has jitted: what is jitted in it stays so.
+        ((inner, consts),) = closed(equation)
+        outs, sites = self.interpreter.run(inner, (index, 0), consts, operands)
         environment.update(zip(equation.outvars, outs, strict=True))
         return sites
 

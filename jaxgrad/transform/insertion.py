@@ -25,9 +25,10 @@ from jax.extend.source_info_util import current_name_stack, user_context
 
 from jaxgrad.base.errors import InputError, shown
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.tracing import trace
+from jaxgrad.programs.tracing import Traced, trace
 from jaxgrad.transform import calls, estimates
-from jaxgrad.transform.calls import Values
+from jaxgrad.transform.cache import Cache, trace_key
+from jaxgrad.transform.calls import Jits, Values
 from jaxgrad.transform.equations import bind
 from jaxgrad.transform.estimates import Estimate
 from jaxgrad.transform.labels import Path, keep
@@ -39,30 +40,36 @@ from jaxgrad.transform.tally import Sites
 _KEY = "give put_on_array an nnx.Rngs, Linen's apply an rng named 'estimator', or emulate_function a key"
 
 
-def estimated(function: Callable[..., Any], rules: Rules, key: Array | None) -> Callable[..., Any]:
+def estimated(function: Callable[..., Any], rules: Rules, key: Array | None, cache: Cache) -> Callable[..., Any]:
     """The function, its gradients those of the rules' estimators; to be traced, and run by an interpreter.
 
     Args:
         function: any that can be traced; it takes no derivative of a product that has an estimator.
         rules: which products those are.
         key: for estimators that are random.
+        cache: for what the traces become.
     """
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         traced = trace(function, args, kwargs)
-        reading = Reading.of(traced.jaxpr)
-        products = _products(traced.jaxpr, reading, rules)
-        kept = {
-            reading.paths[id(site)]: reading.names[id(product)]
-            for site in reading.sites
-            if (product := reading.product(site)) is not None and id(product) in reading.names
-        }
-        insertion = Insertion(products, key)
-        outs, _ = insertion.run(keep(traced.jaxpr.jaxpr, kept), (), traced.jaxpr.consts, traced.operands)
+        traced_as = trace_key("insertion", traced.jaxpr.jaxpr, traced.names, rules, differentiated=True)
+        jaxpr, insertion = cache.get(traced_as, lambda jits: _inserted(traced, rules, jits))
+        outs, _ = insertion.with_key(key).run(jaxpr, (), traced.jaxpr.consts, traced.operands)
         return traced.returned(outs)
 
     return run
+
+
+def _inserted(traced: Traced, rules: Rules, jits: Jits | None) -> tuple[Jaxpr, Insertion]:
+    """The trace, its products' labels kept, and what runs it with estimators."""
+    reading = Reading.of(traced.jaxpr, traced.names)
+    kept = {
+        reading.paths[id(site)]: reading.names[id(product)]
+        for site in reading.sites
+        if (product := reading.product(site)) is not None and id(product) in reading.names
+    }
+    return keep(traced.jaxpr.jaxpr, kept), Insertion(_products(traced.jaxpr, reading, rules), None, jits)
 
 
 def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, tuple[Estimate, int]]:
@@ -115,10 +122,12 @@ class Insertion:
     Args:
         products: those, by path, and which use of its label each is.
         key: of the loop's round that runs.
+        jits: the jitted functions in it, once they were traced; None to run their equations one by one.
     """
 
     products: dict[Path, tuple[Estimate, int]]
     key: Array | None
+    jits: Jits | None
     differentiated = True
 
     def with_key(self, key: Array | None) -> Insertion:

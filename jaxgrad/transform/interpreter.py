@@ -13,7 +13,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 from jaxgrad.array.counters import Counters
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.transform import array, calls, estimates
-from jaxgrad.transform.calls import Values
+from jaxgrad.transform.calls import Jits, Values
 from jaxgrad.transform.equations import bind
 from jaxgrad.transform.plan import Backward, Estimated, Forward, Plan, hoisted
 from jaxgrad.transform.reading import Path
@@ -22,13 +22,15 @@ from jaxgrad.transform.tally import Sites, merged
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One run of a trace; not for differentiating, see ``derivative``.
+    """What runs a trace, once or more often; not for differentiating, see ``derivative``.
 
     Args:
         plan: what to do with its products.
+        jits: the jitted functions in it, once they were compiled; None to run their equations one by one.
     """
 
     plan: Plan
+    jits: Jits | None = None
     key = None  # what is random has its key among its operands
     differentiated = False
 

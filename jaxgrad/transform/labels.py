@@ -1,8 +1,7 @@
-"""The names of a trace's products: the module's path, or the line of the program."""
+"""The names of a trace's products: the layer's, or the line of the program."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -10,8 +9,10 @@ from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.kinds import CALL
+from jaxgrad.programs.lines import installed
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.products import Product
+from jaxgrad.programs.scopes import names
 
 Path = tuple[int, ...]
 Position = tuple[tuple[str, int], ...]
@@ -19,25 +20,36 @@ Position = tuple[tuple[str, int], ...]
 # traced by, which differs between one call of a layer and another that ``jax.checkpoint`` runs again.
 _IN_JAX = "/jax/_src/"
 _WITH_PRODUCTS = ("/jax/_src/nn/", "/jax/_src/numpy/")
-_LABEL = re.compile(r"jaxgrad\.label\[([^\]]*)\]")
+_LABEL = "jaxgrad.label:"
 
 
-def labels(products: Sequence[Product]) -> dict[int, str]:
+def labels(products: Sequence[Product], layers: Mapping[int, str]) -> dict[int, str]:
     """A label for each product, by its identity.
 
-    A product in a module has the module's path. Where a module has several, they are numbered in the order in which
-    they are first met; those from one line are one, whether the module is called again or the line is in a loop.
+    A product of a layer has the layer's name. Where a layer has several, they are numbered in the order in which they
+    are first met; those from one line are one, whether the layer is called again or the line is in a loop. A product of
+    none has its line, and a number where there are several, each its own.
+
+    Args:
+        products: of a trace.
+        layers: whose each is, by identity, as ``programs.layers`` says.
     """
     kept = {id(product): label for product in products if (label := _kept(product)) is not None}
     others = [product for product in products if id(product) not in kept]
-    lines = iter(told_apart([product.where for product in others if not product.site.place.path]))
-    positions: dict[str, dict[Position, int]] = {}
-    for product in others:
-        numbers = positions.setdefault(product.site.place.path, {})
-        numbers.setdefault(_position(product), len(numbers) + 1)
-    return kept | {
-        id(product): _of_module(product, positions[product.site.place.path]) or next(lines) for product in others
-    }
+    lines = iter(told_apart([product.where for product in others if not layers[id(product)]]))
+    positions = {id(product): _position(product) for product in others if layers[id(product)]}
+    numbers: dict[str, dict[Position, int]] = {}
+    for product, position in positions.items():
+        of_layer = numbers.setdefault(layers[product], {})
+        of_layer.setdefault(position, len(of_layer) + 1)
+
+    def numbered(product: int) -> str:
+        if product not in positions:
+            return next(lines)
+        layer = layers[product]
+        return f"{layer}#{numbers[layer][positions[product]]}" if len(numbers[layer]) > 1 else layer
+
+    return kept | {id(product): numbered(id(product)) for product in others}
 
 
 def keep(jaxpr: Jaxpr, labels: Mapping[Path, str]) -> Jaxpr:
@@ -52,7 +64,7 @@ def keep(jaxpr: Jaxpr, labels: Mapping[Path, str]) -> Jaxpr:
         numbers = count()
         if path in labels:
             source = equation.source_info
-            stack = source.name_stack.extend(f"jaxgrad.label[{labels[path]}]")
+            stack = source.name_stack.extend(f"{_LABEL}{labels[path]}")
             return equation.replace(source_info=source.replace(name_stack=stack))
         if path not in around:
             return equation
@@ -63,23 +75,26 @@ def keep(jaxpr: Jaxpr, labels: Mapping[Path, str]) -> Jaxpr:
 
 def _kept(product: Product) -> str | None:
     """The label that ``keep`` wrote; a gradient that is recognised as none has its product's on its name stack too."""
-    written = _LABEL.findall(str(product.site.equation.source_info.name_stack))
-    return written[-1] if written and not product.site.place.backward else None
-
-
-def _of_module(product: Product, positions: dict[Position, int]) -> str:
-    path = product.site.place.path
-    return f"{path}#{positions[_position(product)]}" if path and len(positions) > 1 else path
+    written = [name for name in names(product.site.equation) if name.startswith(_LABEL)]
+    return written[-1].removeprefix(_LABEL) if written and not product.site.place.backward else None
 
 
 def _position(product: Product) -> Position:
-    """The lines that lead to a product from the call of its module."""
+    """The lines that lead to a product from the call of its module; from that of its layer's library, or in the program
+    itself, where a layer is not known by its module."""
     place = product.site.place
     traceback = (place.call or product.site.equation).source_info.traceback
     lines: list[tuple[str, int]] = []
-    for frame in traceback.frames if place.path and traceback is not None else ():
-        if frame.function_name.endswith(CALL):
+    library: bool | None = None  # whether the innermost line that is not JAX's is a library's
+    for frame in traceback.frames if traceback is not None else ():
+        file = frame.file_name
+        if place.path and frame.function_name.endswith(CALL):
             break
-        if _IN_JAX not in frame.file_name or any(folder in frame.file_name for folder in _WITH_PRODUCTS):
-            lines.append((frame.file_name, frame.line_num))
+        if _IN_JAX not in file:
+            library = installed(file) if library is None else library
+            if not place.path and installed(file) != library:
+                break
+            lines.append((file, frame.line_num))
+        elif any(folder in file for folder in _WITH_PRODUCTS):
+            lines.append((file, frame.line_num))
     return tuple(lines)

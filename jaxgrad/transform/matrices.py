@@ -19,6 +19,7 @@ from jax.extend.core import JaxprEqn
 from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.programs.operations import shape_of
 
 
 class Gradient(NamedTuple):
@@ -64,7 +65,7 @@ def dots_fit(dx: Gradient | None, dw: Gradient | None) -> bool:
         return True
     columns, dx_batch, *_ = dx.axes()
     rows, dw_batch, *_ = dw.axes()
-    rest = set(range(_shape(dx.equation.invars[dx.cotangent]).__len__())) - {*columns, *rows}
+    rest = set(range(shape_of(dx.equation.invars[dx.cotangent]).__len__())) - {*columns, *rows}
     return not {*columns} & {*rows} and rest == {*dx_batch, *dw_batch}
 
 
@@ -99,11 +100,11 @@ def dots(dx: Gradient | None, dw: Gradient | None, x: Array | None, w: Array | N
 def dot_result(gradient: Gradient, other: Gradient | None, values: Array, *, dw: bool) -> Array:
     """dX ``[G, B, K]`` or dW ``[G, K, N]`` as its equation's result."""
     equation = gradient.equation
-    dy_shape = _shape(equation.invars[gradient.cotangent])
+    dy_shape = shape_of(equation.invars[gradient.cotangent])
     dx_eqn, dw_eqn = (other, gradient) if dw else (gradient, other)
     groups, rows, columns = _roles(dx_eqn, dw_eqn, len(dy_shape))
     contracted, batch, operand_axes, operand_batch = gradient.axes()
-    operand_shape = _shape(equation.invars[gradient.operand])
+    operand_shape = shape_of(equation.invars[gradient.operand])
     free = [axis for axis in range(len(operand_shape)) if axis not in (*operand_axes, *operand_batch)]
     of_dy = [("dy", axis) for axis in range(len(dy_shape)) if axis not in (*contracted, *batch)]
     of_operand = [("operand", axis) for axis in free]
@@ -139,16 +140,16 @@ def convolution(forward: JaxprEqn) -> ConvGeneralDilated:
 
 def convolutions_fit(forward: JaxprEqn, dx: Gradient | None, dw: Gradient | None) -> bool:
     """Whether the gradients of a convolution are as JAX's own transposition writes them."""
-    x, w = (_shape(variable) for variable in forward.invars)
-    out = _shape(forward.outvars[0])
+    x, w = (shape_of(variable) for variable in forward.invars)
+    out = shape_of(forward.outvars[0])
     for gradient, result in ((dx, x), (dw, w)):
         if gradient is not None:
-            cotangent = _shape(gradient.equation.invars[gradient.cotangent])
-            if cotangent != out or _shape(gradient.equation.outvars[0]) != result:
+            cotangent = shape_of(gradient.equation.invars[gradient.cotangent])
+            if cotangent != out or shape_of(gradient.equation.outvars[0]) != result:
                 return False
-    if dw is not None and (dw.cotangent != 1 or _shape(dw.equation.invars[0]) != x):
+    if dw is not None and (dw.cotangent != 1 or shape_of(dw.equation.invars[0]) != x):
         return False
-    return dx is None or (dx.cotangent == 0 and math.prod(_shape(dx.equation.invars[1])) == math.prod(w))
+    return dx is None or (dx.cotangent == 0 and math.prod(shape_of(dx.equation.invars[1])) == math.prod(w))
 
 
 def convolutions(forward: JaxprEqn, x: Array | None, reversed_w: Array | None, dy: Array) -> Layer:
@@ -172,7 +173,7 @@ def _kernel(forward: JaxprEqn, reversed_w: Array) -> Array:
         shape = w.shape
         w = w.reshape(*shape[:in_axis], groups, shape[in_axis] // groups, *shape[in_axis + 1 :])
         w = jnp.moveaxis(w, in_axis, out_axis)  # just before the output channels, whichever side they were on
-        w = w.reshape(_shape(forward.invars[1]))
+        w = w.reshape(shape_of(forward.invars[1]))
     return w
 
 
@@ -206,7 +207,3 @@ def _operand(
 def _matrix(values: Array, groups: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> Array:
     shape = [math.prod(values.shape[axis] for axis in axes) for axes in (groups, rows, columns)]
     return values.transpose((*groups, *rows, *columns)).reshape(shape)
-
-
-def _shape(variable: Any) -> tuple[int, ...]:
-    return tuple(variable.aval.shape)

@@ -4,6 +4,7 @@ run together, and what stays with XLA."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from jaxgrad.transform import matrices
 from jaxgrad.transform.estimates import ESTIMATES, label_of
 from jaxgrad.transform.matrices import Gradient
 from jaxgrad.transform.reading import Path, Reading
-from jaxgrad.transform.rules import Rules
+from jaxgrad.transform.rules import Rules, module_of
 
 EMULATED = ("dot_general", "conv_general_dilated")
 
@@ -96,9 +97,9 @@ class Plan:
         return inside
 
 
-def plan(jaxpr: ClosedJaxpr, rules: Rules) -> Plan:
-    """Reads the plan off a trace."""
-    return _Planner(rules, Reading.of(jaxpr)).plan()
+def plan(jaxpr: ClosedJaxpr, rules: Rules, names: Sequence[str] = ()) -> Plan:
+    """Reads the plan off a trace; ``names`` are those of its operands, where they have some."""
+    return _Planner(rules, Reading.of(jaxpr, names)).plan()
 
 
 class _Planner:
@@ -184,7 +185,7 @@ class _Planner:
         macs = gemm[0].macs * gemm[1]
         runs = macs * (product.runs + product.again), macs * sum(gradient.runs for gradient in gradients)
         took = f"{runs[0]:,} MACs" + (f" forward, {runs[1]:,} backward" if gradients else "")
-        of = f" of {label}" if product.site.place.path else ""
+        of = f" of {label}" if module_of(label) != product.where else ""
         name = product.site.equation.primitive.name
         self.notes.append(f"{product.where}: {name}{of} left to XLA, {reason}; {took}")
 

@@ -7,15 +7,17 @@ jaxpr called from two places so has two paths.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxgrad.programs import jaxprs
+from jaxgrad.programs.layers import layers
+from jaxgrad.programs.lines import where
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.operations import LAPACK
-from jaxgrad.programs.products import KINDS, Product, products, where
+from jaxgrad.programs.products import KINDS, Product, products
 from jaxgrad.programs.shapes import gemm_of
 from jaxgrad.programs.trace import Site, Trace
 from jaxgrad.transform.estimates import ESTIMATES
@@ -33,6 +35,7 @@ class Reading:
         frames: the jaxprs that hold them, by path.
         products: those that are live.
         notes: of products in what is left to XLA whole.
+        operands: the names of the trace's operands, where they have some.
     """
 
     trace: Trace
@@ -41,9 +44,10 @@ class Reading:
     frames: dict[Path, Jaxpr]
     products: list[Product]
     notes: list[str]
+    operands: Sequence[str]
 
     @classmethod
-    def of(cls, jaxpr: ClosedJaxpr) -> Reading:
+    def of(cls, jaxpr: ClosedJaxpr, operands: Sequence[str] = ()) -> Reading:
         trace = walk(jaxpr)
         sites = [site for site in trace.sites if _is_product(site.equation)]
         frames: dict[Path, Jaxpr] = {}
@@ -52,7 +56,7 @@ class Reading:
         for site, (path, equation) in zip(sites, _walk(jaxpr.jaxpr, (), frames, notes), strict=True):
             assert site.equation is equation  # both walks go the same way
             paths[id(site)] = path
-        return cls(trace, sites, paths, frames, products(trace), notes)
+        return cls(trace, sites, paths, frames, products(trace), notes, operands)
 
     @functools.cached_property
     def forward(self) -> list[Product]:
@@ -62,7 +66,7 @@ class Reading:
     @functools.cached_property
     def names(self) -> dict[int, str]:
         """Labels of the forward products, by a product's identity."""
-        return labels(self.forward)
+        return labels(self.forward, layers(self.forward, self.trace, self.operands))
 
     @functools.cached_property
     def gradients(self) -> dict[int, list[Product]]:
@@ -92,7 +96,7 @@ def _is_product(equation: JaxprEqn) -> bool:
 
 
 def _walk(
-    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], notes: list[str], caller: JaxprEqn | None = None
+    jaxpr: Jaxpr, path: Path, frames: dict[Path, Jaxpr], notes: list[str], callers: tuple[JaxprEqn, ...] = ()
 ) -> Iterator[tuple[Path, JaxprEqn]]:
     """The products in the order in which ``Numbering`` comes by them; ``frames`` is told the jaxprs, ``notes`` of those
     that it does not come by."""
@@ -103,20 +107,14 @@ def _walk(
             yield here, equation
         elif jaxprs.is_followed(equation):
             for number, inner in enumerate(jaxprs.inner(equation)):
-                yield from _walk(inner, (*here, number), frames, notes, equation)
+                yield from _walk(inner, (*here, number), frames, notes, (equation, *callers))
         else:
-            line, macs = _line(equation, caller), sum(map(_macs, jaxprs.inner(equation)))
+            line, macs = where(equation, callers), sum(map(_macs, jaxprs.inner(equation)))
             if macs:
                 notes.append(f"{line}: {equation.primitive.name} left to XLA whole; {macs:,} MACs in it")
             inside = (part for inner in jaxprs.inner(equation) for part in jaxprs.equations(inner))
             lapack = [name for part in (equation, *inside) if (name := part.primitive.name) in LAPACK]
             notes += (f"{line}: {name} left to XLA; it is no product, and not counted" for name in lapack)
-
-
-def _line(equation: JaxprEqn, caller: JaxprEqn | None) -> str:
-    """The line of the program that an equation is from; of the call, where it is within JAX's own code."""
-    line = where(equation)
-    return where(caller) if line == equation.primitive.name and caller is not None else line
 
 
 def _macs(jaxpr: Jaxpr) -> int:

@@ -25,8 +25,9 @@ class Rule(NamedTuple):
     (True, None, '*')
 
     Args:
-        pattern: of paths, as of ``fnmatch``: ``*`` stands for anything, dots among it. A module's path stands for all
-            products of its own, ``attention#2`` for the second one.
+        pattern: of labels (``Tally.sites``), as of ``fnmatch``: ``*`` stands for anything, dots among it. A layer's
+            name stands for all products of its own, ``attention#2`` for the second one; a line, ``train.py:12``, for
+            all of that line. A label stands for itself, also where it has brackets.
         emulation: the array, the schedule and the fidelity; None leaves the products to XLA.
         estimator: how a product and its gradients are computed, and what is kept between them
             (``jaxgrad.autodiff.estimators``).
@@ -42,7 +43,8 @@ class Rule(NamedTuple):
         return self.emulation is not None and self.estimator != EXACT
 
     def matches(self, label: str) -> bool:
-        return fnmatchcase(label, self.pattern) or fnmatchcase(module_of(label), self.pattern)
+        names = (label, module_of(label))
+        return self.pattern in names or any(fnmatchcase(name, self.pattern) for name in names)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _checked(index: int, rule: Any) -> Rule:
 
 
 def module_of(label: str) -> str:
-    """The label without the number that tells a module's products apart."""
+    """The label without the number that tells a layer's products, or a line's, apart."""
     return label.partition("#")[0]
 
 

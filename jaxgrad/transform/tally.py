@@ -25,8 +25,8 @@ class Tally:
     (720, 2160)
 
     Args:
-        sites: forward and backward counters by forward GEMM: the NNX module's path, or ``file.py:line``, numbered where
-            a line has several.
+        sites: forward and backward counters by the label of the forward GEMM: its layer's name, or ``file.py:line``;
+            numbered where a layer or a line has several (``programs.layers``).
         notes: what was left to XLA, or taken for what it may not be; a line each.
     """
 

@@ -19,10 +19,10 @@ def stateless_call() -> Program:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([
         keras.Input((5, 5, 2)),
-        keras.layers.Conv2D(3, 3, padding="same", activation="relu"),
+        keras.layers.Conv2D(3, 3, padding="same", activation="relu", name="stem"),
         keras.layers.BatchNormalization(),
         keras.layers.Flatten(),
-        keras.layers.Dense(4),
+        keras.layers.Dense(4, name="head"),
     ])  # fmt: skip
 
     def loss(trainable: list[Array], frozen: list[Array], x: Array) -> tuple[Array, Any]:
