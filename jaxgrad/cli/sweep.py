@@ -64,7 +64,7 @@ def sweep(
     from jaxgrad.base.files import write_text
     from jaxgrad.cli import cache, designs, progress, screen
     from jaxgrad.reports.screen import headed
-    from jaxgrad.studies import design_pictures, design_sweep
+    from jaxgrad.studies import design_figures, design_sweep
 
     cache.turn_on()
     space, table_file, write, results = designs.opened(config, out, store)
@@ -94,7 +94,7 @@ def sweep(
             front_file = table_file.with_name(f"{name}_front.csv")
             write_text(front_file, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
             figure = front_file.with_suffix("")
-            files += [front_file, *design_pictures.front(figure, table, rows, network, batch, space.pareto.objectives)]
+            files += [front_file, *design_figures.front(figure, table, rows, network, batch, space.pareto.objectives)]
             terminal.print(_front(table, rows, network, batch, space.pareto.objectives))
             if len(rows) > _SHOWN:
                 terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")

@@ -189,7 +189,7 @@ def _cut(shapes: Shapes, axis: str, cores: int) -> tuple[Shapes, Shapes]:
 
 
 def _joined(one: Shapes, other: Shapes) -> Shapes:
-    b, k, n, x_words = (concatenate(pair) for pair in zip(one[:4], other[:4], strict=True))
+    b, k, n, x_words = (concatenate(pair) for pair in zip(one.numbers, other.numbers, strict=True))
     return Shapes(b, k, n, x_words)
 
 

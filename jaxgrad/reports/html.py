@@ -101,7 +101,7 @@ def write(path: Path, title: str, sections: Sequence[Section]) -> Path:
     Args:
         path: of the HTML file; one that is there is replaced.
         title: of the report.
-        sections: what it says, with pictures that exist.
+        sections: what it says, with figures that exist.
 
     Raises:
         ValueError: a picture that is not there or of another format.

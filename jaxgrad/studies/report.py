@@ -15,7 +15,7 @@ from jaxgrad.interop import accelergy
 from jaxgrad.reports import html, screen
 from jaxgrad.studies import spreadsheets, tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row
-from jaxgrad.studies.pictures import pictures
+from jaxgrad.studies.figures import figures_of
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.store import fingerprint
 
@@ -36,10 +36,10 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     write_text(written[3], text.get())
     written += _write_accelergy(folder / "accelergy", experiment, rows)
     figures: list[html.Figure] = []
-    for picture in pictures(experiment, rows, comparisons):
-        drawn = picture.draw(folder / picture.name)
+    for figure in figures_of(experiment, rows, comparisons):
+        drawn = figure.draw(folder / figure.name)
         written += drawn
-        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), picture.caption))
+        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), figure.caption))
     written.append(
         html.write(folder / "report.html", experiment.title, _sections(experiment, rows, comparisons, figures))
     )

@@ -20,7 +20,7 @@ from jaxgrad.costs import energy
 from jaxgrad.hardware import energy_table
 from jaxgrad.reports import html
 from jaxgrad.reports.numbers import energy_unit, time_unit
-from jaxgrad.studies import compare, pictures, points, report, runner, schema, tables
+from jaxgrad.studies import compare, figures, points, report, runner, schema, tables
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.store import Store
 from tests.studies.cases import tree
@@ -217,14 +217,14 @@ def test_figures_follow_what_is_known(found: Found, tmp_path: Path) -> None:
     bare = Found(tmp_path, machine={"rows": 8, "cols": 4}, sweep=[], published=[], variant=[
         {"name": "WS", "schedule": "ws_only"}, {"name": "interleaved", "schedule": "interleaved"},
     ])  # fmt: skip
-    names = {picture.name for picture in pictures.pictures(bare.experiment, bare.rows, [])}
+    names = {figure.name for figure in figures.figures_of(bare.experiment, bare.rows, [])}
     assert names == {"cycles", "40x24_accesses"}
-    swept = {picture.name for picture in pictures.pictures(found.experiment, found.rows, found.comparisons)}
+    swept = {figure.name for figure in figures.figures_of(found.experiment, found.rows, found.comparisons)}
     assert swept == {f"40x24_{name}" for name in ("cycles", "accesses", "dram_bytes", "energy", "pareto")}
 
 
 def names_of(found: Found) -> set[str]:
-    return {picture.name for picture in pictures.pictures(found.experiment, found.rows, found.comparisons)}
+    return {figure.name for figure in figures.figures_of(found.experiment, found.rows, found.comparisons)}
 
 
 @pytest.mark.parametrize(
@@ -244,11 +244,11 @@ def test_a_sweep_that_no_line_can_show_gets_bars(
     assert "cycles" in names_of(own)
     assert all("/" not in name and not name.startswith(".") for name in names_of(own))
     drawn: list[Any] = []
-    monkeypatch.setattr(pictures.plots, "normalised_cycles", lambda some, *_, **__: drawn.append(list(some)) or [])
-    monkeypatch.setattr(pictures.plots, "sweep", lambda *_, **__: pytest.fail("a line of one point"))
-    for picture in pictures.pictures(own.experiment, own.rows, own.comparisons):
-        if picture.name == "cycles":
-            picture.draw(tmp_path / "x")
+    monkeypatch.setattr(figures.plots, "normalised_cycles", lambda some, *_, **__: drawn.append(list(some)) or [])
+    monkeypatch.setattr(figures.plots, "sweep", lambda *_, **__: pytest.fail("a line of one point"))
+    for figure in figures.figures_of(own.experiment, own.rows, own.comparisons):
+        if figure.name == "cycles":
+            figure.draw(tmp_path / "x")
     assert drawn == [groups]
 
 
@@ -261,10 +261,10 @@ def test_lines_are_drawn_against_the_axis_that_has_several_values(
     ]
     own = Found(tmp_path, sweep=sweep)
     axes: list[str] = []
-    monkeypatch.setattr(pictures.plots, "sweep", lambda *_, x_label, **__: axes.append(x_label) or [])
-    for picture in pictures.pictures(own.experiment, own.rows, own.comparisons):
-        if "pareto" not in picture.name:
-            picture.draw(tmp_path / "x")
+    monkeypatch.setattr(figures.plots, "sweep", lambda *_, x_label, **__: axes.append(x_label) or [])
+    for figure in figures.figures_of(own.experiment, own.rows, own.comparisons):
+        if "pareto" not in figure.name:
+            figure.draw(tmp_path / "x")
     assert set(axes) == {"batch"}
 
 
@@ -280,7 +280,7 @@ def test_no_two_figures_have_one_file(tmp_path: Path) -> None:
         {"name": "batch", "keys": ["workload.batch"], "values": [2, 16]},
     ]
     own = Found(tmp_path, sweep=sweep, published=[])
-    files = [picture.name for picture in pictures.pictures(own.experiment, own.rows, [])]
+    files = [figure.name for figure in figures.figures_of(own.experiment, own.rows, [])]
     assert len({name.lower() for name in files}) == len(files)
     cycles = [name for name in files if name.endswith("cycles") or "cycles_" in name]
     assert cycles == [
@@ -289,7 +289,7 @@ def test_no_two_figures_have_one_file(tmp_path: Path) -> None:
         "40x24_PEs_A_B_cycles_3",
         "40x24_PEs_a_b_2_cycles",
     ]
-    captions = [picture.caption for picture in pictures.pictures(own.experiment, own.rows, [])]
+    captions = [figure.caption for figure in figures.figures_of(own.experiment, own.rows, [])]
     assert len(set(captions)) == len(files)
 
 
@@ -297,10 +297,10 @@ def test_areas_are_compared_for_the_same_work(found: Found, tmp_path: Path, monk
     """A step of a larger batch is no slower design: cycles are over the batch where that is swept."""
     drawn: list[Any] = []
     monkeypatch.setattr(
-        pictures.plots, "pareto", lambda given, _path, _title, quantities: drawn.append((quantities, given)) or []
+        figures.plots, "pareto", lambda given, _path, _title, quantities: drawn.append((quantities, given)) or []
     )
-    picture = next(each for each in pictures.pictures(found.experiment, found.rows, []) if each.name.endswith("pareto"))
-    picture.draw(tmp_path / "x")
+    figure = next(each for each in figures.figures_of(found.experiment, found.rows, []) if each.name.endswith("pareto"))
+    figure.draw(tmp_path / "x")
     ((quantities, given),) = drawn
     assert [quantity.label for quantity in quantities] == ["area [mm2]", "clock cycles a row"]
     for row, point in zip(found.rows, given, strict=True):

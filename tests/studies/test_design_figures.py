@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jaxgrad.designs.sweep import Table
-from jaxgrad.studies import design_pictures
+from jaxgrad.studies import design_figures
 from jaxgrad.studies.design_sweep import fronts
 
 TABLE: Table = {
@@ -31,9 +31,9 @@ TABLE: Table = {
 
 def drawn(objectives: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
-    monkeypatch.setattr(design_pictures.plots, "pareto", lambda *given: calls.append(given) or [Path("x.png")])
+    monkeypatch.setattr(design_figures.plots, "pareto", lambda *given: calls.append(given) or [Path("x.png")])
     network, batch, rows = next(iter(fronts(TABLE, objectives)))
-    files = design_pictures.front(Path("x"), TABLE, rows, network, batch, objectives)
+    files = design_figures.front(Path("x"), TABLE, rows, network, batch, objectives)
     assert bool(files) == bool(calls)
     return calls
 

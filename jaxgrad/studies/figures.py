@@ -22,7 +22,7 @@ _GROUPS_A_FIGURE = 10
 _NAMES = {"cycles": "clock cycles", "accesses": "SRAM accesses", "dram_bytes": "DRAM bytes", "energy": "energy"}
 
 
-class Picture(NamedTuple):
+class Figure(NamedTuple):
     """A figure to draw: its files' name without suffix, its caption, and what draws it at a path."""
 
     name: str
@@ -30,21 +30,21 @@ class Picture(NamedTuple):
     draw: Callable[[Path], list[Path]]
 
 
-def pictures(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
+def figures_of(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Figure]:
     """The figures that the results allow: those of memory and energy only where there is one.
 
     Each has a file name of its own, although names may differ in nothing but what a file's name can't have; also where
     folders take capitals for small letters.
     """
     taken: set[str] = set()
-    for picture in _all(experiment, rows, comparisons):
-        numbered = (picture.name if number == 1 else f"{picture.name}_{number}" for number in count(1))
+    for figure in _all(experiment, rows, comparisons):
+        numbered = (figure.name if number == 1 else f"{figure.name}_{number}" for number in count(1))
         name = next(name for name in numbered if name.casefold() not in taken)
         taken.add(name.casefold())
-        yield picture._replace(name=name)
+        yield figure._replace(name=name)
 
 
-def _all(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Picture]:
+def _all(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Figure]:
     swept = _line_axis(experiment)
     if swept is None:
         yield from _compared(experiment, rows)
@@ -60,7 +60,7 @@ def _line_axis(experiment: Experiment) -> str | None:
     return numeric[-1] if numeric else None
 
 
-def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
+def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Figure]:
     """Without an axis for lines: bars for every network and setting, and details of the first ones."""
     phases = _phases(experiment)
     networks: dict[str, dict[str, Summary]] = {}
@@ -70,7 +70,7 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
     for start in range(0, len(names), _GROUPS_A_FIGURE):
         page = {name: networks[name] for name in names[start : start + _GROUPS_A_FIGURE]}
         number = f"_{start // _GROUPS_A_FIGURE + 1}" if len(names) > _GROUPS_A_FIGURE else ""
-        yield Picture(
+        yield Figure(
             f"cycles{number}",
             f"Clock cycles by phase, normalised to {experiment.baseline}",
             lambda path, page=page: plots.normalised_cycles(
@@ -81,32 +81,32 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
         yield from _details(name, networks[name], phases)
 
 
-def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) -> Iterator[Picture]:
+def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) -> Iterator[Figure]:
     any_summary = next(iter(summaries.values()))
     if any(part.energy_pj for part in any_summary.phases):
-        yield Picture(
+        yield Figure(
             _file(name, "energy_components"),
             f"{name}: energy by component",
             lambda path: plots.energy_by_component(summaries, path, f"{name}: energy by component", phases=phases),
         )
-        yield Picture(
+        yield Figure(
             _file(name, "energy_phases"),
             f"{name}: energy by phase of the training step",
             lambda path: plots.energy_by_phase(summaries, path, f"{name}: energy by phase", phases=phases),
         )
-    yield Picture(
+    yield Figure(
         _file(name, "accesses"),
         f"{name}: words read and written by operand and level",
         lambda path: plots.accesses_by_operand(summaries, path, f"{name}: accesses by operand", phases=phases),
     )
     if len(any_summary.layers) > 1:
-        yield Picture(
+        yield Figure(
             _file(name, "utilisation"),
             f"{name}: utilisation of the PEs, layer by layer",
             lambda path: plots.utilisation_by_layer(summaries, path, f"{name}: utilisation by layer"),
         )
     if any_summary.dram_bytes_per_cycle is not None:
-        yield Picture(
+        yield Figure(
             _file(name, "roofline"),
             f"{name}: roofline, each phase of each layer under peak compute and DRAM bandwidth",
             lambda path: plots.roofline(summaries, path, f"{name}: roofline"),
@@ -115,7 +115,7 @@ def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) 
 
 def _swept(
     experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], swept: str
-) -> Iterator[Picture]:
+) -> Iterator[Figure]:
     """Lines against an axis: a figure a quantity, network and setting of the other axes."""
 
     def rest(row: Row) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ def _swept(
                 continue
             points = _published(comparisons, place_rows, swept, quantity)
             title = f"{', '.join(place)}: {name}, normalised to {experiment.baseline}"
-            yield Picture(
+            yield Figure(
                 _file(*place, quantity),
                 title,
                 lambda path, lines=lines, title=title, name=name, points=points: plots.sweep(
@@ -160,7 +160,7 @@ def _published(
     return {variant: list(values.items()) for variant, values in points.items()}
 
 
-def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
+def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Figure]:
     """Area against cycles, where several areas are known; where batches differ, cycles over the batch."""
     many = any("workload.batch" in axis.keys for axis in experiment.sweep)
     of = (" a row" if experiment.workload.layers else " an image") if many else ""
@@ -176,7 +176,7 @@ def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Picture]:
             if row.values["area"] is not None
         ]
         if len({point.costs[0] for point in points}) > 1:
-            yield Picture(
+            yield Figure(
                 _file(network, "pareto"),
                 f"{network}: area against clock cycles, and the Pareto-optimal designs",
                 lambda path, points=points, network=network: plots.pareto(
