@@ -16,7 +16,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float
+from jaxtyping import Num
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.errors import InputError, one_of, positive_integer
@@ -195,7 +195,7 @@ def geometry(
     return convolution, layout
 
 
-def patches(x: Float[Array, "batch *image channels"], convolution: Convolution) -> Float[Array, "groups b k"]:
+def patches(x: Num[Array, "batch *image channels"], convolution: Convolution) -> Num[Array, "groups b k"]:
     """im2col: the rows of each group's GEMM, K ordered as (kernel positions, channels of the group).
 
     Slices of the padded image, concatenated: 3 to 10 times as fast on CPU as ``lax.conv_general_dilated_patches``.
@@ -222,8 +222,8 @@ def patches(x: Float[Array, "batch *image channels"], convolution: Convolution) 
 
 
 def columns_to_image(
-    columns: Float[Array, "groups b k"], convolution: Convolution
-) -> Float[Array, "batch *image channels"]:
+    columns: Num[Array, "groups b k"], convolution: Convolution
+) -> Num[Array, "batch *image channels"]:
     """col2im, the exact transpose of ``patches``: adds each patch's values to the pixels they came from.
 
     The order of the additions is that of ``convolution.taps``, whatever the fidelity that made the columns.
@@ -244,26 +244,24 @@ def columns_to_image(
     return _join_groups(image)
 
 
-def kernel_matrix(w: Float[Array, "*kernel channels out"], convolution: Convolution) -> Float[Array, "groups k n"]:
+def kernel_matrix(w: Num[Array, "*kernel channels out"], convolution: Convolution) -> Num[Array, "groups k n"]:
     """The kernel as each group's ``[K, N]`` matrix."""
     gemm = convolution.gemm
     return jnp.moveaxis(w.reshape(gemm.in_features, convolution.groups, gemm.out_features), 1, 0)
 
 
-def matrix_to_kernel(
-    matrix: Float[Array, "groups k n"], convolution: Convolution
-) -> Float[Array, "*kernel channels out"]:
+def matrix_to_kernel(matrix: Num[Array, "groups k n"], convolution: Convolution) -> Num[Array, "*kernel channels out"]:
     """The inverse of ``kernel_matrix``."""
     channels = convolution.in_channels // convolution.groups
     return jnp.moveaxis(matrix, 0, 1).reshape(*convolution.kernel, channels, convolution.out_channels)
 
 
-def output_rows(y: Float[Array, "batch *output out"], convolution: Convolution) -> Float[Array, "groups b n"]:
+def output_rows(y: Num[Array, "batch *output out"], convolution: Convolution) -> Num[Array, "groups b n"]:
     """An output, or its cotangent, as the rows of each group's GEMM."""
     return _split_groups(y, convolution.groups).reshape(convolution.groups, convolution.gemm.batch, -1)
 
 
-def rows_to_output(rows: Float[Array, "groups b n"], convolution: Convolution) -> Float[Array, "batch *output out"]:
+def rows_to_output(rows: Num[Array, "groups b n"], convolution: Convolution) -> Num[Array, "batch *output out"]:
     """The inverse of ``output_rows``."""
     return _join_groups(rows.reshape(convolution.groups, convolution.batch, *convolution.output, -1))
 

@@ -157,6 +157,15 @@ def forward(
     _check_emulation(emulation)
     x, w = operands.matrix("x", x), operands.matrix("w", w)
     operands.check_product(x, w)
+    return product(x, w, emulation)
+
+
+def product(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
+    """``forward`` of matrices of one type that go together; also of integers as wide as the array's sums, which wrap.
+
+    Raises:
+        ValueError: no counter holds what it takes.
+    """
     closed_form(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))  # can be counted
     return _forward(x, w, emulation)
 

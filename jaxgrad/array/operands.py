@@ -40,12 +40,20 @@ def matrix(field: str, values: Any) -> Array:
 
 
 def accumulator(*dtypes: DTypeLike) -> np.dtype:
-    """The type that products of operands are summed in: the widest of theirs, float32 at least.
+    """The type that products of operands are summed in: of floats the widest of theirs, float32 at least; of integers
+    int32, or int64 where one of them has 64 bits; of complex numbers that of their parts.
 
-    Casting to it changes no value. JAX promotes no 8-bit floats by itself.
+    Casting to it changes no value, but for unsigned integers as wide as it is, which wrap as their sums do. JAX
+    promotes no 8-bit floats by itself.
+
+    >>> [accumulator(*names).name for names in (("bfloat16", "int8"), ("int8", "uint8"), ("complex64", "float16"))]
+    ['float32', 'int32', 'float32']
     """
-    wide = (dtype for dtype in dtypes if jnp.dtype(dtype).itemsize > 1)
-    return jnp.result_type(jnp.float32, *wide)
+    types = [jnp.dtype(dtype) for dtype in dtypes]
+    if not any(jnp.issubdtype(dtype, jnp.inexact) for dtype in types):
+        return jnp.dtype("int64" if max(dtype.itemsize for dtype in types) == 8 else "int32")
+    parts = (jnp.finfo(dtype).dtype if jnp.issubdtype(dtype, jnp.complexfloating) else dtype for dtype in types)
+    return jnp.result_type(jnp.float32, *(dtype for dtype in parts if dtype.itemsize > 1))
 
 
 def check_product(x: Array, w: Array) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxgrad.base.errors import InputError
@@ -16,11 +17,15 @@ _BITS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}
 def rounded(tensor: str, values: Array, precision: Precision | None) -> Array:
     """``values`` rounded to the format that ``precision`` has for ``tensor``, in the dtype they have.
 
-    What is too large becomes infinite; what is below the smallest normal number of the format becomes zero.
+    What is too large becomes infinite; what is below the smallest normal number of the format becomes zero. Complex
+    numbers are rounded part by part; integers stay as they are.
     """
-    if precision is None:
+    if precision is None or not jnp.issubdtype(values.dtype, jnp.inexact):
         return values
-    return lax.reduce_precision(values, *_BITS[precision.format(tensor).name])
+    bits = _BITS[precision.format(tensor).name]
+    if jnp.issubdtype(values.dtype, jnp.complexfloating):
+        return lax.complex(*(lax.reduce_precision(part, *bits) for part in (values.real, values.imag)))
+    return lax.reduce_precision(values, *bits)
 
 
 def check_computes(precision: Any) -> None:

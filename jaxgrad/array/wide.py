@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Bool, Inexact, UInt32
+from jaxtyping import Bool, Num, UInt32
 
 _HALF = 16
 _MASK = (1 << _HALF) - 1
@@ -82,12 +82,14 @@ def dot(a: UInt32[Array, "..."], b: UInt32[Array, "..."]) -> Wide:
     return fold(multiply(a, b))
 
 
-def nonzero(values: Inexact[Array, "..."]) -> Bool[Array, "..."]:
-    """Whether each float is other than +0 or -0, by its bits.
+def nonzero(values: Num[Array, "..."]) -> Bool[Array, "..."]:
+    """Whether each number is other than zero; floats other than +0 and -0, by their bits.
 
     XLA on CPU flushes subnormals to zero in comparisons; the multiplier of a PE sees an operand that is not zero. NaN
     and infinities are not zero.
     """
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        return values != 0
     width = 8 * values.dtype.itemsize
     bits = lax.bitcast_convert_type(values, jnp.dtype(f"int{width}"))
     magnitude = bits & jnp.iinfo(bits.dtype).max
@@ -95,6 +97,6 @@ def nonzero(values: Inexact[Array, "..."]) -> Bool[Array, "..."]:
     return jnp.ceil(magnitude.astype(jnp.float32) * 2.0 ** (1 - width)) != 0
 
 
-def count_nonzero(values: Inexact[Array, "..."], axis: int | tuple[int, ...] | None = None) -> UInt32[Array, "..."]:
+def count_nonzero(values: Num[Array, "..."], axis: int | tuple[int, ...] | None = None) -> UInt32[Array, "..."]:
     """How many elements are non-zero along ``axis``; exact below 2**32."""
     return nonzero(values).sum(axis, dtype=jnp.uint32)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, UInt32
+from jaxtyping import Num, UInt32
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
@@ -67,27 +67,27 @@ class Contraction(Hashable, Protocol):
         """The operation as XLA does it."""
 
     @abstractmethod
-    def x(self, lhs: Array) -> Float[Array, "groups b k"]:
+    def x(self, lhs: Array) -> Num[Array, "groups b k"]:
         """The GEMMs' streamed operand."""
 
     @abstractmethod
-    def w(self, rhs: Array) -> Float[Array, "groups k n"]:
+    def w(self, rhs: Array) -> Num[Array, "groups k n"]:
         """The GEMMs' weights."""
 
     @abstractmethod
-    def rows(self, out: Array) -> Float[Array, "groups b n"]:
+    def rows(self, out: Array) -> Num[Array, "groups b n"]:
         """The operation's output, or its cotangent, as the GEMMs'."""
 
     @abstractmethod
-    def out(self, rows: Float[Array, "groups b n"]) -> Array:
+    def out(self, rows: Num[Array, "groups b n"]) -> Array:
         """The inverse of ``rows``."""
 
     @abstractmethod
-    def lhs_cotangent(self, dx: Float[Array, "groups b k"]) -> Array:
+    def lhs_cotangent(self, dx: Num[Array, "groups b k"]) -> Array:
         """The transpose of ``x``."""
 
     @abstractmethod
-    def rhs_cotangent(self, dw: Float[Array, "groups k n"]) -> Array:
+    def rhs_cotangent(self, dw: Num[Array, "groups k n"]) -> Array:
         """The transpose of ``w``."""
 
     @property
@@ -104,13 +104,18 @@ class Contraction(Hashable, Protocol):
         """MACs with no zero operand, of dX and of dW."""
 
 
-def check_operands(lhs: Array | jax.ShapeDtypeStruct, rhs: Array | jax.ShapeDtypeStruct) -> None:
-    """Refuses operands the array has no multiplier for, and empty ones."""
+def check_floats(lhs: Array, rhs: Array) -> None:
+    """Refuses operands that have no derivative, and complex ones."""
     for name, operand in (("lhs", lhs), ("rhs", rhs)):
         if not jnp.issubdtype(operand.dtype, jnp.floating):
             raise InputError(
                 name, operand.dtype, "give floats (cast with .astype('float32'))", problem=f"got dtype {operand.dtype}"
             )
+
+
+def check_not_empty(lhs: Array | jax.ShapeDtypeStruct, rhs: Array | jax.ShapeDtypeStruct) -> None:
+    """Refuses operands without elements."""
+    for name, operand in (("lhs", lhs), ("rhs", rhs)):
         if 0 in operand.shape:
             raise InputError(
                 name, operand.shape, "give at least one element along every axis", problem=f"got shape {operand.shape}"

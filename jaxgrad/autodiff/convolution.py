@@ -11,18 +11,45 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Float, UInt32
+from jaxtyping import Num, UInt32
 
 from jaxgrad.array import convolution as lowering
 from jaxgrad.array.convolution import Convolution, Layout
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
-from jaxgrad.autodiff.contraction import Chunks, check_operands
+from jaxgrad.autodiff.contraction import Chunks, check_not_empty
 
 # About a second-level cache: im2col of some images at a time is 2 to 3 times as fast as of all of them at once.
 _CACHE_BYTES = 1 << 20
 _WORD_BYTES = 4
+
+
+@dataclass(frozen=True)
+class BatchGroups:
+    """Groups of a batch, each with output channels of its own; as groups of channels they give the same result.
+
+    Args:
+        count: how many there are.
+        batch, channels: the axes of the input.
+
+    >>> BatchGroups(2, 0, 2).in_channels(jnp.ones((6, 5, 3))).shape
+    (3, 5, 6)
+    """
+
+    count: int
+    batch: int
+    channels: int
+
+    def in_channels(self, lhs: Array) -> Array:
+        """The input with its groups side by side, one channel group after the other."""
+        if self.count == 1:
+            return lhs
+        shape = list(lhs.shape)
+        shape[self.batch] //= self.count
+        by_group = lhs.reshape(*shape[: self.batch], self.count, *shape[self.batch :])
+        shape[self.channels] *= self.count
+        return jnp.moveaxis(by_group, self.batch, self.channels).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -51,7 +78,7 @@ class ConvGeneralDilated:
         **geometry: Any,
     ) -> ConvGeneralDilated:
         """From the arguments of ``lax.conv_general_dilated``, of whose operands only shape and dtype matter."""
-        check_operands(lhs, rhs)
+        check_not_empty(lhs, rhs)
         convolution, layout = lowering.geometry(
             lhs.shape, rhs.shape, window_strides, padding, dimension_numbers=dimension_numbers, **geometry
         )
@@ -100,22 +127,22 @@ class ConvGeneralDilated:
             preferred_element_type=self.preferred_element_type,
         )
 
-    def x(self, lhs: Array) -> Float[Array, "groups b k"]:
+    def x(self, lhs: Array) -> Num[Array, "groups b k"]:
         return lowering.patches(self.layout.image(lhs), self.convolution)
 
-    def w(self, rhs: Array) -> Float[Array, "groups k n"]:
+    def w(self, rhs: Array) -> Num[Array, "groups k n"]:
         return lowering.kernel_matrix(self.layout.weights(rhs), self.convolution)
 
-    def rows(self, out: Array) -> Float[Array, "groups b n"]:
+    def rows(self, out: Array) -> Num[Array, "groups b n"]:
         return lowering.output_rows(self.layout.output(out), self.convolution)
 
-    def out(self, rows: Float[Array, "groups b n"]) -> Array:
+    def out(self, rows: Num[Array, "groups b n"]) -> Array:
         return self.layout.as_out(lowering.rows_to_output(rows, self.convolution))
 
-    def lhs_cotangent(self, dx: Float[Array, "groups b k"]) -> Array:
+    def lhs_cotangent(self, dx: Num[Array, "groups b k"]) -> Array:
         return self.layout.as_lhs(lowering.columns_to_image(dx, self.convolution))
 
-    def rhs_cotangent(self, dw: Float[Array, "groups k n"]) -> Array:
+    def rhs_cotangent(self, dw: Num[Array, "groups k n"]) -> Array:
         return self.layout.as_rhs(lowering.matrix_to_kernel(dw, self.convolution))
 
     @property

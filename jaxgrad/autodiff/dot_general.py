@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Float, UInt32
+from jaxtyping import Num, UInt32
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
-from jaxgrad.autodiff.contraction import check_operands
+from jaxgrad.autodiff.contraction import check_not_empty
 
 DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 
@@ -52,7 +52,7 @@ class DotGeneral:
         preferred_element_type: DTypeLike | None = None,
     ) -> DotGeneral:
         """From the arguments of ``lax.dot_general``, of whose operands only shape and dtype matter."""
-        check_operands(lhs, rhs)
+        check_not_empty(lhs, rhs)
         (lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch) = dimension_numbers
         return cls(
             _axes(lhs.ndim, lhs_batch, lhs_contracting),
@@ -82,25 +82,25 @@ class DotGeneral:
             preferred_element_type=self.preferred_element_type,
         )
 
-    def x(self, lhs: Array) -> Float[Array, "groups b k"]:
+    def x(self, lhs: Array) -> Num[Array, "groups b k"]:
         return lhs.transpose(self._lhs_order).reshape(self.groups, self.gemm.batch, self.gemm.in_features)
 
-    def w(self, rhs: Array) -> Float[Array, "groups k n"]:
+    def w(self, rhs: Array) -> Num[Array, "groups k n"]:
         return rhs.transpose(self._rhs_order).reshape(self.groups, self.gemm.in_features, self.gemm.out_features)
 
-    def rows(self, out: Array) -> Float[Array, "groups b n"]:
+    def rows(self, out: Array) -> Num[Array, "groups b n"]:
         return out.reshape(self.groups, self.gemm.batch, self.gemm.out_features)
 
-    def out(self, rows: Float[Array, "groups b n"]) -> Array:
+    def out(self, rows: Num[Array, "groups b n"]) -> Array:
         (batch, free, _), (_, rhs_free, _) = self.lhs_axes, self.rhs_axes
         return rows.reshape(
             [self.lhs_shape[axis] for axis in (*batch, *free)] + [self.rhs_shape[axis] for axis in rhs_free]
         )
 
-    def lhs_cotangent(self, dx: Float[Array, "groups b k"]) -> Array:
+    def lhs_cotangent(self, dx: Num[Array, "groups b k"]) -> Array:
         return _restore(dx, self._lhs_order, self.lhs_shape)
 
-    def rhs_cotangent(self, dw: Float[Array, "groups k n"]) -> Array:
+    def rhs_cotangent(self, dw: Num[Array, "groups k n"]) -> Array:
         return _restore(dw, self._rhs_order, self.rhs_shape)
 
     def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:

@@ -12,7 +12,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, UInt32
+from jaxtyping import Num, UInt32
 
 from jaxgrad.array import wide
 from jaxgrad.array.convolution import Convolution
@@ -26,7 +26,7 @@ _LONGEST = 1024  # what is longer would unfold into too many slices
 
 
 def forward(
-    x: Float[Array, "groups b k"], w: Float[Array, "groups k n"], gemm: Gemm
+    x: Num[Array, "groups b k"], w: Num[Array, "groups k n"], gemm: Gemm
 ) -> tuple[Wide, UInt32[Array, "groups b"]]:
     """Effectual MACs of ``x w``, and the non-zeros in each row of x."""
     readers = _sum(wide.nonzero(w), 2)[:, None, :]
@@ -35,7 +35,7 @@ def forward(
 
 
 def backward(
-    live: UInt32[Array, "groups b"], w: Float[Array, "groups k n"], dy: Float[Array, "groups b n"], gemm: Gemm
+    live: UInt32[Array, "groups b"], w: Num[Array, "groups k n"], dy: Num[Array, "groups b n"], gemm: Gemm
 ) -> tuple[Wide, Wide]:
     """Effectual MACs of dX and dW; ``live`` is what ``forward`` returned."""
     live_dy, effectual = _live_and_weighted(dy, _sum(wide.nonzero(w), 1)[:, None, :], gemm.in_features)
@@ -43,7 +43,7 @@ def backward(
 
 
 def convolution_forward(
-    x: Float[Array, "batch *image channels"], w: Float[Array, "*kernel group_channels out"], convolution: Convolution
+    x: Num[Array, "batch *image channels"], w: Num[Array, "*kernel group_channels out"], convolution: Convolution
 ) -> tuple[Wide, UInt32[Array, "batch *output groups"]]:
     """As ``forward`` for the GEMMs of a convolution, without its patches; padding is zero."""
     grouped = x.reshape(*x.shape[:-1], convolution.groups, -1)
@@ -56,8 +56,8 @@ def convolution_forward(
 
 def convolution_backward(
     live: UInt32[Array, "batch *output groups"],
-    w: Float[Array, "*kernel group_channels out"],
-    dy: Float[Array, "batch *output out"],
+    w: Num[Array, "*kernel group_channels out"],
+    dy: Num[Array, "batch *output out"],
     convolution: Convolution,
 ) -> tuple[Wide, Wide]:
     """As ``backward`` for the GEMMs of a convolution."""
@@ -68,7 +68,7 @@ def convolution_backward(
 
 
 def _live_and_weighted(
-    values: Float[Array, "*rows features"], weights: UInt32[Array, "*#rows features"], bound: int
+    values: Num[Array, "*rows features"], weights: UInt32[Array, "*#rows features"], bound: int
 ) -> tuple[UInt32[Array, "*rows"], UInt32[Array, "*rows"]]:
     """For each row the number of its non-zeros, and the sum of their ``weights``, none of which exceeds ``bound``.
 
@@ -119,9 +119,7 @@ def _sum(values: Array, *axes: int) -> UInt32[Array, "..."]:
     return values.sum(axes, dtype=jnp.uint32)
 
 
-def _readers(
-    w: Float[Array, "*kernel group_channels out"], convolution: Convolution
-) -> UInt32[Array, "*image channels"]:
+def _readers(w: Num[Array, "*kernel group_channels out"], convolution: Convolution) -> UInt32[Array, "*image channels"]:
     """How many non-zero weights each input element meets: fewer at the border and where strides skip it."""
     live = wide.nonzero(w).reshape(*convolution.kernel, -1, convolution.groups, convolution.gemm.out_features)
     counts = jnp.swapaxes(_sum(live, -1), -1, -2).reshape(*convolution.kernel, convolution.in_channels)

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Float
+from jaxtyping import Num
 
 from jaxgrad.array import emulation as core
 from jaxgrad.array.counters import Counters
@@ -53,9 +53,9 @@ def backward(
 
 
 def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulation) -> tuple[Array, Counters | None]:
-    dtype = accumulator(lhs.dtype, rhs.dtype)
-    operands = (contraction.x(lhs.astype(dtype)), contraction.w(rhs.astype(dtype)))
-    rows, counters = _each_group(functools.partial(core.forward, emulation=emulation), *operands)
+    dtype = accumulator(lhs.dtype, rhs.dtype, jax.eval_shape(contraction.plain, lhs, rhs).dtype)
+    operands = contraction.x(lhs).astype(dtype), contraction.w(rhs).astype(dtype)
+    rows, counters = _each_group(functools.partial(core.product, emulation=emulation), *operands)
     return contraction.out(rows), counters if emulation.fidelity == "register" else None
 
 
@@ -70,9 +70,9 @@ def _backward(
 
     (dx_rows, dw_matrix), counters = _each_group(
         run,
-        contraction.x(lhs.astype(dtype)),
-        contraction.w(rhs.astype(dtype)),
-        contraction.rows(cotangent.astype(dtype)),
+        contraction.x(lhs).astype(dtype),
+        contraction.w(rhs).astype(dtype),
+        contraction.rows(cotangent).astype(dtype),
     )
     return (
         None if dx_rows is None else contraction.lhs_cotangent(dx_rows),
@@ -81,9 +81,7 @@ def _backward(
     )
 
 
-def _each_group(
-    run: Callable[..., tuple[Any, Counters]], *operands: Float[Array, "groups ..."]
-) -> tuple[Any, Counters]:
+def _each_group(run: Callable[..., tuple[Any, Counters]], *operands: Num[Array, "groups ..."]) -> tuple[Any, Counters]:
     """``run`` on the matrices of each group; results stacked, counters added up."""
     if operands[0].shape[0] == 1:
         results, counters = run(*(operand[0] for operand in operands))

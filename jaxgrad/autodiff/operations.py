@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, Float32
 
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.autodiff.contraction import check_floats
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DimensionNumbers, DotGeneral
 from jaxgrad.autodiff.estimators import EXACT, Estimator
@@ -47,6 +48,7 @@ def dot_general(
     Raises:
         ValueError: an operand is not of floats, its shape has an empty axis, or the estimator lacks its key.
     """
+    check_floats(lhs, rhs)
     contraction = DotGeneral.of(lhs, rhs, dimension_numbers, precision, preferred_element_type)
     return contract(Task(contraction, emulation, runs=runs, estimator=estimator), lhs, rhs, tap, key)
 
@@ -87,6 +89,7 @@ def conv_general_dilated(
         ValueError: ``lhs_dilation`` or ``batch_group_count`` is not 1 (not emulated), an operand is not of floats,
             the shapes do not fit together, or the estimator lacks its key.
     """
+    check_floats(lhs, rhs)
     contraction = ConvGeneralDilated.of(
         lhs,
         rhs,

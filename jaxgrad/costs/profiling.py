@@ -25,13 +25,14 @@ from jaxgrad.programs.lines import where
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.operations import LAPACK
-from jaxgrad.programs.products import KINDS, Product, products, tangents
+from jaxgrad.programs.products import Product, products, tangents
+from jaxgrad.programs.shapes import PRODUCTS
 from jaxgrad.programs.trace import Trace
 from jaxgrad.programs.tracing import Traced, trace_or_refuse
 from jaxgrad.programs.whole import record
 
 Trips = int | Mapping[str, int]
-_UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback", "ragged_dot", "ragged_dot_general")
+_UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callback")
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,8 @@ def _counted(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
     """Those equations that the walk of the trace comes by."""
     for equation in jaxpr.eqns:
         yield equation
-        if jaxprs.is_followed(equation):
-            for inner in jaxprs.inner(equation):
-                yield from _counted(inner)
+        for _, inner in jaxprs.followed(equation):
+            yield from _counted(inner)
 
 
 def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
@@ -193,7 +193,17 @@ def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
         notes.append(f"cond: {primitives['cond']} of them; which branch runs is not in the trace, all are counted")
     if primitives["shard_map"]:
         notes.append("shard_map: counts are of all its devices together")
-    notes += [f"{name}: {primitives[name]} of them; {_unseen(name)}" for name in _UNSEEN if primitives[name]]
+    notes += [
+        f"{name}: {primitives[name]} of them; what they compute is not in the trace and not counted"
+        for name in _UNSEEN
+        if primitives[name]
+    ]
+    ragged = [product for product in in_trace if product.site.equation.primitive.name == "ragged_dot_general"]
+    if ragged:
+        notes.append(
+            f"ragged: {len(ragged)} products of rows in groups ({_lines(ragged)}); the groups' sizes are not in the "
+            "trace, all are taken to be equal"
+        )
     notes += [
         f"{name}: {primitives[name]} of them; work of neither the array nor the vector unit, and not counted"
         for name in sorted(LAPACK & primitives.keys())
@@ -223,20 +233,14 @@ def _remarks(jaxpr: Jaxpr, in_trace: list[Product]) -> list[str]:
 
 def _hides_products(equation: JaxprEqn) -> bool:
     """Whether there are products in what an equation calls, and the walk does not know how they run."""
-    if jaxprs.is_followed(equation):
+    if jaxprs.followed(equation):
         return False
     inside = (other for inner in jaxprs.inner(equation) for other in jaxprs.equations(inner))
-    return any(other.primitive.name in KINDS for other in inside)
+    return any(other.primitive.name in PRODUCTS for other in inside)
 
 
 def _lines(in_trace: Iterable[Product]) -> str:
     return ", ".join(dict.fromkeys(product.where for product in in_trace))
-
-
-def _unseen(name: str) -> str:
-    if name.startswith("ragged"):
-        return "each row is counted with one matrix, and a gradient as a forward GEMM"
-    return "what they compute is not in the trace and not counted"
 
 
 def _calls(in_trace: list[Product], walked: Trace, operands: Sequence[str]) -> list[Call]:

@@ -6,7 +6,6 @@ from jaxgrad.flax.gradients import step_gemms as step_gemms
 from jaxgrad.flax.gradients import value_and_grad as value_and_grad
 from jaxgrad.flax.interception import Tap as Tap
 from jaxgrad.flax.interception import put_on_array as put_on_array
-from jaxgrad.flax.layers import layers_not_emulated as layers_not_emulated
 from jaxgrad.flax.layers import parameter_words as parameter_words
 from jaxgrad.flax.step_work import StepWork as StepWork
 from jaxgrad.flax.step_work import step_work as step_work
@@ -17,7 +16,6 @@ __all__ = [
     "StepWork",
     "Tap",
     "layer_gemms",
-    "layers_not_emulated",
     "parameter_words",
     "put_on_array",
     "read_counters",

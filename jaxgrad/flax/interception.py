@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,7 +17,7 @@ from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import new_tap
 from jaxgrad.base.errors import InputError, either, shown
 from jaxgrad.flax import tracing
-from jaxgrad.flax.layers import layer_name, layers_not_emulated, modules_with_products, stack
+from jaxgrad.flax.layers import layer_name, modules_with_products, stack
 from jaxgrad.flax.notes import say
 from jaxgrad.transform.api import Emulated
 from jaxgrad.transform.cache import Cache
@@ -100,9 +99,6 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: n
         problem = f"got {shown(rngs)}, and {shown(random)} is random"
         raise InputError("rngs", rngs, "give nnx.Rngs(seed)", problem=problem)
     stream = None if random is None or rngs is None else rngs.estimator.fork()
-    others = ", ".join(f"{path} ({kind})" for path, kind in layers_not_emulated(model))
-    if others:
-        warnings.warn(f"not emulated, and not counted: {others}", stacklevel=2)
     on_array = record(model)
     if on_array is not None:
         on_array.rules, on_array.stream = rules, nnx.data(stream)

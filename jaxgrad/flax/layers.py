@@ -1,4 +1,4 @@
-"""What an NNX model's structure says of its products, before any call: where some are, and which stay outside."""
+"""What an NNX model's structure says of its products, before any call: where some are."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flax import nnx
 from jaxgrad.programs import LayerGemm
 
 # Flax's own layers that compute one product whenever they are called.
-_CONTRACTING = (nnx.Linear, nnx.LinearGeneral, nnx.Conv, nnx.Einsum)
+_CONTRACTING = (nnx.Linear, nnx.LinearGeneral, nnx.Conv, nnx.ConvTranspose, nnx.Einsum)
 # Others of Flax that may compute some.
-_AT_TIMES = (nnx.ConvTranspose, nnx.Embed, nnx.LoRA, nnx.MultiHeadAttention)
+_AT_TIMES = (nnx.Embed, nnx.LoRA, nnx.MultiHeadAttention)
 
 
 def layer_name(path: Sequence[Any]) -> str:
@@ -22,22 +22,9 @@ def layer_name(path: Sequence[Any]) -> str:
     return ".".join(map(str, path)) or "model"
 
 
-def layers_not_emulated(model: nnx.Module) -> list[tuple[str, str]]:
-    """(path, kind) of the layers whose products the array does not take, by a model's structure.
-
-    ``value_and_grad`` warns of all that stays outside, with its MACs, also of what structure does not tell.
-    """
-    kinds = [(layer_name(path), _not_emulated(module)) for path, module in nnx.iter_modules(model)]
-    return sorted((path, kind) for path, kind in kinds if kind is not None)
-
-
 def layers_with_products(model: nnx.Module) -> list[str]:
-    """The paths of Flax's own layers that compute a product on the array whenever they are called."""
-    return [
-        layer_name(path)
-        for path, module in nnx.iter_modules(model)
-        if isinstance(module, _CONTRACTING) and _not_emulated(module) is None
-    ]
+    """The paths of Flax's own layers that compute a product whenever they are called."""
+    return [layer_name(path) for path, module in nnx.iter_modules(model) if isinstance(module, _CONTRACTING)]
 
 
 def with_weights(gemms: Sequence[LayerGemm], model: nnx.Module) -> list[LayerGemm]:
@@ -68,18 +55,6 @@ def parameter_words(model: nnx.Module) -> dict[str, int]:
     """Elements of each parameter of a model, by its path: ``blocks.0.norm.scale``."""
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
     return {layer_name(path): math.prod(leaf.shape) for path, leaf in flat}
-
-
-def _not_emulated(module: nnx.Module) -> str | None:
-    name = type(module).__name__
-    if isinstance(module, nnx.ConvTranspose):
-        return f"{name} with strides {module.strides}" if _dilated(module.strides) else None
-    dilation = getattr(module, "input_dilation", None)
-    return f"{name} with input_dilation {dilation}" if isinstance(module, nnx.Conv) and _dilated(dilation) else None
-
-
-def _dilated(steps: Any) -> bool:
-    return any(step != 1 for step in (steps if isinstance(steps, Sequence) else [steps or 1]))
 
 
 def _stack(module: Any) -> tuple[int, ...]:

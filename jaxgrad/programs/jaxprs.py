@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 LOOPS = ("scan", "while", "cond")
+_SOLVE = "custom_linear_solve"
 JITS = ("jit", "pjit")
 # Primitives whose jaxpr combines two elements, or is a kernel.
 _ELEMENT_BY_ELEMENT = ("reduce", "reduce_window", "select_and_scatter", "pallas_call")
@@ -29,18 +30,52 @@ def closed(equation: JaxprEqn) -> Iterator[tuple[Jaxpr, Sequence[Any]]]:
                 yield item, ()
 
 
-def called(equation: JaxprEqn) -> Jaxpr | None:
-    """The jaxpr that an equation calls on its own operands, once, if that is what it does."""
-    jaxprs = list(inner(equation))
+class Called(NamedTuple):
+    """A jaxpr that an equation runs once.
+
+    Args:
+        number: which one among ``inner`` it is.
+        jaxpr: itself.
+        consts: the values of its ``constvars``.
+        operands: the indices of those of the equation's operands that it is run on.
+    """
+
+    number: int
+    jaxpr: Jaxpr
+    consts: Sequence[Any]
+    operands: Sequence[int]
+
+
+def called(equation: JaxprEqn) -> Called | None:
+    """The jaxpr that an equation calls on its own operands, once, if that is what it does.
+
+    ``lax.custom_linear_solve`` is a call of its solver: the matrix's own products are for its derivative.
+    """
+    jaxprs = list(closed(equation))
+    if equation.primitive.name == _SOLVE:
+        return _solver(equation, jaxprs)
     if len(jaxprs) != 1 or equation.primitive.name in (*LOOPS, *_ELEMENT_BY_ELEMENT):
         return None
-    fits = len(jaxprs[0].invars) == len(equation.invars) and len(jaxprs[0].outvars) == len(equation.outvars)
-    return jaxprs[0] if fits else None
+    ((jaxpr, consts),) = jaxprs
+    fits = len(jaxpr.invars) == len(equation.invars) and len(jaxpr.outvars) == len(equation.outvars)
+    return Called(0, jaxpr, consts, range(len(jaxpr.invars))) if fits else None
 
 
-def is_followed(equation: JaxprEqn) -> bool:
-    """Whether a walk of a trace goes into the jaxprs of an equation, since it is known how they run."""
-    return equation.primitive.name in LOOPS or called(equation) is not None
+def _solver(equation: JaxprEqn, jaxprs: Sequence[tuple[Jaxpr, Sequence[Any]]]) -> Called:
+    lengths, parts = equation.params["const_lengths"], equation.params["jaxprs"]
+    number = sum(part is not None for part in (parts.matvec, parts.vecmat))
+    first, right_side = lengths.matvec + lengths.vecmat, sum(lengths)
+    operands = (*range(first, first + lengths.solve), *range(right_side, len(equation.invars)))
+    return Called(number, *jaxprs[number], operands)
+
+
+def followed(equation: JaxprEqn) -> list[tuple[int, Jaxpr]]:
+    """The jaxprs of an equation that a walk of a trace goes into, since it is known how they run, each with its number
+    among ``inner``."""
+    if equation.primitive.name in LOOPS:
+        return list(enumerate(inner(equation)))
+    call = called(equation)
+    return [] if call is None else [(call.number, call.jaxpr)]
 
 
 def equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
@@ -84,7 +119,8 @@ def with_inner(equation: JaxprEqn, change: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn
         if isinstance(value, Jaxpr):
             return change(value)
         if isinstance(value, tuple) and any(isinstance(item, ClosedJaxpr | Jaxpr) for item in value):
-            return tuple(map(changed, value))
+            items = map(changed, value)
+            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
         return value
 
     return equation.replace(params={name: changed(value) for name, value in equation.params.items()})

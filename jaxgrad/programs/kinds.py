@@ -24,7 +24,6 @@ Kind = Literal[
     "normalisation", "activation", "pooling", "softmax", "loss", "residual", "bias", "dropout", "update", "other"
 ]
 _Made = Mapping[Any, tuple[JaxprEqn, Kind | None]]  # variable -> what makes it, and that one's kind
-GEMMS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
 _LABEL = re.compile(r"jaxgrad\[(\w*)@([^\]]*)\]")
 CALL = "module_call"  # name of the functions that call a module and put its scope around it
 # Names of jitted functions and of functions with a derivative of their own, as jax.nn, jax.random and optax have them.

@@ -122,8 +122,10 @@ class Numbering:
         if name == "cond":
             self._add_roots(operands[:1])
             return self._cond(equation, inner, operands[1:], place, runs)
-        if jaxprs.called(equation) is not None:
-            return self._run(inner[0], operands, place, runs)
+        called = jaxprs.called(equation)
+        if called is not None:
+            reads = [operands[index] for index in called.operands]
+            return self._run((called.jaxpr, called.consts), reads, place, runs)
         return self._plain(equation, operands, place, runs)
 
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:

@@ -26,9 +26,9 @@ from jaxgrad.programs.evidence import Evidence
 from jaxgrad.programs.lines import where
 from jaxgrad.programs.liveness import live
 from jaxgrad.programs.operations import elements
+from jaxgrad.programs.shapes import PRODUCTS
 from jaxgrad.programs.trace import Site, Trace
 
-KINDS = ("dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general")
 Role = Literal["dx", "dw"]
 # (role, forward product, cotangent, product): whether there is evidence that the product is that gradient.
 _Supports = Callable[[Role, "Product", int, "Product"], bool]
@@ -99,7 +99,7 @@ def products(trace: Trace) -> list[Product]:
     candidates: list[Product] = []
     first: dict[int, Product] = {}
     for site in trace.sites:
-        if site.equation.primitive.name not in KINDS or 0 in _sizes(site.equation):
+        if site.equation.primitive.name not in PRODUCTS or 0 in _sizes(site.equation):
             continue
         original = first.get(site.outs[0].number)
         if original is not None and site.place.backward and not original.site.place.backward:

@@ -10,8 +10,9 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.kinds import GEMMS, Kind, Place, kind_of
+from jaxgrad.programs.kinds import Kind, Place, kind_of
 from jaxgrad.programs.operations import BARRIERS, CUTS, MADE, VIEWS, elements, operations
+from jaxgrad.programs.shapes import PRODUCTS
 
 VectorPhase = Literal["forward", "backward", "update"]
 
@@ -128,7 +129,7 @@ class Trace:
         self, equation: JaxprEqn, reads: list[list[Part]], place: Place, runs: int, body: int
     ) -> list[list[Part]]:
         name = equation.primitive.name
-        if name in GEMMS:
+        if name in PRODUCTS:
             return self._step(equation, reads, None, place, 0, runs, body, ends=True)
         if name in jaxprs.LOOPS:
             for loop_body in jaxprs.inner(equation):
@@ -138,7 +139,8 @@ class Trace:
             return self._step(equation, reads, None, place, 0, runs, body, ends=True)
         called = jaxprs.called(equation)
         if called is not None:
-            return self.run(called, reads, place, runs * jaxprs.runs(equation), body)
+            operands = [reads[index] for index in called.operands]
+            return self.run(called.jaxpr, operands, place, runs * jaxprs.runs(equation), body)
         if name in VIEWS:
             return [self._view(reads, elements(out), cut=name in CUTS) for out in equation.outvars]
         key = Key(place.kind or "other", place.path)

@@ -78,12 +78,13 @@ def emulate_function(
 ) -> Emulated:
     """``function`` with its GEMMs on the array: ``(*args, **kwargs) -> (what it returns, Tally)``.
 
-    Every ``dot_general`` and convolution of floats runs at the emulation's fidelity, wherever it stands: in ``jit``,
-    ``scan``, ``while_loop``, ``cond``, ``remat``, ``vmap`` or ``shard_map``, forward or backward. Gradients that the
-    function computes itself (``emulate_function(jax.grad(loss), ...)``, a whole training step) are recognised as their
-    forward products' dX and dW and run by the emulation's schedule, both in one pass. It may itself be under
-    ``jax.jit``, which it does not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``. What the function jits
-    runs compiled, as it does without the array: it is compiled at the first call, and again for other shapes.
+    Every product of matrices and every convolution (``programs.shapes`` has the list), of floats, complex numbers and
+    integers, runs at the emulation's fidelity, wherever it stands: in ``jit``, ``scan``, ``while_loop``, ``cond``,
+    ``remat``, ``vmap``, ``shard_map`` or a linear solve, forward or backward. Gradients that the function computes
+    itself (``emulate_function(jax.grad(loss), ...)``, a whole training step) are recognised as their forward products'
+    dX and dW and run by the emulation's schedule, both in one pass. It may itself be under ``jax.jit``, which it does
+    not do for you, ``jax.vmap``, ``lax.scan`` and ``jax.shard_map``. What the function jits runs compiled, as it does
+    without the array: it is compiled at the first call, and again for other shapes.
 
     ``jax.grad(lambda p: emulate_function(loss, ...)(p)[0])`` runs its backward pass on the array too, by the function's
     own derivative rules where it has some; but what that takes can't be among the results of the forward pass: call

@@ -20,7 +20,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from jaxgrad.programs.jaxprs import JITS, inner
 from jaxgrad.programs.lines import where
-from jaxgrad.programs.products import KINDS
+from jaxgrad.programs.shapes import PRODUCTS
 from jaxgrad.transform.calls import Jits
 
 Made = TypeVar("Made")
@@ -134,7 +134,7 @@ class _Reader:
         for variable in equation.outvars:
             numbers[variable] = len(numbers)
         params = tuple((param, self._param(name, value)) for param, value in sorted(equation.params.items()))
-        line = where(equation) if calls or name in KINDS else None
+        line = where(equation) if calls or name in PRODUCTS else None
         avals = tuple(variable.aval for variable in equation.outvars)
         return equation.primitive, operands, params, avals, equation.source_info.name_stack, line
 

@@ -14,6 +14,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
 from jaxgrad.array.manual_axes import varied
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
+from jaxgrad.programs import jaxprs
 from jaxgrad.programs.jaxprs import JITS, closed
 from jaxgrad.programs.lines import where
 from jaxgrad.transform.reading import Path
@@ -78,8 +79,9 @@ def call(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tu
 
 def _once(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
     """A function that is called as it is. Derivative rules of its own don't matter: no one differentiates what runs."""
-    jaxpr, consts = next(closed(equation))
-    return runner.run(jaxpr, (*path, 0), consts, operands)
+    called = jaxprs.called(equation)
+    assert called is not None  # that is what its rule says
+    return runner.run(called.jaxpr, (*path, called.number), called.consts, [operands[i] for i in called.operands])
 
 
 def _jit(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
@@ -232,7 +234,8 @@ def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values)
 _RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites]]] = {
     **dict.fromkeys(JITS, _jit),
     **dict.fromkeys(("closed_call", "core_call", "core_closed_call"), _once),
-    **dict.fromkeys(("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"), _once),
+    **dict.fromkeys(("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_linear_solve"), _once),
+    "linear_call": _once,
     **dict.fromkeys(("remat", "remat2", "checkpoint"), _remat),
     "scan": _scan,
     "while": _while,

@@ -112,7 +112,7 @@ class _Call:
 
 def product(estimate: Estimate, left: Array, right: Array, key: Array | None) -> Array:
     """The product as an equation of the trace, with the estimator's gradients."""
-    return _product(estimate, *vary_alike(left, right), key)
+    return _product(estimate, *vary_alike(*estimate.ways[0].taken(left, right)), key)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -26,7 +26,7 @@ from jax.extend.source_info_util import current_name_stack, user_context
 from jaxgrad.base.errors import InputError, shown
 from jaxgrad.programs import jaxprs
 from jaxgrad.programs.tracing import Traced, trace
-from jaxgrad.transform import calls, estimates
+from jaxgrad.transform import calls, estimates, ragged
 from jaxgrad.transform.cache import Cache, trace_key
 from jaxgrad.transform.calls import Jits, Values
 from jaxgrad.transform.equations import bind
@@ -86,13 +86,16 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
         rule = None if label is None else rules.first(label)
         if product is None or label is None or rule is None or rule.emulation is None or not rule.estimates:
             continue
-        if refusal(site.equation) is not None:
-            continue  # it is left to XLA, and said to be
+        if refusal(site.equation) is not None or not product.inexact:
+            continue  # it is left to XLA, and said to be; or it has no derivative
         path = reading.paths[id(site)]
         reason = remedy = ""
         if product.gradients:
             reason = "whose derivative the function takes itself"
             remedy = "differentiate from outside: jax.grad(lambda *args: emulate_function(loss, rules)(*args)[0])"
+        elif site.equation.primitive.name == ragged.NAME:
+            reason = "which is ragged: estimators know none of those"
+            remedy = f"put Rule({label!r}, emulation) before the others"
         elif _own_rule(jaxpr.jaxpr, path):
             reason = "which is within a function with a derivative rule of its own"
             remedy = f"put Rule({label!r}, emulation) before the others"

@@ -76,8 +76,7 @@ class Interpreter:
             if isinstance(step, Backward):
                 sites = merged(sites, gradients(index, step))
             elif isinstance(step, Forward):
-                lhs, rhs = map(value, equation.invars)
-                out, spent = array.forward(step, equation, lhs, rhs)
+                out, spent = array.forward(step, equation, *map(value, equation.invars))
                 environment[equation.outvars[0]] = out
                 sites = merged(sites, {step.label: LayerCounters(spent, Counters.zero())})
             elif isinstance(step, Estimated):

@@ -16,9 +16,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import JaxprEqn
 
+from jaxgrad.autodiff.complex_numbers import of_parts
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.autodiff.convolution import ConvGeneralDilated
+from jaxgrad.autodiff.convolution import BatchGroups, ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DotGeneral
+from jaxgrad.autodiff.transposed import ConvTransposed
 from jaxgrad.programs.operations import shape_of
 
 
@@ -69,10 +71,13 @@ def dots_fit(dx: Gradient | None, dw: Gradient | None) -> bool:
     return not {*columns} & {*rows} and rest == {*dx_batch, *dw_batch}
 
 
-def dots(dx: Gradient | None, dw: Gradient | None, x: Array | None, w: Array | None, dy: Array) -> Layer:
+def dots(
+    types: tuple[Any, Any], dx: Gradient | None, dw: Gradient | None, x: Array | None, w: Array | None, dy: Array
+) -> Layer:
     """The GEMMs whose gradients some ``dot_general``s are: one a batch element.
 
     Args:
+        types: dtypes that the forward product has of x and w.
         dx, dw: the equations, where there are such.
         x, w, dy: their operands.
     """
@@ -91,10 +96,11 @@ def dots(dx: Gradient | None, dw: Gradient | None, x: Array | None, w: Array | N
         ws = jnp.swapaxes(_operand(w, by_axis, groups, columns, sizes), 1, 2)
     if xs is None:
         assert ws is not None  # there is one gradient at least
-        xs = jnp.zeros((g, b, ws.shape[1]), ws.dtype)
+        xs = jnp.zeros((g, b, ws.shape[1]), types[0])
     if ws is None:
-        ws = jnp.zeros((g, xs.shape[2], n), xs.dtype)
-    return Layer(DotGeneral.of(xs, ws, (((2,), (1,)), ((0,), (0,)))), xs, ws, dy_matrix)
+        ws = jnp.zeros((g, xs.shape[2], n), types[1])
+    contraction = DotGeneral.of(xs, ws, (((2,), (1,)), ((0,), (0,))))
+    return Layer(of_parts(contraction, *types), xs, ws, dy_matrix)
 
 
 def dot_result(gradient: Gradient, other: Gradient | None, values: Array, *, dw: bool) -> Array:
@@ -117,32 +123,38 @@ def dot_result(gradient: Gradient, other: Gradient | None, values: Array, *, dw:
     return whole.transpose([there.index(label) for label in expected])
 
 
-def convolution(forward: JaxprEqn) -> ConvGeneralDilated:
-    """The contraction that a ``conv_general_dilated`` is.
-
-    Raises:
-        ValueError: the array does not emulate it.
-    """
+def convolution(forward: JaxprEqn) -> Contraction:
+    """The contraction that a ``conv_general_dilated`` is, of its left operand by ``batch_groups``."""
     params: dict[str, Any] = dict(forward.params)
-    lhs, rhs = (jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype) for variable in forward.invars)  # pyright: ignore[reportAttributeAccessIssue]  # arrays
-    names = (
-        "lhs_dilation", "rhs_dilation", "dimension_numbers", "feature_group_count", "batch_group_count", "precision",
-        "preferred_element_type",
-    )  # fmt: skip
-    return ConvGeneralDilated.of(
-        lhs,
-        rhs,
-        params["window_strides"],
-        params["padding"],
-        **{name: params[name] for name in names},
-    )
+    groups, rhs = batch_groups(forward), _struct(forward.invars[1])
+    lhs = jax.eval_shape(groups.in_channels, _struct(forward.invars[0]))
+    names = ("rhs_dilation", "dimension_numbers", "precision", "preferred_element_type")
+    options: dict[str, Any] = {name: params[name] for name in names} | {"feature_group_count": _groups(forward)}
+    whole: Contraction
+    if any(step != 1 for step in params["lhs_dilation"]):
+        options["lhs_dilation"] = params["lhs_dilation"]
+        whole = ConvTransposed.of(lhs, rhs, params["window_strides"], params["padding"], **options)
+    else:
+        whole = ConvGeneralDilated.of(lhs, rhs, params["window_strides"], params["padding"], **options)
+    return of_parts(whole, lhs.dtype, rhs.dtype)
+
+
+def batch_groups(forward: JaxprEqn) -> BatchGroups:
+    """How a convolution groups its batch."""
+    batch, channels, *_ = forward.params["dimension_numbers"].lhs_spec
+    return BatchGroups(forward.params["batch_group_count"], batch, channels)
+
+
+def _groups(forward: JaxprEqn) -> int:
+    return forward.params["feature_group_count"] * forward.params["batch_group_count"]
 
 
 def convolutions_fit(forward: JaxprEqn, dx: Gradient | None, dw: Gradient | None) -> bool:
     """Whether the gradients of a convolution are as JAX's own transposition writes them."""
     x, w = (shape_of(variable) for variable in forward.invars)
+    grouped = jax.eval_shape(batch_groups(forward).in_channels, _struct(forward.invars[0])).shape
     out = shape_of(forward.outvars[0])
-    for gradient, result in ((dx, x), (dw, w)):
+    for gradient, result in ((dx, grouped), (dw, w)):
         if gradient is not None:
             cotangent = shape_of(gradient.equation.invars[gradient.cotangent])
             if cotangent != out or shape_of(gradient.equation.outvars[0]) != result:
@@ -160,14 +172,14 @@ def convolutions(forward: JaxprEqn, x: Array | None, reversed_w: Array | None, d
     w = None if reversed_w is None else _kernel(forward, reversed_w)
     if w is None:
         w = jnp.zeros(rhs.shape, rhs.dtype)  # pyright: ignore[reportAttributeAccessIssue]  # an array's
-    return Layer(convolution(forward), x, w, dy)
+    return Layer(convolution(forward), batch_groups(forward).in_channels(x), w, dy)
 
 
 def _kernel(forward: JaxprEqn, reversed_w: Array) -> Array:
     """The kernel of a convolution from that of the one that computes dX: its taps are reversed, and its groups lie
     along the input channels."""
     out_axis, in_axis, *spatial = forward.params["dimension_numbers"].rhs_spec
-    groups = forward.params["feature_group_count"]
+    groups = _groups(forward)
     w = lax.rev(reversed_w, spatial)
     if groups > 1:
         shape = w.shape
@@ -207,3 +219,7 @@ def _operand(
 def _matrix(values: Array, groups: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> Array:
     shape = [math.prod(values.shape[axis] for axis in axes) for axes in (groups, rows, columns)]
     return values.transpose((*groups, *rows, *columns)).reshape(shape)
+
+
+def _struct(variable: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype)

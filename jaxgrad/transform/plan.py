@@ -6,24 +6,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 
 from jaxgrad.array.emulation import Emulation
-from jaxgrad.base.errors import InputError
 from jaxgrad.programs import jaxprs
-from jaxgrad.programs.products import KINDS, Product
-from jaxgrad.programs.shapes import gemm_of
+from jaxgrad.programs.products import Product
+from jaxgrad.programs.shapes import PRODUCTS, gemm_of
 from jaxgrad.programs.trace import Site
-from jaxgrad.transform import matrices
+from jaxgrad.transform import matrices, ragged
 from jaxgrad.transform.estimates import ESTIMATES, label_of
 from jaxgrad.transform.matrices import Gradient
 from jaxgrad.transform.reading import Path, Reading
 from jaxgrad.transform.rules import Rules, module_of
-
-EMULATED = ("dot_general", "conv_general_dilated")
 
 
 class Forward(NamedTuple):
@@ -46,6 +42,7 @@ class Backward(NamedTuple):
     Args:
         label: of the forward product's site.
         forward: the forward product's equation.
+        swapped: whether its left operand is the weights.
         dx, dw: the gradients' equations.
         last: the index of the later one of the two in its jaxpr.
         emulation: on what, and how.
@@ -53,6 +50,7 @@ class Backward(NamedTuple):
 
     label: str
     forward: JaxprEqn
+    swapped: bool
     dx: Gradient | None
     dw: Gradient | None
     last: int
@@ -143,7 +141,7 @@ class _Planner:
     def _backward(self, product: Product, label: str, emulation: Emulation) -> None:
         roles = {gradient.role: gradient for gradient in self.reading.gradients[id(product)]}
         dx, dw = (roles.get(role) for role in (("dw", "dx") if product.swapped else ("dx", "dw")))
-        step = Backward(label, product.site.equation, None, None, 0, emulation)
+        step = Backward(label, product.site.equation, product.swapped, None, None, 0, emulation)
         if dx is not None and dw is not None and self._join(product, step, dx, dw):
             return
         for name, gradient in (("dx", dx), ("dw", dw)):
@@ -192,26 +190,17 @@ class _Planner:
 
 def refusal(equation: JaxprEqn) -> str | None:
     """Why a product is not for the array, if it is not."""
-    if equation.primitive.name not in EMULATED:
-        return "ragged products are not emulated"
-    for variable in (*equation.invars, *equation.outvars):
-        dtype: Any = variable.aval.dtype  # pyright: ignore[reportAttributeAccessIssue]  # an array's
-        if not jnp.issubdtype(dtype, jnp.floating):
-            return f"of {dtype}"
     if equation.params.get("out_sharding") is not None:
         return "meshes with explicit axes are not emulated"
-    if equation.primitive.name == "conv_general_dilated":
-        try:
-            matrices.convolution(equation)
-        except InputError as error:
-            return str(error)
-    return None
+    return ragged.refusal(equation) if equation.primitive.name == ragged.NAME else None
 
 
 def _fit(forward: JaxprEqn, dx: Gradient | None, dw: Gradient | None) -> bool:
     gradients = [gradient for gradient in (dx, dw) if gradient is not None]
     if any(gradient.equation.primitive.name != forward.primitive.name for gradient in gradients):
         return False
+    if forward.primitive.name == ragged.NAME:
+        return ragged.fit(forward, dx, dw)
     if forward.primitive.name == "dot_general":
         return matrices.dots_fit(dx, dw)
     return matrices.convolutions_fit(forward, dx, dw)
@@ -221,7 +210,7 @@ def _depends(jaxpr: Jaxpr, first: int, second: int) -> bool:
     """Whether what the second equation needs, or the first product among it, has to wait for the first equation."""
     late = hoisted(jaxpr, first, second)
     return first in late or any(
-        jaxpr.eqns[index].primitive.name in KINDS or any(True for _ in jaxprs.inner(jaxpr.eqns[index]))
+        jaxpr.eqns[index].primitive.name in PRODUCTS or any(True for _ in jaxprs.inner(jaxpr.eqns[index]))
         for index in late
     )
 

@@ -17,8 +17,8 @@ from jaxgrad.programs.layers import layers
 from jaxgrad.programs.lines import where
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.operations import LAPACK
-from jaxgrad.programs.products import KINDS, Product, products
-from jaxgrad.programs.shapes import gemm_of
+from jaxgrad.programs.products import Product, products
+from jaxgrad.programs.shapes import PRODUCTS, gemm_of
 from jaxgrad.programs.trace import Site, Trace
 from jaxgrad.transform.estimates import ESTIMATES
 from jaxgrad.transform.labels import Path, labels
@@ -92,7 +92,7 @@ class Reading:
 
 
 def _is_product(equation: JaxprEqn) -> bool:
-    return equation.primitive.name in KINDS or equation.primitive in ESTIMATES
+    return equation.primitive.name in PRODUCTS or equation.primitive in ESTIMATES
 
 
 def _walk(
@@ -105,8 +105,8 @@ def _walk(
         here = (*path, index)
         if _is_product(equation):
             yield here, equation
-        elif jaxprs.is_followed(equation):
-            for number, inner in enumerate(jaxprs.inner(equation)):
+        elif followed := jaxprs.followed(equation):
+            for number, inner in followed:
                 yield from _walk(inner, (*here, number), frames, notes, (equation, *callers))
         else:
             line, macs = where(equation, callers), sum(map(_macs, jaxprs.inner(equation)))
@@ -121,7 +121,7 @@ def _macs(jaxpr: Jaxpr) -> int:
     """MACs of a jaxpr that runs once."""
     total = 0
     for equation in jaxpr.eqns:
-        if equation.primitive.name in KINDS:
+        if equation.primitive.name in PRODUCTS:
             gemm, groups, _ = gemm_of(equation)
             total += gemm.macs * groups
         else:

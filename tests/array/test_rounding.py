@@ -117,6 +117,13 @@ def test_training_rounds_alike_at_every_fidelity(fidelity: str) -> None:
         assert read_tap(got).backward.as_dict()["macs"] == read_tap(want).backward.as_dict()["macs"]
 
 
+def test_complex_numbers_are_rounded_part_by_part_and_integers_not() -> None:
+    values = jnp.array([1 + 2**-10 + 3j, 257 - 1j * (1 + 2**-10)])
+    bf16 = Precision.of("bf16")
+    np.testing.assert_array_equal(rounded("x", values, bf16), jnp.array([1 + 3j, 256 - 1j]))
+    np.testing.assert_array_equal(rounded("x", jnp.array([257, 3]), bf16), [257, 3])
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import Array, lax
+from jax.extend.core import Primitive
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxgrad.costs.profiling import profile
@@ -57,13 +58,29 @@ def test_trips_of_a_while_loop() -> None:
         assert sum(work.operations for work in own.vector) == 7 * (48 + 48 + 1)
 
 
-def test_a_solver_whose_products_are_hidden_says_so() -> None:
+OPAQUE = Primitive("opaque")  # a call that tells no one how it runs
+OPAQUE.def_abstract_eval(lambda *_, jaxprs: jaxprs[0].out_avals[0])
+
+
+def opaque(w: Array, v: Array) -> Array:
+    """A product and a loop in such a call."""
+    doubled = jax.make_jaxpr(lambda w, v: lax.while_loop(lambda v: v.sum() < 9, lambda v: 2 * v, w @ v))(w, v)
+    return OPAQUE.bind(w, v, jaxprs=(doubled, doubled))
+
+
+def test_a_call_whose_products_are_hidden_says_so() -> None:
+    own = profile(lambda w, x: opaque(w, x @ w[0]), W, jnp.ones((8, 8)))
+    assert shapes(own) == [((1, 8, 8), 1, False, False, 0)]
+    assert [note.partition(":")[0] for note in own.notes] == ["opaque"]
+
+
+def test_a_linear_solve_is_what_its_solver_does() -> None:
     def function(w: Array, x: Array) -> Array:
-        return lax.custom_linear_solve(lambda v: w @ v, x @ w[0], lambda matvec, b: matvec(b))
+        return lax.custom_linear_solve(lambda v: w @ v, x @ w[0], lambda matvec, b: matvec(matvec(b)))
 
     own = profile(function, W, jnp.ones((8, 8)))
-    assert shapes(own) == [((1, 8, 8), 1, False, False, 0)]
-    assert [note.partition(":")[0] for note in own.notes] == ["custom_linear_solve"]
+    assert shapes(own) == [((1, 8, 8), 1, False, False, 0)] * 3
+    assert own.notes == []
 
 
 def test_a_loop_with_a_known_count_needs_no_telling() -> None:
@@ -136,9 +153,19 @@ def test_a_fourier_transform_counts_its_butterflies() -> None:
 
 
 def test_no_trips_are_asked_for_where_the_body_is_not_counted() -> None:
+    found = profile(opaque, 2 * jnp.eye(4), jnp.ones(4))
+    assert [note for note in found.notes if "trips" in note] == []
+    assert [note.partition(":")[0] for note in found.notes] == ["opaque"]
+
+
+def test_conjugate_gradients_ask_how_often_they_go_round() -> None:
     def solve(a: Array, b: Array) -> Array:
         return jax.scipy.sparse.linalg.cg(lambda x: a @ x, b)[0]
 
-    found = profile(solve, 2 * jnp.eye(4), jnp.ones(4))
-    assert [note for note in found.notes if "trips" in note] == []
-    assert [note.partition(":")[0] for note in found.notes] == ["custom_linear_solve"]
+    args = 2 * jnp.eye(4), jnp.ones(4)
+    (note,) = profile(solve, *args).notes
+    assert note.startswith("while@")
+    once, often = (
+        sum(layer.gemm.macs * layer.times for layer in profile(solve, *args, trips=trips).gemms) for trips in (1, 5)
+    )
+    assert often - once == 4 * (16 + 4 + 4)  # the matrix's product, and two scalar ones

@@ -69,7 +69,11 @@ def _equation(equation: JaxprEqn, operands: list[Any], wanted: list[bool], met: 
         return _run(inner[int(jnp.clip(operands[0], 0, len(inner) - 1))], operands[1:], wanted, met)
     if _is_call(equation, inner):
         return _run(inner[0], operands, wanted, met)
-    if name in ("dot_general", "conv_general_dilated"):
+    if name == "custom_linear_solve":  # its matrix is for the derivative alone
+        lengths, solve = params["const_lengths"], params["jaxprs"].solve
+        first = lengths.matvec + lengths.vecmat
+        return _run(_closed(solve), [*operands[first : first + lengths.solve], *operands[sum(lengths) :]], wanted, met)
+    if name in ("dot_general", "conv_general_dilated", "ragged_dot_general"):
         dtype = operands[0].dtype
         real = 4 if jnp.issubdtype(dtype, jnp.complexfloating) else 1
         met.append(Met(name, str(dtype), real * _macs(equation)))
@@ -104,13 +108,25 @@ def _reads(equation: JaxprEqn, wanted: list[bool]) -> list[bool]:
 
 
 def _macs(equation: JaxprEqn) -> int:
-    left, right = (operand.aval.shape for operand in equation.invars)  # pyright: ignore[reportAttributeAccessIssue]
+    left, right = (operand.aval.shape for operand in equation.invars[:2])  # pyright: ignore[reportAttributeAccessIssue]
     out = math.prod(equation.outvars[0].aval.shape)  # pyright: ignore[reportAttributeAccessIssue]
     if equation.primitive.name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
         return out * math.prod(left[axis] for axis in contracted)
+    if equation.primitive.name == "ragged_dot_general":
+        numbers = equation.params["ragged_dot_dimension_numbers"]
+        contracted, _ = numbers.dot_dimension_numbers[0]
+        groups = 1 if numbers.rhs_group_dimensions else equation.invars[2].aval.shape[0]  # pyright: ignore[reportAttributeAccessIssue]
+        return out * math.prod(left[axis] for axis in contracted) // groups  # each row is of one group
+    numbers = equation.params["dimension_numbers"]
+    groups = equation.params["feature_group_count"] * equation.params["batch_group_count"]
+    if any(step != 1 for step in equation.params["lhs_dilation"]):
+        # The zeros between the elements of the input are not multiplied: each element meets the whole kernel of its
+        # channel (transposed), or each element of the result the whole input of its channel (a kernel's gradient).
+        whole_kernel = math.prod(left) * math.prod(right) // (right[numbers.rhs_spec[1]] * groups)
+        return min(whole_kernel, out * math.prod(left) // (left[numbers.lhs_spec[0]] * groups))
     # Each element of the result meets one output channel's kernel.
-    return out * math.prod(right) // right[equation.params["dimension_numbers"].rhs_spec[0]]
+    return out * math.prod(right) // right[numbers.rhs_spec[0]]
 
 
 def _called(params: dict[str, Any]) -> Iterator[ClosedJaxpr]:

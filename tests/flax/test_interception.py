@@ -20,7 +20,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, count_forward
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.flax import Rule, Tap, layers_not_emulated, put_on_array, read_counters, value_and_grad
+from jaxgrad.flax import Rule, Tap, put_on_array, read_counters, value_and_grad
 from tests import devices
 from tests.flax.models import MODELS, Frozen, Shared, Stateful, images, loss
 
@@ -456,19 +456,21 @@ def test_models_within_a_model_keep_their_own_rules() -> None:
     assert without_data(counters["other.head"].backward) == without_data(count(Gemm(3, 6, 2), narrow.array))
 
 
-def test_what_the_array_does_not_take_is_named_with_its_macs() -> None:
-    class Odd(nnx.Module):
+def test_transposed_convolutions_and_complex_products_of_a_model_run_on_the_array() -> None:
+    class Decoder(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
-            self.transposed = nnx.ConvTranspose(2, 2, (3, 3), strides=2, rngs=rngs)
-            self.dense = nnx.Linear(2, 2, rngs=rngs)
+            self.transposed = nnx.ConvTranspose(2, 3, (3, 3), strides=2, rngs=rngs)
+            self.mix = nnx.Param(jnp.ones((3, 3)))
 
         def __call__(self, x: Array) -> Array:
-            return self.dense(self.transposed(x))
+            y = jnp.fft.fft(self.transposed(x), axis=1) @ self.mix.astype(jnp.complex64)
+            return y.real + y.imag
 
     x = jnp.ones((1, 4, 4, 2))
-    model = on_array(Odd)
-    assert layers_not_emulated(model) == [("transposed", "ConvTranspose with strides 2")]
-    with pytest.warns(UserWarning, match=r"conv_general_dilated of transposed left to XLA, .*lhs_dilation.* MACs"):
-        _, grads, counters = nnx.jit(value_and_grad(loss))(model, x)
-    assert_close(grads, nnx.grad(loss)(Odd(nnx.Rngs(0)), x))
-    assert set(counters) == {"dense"}
+    model = on_array(Decoder)
+    _, grads, counters = nnx.jit(value_and_grad(loss))(model, x)
+    assert_close(grads, nnx.grad(loss)(Decoder(nnx.Rngs(0)), x))
+    up = Gemm(16, 2, 27)  # each pixel meets the whole kernel
+    assert without_data(counters["transposed"].forward) == without_data(count_forward(up, ARRAY))
+    assert without_data(counters["transposed"].backward) == without_data(count(up, ARRAY, dx=False))
+    assert counters["model"].forward.as_dict()["macs"] == 4 * 64 * 9

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array, lax
+from jax.extend.core import Primitive, jaxpr_as_fun
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, count, emulate_function
 from jaxgrad.array.execute import FIDELITIES
@@ -194,8 +195,14 @@ def untraceable(x: Array) -> Array:
     return x if x.sum() > 0 else -x
 
 
+OPAQUE = Primitive("opaque")  # calls products, and tells no one how
+OPAQUE.def_abstract_eval(lambda *_, jaxprs: jaxprs[0].out_avals[0])
+OPAQUE.def_impl(lambda x, *, jaxprs: jaxpr_as_fun(jaxprs[0])(x)[0])
+
+
 def unknown(x: Array) -> Array:
-    return lax.custom_linear_solve(lambda y: X @ (X.T @ y), x, lambda _, b: b, symmetric=True)
+    inner = jax.make_jaxpr(lambda x: X @ (X.T @ x))(x)
+    return OPAQUE.bind(x, jaxprs=(inner, inner))
 
 
 def solved(x: Array) -> Array:
@@ -206,13 +213,42 @@ def test_what_calls_products_in_a_way_of_its_own_is_left_whole_and_listed() -> N
     out, tally = emulate_function(unknown, EMULATION)(X[:, 0])
     assert_equal(out, unknown(X[:, 0]))
     (note,) = tally.notes
-    assert "custom_linear_solve left to XLA whole" in note
+    assert "opaque left to XLA whole" in note
     assert tally.sites == {}
+
+
+def test_linear_calls_are_calls() -> None:
+    def function(w: Array, x: Array) -> Array:
+        return jax.custom_derivatives.linear_call(lambda w, x: x @ w, lambda w, y: y @ w.T, w, x)
+
+    out, tally = emulate_function(function, EMULATION)(W, X)
+    assert_equal(out, X @ W)
+    assert shape_counts(tally.total) == forwards(XW)
+
+
+def test_linear_solves_run_with_what_their_solver_multiplies() -> None:
     out, tally = jax.jit(emulate_function(solved, EMULATION))(X)
     np.testing.assert_allclose(out, solved(X), rtol=1e-5)
-    assert any(note.startswith("test_api.py:") and "custom_linear_solve" in note for note in tally.notes)
     assert all(any(f" {name} left to XLA" in note for note in tally.notes) for name in ("lu", "triangular_solve"))
     assert shape_counts(tally.total) == forwards(Gemm(5, 6, 5))  # x x^T, which stands beside it
+
+    def of_rows(w: Array, y: Array) -> Array:
+        """Two rounds of conjugate gradients."""
+        matrix = w @ w.T + jnp.eye(len(w))
+        return jax.scipy.sparse.linalg.cg(lambda v: matrix @ v, y, tol=0.0, maxiter=2)[0]
+
+    w, y = X / 4, jnp.arange(1.0, 6.0)
+    out, tally = jax.jit(emulate_function(of_rows, EMULATION))(w, y)
+    np.testing.assert_allclose(out, of_rows(w, y), rtol=1e-5)
+    # w w^T; A x of the start and of two rounds; of vectors two products before and two in each round
+    assert tally.total.as_dict()["macs"] == 5 * 6 * 5 + 3 * 25 + 6 * 5
+    assert tally.notes == ()
+    step = jax.value_and_grad(lambda w, y: (of_rows(w, y) ** 2).sum(), (0, 1))
+    (value, gradient), _ = jax.jit(emulate_function(step, Emulation(ARRAY)))(w, y)
+    np.testing.assert_allclose(value, step(w, y)[0], rtol=1e-5)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4), gradient, step(w, y)[1])
+    outside = jax.grad(lambda w, y: emulate_function(lambda w, y: (of_rows(w, y) ** 2).sum(), EMULATION)(w, y)[0])(w, y)
+    np.testing.assert_allclose(outside, gradient[0], rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -272,6 +272,33 @@ def test_a_rule_that_is_no_product_s_is_told() -> None:
     assert note.startswith("rule 'head': no product is its own; there are truth.py:")
 
 
+def test_products_without_a_derivative_are_computed_beside_an_estimator() -> None:
+    whole = jnp.arange(12, dtype=jnp.int8).reshape(6, 2)
+
+    def function(w: Array, x: Array) -> Array:
+        return (jax.nn.relu(x @ w).sum() + (x.astype(jnp.int8) @ whole).astype(jnp.float32)).sum()
+
+    value, gradient, spent = step(function, by(Same()), (W, X))
+    assert_equal((value, gradient), jax.value_and_grad(function)(W, X))
+    assert spent.forward.as_dict()["macs"] == 5 * 6 * 7 + 5 * 6 * 2
+
+
+def test_groups_of_a_batch_and_complex_numbers_have_estimators() -> None:
+    x, w = jnp.arange(36.0).reshape(2, 2, 3, 3) % 5, jnp.arange(24.0).reshape(2, 2, 2, 3) % 3 - 1
+
+    def function(w: Array, x: Array) -> Array:
+        y = lax.conv_general_dilated(x, w, (1, 1), "SAME", batch_group_count=2)
+        return (jnp.abs((y + 1j * y)[0, 0] @ (w[0, 0].T + 2j)) ** 2).sum()
+
+    value, gradient, _ = step(function, by(Same(), Emulation(ARRAY)), (w, x))
+    expected = jax.value_and_grad(function)(w, x)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5), (value, gradient), expected)
+
+
+def experts(x: Array) -> Array:
+    return lax.ragged_dot(x, jnp.ones((2, 6, 3)), jnp.array([2, 3])).sum()
+
+
 @jax.custom_vjp
 def clipped(x: Array, w: Array) -> Array:
     return x @ w
@@ -300,6 +327,7 @@ clipped.defvjp(lambda x, w: (x @ w, (x, w)), lambda saved, dy: (dy @ saved[1].T,
         Refusal(
             lambda: emulate_function(lambda w: clipped(X, w).sum(), by(Same()))(W), "estimator", "of its own", "before"
         ),
+        Refusal(lambda: emulate_function(experts, by(Same()))(X), "estimator", "which is ragged", "before"),
     ],
     ids=lambda refusal: refusal.shown,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,20 +23,19 @@ from tests.transform.truth import (
 )
 
 
-def test_what_the_array_has_no_multiplier_for_is_left_and_listed() -> None:
-    def function(x: Array) -> Array:
-        whole = x.astype(jnp.int32)
-        return (x @ x.T).sum() + (whole @ whole.T).sum()
+def test_what_lies_on_a_mesh_with_explicit_axes_is_left_and_listed() -> None:
+    mesh = jax.make_mesh((1,), ("d",), axis_types=(jax.sharding.AxisType.Explicit,), devices=jax.devices()[:1])
 
-    out, tally = emulate_function(function, EMULATION)(X)
-    assert_equal(out, function(X))
+    def function(x: Array, w: Array) -> Array:
+        return jnp.matmul(x, w, out_sharding=jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("d")))
+
+    with jax.set_mesh(mesh):
+        args = jax.device_put(X[:4], jax.sharding.PartitionSpec("d")), jax.device_put(W, jax.sharding.PartitionSpec())
+        out, tally = jax.jit(emulate_function(function, EMULATION))(*args)
+        assert_equal(out, function(*args))
     (note,) = tally.notes
-    assert "dot_general left to XLA, of int32" in note
-    transposed = functools.partial(lax.conv_transpose, strides=(2, 2), padding="SAME")
-    image, kernel = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 2))
-    out, tally = emulate_function(transposed, EMULATION)(image, kernel)
-    assert_equal(out, transposed(image, kernel))
-    assert "lhs_dilation" in tally.notes[0]
+    assert "dot_general left to XLA, meshes with explicit axes" in note
+    assert f"{4 * 6 * 7} MACs" in note
 
 
 def test_what_no_result_needs_costs_nothing() -> None:

@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Inexact, Int
+from jaxtyping import Bool, Int, Num
 
 Registers = Any
 """The registers of every PE that a pass keeps from cycle to cycle: a NamedTuple of [rows, cols] planes."""
@@ -49,8 +49,8 @@ class Step(NamedTuple):
     """One cycle of every PE: its next registers, what it sends down, and what it multiplied ``h`` by."""
 
     registers: Registers
-    v: Inexact[Array, "rows cols"]
-    multiplicand: Inexact[Array, "rows cols"]
+    v: Num[Array, "rows cols"]
+    multiplicand: Num[Array, "rows cols"]
 
 
 class Pass(NamedTuple):
@@ -74,8 +74,8 @@ class Pass(NamedTuple):
 
 
 def shift_down(
-    plane: Inexact[Array, "rows cols"], top: Inexact[Array, " cols"], enable: Any
-) -> tuple[Inexact[Array, "rows cols"], Inexact[Array, " cols"]]:
+    plane: Num[Array, "rows cols"], top: Num[Array, " cols"], enable: Any
+) -> tuple[Num[Array, "rows cols"], Num[Array, " cols"]]:
     """Moves a plane of registers down by one row where enabled; returns it and what stood in the bottom row."""
     moved = jnp.concatenate([top[None], plane[:-1]])
     return (moved if enable is True else jnp.where(enable, moved, plane)), plane[-1]

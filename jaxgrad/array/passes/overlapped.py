@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Num
 
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import varied, vary_alike
@@ -36,8 +36,8 @@ class State(NamedTuple):
     """Everything that lasts from one cycle to the next."""
 
     registers: Registers
-    h: Float[Array, "rows cols"]
-    v: Float[Array, "rows cols"]
+    h: Num[Array, "rows cols"]
+    v: Num[Array, "rows cols"]
     buffers: tuple[Array, ...]
     events: Any
 
@@ -47,7 +47,7 @@ class Setup(NamedTuple):
 
     pass_: Pass
     timeline: Timeline
-    h: Float[Array, "s padded_p"]
+    h: Num[Array, "s padded_p"]
     operands: tuple[Array, ...]
     sizes: tuple[int, int, int]
     rows: int
@@ -60,7 +60,7 @@ class Setup(NamedTuple):
 
 
 def run(
-    pass_: Pass, h: Float[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int, order: Order
+    pass_: Pass, h: Num[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int, order: Order
 ) -> tuple[tuple[Array, ...], Events]:
     """Runs a pass with shadow registers over all tiles, ``q`` outer and ``p`` inner; as ``serial.run``.
 
@@ -164,7 +164,7 @@ def _real(setup: Setup, place: Place, row: np.ndarray | None, col: np.ndarray | 
     return real
 
 
-def _left_edge(setup: Setup, time: Int[Array, ""]) -> tuple[Float[Array, " rows"], Array]:
+def _left_edge(setup: Setup, time: Int[Array, ""]) -> tuple[Num[Array, " rows"], Array]:
     """What enters each row, and how many words were read: a row held for several slots is read in the first."""
     row = np.arange(setup.rows)
     edge, reads = jnp.zeros(setup.rows, setup.h.dtype), jnp.uint32(0)
@@ -177,7 +177,7 @@ def _left_edge(setup: Setup, time: Int[Array, ""]) -> tuple[Float[Array, " rows"
     return edge, reads
 
 
-def _top_edge(setup: Setup, buffers: list[Array], time: Int[Array, ""]) -> tuple[Float[Array, " cols"], list[Array]]:
+def _top_edge(setup: Setup, buffers: list[Array], time: Int[Array, ""]) -> tuple[Num[Array, " cols"], list[Array]]:
     """What enters each column: the operand, or the partial sum so far; and the words read for each slot."""
     col = np.arange(setup.cols)
     edge, reads = jnp.zeros(setup.cols, setup.h.dtype), []
@@ -192,7 +192,7 @@ def _top_edge(setup: Setup, buffers: list[Array], time: Int[Array, ""]) -> tuple
 
 
 def _bottom_edge(
-    setup: Setup, slot: int, buffer: Array, bottom: Float[Array, " cols"], time: Int[Array, ""]
+    setup: Setup, slot: int, buffer: Array, bottom: Num[Array, " cols"], time: Int[Array, ""]
 ) -> tuple[Array, Array]:
     """Writes the partial sums that leave the bottom row to the buffer; they can be read in the next cycle."""
     if setup.pass_.keeps[slot] == "result":

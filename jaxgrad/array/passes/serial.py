@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Float
+from jaxtyping import Num
 
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import varied, vary_alike
@@ -23,7 +23,7 @@ _PES_AT_ONCE = 1 << 12
 
 
 def run(
-    pass_: Pass, h: Float[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int
+    pass_: Pass, h: Num[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int
 ) -> tuple[tuple[Array, ...], Events]:
     """Runs a pass over all tiles, k outer and n inner (``q`` outer, ``p`` inner).
 
@@ -90,7 +90,7 @@ def run(
     return results, as_events(pass_, wide.fold(tallies, 1))
 
 
-def _column_blocks(values: Float[Array, "m n"], n_q: int) -> Float[Array, "n_q m cols"]:
+def _column_blocks(values: Num[Array, "m n"], n_q: int) -> Num[Array, "n_q m cols"]:
     return values.reshape(values.shape[0], n_q, -1).transpose(1, 0, 2)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, Int
+from jaxtyping import Int, Num
 
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import varied
@@ -37,7 +37,7 @@ class Tile(NamedTuple):
         rows, cols: real rows and columns.
     """
 
-    h: Float[Array, "s rows"]
+    h: Num[Array, "s rows"]
     operands: tuple[Array, ...]
     psums: tuple[Array | None, ...]
     resumed: Int[Array, ""]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Float
+from jaxtyping import Num
 
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import vary_alike
@@ -35,7 +35,7 @@ def extents(length: int, tile: int) -> list[Extent]:
 
 
 def run(
-    pass_: Pass, h: Float[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int
+    pass_: Pass, h: Num[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int
 ) -> tuple[tuple[Array, ...], tuple[Wide, ...]]:
     """Runs a pass over all tiles, ``q`` outer and ``p`` inner; the arguments are those of ``serial.run``.
 
@@ -104,7 +104,7 @@ def _column(
     return results, effectual
 
 
-def _effectual(pass_: Pass, h: Float[Array, "s p"], operands: tuple[Array, ...]) -> tuple[Wide, ...]:
+def _effectual(pass_: Pass, h: Num[Array, "s p"], operands: tuple[Array, ...]) -> tuple[Wide, ...]:
     """MACs of one tile whose operands are both non-zero: each word of h meets a row of the slot's operand."""
     counts = []
     for keeps, operand in zip(pass_.keeps, operands, strict=True):
@@ -114,7 +114,7 @@ def _effectual(pass_: Pass, h: Float[Array, "s p"], operands: tuple[Array, ...])
     return tuple(counts)
 
 
-def _columns(values: Float[Array, "m n"], part: Extent) -> Float[Array, "count m size"]:
+def _columns(values: Num[Array, "m n"], part: Extent) -> Num[Array, "count m size"]:
     block = values[:, part.start : part.start + part.count * part.size]
     return jnp.moveaxis(block.reshape(-1, part.count, part.size), 1, 0)
 
