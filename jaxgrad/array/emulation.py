@@ -166,7 +166,7 @@ def product(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
     Raises:
         ValueError: no counter holds what it takes.
     """
-    closed_form(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))  # can be counted
+    check_countable(Gemm(x.shape[0], *w.shape), emulation.array, (emulation.forward.mapping,))
     return _forward(x, w, emulation)
 
 
@@ -196,7 +196,7 @@ def backward(
     operands.check_cotangent(x, w, dy)
     _can_compute(emulation.schedule, dx=dx, dw=dw)
     gemm = Gemm(x.shape[0], *w.shape)
-    closed_form(gemm, emulation.array, backward_mappings(gemm, emulation, dx=dx, dw=dw))  # can be counted
+    check_countable(gemm, emulation.array, backward_mappings(gemm, emulation, dx=dx, dw=dw))
     return _backward(x, w, dy, emulation, dx, dw)
 
 
@@ -238,8 +238,17 @@ def backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -
     )
 
 
+def check_countable(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> None:
+    """Refuses what no counter holds."""
+    closed_form(gemm, array, mappings)
+
+
 def closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
-    """The counts; refuses those that no counter holds."""
+    """The counts of mappings, one after the other.
+
+    Raises:
+        ValueError: no counter holds one of them.
+    """
     totals = layers.counts(mappings, gemm.sizes, array)
     for key, total in totals.items():
         check_count(key.name, total)
