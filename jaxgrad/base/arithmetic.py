@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -42,13 +43,21 @@ def ceil_div(number: Integer, divisor: Integer) -> Integer:
 def maximum(*values: Integer) -> Integer:
     if all(isinstance(value, int | float) for value in values):
         return max(values)
-    return functools.reduce(_namespace(*values).maximum, values)
+    return functools.reduce(_chosen("maximum", operator.gt, values), values)
 
 
 def minimum(*values: Integer) -> Integer:
     if all(isinstance(value, int | float) for value in values):
         return min(values)
-    return functools.reduce(_namespace(*values).minimum, values)
+    return functools.reduce(_chosen("minimum", operator.lt, values), values)
+
+
+def _chosen(name: str, precedes: Callable[[Any, Any], Any], values: Sequence[Integer]) -> Callable[[Any, Any], Any]:
+    """The number system's function of that name; for JAX's arrays a selection: its own minds NaN and minus 0."""
+    numpy = _namespace(*values)
+    if numpy.__name__.startswith("jax."):
+        return lambda one, other: numpy.where(precedes(other, one), other, one)
+    return getattr(numpy, name)
 
 
 def where(condition: Any, chosen: Integer, other: Integer) -> Integer:

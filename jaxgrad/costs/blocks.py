@@ -22,7 +22,13 @@ class Part(NamedTuple):
 
 
 def cycles(
-    mappings: Sequence[Mapping], sizes: Sizes, block: Sizes, array: Array, outer: Sequence[Sizes] = ()
+    mappings: Sequence[Mapping],
+    sizes: Sizes,
+    block: Sizes,
+    array: Array,
+    outer: Sequence[Sizes] = (),
+    *,
+    unrolled: bool = False,
 ) -> Integer:
     """Clock cycles of the array over all blocks: every mapping once on each, one after the other.
 
@@ -32,6 +38,7 @@ def cycles(
         block: of one block.
         array: its sizes.
         outer: blocks that the layer is cut into first, the largest first, each cut into the next.
+        unrolled: compiled, blocks of each size by themselves: faster, and more code.
     """
 
     def of(part: Sizes) -> dict[Key, Integer]:
@@ -41,7 +48,7 @@ def cycles(
             spent = spent + closed_form.cycles(mapping.keeps, mapping.order, s, p, q, array)
         return {CYCLES: spent}
 
-    return _over_blocks(of, sizes, (*outer, block))[CYCLES]
+    return _over_blocks(of, sizes, (*outer, block), unrolled=unrolled)[CYCLES]
 
 
 def counts(
@@ -63,13 +70,15 @@ def counts(
     return totals
 
 
-def _over_blocks(of: Callable[[Sizes], dict[Key, Integer]], sizes: Sizes, cuts: Sequence[Sizes]) -> dict[Key, Integer]:
+def _over_blocks(
+    of: Callable[[Sizes], dict[Key, Integer]], sizes: Sizes, cuts: Sequence[Sizes], *, unrolled: bool = False
+) -> dict[Key, Integer]:
     """The sum over all blocks, and blocks of blocks, of what one of the smallest takes."""
     block, *inner = cuts
     if inner:
         return _over_blocks(lambda part: _over_blocks(of, part, inner), sizes, [block])
     every = list(parts(sizes, block))
-    if is_traced(every[0].count):
+    if is_traced(every[0].count) and not unrolled:
         # All parts at once make an eighth of the code.
         count, *lengths = stacked([[part.count, *part.sizes.values()] for part in every])
         return {key: (count * value).sum(0) for key, value in of(dict(zip("bkn", lengths, strict=True))).items()}

@@ -52,10 +52,11 @@ class Alternatives(NamedTuple):
         """What mappings are chosen by: cycles, then accesses."""
         return counts[CYCLES], sum(counts.get(key, 0) for key in ACCESSES)
 
-    def cycles(self, sizes: Sizes, block: Sizes, array: Array) -> Integer:
-        """Cycles of the fastest, for many."""
+    def cycles(self, sizes: Sizes, block: Sizes, array: Array, *, unrolled: bool = False) -> Integer:
+        """Cycles of the fastest, for many; ``unrolled`` as of ``blocks.cycles``."""
         return sum(
-            minimum(*(blocks.cycles([mapping], sizes, block, array) for mapping in choice)) for choice in self.choices
+            minimum(*(blocks.cycles([mapping], sizes, block, array, unrolled=unrolled) for mapping in choice))
+            for choice in self.choices
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxgrad.base.arithmetic import together
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs.cuts import COARSE, Splits, block
 from jaxgrad.costs.transfers import Shapes, Storage, exposed_cycles, waiting_cycles
@@ -29,10 +30,11 @@ NONE = (1 << 62) - 1
 MOST_USABLE_BYTES = 1 << 48
 """Of a scratchpad: more than any layer needs whose numbers stay below ``NONE``."""
 
-NEST_BITS, ORDER_BITS = 7, 3
+NEST_BITS, ORDER_BITS = 6, 2
 """Bits for the number of a nest, and for the place of its order; no part has more of them."""
 
 _MOST_FLOAT = 1 << 50  # below this float64 does (``arithmetic.ceil_div``), which most processors are faster with
+_MOST_PACKED = 1 << 53  # what is compared, and divided by powers of two alone
 _MOST_CASES = 1 << 17  # beyond these a proof is given up; beyond an eighth of them one that there is another for
 _TOGETHER = 1 << 12
 _ROWS, _COLS, _SPLITS = 13, 15, (7, 9, 11)  # columns of a case: where ranges of two columns begin
@@ -41,9 +43,9 @@ Rates = tuple[tuple[int, int], ...]
 Range = tuple[int, int]
 
 
-def packed(moved_bytes: Any, order: Any, nest: Any) -> Any:
+def packed(moved_bytes: Any, order: int, nest: int) -> Any:
     """Bytes moved, the place of the order and the number of the nest in one number: the least one is the best nest."""
-    return (moved_bytes * (1 << ORDER_BITS) + order) * (1 << NEST_BITS) + nest
+    return moved_bytes * (1 << ORDER_BITS + NEST_BITS) + (order * (1 << NEST_BITS) + nest)
 
 
 class _Layers(NamedTuple):
@@ -159,13 +161,21 @@ def _over(
     cycles, of_bytes = (watch.interval(*zip(*ends, strict=True)) for ends in zip(*rates, strict=True))
     usable = watch.interval(0, min(MOST_USABLE_BYTES, limit - 1))
     storage = Storage(usable, cycles, of_bytes, question.memory_double_buffered)
+    codes = Watch(len(cases), _MOST_PACKED if limit == _MOST_FLOAT else limit)
     for part in parts:
-        _evaluate(part, shapes, array, storage, question, splits, often)
-    return watch.over | sums.over
+        _evaluate(part, shapes, array, storage, question, splits, often, codes)
+    return watch.over | sums.over | codes.over
 
 
 def _evaluate(
-    part: Part, shapes: Shapes, array: Arrays, storage: Storage, question: Question, splits: Splits, often: Interval
+    part: Part,
+    shapes: Shapes,
+    array: Arrays,
+    storage: Storage,
+    question: Question,
+    splits: Splits,
+    often: Interval,
+    codes: Watch,
 ) -> None:
     """All that ``engine`` computes with ranges of cuts of the layers."""
     precision = question.precision
@@ -173,8 +183,8 @@ def _evaluate(
     offer = candidates.candidate(part, shapes, lengths, array, precision)
     moved = offer.moved_bytes
     if part.alternates:
-        moved = candidates.alternating_bytes(part, shapes, lengths, offer.needed_bytes, storage, precision)
-    packed(moved, max(part.orders), len(part.nests))
+        moved = together(candidates.alternating_bytes(part, shapes, lengths, offer.needed_bytes, storage, precision))
+    packed(codes.interval(moved.low, moved.high), max(part.orders), len(part.nests))
     exposed = exposed_cycles(part.nests[0], shapes, lengths, storage, precision)
     _tried(2 * (offer.compute + waiting_cycles(offer.compute, moved, exposed, storage)))  # a plan has two parts at most
     nest = shapes.b.watch.interval(0, len(part.nests) - 1)

@@ -17,7 +17,7 @@ from jaxgrad.base.arithmetic import Integer, lookup, together, where
 from jaxgrad.costs import blocks
 from jaxgrad.costs.nests import Nest, Sizes, resident, traffic, visits
 from jaxgrad.costs.search import Alternatives
-from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, needed_bytes, shared_words, stall_cycles
+from jaxgrad.costs.transfers import Shapes, Storage, dram_bytes, dram_words, shared_words, stall_cycles
 from jaxgrad.designs.plans import Part
 from jaxgrad.hardware import Precision
 
@@ -36,36 +36,45 @@ class Candidate(NamedTuple):
     moved_bytes: Any
 
 
+class _Term(NamedTuple):
+    """What all nests have one of, and nests of one kind have the same of."""
+
+    by_kind: Mapping[Any, Integer]
+    kind: Callable[[Nest], Any]
+
+    def listed(self, nests: Sequence[Nest]) -> list[Integer]:
+        return [self.by_kind[self.kind(nest)] for nest in nests]
+
+    def table(self, nests: Sequence[Nest]) -> Any:
+        """Along a new first axis."""
+        places = {kind: place for place, kind in enumerate(self.by_kind)}
+        return together(list(self.by_kind.values()))[np.array([places[self.kind(nest)] for nest in nests])]
+
+
 def candidate(part: Part, shapes: Shapes, block: Sizes, array: Array, precision: Precision) -> Candidate:
     """Blocks of these lengths, in arrays, whatever the memory and the bandwidth."""
     compute = Alternatives(part.choices).cycles(shapes.sizes, block, array)
     if part.alternates:
-        needed = [sum(needed_bytes(nests, shapes, block, precision).values()) for nests in part.nests]
-        return Candidate(compute, together(needed), None)
+        return Candidate(compute, together(needed_by_nest(part, shapes, block, precision)), None)
     nests = [nest for (nest,) in part.nests]
-    operands, results = nests[0].operands, nests[0].results
+    needed = sum(term.table(nests) for term in _inside(nests, shapes, block, precision))
+    return Candidate(compute, needed, sum(term.table(nests) for term in _moved(nests, shapes, block, precision)))
 
-    def total(size: Callable[[Nest, str], Integer], names: Sequence[str], kind: Callable[[Nest, str], Any]) -> Any:
-        def of(name: str) -> Any:
-            return _looked_up(nests, lambda nest: size(nest, name), lambda nest: kind(nest, name))
 
-        return sum(map(of, names))
+def needed_by_nest(part: Part, shapes: Shapes, block: Sizes, precision: Precision) -> list[Integer]:
+    """Bytes that each nest takes in the scratchpad at a time: the same numbers for those that are ``alike``."""
+    total: list[Integer] = [0] * len(part.nests)
+    for nests in zip(*part.nests, strict=True):
+        for term in _inside(nests, shapes, block, precision):
+            total = [before + more for before, more in zip(total, term.listed(nests), strict=True)]
+    return total
 
-    def inside(nest: Nest, name: str) -> Integer:
-        return _inside_bytes(nest, name, shapes, block, precision)
 
-    def read(nest: Nest, name: str) -> Integer:
-        return precision.bytes(name, shapes.words[name] * visits(nest, name, shapes.sizes, block))
-
-    def written(nest: Nest) -> Integer:
-        moved = traffic(nest, shapes.sizes, block, shapes.words)
-        sums = (Key(DRAM, "psum", READS), Key(DRAM, "psum", WRITES))
-        return dram_bytes(
-            {key: moved[key] for key in (*sums, *(Key(DRAM, name, WRITES) for name in results))}, precision
-        )
-
-    again = _looked_up(nests, written, lambda nest: tuple(_again(nest, name) for name in results))
-    return Candidate(compute, total(inside, nests[0].tensors, _kept), total(read, operands, _again) + again)
+def moved_by_nest(part: Part, shapes: Shapes, block: Sizes, precision: Precision) -> list[Integer]:
+    """Bytes that each nest moves to and from DRAM; of nests that do not alternate."""
+    nests = [nest for (nest,) in part.nests]
+    terms = _moved(nests, shapes, block, precision)
+    return [sum(summands) for summands in zip(*(term.listed(nests) for term in terms), strict=True)]
 
 
 def alike(part: Part) -> list[list[int]]:
@@ -79,15 +88,12 @@ def alike(part: Part) -> list[list[int]]:
 
 def alternating_bytes(
     part: Part, shapes: Shapes, block: Sizes, needed: Any, storage: Storage, precision: Precision
-) -> Any:
+) -> list[Integer]:
     """Bytes that each of N pairs of nests moves, of which ``needed`` are in the scratchpad at a time."""
-    spare = storage.usable_bytes - needed
-    return together(
-        [
-            dram_bytes(dram_words(nests, shapes, block, precision, spare[index]), precision)
-            for index, nests in enumerate(part.nests)
-        ]
-    )
+    return [
+        dram_bytes(dram_words(nests, shapes, block, precision, storage.usable_bytes - needed[index]), precision)
+        for index, nests in enumerate(part.nests)
+    ]
 
 
 def counts(
@@ -171,12 +177,44 @@ def _inside_bytes(nest: Nest, name: str, shapes: Shapes, block: Sizes, precision
     return precision.bytes("psum" if name in nest.results else name, words)
 
 
-def _looked_up(nests: Sequence[Nest], term: Callable[[Nest], Integer], kind: Callable[[Nest], Any]) -> Any:
-    """A term of each nest, along a new first axis, where nests of one kind have the same."""
-    kinds = {kind(nest): nest for nest in nests}
-    terms = together([term(nest) for nest in kinds.values()])
-    numbers = {key: index for index, key in enumerate(kinds)}
-    return terms[np.array([numbers[kind(nest)] for nest in nests])]
+def _inside(nests: Sequence[Nest], shapes: Shapes, block: Sizes, precision: Precision) -> list[_Term]:
+    """By tensor, its bytes in the scratchpad at a time."""
+
+    def of(name: str) -> _Term:
+        return _term(
+            nests,
+            lambda nest: _inside_bytes(nest, name, shapes, block, precision),
+            lambda nest: _kept(nest, name),
+        )
+
+    return [of(name) for name in nests[0].tensors]
+
+
+def _moved(nests: Sequence[Nest], shapes: Shapes, block: Sizes, precision: Precision) -> list[_Term]:
+    """By operand, and of all results together, the bytes that move."""
+    operands, results = nests[0].operands, nests[0].results
+
+    def read(name: str) -> _Term:
+        return _term(
+            nests,
+            lambda nest: precision.bytes(name, shapes.words[name] * visits(nest, name, shapes.sizes, block)),
+            lambda nest: _again(nest, name),
+        )
+
+    def written(nest: Nest) -> Integer:
+        moved = traffic(nest, shapes.sizes, block, shapes.words)
+        sums = (Key(DRAM, "psum", READS), Key(DRAM, "psum", WRITES))
+        return dram_bytes(
+            {key: moved[key] for key in (*sums, *(Key(DRAM, name, WRITES) for name in results))}, precision
+        )
+
+    again = _term(nests, written, lambda nest: tuple(_again(nest, name) for name in results))
+    return [*map(read, operands), again]
+
+
+def _term(nests: Sequence[Nest], value: Callable[[Nest], Integer], kind: Callable[[Nest], Any]) -> _Term:
+    examples = {kind(nest): nest for nest in nests}
+    return _Term({name: value(nest) for name, nest in examples.items()}, kind)
 
 
 def _by_kind(

@@ -18,12 +18,13 @@ def padded(values: Any, multiple: int) -> np.ndarray:
     return np.concatenate([numbers, np.repeat(numbers[-1:], -len(numbers) % multiple)])
 
 
-def on_devices(function: Callable[..., Any], arguments: int, devices: int) -> Callable[..., Any]:
-    """The first two arguments and all results are cut along the designs, the rest is everywhere."""
+def on_devices(function: Callable[..., Any], by_design: int, others: int, devices: int) -> Callable[..., Any]:
+    """The function, jitted: the first ``by_design`` arguments and all results are cut along the designs, their first
+    axis, and ``others`` are everywhere."""
     if devices == 1:
         return jax.jit(function)
     mesh = jax.make_mesh((devices,), (_AXIS,), axis_types=(AxisType.Auto,))
     cut, whole = PartitionSpec(_AXIS), PartitionSpec()
-    specs = (cut, cut, *(whole for _ in range(arguments - 2)))
+    specs = (*(cut for _ in range(by_design)), *(whole for _ in range(others)))
     # Loops start from constants, the same everywhere, which the check of replication does not like.
     return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=cut, check_vma=False))

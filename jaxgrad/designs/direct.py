@@ -67,7 +67,7 @@ def _direct(question: Question, dx: bool, dw: bool, devices: int) -> Callable[..
         zeros = {key: jnp.zeros(rows.shape, jnp.int64) for key in keys}
         return lax.scan(step, zeros, (shapes, times))[0]
 
-    return on_devices(run, 4, devices)
+    return on_devices(run, 2, 2, devices)
 
 
 def _sizes(shapes: Shapes) -> Mapping[str, Any]:

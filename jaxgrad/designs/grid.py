@@ -72,12 +72,19 @@ class Grid(NamedTuple):
 
     def block(self, index: Any) -> dict[str, Any]:
         """Lengths of the blocks of those numbers, [..., G]."""
-        rest, places = index, {}
+        number = self.lengths["b"].dtype
+        rest, lengths = jnp.asarray(index, number), {}
         for axis in "nkb":
-            places[axis], rest = rest % self.numbers[axis], rest // self.numbers[axis]
-        return {
-            axis: jnp.take_along_axis(
-                self.lengths[axis], places[axis].reshape(-1, index.shape[-1]), axis=0, mode="clip"
-            ).reshape(index.shape)
-            for axis in "bkn"
-        }
+            # Half a unit from any integer, so that rounding does not matter.
+            above = jnp.floor((rest + 0.5) / self.numbers[axis])
+            lengths[axis] = _picked(self.lengths[axis], rest - above * self.numbers[axis])
+            rest = above
+        return {axis: lengths[axis] for axis in "bkn"}
+
+
+def _picked(table: Any, place: Any) -> Any:
+    """Entries of a table [L, G] by their places [..., G]: comparisons, which vectorise where a gather does not."""
+    entries = table[0]
+    for number in range(1, table.shape[0]):
+        entries = jnp.where(place < number, entries, table[number])
+    return jnp.broadcast_to(entries, place.shape)

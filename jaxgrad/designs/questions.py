@@ -43,6 +43,11 @@ class Question(NamedTuple):
     memory_double_buffered: bool
     precision: Precision
 
+    @property
+    def conditions(self) -> tuple[bool, bool, Precision]:
+        """Under which a part of a plan has one outcome, whatever the plan."""
+        return self.double_buffered, self.memory_double_buffered, self.precision
+
     def plans(self, dx: bool, dw: bool) -> list[Plan]:
         if self.forward is not None:
             return plans.forward(self.forward)

@@ -22,7 +22,7 @@ from jax import lax
 
 from jaxgrad.array.closed_form import Array
 from jaxgrad.array.counts import CYCLES, STALLS, Key
-from jaxgrad.base.arithmetic import ceil_div
+from jaxgrad.base.arithmetic import ceil_div, together
 from jaxgrad.costs.cuts import COARSE, Splits, all_splits, block
 from jaxgrad.costs.transfers import Shapes, Storage, exposed_cycles, needed_bytes, waiting_cycles
 from jaxgrad.designs import candidates, unblocked
@@ -191,7 +191,7 @@ def _best(part: Part, question: Question, sizes: Sizes, shapes: Shapes, splits: 
     offer = candidates.candidate(part, shapes, lengths, array, precision)
     moved = offer.moved_bytes
     if part.alternates:
-        moved = candidates.alternating_bytes(part, shapes, lengths, offer.needed_bytes, storage, precision)
+        moved = together(candidates.alternating_bytes(part, shapes, lengths, offer.needed_bytes, storage, precision))
     exposed = exposed_cycles(part.nests[0], shapes, lengths, storage, precision)
     cycles = raw(offer.compute + waiting_cycles(offer.compute, moved, exposed, storage))
     times = cycles * _penalty(offer.needed_bytes, sizes)

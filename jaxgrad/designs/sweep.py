@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,6 @@ RESULTS: tuple[str, ...] = (
     "edp_js",
 )
 """Columns of results: of a whole training step, ``cycles`` with stalls. None where a layer does not fit the design."""
-
-_THREADS = 2  # compile one question while another one runs
 
 
 def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> Table:
@@ -121,17 +118,12 @@ def _swept(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: T
         sweep.machine.memory_double_buffered,
     )
 
-    def ask(question: Question) -> tuple[Counts, Any]:
-        return engine.with_memory(question, layers, _arrays(chunk), memories, chunk.network, CUTS[sweep.search.plans])
-
-    first, *asked = _questions(chunk, sweep)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        ahead = pool.submit(ask, first)
-        back = [pool.submit(ask, question) for question in asked]
-        forward, forward_fits = ahead.result()
-        results = [entry.result() for entry in back]
+    questions = _questions(chunk, sweep)
+    (forward, forward_fits), *results = engine.with_memory(
+        questions, layers, _arrays(chunk), memories, chunk.network, CUTS[sweep.search.plans]
+    )
     tables = []
-    for question, (counts, fits) in zip(asked, results, strict=True):
+    for question, (counts, fits) in zip(questions[1:], results, strict=True):
         quantities = _quantities({**forward, **counts}, chunk, sweep, technology, question.schedule)
         possible = _listed((fits & forward_fits)[:, :, None], chunk)
         tables.append(

@@ -97,7 +97,7 @@ def test_with_a_memory_counts_are_exact(batch: int) -> None:
     """Those of the plan that was chosen, again in Python ints."""
     b, k, n = batch * 56 * 56, 1152, 256
     own = problems([LayerGemm("large", Gemm(b, k, n), 1, needs_dx=True, x_words=b * 128)], patches_in_dram=False)
-    found, fits = engine.with_memory(QUESTION, own, ARRAYS, MEMORIES, "large")
+    ((found, fits),) = engine.with_memory([QUESTION], own, ARRAYS, MEMORIES, "large")
     assert fits.all()
     (part,), at = QUESTION.plans(True, True)[0], (1, 1, 0)
     usable, rate = int(MEMORIES.usable_bytes[at[1]]), (int(MEMORIES.cycles[at[2]]), int(MEMORIES.of_bytes[at[2]]))
@@ -119,7 +119,7 @@ def test_with_a_memory_counts_are_exact(batch: int) -> None:
 def test_what_could_wrap_is_refused() -> None:
     own = problems([LayerGemm("large", Gemm(10**14, 1152, 256), 1, needs_dx=True)], patches_in_dram=False)
     assert_refused(
-        Refusal(lambda: engine.with_memory(QUESTION, own, ARRAYS, MEMORIES, "large"), "batch", str(10**14), "smaller")
+        Refusal(lambda: engine.with_memory([QUESTION], own, ARRAYS, MEMORIES, "large"), "batch", str(10**14), "smaller")
     )
 
 

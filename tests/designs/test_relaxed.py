@@ -65,8 +65,8 @@ def test_unsmoothed_it_is_exact_without_a_memory(schedule: str) -> None:
 def test_unsmoothed_it_is_exact_with_a_memory(schedule: str) -> None:
     """The nest of equal time that moves less is not told apart: times are compared, and what has one value alone."""
     asked, arrays = question(schedule), Arrays(ROWS, COLS, True)
-    exact, fits = engine.with_memory(
-        asked, LAYERS, arrays, Memories(USABLE, np.array([1, 1]), RATES, True), cuts=COARSE
+    ((exact, fits),) = engine.with_memory(
+        [asked], LAYERS, arrays, Memories(USABLE, np.array([1, 1]), RATES, True), cuts=COARSE
     )
     assert fits.all()
     cycles = time_cycles(exact)

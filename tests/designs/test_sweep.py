@@ -108,15 +108,18 @@ def test_a_sweep_says_what_run_says(schedule: str, order: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [*orders.FUSED, *orders.CHOICES])
 @pytest.mark.parametrize("buffered", [False, True])
-def test_a_sweep_says_what_run_says_of_every_order(order: str, buffered: bool) -> None:
-    schedules = ["sequential", "os_only"] if order == "best_of_igo" else ["interleaved", "ws_only", "auto"]
-    changes = {"schedule": schedules, "order": [order], "double_buffered": [buffered], "precision": ["mxfp6"]}
-    own = small(**SPACE | changes)
-    own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
-    for swept_results, run in points(own, swept(own)):
-        assert_same(swept_results, run)
+def test_a_sweep_says_what_run_says_of_every_order(buffered: bool) -> None:
+    """Of layers that want both gradients, or one; orders together, which share the searches of their parts."""
+    igo = ["best_of_igo"]  # whose alternating nests compute dX and dW apart
+    others = [order for order in (*orders.FUSED, *orders.CHOICES) if order not in igo]
+    layers = [layer for layer in LAYERS if layer.path != "conv"]
+    for schedules, asked in ((["interleaved", "ws_only", "auto"], others), (["sequential", "os_only"], igo)):
+        changes = {"schedule": schedules, "order": asked, "double_buffered": [buffered], "precision": ["mxfp6"]}
+        own = small(**SPACE | changes)
+        own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
+        for swept_results, run in points(own, swept(own, layers), layers):
+            assert_same(swept_results, run)
 
 
 LEVEL = {"name": "buffer", "size_kib": 64, "width_bits": 256, "pj_per_bit": 0.1}
@@ -169,14 +172,14 @@ def test_levels_that_will_not_do_are_one_line(
 
 def test_what_64_bits_do_not_hold_is_what_run_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """In integers, which take over from floats; and one by one, where they will not do either."""
-    own = small(**SPACE | {"schedule": ["sequential"], "rows": [4], "cols": [5]})
-    in_floats = swept(own)
+    own, layers = small(**SPACE | {"schedule": ["sequential"], "rows": [4], "cols": [5]}), LAYERS[1:3]
+    in_floats = swept(own, layers)
     monkeypatch.setattr(bounds, "_MOST_FLOAT", 1)
     bounds._holds.cache_clear()
-    assert swept(own) == in_floats
+    assert swept(own, layers) == in_floats
     refusal = InputError("batch", 1, "give less")
     monkeypatch.setattr(engine, "with_memory", lambda *_: (_ for _ in ()).throw(refusal))
-    one_by_one = swept(own)
+    one_by_one = swept(own, layers)
     for name in ("cycles", "stall_cycles", "sram_accesses_words", "dram_bytes"):
         assert one_by_one[name] == in_floats[name], name
 

@@ -61,8 +61,8 @@ def test_macs_and_reads_of_dy_are_booked_in_the_cycle_in_which_they_happen() -> 
     """Cycle by cycle against the independent model, which walks every PE."""
 
     class Watched(SystolicArray):
-        def __init__(self, *size: int, double_buffered: bool) -> None:
-            super().__init__(*size, double_buffered)
+        def __init__(self, rows: int, cols: int, double_buffered: bool) -> None:
+            super().__init__(rows, cols, double_buffered)
             self.seen: list[tuple[int, int]] = []
 
         def step(self, cycle: int) -> None:
@@ -75,7 +75,7 @@ def test_macs_and_reads_of_dy_are_booked_in_the_cycle_in_which_they_happen() -> 
     phases = {"interleaved": [(dx, dw)], "sequential": [(dx,), (dw,)]}
     for schedule in SIDES:
         for double_buffered in (False, True):
-            model = Watched(*ARRAY, double_buffered=double_buffered)
+            model = Watched(*ARRAY, double_buffered)
             model.run(phases[schedule])
             array = Accelerator(*ARRAY, double_buffered)
             own = list(activities(backward_mappings(schedule, Gemm(*SIZES), array), Gemm(*SIZES), array))
