@@ -87,6 +87,21 @@ def test_without_a_memory_counts_are_exact_or_refused(
     }
 
 
+def test_the_sum_over_layers_is_what_must_fit() -> None:
+    """Each of them alone passes; 40 of them are 2^64 MACs."""
+    layers_of_a_network = [
+        LayerGemm(str(i), Gemm((1 << 28) - i, 1 << 15, 1 << 15), 1, needs_dx=True) for i in range(40)
+    ]
+    question = Question(None, "interleaved", "", False, True, Precision.of("bf16"))
+    arrays = Arrays(np.array([256]), np.array([256]), False)
+    for layer in (layers_of_a_network[0], layers_of_a_network[-1]):
+        direct.without_memory(question, problems([layer], patches_in_dram=True), arrays, "large")
+    every = problems(layers_of_a_network, patches_in_dram=True)
+    assert_refused(
+        Refusal(lambda: direct.without_memory(question, every, arrays, "large"), "batch", "large", "smaller")
+    )
+
+
 QUESTION = Question(None, "interleaved", "k_major", False, True, Precision.of("bf16"))
 ARRAYS = Arrays(np.array([16, 256]), np.array([256, 16]), False)
 MEMORIES = Memories(np.array([1 << 18, 1 << 25]), np.array([1, 1000]), np.array([25, 33333]), True)
