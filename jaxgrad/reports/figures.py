@@ -100,11 +100,13 @@ def _grouped_bars(axes: Axes, groups: Mapping[str, Sequence[int]], schedules: Se
     bars: dict[str, BarContainer] = {}
     for index, schedule in enumerate(schedules):
         cycles = [group[index] for group in groups.values()]
-        bars[schedule_label(schedule)] = container = axes.barh(
+        label = schedule_label(schedule)
+        bars[label] = container = axes.barh(
             places + (index - (len(schedules) - 1) / 2) * height,
             np.array(cycles, float),  # counts may be longer than 64 bits
             height,
             color=colour[schedule],
+            label=label,
         )
         axes.bar_label(container, [short(value) for value in cycles], padding=3, fontsize=7)
     axes.set_yticks(places, told_apart(list(groups), _NAME_CHARACTERS), fontsize=9)
