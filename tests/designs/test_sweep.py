@@ -107,19 +107,30 @@ def test_a_sweep_says_what_run_says(schedule: str, order: str) -> None:
         assert_same(swept_results, run)
 
 
+IGO = ("best_of_igo",)  # whose alternating nests compute dX and dW apart
+OTHERS = tuple(order for order in (*orders.FUSED, *orders.CHOICES) if order not in IGO)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("buffered", [False, True])
-def test_a_sweep_says_what_run_says_of_every_order(buffered: bool) -> None:
+@pytest.mark.parametrize(
+    ("schedules", "asked", "buffered"),
+    [
+        (("interleaved", "ws_only", "auto"), OTHERS, True),
+        (("interleaved",), OTHERS[:1], False),
+        (("sequential", "os_only"), IGO, False),
+    ],
+    ids=["fused, buffered", "fused, not buffered", "apart, not buffered"],
+)
+def test_a_sweep_says_what_run_says_of_every_order(
+    schedules: tuple[str, ...], asked: tuple[str, ...], buffered: bool
+) -> None:
     """Of layers that want both gradients, or one; orders together, which share the searches of their parts."""
-    igo = ["best_of_igo"]  # whose alternating nests compute dX and dW apart
-    others = [order for order in (*orders.FUSED, *orders.CHOICES) if order not in igo]
     layers = [layer for layer in LAYERS if layer.path != "conv"]
-    for schedules, asked in ((["interleaved", "ws_only", "auto"], others), (["sequential", "os_only"], igo)):
-        changes = {"schedule": schedules, "order": asked, "double_buffered": [buffered], "precision": ["mxfp6"]}
-        own = small(**SPACE | changes)
-        own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
-        for swept_results, run in points(own, swept(own, layers), layers):
-            assert_same(swept_results, run)
+    changes = {"schedule": schedules, "order": asked, "double_buffered": [buffered], "precision": ["mxfp6"]}
+    own = small(**SPACE | {name: list(values) for name, values in changes.items()})
+    own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
+    for swept_results, run in points(own, swept(own, layers), layers):
+        assert_same(swept_results, run)
 
 
 LEVEL = {"name": "buffer", "size_kib": 64, "width_bits": 256, "pj_per_bit": 0.1}
