@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Num, UInt32
+from jaxtyping import Num
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.wide import Wide
-from jaxgrad.autodiff import effectual
 from jaxgrad.autodiff.contraction import Contraction
+from jaxgrad.autodiff.effectual import OnOperands
 
 
 def of_parts(contraction: Contraction, lhs: DTypeLike, rhs: DTypeLike) -> Contraction:
@@ -28,7 +27,7 @@ def of_parts(contraction: Contraction, lhs: DTypeLike, rhs: DTypeLike) -> Contra
 
 
 @dataclass(frozen=True)
-class OfParts:
+class OfParts(OnOperands):
     """A ``Contraction``: see there. Its groups are those of each pair of parts, one after the other.
 
     Args:
@@ -98,12 +97,6 @@ class OfParts:
     def rhs_cotangent(self, dw: Num[Array, "groups k n"]) -> Array:
         by_part = dw.reshape(self.lhs_parts, self.rhs_parts, self.whole.groups, *dw.shape[1:]).sum(0)
         return _conjugate([self.whole.rhs_cotangent(part) for part in by_part])
-
-    def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
-        return effectual.forward(self.x(lhs), self.w(rhs), self.gemm)
-
-    def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
-        return effectual.backward(live, self.w(rhs), self.rows(cotangent), self.gemm)
 
     @property
     def _pairs(self) -> list[tuple[int, ...]]:

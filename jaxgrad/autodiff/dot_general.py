@@ -12,18 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Num, UInt32
+from jaxtyping import Num
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.wide import Wide
-from jaxgrad.autodiff import effectual
 from jaxgrad.autodiff.contraction import check_not_empty
+from jaxgrad.autodiff.effectual import OnOperands
 
 DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 
 
 @dataclass(frozen=True)
-class DotGeneral:
+class DotGeneral(OnOperands):
     """A ``Contraction``: see there.
 
     Args:
@@ -102,12 +101,6 @@ class DotGeneral:
 
     def rhs_cotangent(self, dw: Num[Array, "groups k n"]) -> Array:
         return _restore(dw, self._rhs_order, self.rhs_shape)
-
-    def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
-        return effectual.forward(self.x(lhs), self.w(rhs), self.gemm)
-
-    def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
-        return effectual.backward(live, self.w(rhs), self.rows(cotangent), self.gemm)
 
     @property
     def _lhs_order(self) -> tuple[int, ...]:

@@ -18,11 +18,24 @@ from jaxgrad.array import wide
 from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.wide import Wide
+from jaxgrad.autodiff.contraction import Contraction
 from jaxgrad.base.errors import InputError
 
 _WORD = 1 << 32
 _SHORT = 32
 _LONGEST = 1024  # what is longer would unfold into too many slices
+
+
+class OnOperands:
+    """The part of a ``Contraction`` that counts effectual MACs, by its GEMMs' own operands as they lie."""
+
+    def effectual_forward(self: Contraction, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
+        return forward(self.x(lhs), self.w(rhs), self.gemm)
+
+    def effectual_backward(
+        self: Contraction, live: UInt32[Array, "..."], rhs: Array, cotangent: Array
+    ) -> tuple[Wide, Wide]:
+        return backward(live, self.w(rhs), self.rows(cotangent), self.gemm)
 
 
 def forward(

@@ -161,7 +161,7 @@ class Ragged:
     def _table(self, mappings: tuple[Mapping, ...]) -> tuple[np.ndarray, np.ndarray]:
         """What a group of 0, 1, 2, ... rows takes, in two words a count."""
         gemm = Gemm(self.rows, self.in_features, self.out_features)
-        core.closed_form(gemm, self.emulation.array, mappings)  # the largest can be counted
+        core.check_countable(gemm, self.emulation.array, mappings)
         sizes: dict[str, Any] = gemm.sizes | {"b": exact(np.arange(1, self.rows + 1))}
         counts = layers.counts(mappings, sizes, self.emulation.array)
         for key, number in core.update(gemm, self.emulation, mappings).items():

@@ -15,18 +15,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
-from jaxtyping import Num, UInt32
+from jaxtyping import Num
 
 from jaxgrad.array import convolution as lowering
 from jaxgrad.array.convolution import Convolution, Layout
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.wide import Wide
-from jaxgrad.autodiff import effectual
 from jaxgrad.autodiff.contraction import check_not_empty
+from jaxgrad.autodiff.effectual import OnOperands
 
 
 @dataclass(frozen=True)
-class ConvTransposed:
+class ConvTransposed(OnOperands):
     """A ``Contraction``: see there.
 
     Args:
@@ -151,12 +150,6 @@ class ConvTransposed:
         by_tap = dw.reshape(groups, channels, taps, out_channels).transpose(2, 1, 0, 3)
         kernel = by_tap.reshape(*self.columns.kernel, channels, groups * out_channels)
         return self.layout.as_rhs(jnp.flip(kernel, self._spatial))
-
-    def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
-        return effectual.forward(self.x(lhs), self.w(rhs), self.gemm)
-
-    def effectual_backward(self, live: UInt32[Array, "..."], rhs: Array, cotangent: Array) -> tuple[Wide, Wide]:
-        return effectual.backward(live, self.w(rhs), self.rows(cotangent), self.gemm)
 
     @property
     def _spatial(self) -> tuple[int, ...]:

@@ -22,12 +22,12 @@ from jaxgrad.designs import grid
 from jaxgrad.designs.problems import Problems, problems
 from jaxgrad.designs.questions import Arrays, Question
 from jaxgrad.designs.schema import Sweep
+from jaxgrad.designs.search import BATCH
 from jaxgrad.designs.space import MOST_POINTS, kinds
 from jaxgrad.hardware import Precision
 from jaxgrad.programs import LayerGemm
 
 _SIDES = 6  # rows, and columns, for which blocks are counted
-_TOGETHER = 32  # arrays costed together, filled up
 _CLIMBS, _AROUND = 9, 9  # times that descents' ends are followed, and the memories around one
 
 # Seconds, measured.
@@ -84,7 +84,7 @@ def _with_memory(sweep: Sweep, layers: Problems) -> tuple[float, float]:
     every = compiled + variants * parts * arrays * blocks * (_BLOCK + memories * _STORED)
     batches = min(memories, 4 * starts) + _CLIMBS * min(memories, _AROUND)
     relaxed = searched * (_RELAXED + starts * sweep.descent.steps * len(layers) * _STEP)
-    exact = searched * batches * _TOGETHER * blocks * (_BLOCK + _STORED)
+    exact = searched * batches * BATCH * blocks * (_BLOCK + _STORED)
     return every, compiled + variants * (relaxed + exact)
 
 

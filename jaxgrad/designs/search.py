@@ -18,7 +18,7 @@ from jaxgrad.hardware import Technology
 from jaxgrad.programs import LayerGemm
 
 _CLIMBS = 3  # ends of descents from which neighbours are followed
-_BATCH = 32  # designs costed together: one compiled size
+BATCH = 32  # designs costed together: one compiled size
 
 Design = tuple[Any, ...]
 """A value for each of ``Sweep.axes``."""
@@ -134,9 +134,9 @@ def _costed(designs: Sequence[Design], sought: Sought) -> dict[Design, dict[str,
         by_memory.setdefault(design[2:], []).append(design)
     costs = {}
     for memory, group in by_memory.items():
-        for start in range(0, len(group), _BATCH):
-            some = group[start : start + _BATCH]
-            padded = [*some, *[some[-1]] * (_BATCH - len(some))]
+        for start in range(0, len(group), BATCH):
+            some = group[start : start + BATCH]
+            padded = [*some, *[some[-1]] * (BATCH - len(some))]
             arrays = tuple((design[0], design[1]) for design in padded)
             chunk = Chunk(
                 sought.workload, sought.batch, kind.precision, kind.double_buffered, arrays, memory[:1], memory[1:],
