@@ -28,6 +28,13 @@ def total(*parts: Counts) -> Counts:
     return dict(summed)
 
 
+def transposed(counts: Counts) -> Counts:
+    """Counts of a layer's transpose as those of the layer: X and W change places, and dW leaves as dX does."""
+    turned = {"w_reads": counts["x_reads"], "x_reads": counts["w_reads"], "w_writes": 0, "x_hops": 0}
+    drained = {"psum_writes": counts["psum_writes"] + counts["dw_writes"], "dw_writes": 0}
+    return counts | turned | drained
+
+
 class Outcome(NamedTuple):
     """Results as int64 or float64 arrays (None: not computed) and the counts by name; `y` is of a forward GEMM."""
 
@@ -59,7 +66,7 @@ def simulate(
 
     Args:
         x, w, dy: [B, K], [K, N], [B, N]; integers are summed exactly, floats in float64.
-        schedule: ws, os, sequential, interleaved, ws_only or os_only.
+        schedule: ws, os, sequential, interleaved, interleaved_n, ws_only or os_only.
         weight_update: none, separate or (interleaved) in_array.
     """
     xs, ws, dys = (np.asarray(data) for data in (x, w, dy))
@@ -75,7 +82,10 @@ def simulate(
         return array
 
     dx = dw = None
-    if schedule in ("ws", "os", "sequential", "interleaved"):
+    if schedule == "interleaved_n":  # rows hold b, columns k; dX is summed in the even slots, dW flows in the odd ones
+        array = run((OutputStationary(dy_nb, w_nk, "psum_writes"), WeightStationary(dy_nb, x_bk)))
+        counts, dx, dw = array.counts, table(array.drained), streamed_out(array).T
+    elif schedule in ("ws", "os", "sequential", "interleaved"):
         phases: dict[str, list[tuple[Pass, ...]]] = {
             "ws": [(dx_natural,)],
             "os": [(dw_natural,)],

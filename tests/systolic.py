@@ -108,6 +108,16 @@ class Tile:
         return next((one.held for one in self.passes if isinstance(one, WeightStationary)), None)
 
     @property
+    def slots_before_held(self) -> int:
+        """Slots of the first word before the one that wants what is held."""
+        return next(before for before, one in enumerate(self.passes) if isinstance(one, WeightStationary))
+
+    @property
+    def slots_after_sum(self) -> int:
+        """Slots of the last word after the one in which a result that stays is complete."""
+        return next(after for after, one in enumerate(reversed(self.passes)) if isinstance(one, OutputStationary))
+
+    @property
     def drains_to(self) -> str | None:
         return next((one.drains_to for one in self.passes if isinstance(one, OutputStationary)), None)
 
@@ -199,20 +209,28 @@ class SystolicArray:
             for column in range(self.cols):
                 skew = column if self.double_buffered else 0
                 if tile.held:
+                    # A shadow is free once its own slot has taken its weight into use.
+                    first = tile.start - self.rows + skew + (tile.slots_before_held if self.double_buffered else 0)
                     for i in range(self.rows):
-                        book(self.load_edge, tile.start - self.rows + skew + i, column, (tile, i))
+                        book(self.load_edge, first + i, column, (tile, i))
                 if tile.drains_to:
                     last = tile.start + tile.slots - 1 + self.rows - 1
-                    last += skew if self.double_buffered else self.cols - 1
+                    # Shadows drain once their own slot is through, a column at a time; else once the whole stream is.
+                    last += skew - tile.slots_after_sum if self.double_buffered else self.cols - 1
                     for i in range(self.rows):
                         book(self.drains, last + 1 + i, column, (tile, i))
 
-    def access(self, counter: str, lane: int, word: Word) -> None:
-        """One SRAM word through the port of one edge lane; padding is made up at the edge and touches no SRAM."""
+    def access(self, counter: str, lane: int, word: Word, port: str = "") -> None:
+        """One SRAM word through the port of one edge lane; padding is made up at the edge and touches no SRAM.
+
+        Each counter has a port of its own, but for results that are drained: they leave by the drain's, whatever they
+        count as, so that partial sums may leave in the same cycle.
+        """
         if word.real:
-            if (counter, lane) in self.ports:
+            place = (port or counter, lane)
+            if place in self.ports:
                 raise Hazard(f"{counter}: two words through port {lane} in one cycle")
-            self.ports.add((counter, lane))
+            self.ports.add(place)
             self.counts[counter] += 1
 
     def step(self, cycle: int) -> None:
@@ -274,7 +292,7 @@ class SystolicArray:
             if row + 1 < self.rows:
                 setattr(self.pes[row + 1][column], register, word)
             elif word.real and tile.drains_to:
-                self.access(tile.drains_to, column, word)
+                self.access(tile.drains_to, column, word, "drain")
                 self.drained[word.i, word.j] = word.value
 
     def load(self, cycle: int, column: int, before: list[list[PE]]) -> None:

@@ -173,6 +173,9 @@ DX_OS = (Mapping((Product("os", "dx"),), "nbk"), Mapping((Product("os", "dx"),),
 _BOTH = (Product("ws", "dx"), Product("os", "dw"))
 INTERLEAVED = Mapping(_BOTH, "bnk")
 SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
+# The same on the transposed layer: X and W^T change places, b and n, dX and dW. Double-buffered, the output-stationary
+# product in the first slot drains a cycle earlier, which costs nothing.
+INTERLEAVED_N = Mapping((Product("os", "dx"), Product("ws", "dw")), "nbk")
 
 # Colours are Okabe and Ito's, which differ without colour vision.
 register(Schedule("ws", [DX_WS], description="dX alone, weight-stationary"))
@@ -183,6 +186,15 @@ register(
         [INTERLEAVED],
         description="both at once, in alternate clock cycles, each dY read once for the two",
         colour="#0072B2",
+    ),
+    alias="interleaved_b",
+)
+register(
+    Schedule(
+        "interleaved_n",
+        [INTERLEAVED_N],
+        description="both at once with n streamed: X stays in the PEs, dX is summed there, each dY read once",
+        colour="#56B4E9",
     )
 )
 register(

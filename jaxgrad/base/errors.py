@@ -131,9 +131,14 @@ def choose(choices: Sequence[str], value: Any = None) -> str:
 
 
 def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
-    """``value`` if it is among ``choices``; else an error that lists them and names the likeliest."""
-    if isinstance(value, str) and value in choices:
-        return value
+    """``value`` if it is among ``choices``; else an error that lists them and names the likeliest.
+
+    Choices may have ``aliases`` (``registry.Names``): of one of those, the name that it stands for.
+    """
+    if isinstance(value, str):
+        value = getattr(choices, "aliases", {}).get(value, value)
+        if value in choices:
+            return value
     raise InputError(field, value, choose(choices, value))
 
 

@@ -27,15 +27,22 @@ class Registry(Mapping[str, Record]):
     def __init__(self, field: str, kind: type[Record]) -> None:
         self._field, self._kind = field, kind
         self._records: dict[str, Record] = {}
+        self._aliases: dict[str, str] = {}
 
-    def register(self, record: Record) -> Record:
+    def register(self, record: Record, *, alias: str = "") -> Record:
         """Makes a record known by its name, and returns it; registering an equal one again changes nothing.
+
+        Args:
+            record: the record.
+            alias: another name by which it is found; results have its own.
 
         Raises:
             InputError: it is none of the records' type, or another one has its name.
         """
         if not isinstance(record, self._kind):
             raise InputError(self._field, record, f"register a {self._kind.__name__}")
+        if alias:
+            self._aliases[alias] = record.name
         return self._records.setdefault(self.find(record).name, record)
 
     def unregister(self, name: str) -> Record:
@@ -53,7 +60,7 @@ class Registry(Mapping[str, Record]):
             InputError: no record has the name, or another one has that of the record.
         """
         if not isinstance(value, self._kind):
-            return self[one_of(self._field, value, tuple(self))]
+            return self[one_of(self._field, value, self.names())]
         if self.get(value.name, value) != value:
             raise InputError(
                 self._field,
@@ -66,6 +73,10 @@ class Registry(Mapping[str, Record]):
     def names(self, which: Callable[[Record], bool] = lambda record: True) -> Names[Record]:
         """The names of the records that ``which`` is true of, also of those that are registered later."""
         return Names(self, which)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        return self._aliases
 
     def __getitem__(self, name: str) -> Record:
         return self._records[name]
@@ -82,6 +93,11 @@ class Names(Sequence[str], Generic[Record]):
 
     def __init__(self, registry: Registry[Record], which: Callable[[Record], bool]) -> None:
         self._registry, self._which = registry, which
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """The names by which records are found too, each with that of its record."""
+        return self._registry.aliases
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, record in self._registry.items() if self._which(record))
