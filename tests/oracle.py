@@ -12,7 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tests.systolic import Counts, Number, Operand, OutputStationary, Pass, Place, SystolicArray, WeightStationary
+from tests.systolic import (
+    Counts,
+    Number,
+    Operand,
+    OutputStationary,
+    Pass,
+    Place,
+    SystolicArray,
+    TurnedStationary,
+    WeightStationary,
+)
 
 
 def accesses(counts: Counts) -> int:
@@ -85,6 +95,11 @@ def simulate(
     if schedule == "interleaved_n":  # rows hold b, columns k; dX is summed in the even slots, dW flows in the odd ones
         array = run((OutputStationary(dy_nb, w_nk, "psum_writes"), WeightStationary(dy_nb, x_bk)))
         counts, dx, dw = array.counts, table(array.drained), streamed_out(array).T
+    elif schedule == "interleaved_k":  # rows hold n, columns b, dY stays: dX's sums flow down, dW's to the right
+        held = Operand("dy", dys.T.tolist())
+        array = run((WeightStationary(Operand("w", ws.tolist()), held), TurnedStationary(x_kb, held)))
+        counts, dx = array.counts, streamed_out(array).T
+        dw = table({place: word.value for place, word in array.turned_psums.items()})
     elif schedule in ("ws", "os", "sequential", "interleaved"):
         phases: dict[str, list[tuple[Pass, ...]]] = {
             "ws": [(dx_natural,)],

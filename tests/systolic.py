@@ -82,7 +82,22 @@ class OutputStationary:
         return len(self.top.table[0])
 
 
-Pass = WeightStationary | OutputStationary
+@dataclass(frozen=True)
+class TurnedStationary:
+    """out[m, p] = sum_q top[m, q] * held[p, q]; weight-stationary with the links exchanged: sums flow right.
+
+    It shares what a ``WeightStationary`` pass holds, which is loaded once for the two.
+    """
+
+    top: Operand
+    held: Operand
+
+    @property
+    def columns(self) -> int:
+        return len(self.held.table[0])
+
+
+Pass = WeightStationary | OutputStationary | TurnedStationary
 
 
 @dataclass(frozen=True)
@@ -105,12 +120,17 @@ class Tile:
 
     @property
     def held(self) -> Operand | None:
-        return next((one.held for one in self.passes if isinstance(one, WeightStationary)), None)
+        return self.holding[0].held if self.holding else None
+
+    @property
+    def holding(self) -> list[WeightStationary | TurnedStationary]:
+        """The passes that use what the PEs hold."""
+        return [one for one in self.passes if not isinstance(one, OutputStationary)]
 
     @property
     def slots_before_held(self) -> int:
         """Slots of the first word before the one that wants what is held."""
-        return next(before for before, one in enumerate(self.passes) if isinstance(one, WeightStationary))
+        return self.passes.index(self.holding[0])
 
     @property
     def slots_after_sum(self) -> int:
@@ -146,6 +166,7 @@ class SystolicArray:
         self.pes = [[PE() for _ in range(cols)] for _ in range(rows)]
         self.counts: Counts = dict.fromkeys(NAMES, 0)
         self.psums: dict[Place, Word] = {}
+        self.turned_psums: dict[Place, Word] = {}  # that leave at the right
         self.drained: dict[Place, Number] = {}
         self.held_at_edge: list[Word | None] = [None] * rows
         self.ports: set[tuple[str, int]] = set()
@@ -170,7 +191,9 @@ class SystolicArray:
         tiles: list[Tile] = []
         clock = 0  # serial: when the array is idle again; double-buffered: when the next stream may enter
         for passes in phases:
-            length, height, width = len(passes[0].left.table), len(passes[0].left.table[0]), passes[0].columns
+            first = passes[0]
+            assert not isinstance(first, TurnedStationary)  # its partner streams from the left
+            length, height, width = len(first.left.table), len(first.left.table[0]), first.columns
             for left in range(0, width, self.cols):
                 for top in range(0, height, self.rows):
                     tile = Tile(len(tiles), 0, passes, top, left)
@@ -178,7 +201,10 @@ class SystolicArray:
                     start = clock + loading
                     tiles.append(Tile(tile.number, start, passes, top, left))
                     if self.double_buffered:
-                        clock = start + max(tile.slots, self.rows) - self.early
+                        # Sums that leave at the right come in again at the left a column of tiles later.
+                        turned = any(isinstance(one, TurnedStationary) for one in passes) and width > self.cols
+                        around = -(-self.cols // -(-height // self.rows)) if turned else 0
+                        clock = start + max(tile.slots, self.rows, around) - self.early
                     else:
                         draining = self.rows if tile.drains_to else 0
                         clock = start + tile.slots + self.rows + self.cols - 2 + draining
@@ -253,19 +279,34 @@ class SystolicArray:
         if (cycle, row) not in self.left_edge:
             return None
         tile, m, slot = self.left_edge[cycle, row]
+        if isinstance(tile.passes[slot], TurnedStationary):
+            return self.turned_psum(tile, m, row)
         if slot == 0:  # read once, and held at the edge for the other slots
-            operand = tile.passes[0].left
+            operand = tile.passes[0].left  # type: ignore[union-attr]  # the first pass streams from the left
             word = operand.word(tile.number, m, tile.top + row)
             self.access(f"{operand.name}_reads", row, word)
             self.held_at_edge[row] = word
         return self.held_at_edge[row]
+
+    def turned_psum(self, tile: Tile, m: int, row: int) -> Word:
+        p = tile.top + row
+        held = tile.held
+        assert held is not None
+        word = Word("psum", tile.number, m, p, 0, p < len(held.table))
+        if tile.left == 0 or not word.real:
+            return word
+        found = self.turned_psums.get((m, p))
+        if found is None or found.tile != tile.number - -(-len(held.table) // self.rows):
+            raise Hazard(f"partial sum {m, p} of the column of tiles before is not in the buffer: {found}")
+        self.access("psum_reads", row, found, "left psum")
+        return word._replace(value=found.value)
 
     def enter_top(self, cycle: int, column: int) -> Word | None:
         if (cycle, column) not in self.top_edge:
             return None
         tile, m, slot = self.top_edge[cycle, column]
         now, q = tile.passes[slot], tile.left + column
-        if isinstance(now, OutputStationary):
+        if not isinstance(now, WeightStationary):
             word = now.top.word(tile.number, m, q)
             self.access(f"{now.top.name}_reads", column, word)
             return word
@@ -330,8 +371,13 @@ class SystolicArray:
             raise Hazard(f"row {row}, column {column}: {h} from the left meets {v} from the top")
         if h.real and h is not before.h and h.name != "w":  # a word held for a second slot does not move anew
             self.counts[f"{h.name}_hops"] += 1
-        if v.name == "psum":
-            after.v = self.weight_stationary_step(tile, before, after, h, v)
+        if h.name == "psum":
+            after.v, after.h = v, self.held_step(tile, before, after, h, v, v)
+            if column == self.cols - 1 and h.real:
+                self.access("psum_writes", row, after.h, "right psum")
+                self.turned_psums[h.i, h.j] = after.h
+        elif v.name == "psum":
+            after.v = self.held_step(tile, before, after, v, h, v)
             if row == self.rows - 1 and v.real:
                 # Written at the end of this cycle. The next tile reads it at the earliest in the next one: it starts
                 # at least R cycles after this tile, which is when the bottom row's result is in the buffer.
@@ -343,20 +389,24 @@ class SystolicArray:
         if v.real and v.name != "w":
             self.counts[f"{v.name}_hops"] += 1
 
-    def weight_stationary_step(self, tile: Tile, before: PE, after: PE, h: Word, psum: Word) -> Word:
-        w = before.w
-        if self.double_buffered and h.i == 0:
+    def held_step(self, tile: Tile, before: PE, after: PE, psum: Word, met: Word, v: Word) -> Word:
+        """Adds to a partial sum what is held times the word that it meets: ``h``, or ``v`` of a turned pass."""
+        turned, w = met is v, before.w
+        using = [isinstance(one, TurnedStationary) for one in tile.holding].index(turned)
+        if self.double_buffered and psum.i == 0 and using == 0:
             if w is not None:
                 raise Hazard(f"{before.w_next} replaces {w}, which is still in use")
             w = before.w_next
             after.w_next = None
-        if w is None or (w.tile, w.i, w.j) != (h.tile, h.j, psum.j):
-            raise Hazard(f"{h} and {psum} find {w} in the PE")
-        after.w = w if h.i < tile.length - 1 else None  # a word that is spent may be overwritten
-        if not (h.real and psum.real):
+        row, column = (psum.j, met.j) if turned else (met.j, psum.j)
+        if w is None or (w.tile, w.i, w.j) != (psum.tile, row, column):
+            raise Hazard(f"{met} and {psum} find {w} in the PE")
+        # A word that is spent may be overwritten.
+        after.w = w if psum.i < tile.length - 1 or using < len(tile.holding) - 1 else None
+        if not (met.real and psum.real):
             return psum
-        self.mac(h.value, w.value)
-        return psum._replace(value=psum.value + w.value * h.value)
+        self.mac(met.value, w.value)
+        return psum._replace(value=psum.value + w.value * met.value)
 
     def output_stationary_step(self, tile: Tile, before: PE, after: PE, h: Word, v: Word) -> None:
         acc = before.acc
