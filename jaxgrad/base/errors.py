@@ -136,9 +136,9 @@ def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
     Choices may have ``aliases`` (``registry.Names``): of one of those, the name that it stands for.
     """
     if isinstance(value, str):
-        value = getattr(choices, "aliases", {}).get(value, value)
-        if value in choices:
-            return value
+        name = getattr(choices, "aliases", {}).get(value, value)
+        if name in choices:
+            return name
     raise InputError(field, value, choose(choices, value))
 
 

@@ -37,13 +37,18 @@ class Registry(Mapping[str, Record]):
             alias: another name by which it is found; results have its own.
 
         Raises:
-            InputError: it is none of the records' type, or another one has its name.
+            InputError: it is none of the records' type, or another one has one of its names.
         """
         if not isinstance(record, self._kind):
             raise InputError(self._field, record, f"register a {self._kind.__name__}")
+        record = self.find(record)
+        for name in filter(None, (record.name, alias)):
+            owner = self._aliases.get(name, name)
+            if owner != record.name and owner in self._records:
+                raise InputError(self._field, name, f"choose another name: {owner!r} is found by it")
         if alias:
             self._aliases[alias] = record.name
-        return self._records.setdefault(self.find(record).name, record)
+        return self._records.setdefault(record.name, record)
 
     def unregister(self, name: str) -> Record:
         """Forgets the record of that name, and returns it; for a notebook's cell that is run again, and for tests.

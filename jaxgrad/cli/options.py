@@ -87,7 +87,7 @@ class Choice(NamedTuple):
     names: Names
 
     def __call__(self, name: str, value: Any) -> str:
-        return one_of(name, value, tuple(self.names()))
+        return one_of(name, value, self.names())
 
     def complete(self, incomplete: str) -> list[str]:
         return [name for name in self.names() if name.startswith(incomplete)]
@@ -186,14 +186,14 @@ MACHINE = option(
 TRAINING_SCHEDULE = option(
     "--schedule",
     "NAME",
-    "Backward pass: interleaved, sequential, ws_only, os_only or auto.",
+    "Backward pass: interleaved, interleaved_n, sequential, ws_only, os_only or auto.",
     ARRAY,
     rule=Choice(choices.training_schedules),
 )
 SCHEDULE = option(
     "--schedule",
     "NAME",
-    "interleaved, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
+    "interleaved, interleaved_n, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
     ARRAY,
     rule=Choice(choices.schedules),
 )

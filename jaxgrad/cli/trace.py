@@ -41,7 +41,7 @@ class Names(tuple[str, ...]):
         """A rule: names with commas between."""
         if isinstance(value, cls):
             return value
-        schedules = tuple(choices.schedules())
+        schedules = choices.schedules()
         return cls(dict.fromkeys(one_of(name, schedule.strip(), schedules) for schedule in value.split(",")))
 
 
@@ -60,8 +60,8 @@ def trace(
         option(
             "--schedule",
             "NAMES",
-            "One, or several with commas: interleaved, sequential, ws_only, os_only, auto, ws (dX alone), os (dW "
-            "alone).",
+            "One, or several with commas: interleaved, interleaved_n, sequential, ws_only, os_only, auto, ws (dX "
+            "alone), os (dW alone).",
             ARRAY,
             rule=Names.parsed,
         ),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.base.registry import Registry
 from tests.refusals import Refusal, assert_refused
 
@@ -46,6 +47,24 @@ def test_names_follow_what_is_registered(dishes: Registry[Dish]) -> None:
     assert "salad" not in hot
     dishes.unregister("soup")
     assert (list(every), list(hot)) == (["salad", "stew"], ["stew"])
+
+
+def test_a_record_is_found_by_its_alias_and_known_by_its_name(dishes: Registry[Dish]) -> None:
+    stew = dishes.register(Dish("stew"), alias="ragout")
+    assert dishes.find("ragout") is stew
+    assert list(dishes.names()) == ["soup", "salad", "stew"]
+    assert one_of("dish", "ragout", dishes.names(lambda dish: dish.hot)) == "stew"
+    with pytest.raises(InputError, match="choose one of salad.*got 'ragout'|got 'ragout'.*choose one of salad"):
+        one_of("dish", "ragout", dishes.names(lambda dish: not dish.hot))
+
+
+@pytest.mark.parametrize(("name", "alias"), [("ragout", ""), ("goulash", "ragout"), ("goulash", "soup")])
+def test_a_name_that_finds_another_record_is_refused(dishes: Registry[Dish], name: str, alias: str) -> None:
+    dishes.register(Dish("stew"), alias="ragout")
+    with pytest.raises(InputError, match="choose another name"):
+        dishes.register(Dish(name), alias=alias)
+    assert dishes.find("ragout").name == "stew"
+    assert "goulash" not in dishes
 
 
 def test_an_equal_record_may_be_registered_again(dishes: Registry[Dish]) -> None:
