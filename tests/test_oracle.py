@@ -6,7 +6,7 @@ import pytest
 from tests.oracle import Counts, accesses, better, simulate, simulate_forward, total
 from tests.systolic import NAMES, Hazard
 
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only")
+SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
 CORNERS = [  # B, K, N, R, C
     (1, 1, 1, 1, 1),
     (5, 4, 3, 1, 1),
@@ -87,6 +87,12 @@ def closed_form(b: int, k: int, n: int, r: int, c: int, schedule: str, double: b
     elif schedule == "interleaved":
         counts = total(dx_ws, dw_os)
         counts["cycles"] = gemm(2, tiles, b, r, c, double, loads=True, drains=True)
+        for shared in ("dy_reads", "dy_hops"):
+            counts[shared] //= 2
+    elif schedule == "interleaved_n":
+        x_stays = held("x", "dy", n * k, n, b, k, *sizes)
+        counts = total(summed("dy", "w", "psum_writes", n, b, k, *sizes), x_stays)
+        counts["cycles"] = gemm(2, tiles_of(b, r) * tiles_of(k, c), n, r, c, double, loads=True, drains=True) - double
         for shared in ("dy_reads", "dy_hops"):
             counts[shared] //= 2
     elif schedule == "ws_only":

@@ -22,7 +22,7 @@ def total(phases: layers.Phases) -> dict[Key, int]:
 @given(
     sizes=st.tuples(*[st.integers(1, 20)] * 3),
     array=arrays(),
-    schedule=st.sampled_from(["ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto"]),
+    schedule=st.sampled_from(schedules.SCHEDULES),
 )
 def test_phases_add_up_to_the_schedule(sizes: tuple[int, int, int], array: Accelerator, schedule: str) -> None:
     gemm = Gemm(*sizes)
@@ -38,6 +38,7 @@ def test_phases_add_up_to_the_schedule(sizes: tuple[int, int, int], array: Accel
         ("os", {"dw"}),
         ("sequential", {"dx", "dw"}),
         ("interleaved", {"dx+dw"}),
+        ("interleaved_n", {"dx+dw"}),
         ("ws_only", {"dx", "dw"}),
         ("os_only", {"dx", "dw"}),
     ],

@@ -54,7 +54,7 @@ def test_a_record_is_found_by_its_alias_and_known_by_its_name(dishes: Registry[D
     assert dishes.find("ragout") is stew
     assert list(dishes.names()) == ["soup", "salad", "stew"]
     assert one_of("dish", "ragout", dishes.names(lambda dish: dish.hot)) == "stew"
-    with pytest.raises(InputError, match="choose one of salad.*got 'ragout'|got 'ragout'.*choose one of salad"):
+    with pytest.raises(InputError, match=r"got 'ragout'; choose one of salad"):
         one_of("dish", "ragout", dishes.names(lambda dish: not dish.hot))
 
 

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 import typer
 
+from jaxgrad.array.schedules import SCHEDULES, TRAINING_SCHEDULES
 from jaxgrad.base.errors import InputError
+from jaxgrad.cli import choices
 from jaxgrad.cli.errors import BadInput, command
 from jaxgrad.cli.functions import Named
-from jaxgrad.cli.options import DECAY, FRACTION, NATURAL, RATE, SEED, SIZE, Choice, Shape, file, given, option, path
+from jaxgrad.cli.options import (
+    DECAY,
+    FRACTION,
+    NATURAL,
+    RATE,
+    SCHEDULE,
+    SEED,
+    SIZE,
+    TRAINING_SCHEDULE,
+    Choice,
+    Shape,
+    file,
+    given,
+    option,
+    path,
+)
 from jaxgrad.cli.sweep import Shard
 from jaxgrad.cli.trace import Names
 
@@ -28,12 +46,14 @@ TAKEN: list[tuple[Callable[[str, Any], Any], Any, Any]] = [
     (DECAY, "0", 0.0),
     (FRACTION, "0.5", 0.5),
     (NAMES, "ws", "ws"),
+    (Choice(choices.schedules), "interleaved_b", "interleaved"),
     (path, "a/b", Path("a/b")),
     (file, Path("a"), Path("a")),
     (Shape.of, "8X9x3", Shape(8, 9, 3)),
     (Shape.of, Shape(8, 9, 3), Shape(8, 9, 3)),
     (Shard.parsed, "2/3", Shard(2, 3)),
     (Names.parsed, "os, ws,os", Names(("os", "ws"))),
+    (Names.parsed, "interleaved_b,ws", Names(("interleaved", "ws"))),
     (Named.loop, "9", Named("", 9)),
     (Named.loop, "a=b=9", Named("a=b", 9)),
     (Named.axis, "batch=9", Named("batch", 9)),
@@ -45,6 +65,13 @@ def test_text_and_defaults_become_values(rule: Callable[[str, Any], Any], given:
     taken = rule("--x", given)
     assert taken == value
     assert type(taken) is type(value)
+
+
+@pytest.mark.parametrize(("declared", "names"), [(SCHEDULE, SCHEDULES), (TRAINING_SCHEDULE, TRAINING_SCHEDULES)])
+def test_help_lists_every_schedule(declared: Any, names: Sequence[str]) -> None:
+    """It can't ask for them: help does not wait for JAX."""
+    listed = re.findall(r"\w+", declared.help)
+    assert set(names) <= set(listed)
 
 
 REFUSED: list[tuple[Callable[[str, Any], Any], str, Any, str]] = [

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgrad.array.counts import CYCLES, DRAM, MACS, STALLS, WRITES, Key, stalls_of
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
 from jaxgrad.costs.hierarchy import Plan, Planner
@@ -18,7 +19,7 @@ from tests.costs.layers import shapes as layers
 from tests.keys import KEY
 
 AXES = {"batch": "b", "in_features": "k", "out_features": "n"}
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto")
+SCHEDULES = ("ws", "os", *TRAINING_SCHEDULES)
 SUMMED = {"batch": "dw", "out_features": "dx", "in_features": "y"}
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jaxgrad.array import schedules
 from jaxgrad.array.counts import CYCLES, DRAM, MACS, STALLS, WRITES, Key
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.costs import hierarchy
 from jaxgrad.costs.hierarchy import DRAM_KEYS, Plan, Planner, can_run
 from jaxgrad.costs.orders import CHOICES, FUSED, ORDERS, SHARED
@@ -23,7 +24,7 @@ from tests.costs.walker import array_counts, held_bytes, moved_bytes, size_bytes
 from tests.keys import KEY, keyed
 from tests.refusals import Refusal, assert_refused
 
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "ws_only", "os_only", "auto")
+SCHEDULES = ("ws", "os", *TRAINING_SCHEDULES)
 HUGE = 2**50
 
 

@@ -19,6 +19,7 @@ import jaxgrad_models
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import orders, step_cost, summary
 from jaxgrad.designs import bounds, engine, schema, space, sweep
@@ -54,7 +55,7 @@ def swept(own: schema.Sweep, layers: Sequence[LayerGemm] = LAYERS) -> sweep.Tabl
 )
 @settings(max_examples=8)
 def test_without_a_memory_every_point_is_what_step_cost_says(rows: list[int], cols: list[int], buffered: bool) -> None:
-    names = ["interleaved", "sequential", "ws_only", "os_only", "auto"]
+    names = list(TRAINING_SCHEDULES)
     table = swept(small(rows=rows, cols=cols, double_buffered=[buffered], schedule=names))
     assert len(table["cycles"]) == len(names) * len(rows) * len(cols)
     for index, cycles in enumerate(table["cycles"]):

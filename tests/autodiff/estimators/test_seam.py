@@ -19,6 +19,7 @@ from jax.sharding import PartitionSpec as P
 from jaxgrad import Accelerator, Emulation, Gemm, count, count_forward
 from jaxgrad.array.counters import total
 from jaxgrad.array.emulation import FIDELITIES
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import LayerCounters, conv_general_dilated, dot_general, new_tap, read_tap
 from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rounded
@@ -92,7 +93,7 @@ def test_gradients_are_the_estimators_own(fidelity: str) -> None:
 @given(
     sizes=st.tuples(st.integers(1, 7), st.integers(3, 7), st.integers(1, 7)),
     array=st.builds(Accelerator, st.integers(1, 4), st.integers(1, 4), double_buffered=st.booleans()),
-    schedule=st.sampled_from(["interleaved", "sequential", "ws_only", "os_only", "auto"]),
+    schedule=st.sampled_from(TRAINING_SCHEDULES),
     forward=st.sampled_from(["ws", "os", "is"]),
     estimator=st.sampled_from([EXACT, Columns(2), Sketch(4)]),
     fidelity=st.sampled_from(FIDELITIES),
