@@ -194,7 +194,7 @@ register(
         "interleaved_n",
         [INTERLEAVED_N],
         description="both at once with n streamed: X stays in the PEs, dX is summed there, each dY read once",
-        colour="#56B4E9",
+        colour="#D55E00",
     )
 )
 register(
