@@ -112,7 +112,8 @@ class Tile:
 
     @property
     def length(self) -> int:
-        return len(self.passes[0].left.table)
+        first = self.passes[0]
+        return len((first.top if isinstance(first, TurnedStationary) else first.left).table)
 
     @property
     def slots(self) -> int:
