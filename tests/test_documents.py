@@ -15,7 +15,9 @@ PLACES = (
 )
 
 
-@pytest.mark.parametrize("document", ["README.md", "jaxgrad/DESIGN.md", "experiments/README.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "jaxgrad/DESIGN.md", "experiments/README.md", "docs/when-interleaving-pays.md"]
+)
 def test_paths_in_a_document_are_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     linked = re.findall(r"\]\(([^)#:]+)\)", text)

@@ -11,6 +11,7 @@ import jaxgrad
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.compare import compare
 from jaxgrad.cli.errors import BadInput, command
+from jaxgrad.cli.explain import explain
 from jaxgrad.cli.gemm import gemm
 from jaxgrad.cli.profile import profile
 from jaxgrad.cli.run import run
@@ -57,7 +58,7 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, compare, run, sweep, search, trace, scalesim, profile)
+_FUNCTIONS = (train, gemm, explain, compare, run, sweep, search, trace, scalesim, profile)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command(cls=Command)(command(_function))
