@@ -13,6 +13,7 @@ from jaxgrad.cli.compare import compare
 from jaxgrad.cli.errors import BadInput, command
 from jaxgrad.cli.explain import explain
 from jaxgrad.cli.gemm import gemm
+from jaxgrad.cli.pipeline import pipeline
 from jaxgrad.cli.profile import profile
 from jaxgrad.cli.run import run
 from jaxgrad.cli.scalesim import scalesim
@@ -58,7 +59,7 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, explain, compare, run, sweep, search, trace, scalesim, profile)
+_FUNCTIONS = (train, gemm, explain, compare, run, sweep, search, pipeline, trace, scalesim, profile)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command(cls=Command)(command(_function))

@@ -86,6 +86,18 @@ def on_nan() -> Sequence[str]:
     return ON_NAN
 
 
+def pipelines() -> Sequence[str]:
+    from jaxgrad.pipelines import PIPELINES
+
+    return PIPELINES
+
+
+def pipeline_times() -> Sequence[str]:
+    from jaxgrad.pipelines.network import TIMES
+
+    return TIMES
+
+
 def topology_kinds() -> Sequence[str]:
     from jaxgrad.interop.scalesim.topology import KINDS
 

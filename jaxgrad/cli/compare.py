@@ -120,7 +120,7 @@ def compare(
     from jaxgrad.training import runs
 
     cache.turn_on()
-    shape, images = _images(model, data, input_shape)
+    shape, images = images_of(model, data, input_shape)
     outputs = classes or classes_of(shape)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
@@ -175,7 +175,7 @@ def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, parameters:
         write_text(folder / f"{schedule}.txt", text)
 
 
-def _images(model: str, data: str | None, shape: Shape | None) -> tuple[tuple[int, int, int], str]:
+def images_of(model: str, data: str | None, shape: Shape | None) -> tuple[tuple[int, int, int], str]:
     """The size of an image, and what such images are called."""
     if shape is not None:
         if data is not None:
