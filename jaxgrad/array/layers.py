@@ -10,7 +10,7 @@ from jaxgrad.array.closed_form import Array
 from jaxgrad.array.counts import READS, SRAM, WRITES, Key
 from jaxgrad.array.forwards import Forward, find
 from jaxgrad.array.mapping import Mapping, named
-from jaxgrad.base.arithmetic import Integer
+from jaxgrad.base.arithmetic import Integer, ceil_div
 
 Sizes = Dictionary[str, Integer]
 """A length for each axis."""
@@ -44,6 +44,15 @@ def update(how: str, sizes: Sizes, *, in_array: bool) -> dict[Key, Integer]:
     if how == "in_array" and in_array:
         return {Key(SRAM, "dw", WRITES): -weights, Key(SRAM, "w", WRITES): weights}
     return dict.fromkeys((Key(SRAM, "w", READS), Key(SRAM, "dw", READS), Key(SRAM, "w", WRITES)), weights)
+
+
+def update_cycles(sizes: Sizes, array: Array) -> Integer:
+    """Clock cycles of a separate weight update: R a tile, ``R ceil(N/R) ceil(K/C)``.
+
+    A row of C weights a cycle, through ports as wide as those by which W is loaded and dW drained (DESIGN.md section
+    2): W and dW come in and the new W goes out in the same cycle. Like a pass, it takes an edge tile for a whole one.
+    """
+    return array.rows * ceil_div(sizes["n"], array.rows) * ceil_div(sizes["k"], array.cols)
 
 
 def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> Phases:

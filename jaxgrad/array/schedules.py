@@ -9,12 +9,14 @@ from typing import Literal, NamedTuple
 from jaxgrad.array import closed_form
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
-from jaxgrad.base.errors import InputError, either
+from jaxgrad.base.errors import InputError, either, one_of
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
 
 WEIGHT_UPDATES: tuple[str, ...] = ("none", "separate", "in_array")
 OBJECTIVES: tuple[str, ...] = ("cycles", "accesses")
+STATIONARY: tuple[str, ...] = ("best", "x", "dy")
+"""Which operand of dW lies in the PEs, where dW's dataflow keeps one."""
 TITLES: dict[Result, str] = {"y": "Y", "dx": "dX", "dw": "dW"}
 
 Choice = tuple[Mapping, ...]
@@ -214,6 +216,42 @@ register(
         colour="#999999",
     )
 )
+
+
+def restricted(schedule: str | Schedule, stationary: str) -> Schedule:
+    """A schedule whose dW has one operand in the PEs, in place of the better of the two; it is not registered.
+
+    Args:
+        schedule: a ``Schedule``, or the name of a registered one.
+        stationary: one of ``STATIONARY``: ``x``, ``dy``, or ``best``, which restricts nothing.
+
+    Raises:
+        InputError: the schedule has no mapping of dW that keeps this operand in the PEs.
+
+    >>> restricted("ws_only", "x").name, len(restricted("ws_only", "x").alternatives(dx=False)[0])
+    ('ws_only, x stationary', 1)
+    """
+    one_of("stationary", stationary, STATIONARY)
+    record = find(schedule)
+    if stationary == "best":
+        return record
+    runs = [tuple(way for way in choice if _dw_operand(way) in (None, stationary)) for choice in record.runs]
+    if not all(runs) or not any(_dw_operand(way) == stationary for choice in runs for way in choice):
+        problem = f"got {stationary!r} with schedule {record.name!r}, whose dW never keeps it in the PEs"
+        raise InputError("stationary", stationary, "choose best, or schedule ws_only", problem=problem)
+    if tuple(runs) == record.runs:
+        return record
+    where = f"{stationary} stationary for dW"
+    name, label = f"{record.name}, {stationary} stationary", f"{record.label}, {where}"
+    return Schedule(name, runs, description=f"{record.description}; {where}", label=label)
+
+
+def _dw_operand(mapping: Mapping) -> str | None:
+    """The operand that lies in the PEs as dW is computed, empty where its result does; None without dW."""
+    for slot, product in enumerate(mapping.products):
+        if product.result == "dw":
+            return mapping.operand(slot)[0] if product.keeps == "operand" else ""
+    return None
 
 
 class Cost(NamedTuple):

@@ -8,8 +8,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jaxgrad.array.schedules import Schedule, find
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.hardware import Accelerator, Machine, Technology
+
+ALONG: tuple[str, ...] = ("both", "rows", "cols")
+"""Along which sides an array of equal area may differ from the other one."""
 
 _ASPECT = 1.1  # how much longer than the wanted shape an array of equal area may be
 
@@ -78,23 +81,50 @@ def pe_um2(machine: Machine, schedule: str | Schedule) -> float:
     )
 
 
-def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedule) -> IsoArea:
+def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedule, *, along: str = "both") -> IsoArea:
     """The array of ``baseline``'s PEs that takes no more area than ``machine``'s array does with ``schedule``'s.
 
-    Of all arrays that fit and are nearly of the same shape (rows over columns within a tenth), the one of most PEs; of
-    those with equally many, the one whose shape is nearest. The scratchpad stays as it is.
+    The scratchpad stays as it is.
+
+    Args:
+        machine, schedule: whose area it is.
+        baseline: what the array runs.
+        along: ``rows``: as many columns as ``machine``'s array has, and the most rows that fit; ``cols``: the other way
+            round; ``both``: of all arrays that fit and are nearly of the same shape (rows over columns within a tenth),
+            the one of most PEs; of those with equally many, the one whose shape is nearest.
 
     Raises:
-        ValueError: no technology, or no figure for the machine's datapath; or not even one PE fits.
+        ValueError: no technology, or no figure for the machine's datapath; or not even one PE fits (of ``rows`` and
+            ``cols``, not even one row or column).
+
+    >>> from jaxgrad import Accelerator, Machine, Memory, Precision, load_technology
+    >>> array, memory = Accelerator(128, 192, double_buffered=True), Memory(8 << 20, dram_gb_per_s=1200)
+    >>> machine = Machine(array, memory, Precision.of("bf16"), load_technology("eyeriss-65nm"))
+    >>> iso_area(machine, "interleaved", "ws_only", along="rows").array
+    Accelerator(rows=161, cols=192, double_buffered=True)
     """
+    one_of("along", along, ALONG)
     per_pe = pe_um2(machine, baseline)
     budget = pe_um2(machine, schedule) * machine.array.pes
-    shape = machine.array.rows / machine.array.cols
+    rows, cols = machine.array.rows, machine.array.cols
     most = math.floor(budget / per_pe * (1 + 1e-9))  # a quotient that is whole may come out a little less
-    if most < 1:
+    if along == "rows":
+        rows = most // cols
+    elif along == "cols":
+        cols = most // rows
+    if min(most, rows, cols) < 1:
+        least = {"both": "PE", "rows": f"row of {cols} PEs", "cols": f"column of {rows} PEs"}[along]
+        remedy = f"not one {baseline} {least} takes as little area: give a larger one"
         size = f"{machine.array.rows}x{machine.array.cols}"
-        remedy = f"not one {baseline} PE takes as little area: give a larger one"
         raise InputError("array", machine.array, remedy, problem=f"got {size}")
+    if along == "both":
+        rows, cols = _nearest(most, rows / cols)
+    array = Accelerator(rows, cols, machine.array.double_buffered)
+    return IsoArea(array, array.pes * per_pe, max(0.0, budget - array.pes * per_pe))
+
+
+def _nearest(most: int, shape: float) -> tuple[int, int]:
+    """Rows and columns of the largest array of at most so many PEs that has nearly the shape, rows over columns."""
 
     def widest(rows: int) -> tuple[int, int]:
         """The widest array of so many rows that fits, and is no wider than the shape allows."""
@@ -106,6 +136,4 @@ def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedul
         near = distance <= math.log(_ASPECT) + 1e-9
         return near, rows * cols if near else 0, -distance
 
-    rows, cols = max(map(widest, range(1, most + 1)), key=rank)
-    array = Accelerator(rows, cols, machine.array.double_buffered)
-    return IsoArea(array, array.pes * per_pe, max(0.0, budget - array.pes * per_pe))
+    return max(map(widest, range(1, most + 1)), key=rank)

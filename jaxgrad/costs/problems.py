@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from jaxgrad.array import layers
-from jaxgrad.array.counts import DRAM, KEYS
+from jaxgrad.array.counts import CYCLES, DRAM, KEYS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import Schedule, choose
@@ -59,7 +59,12 @@ def problem_of(gemm: LayerGemm, machine: Machine) -> Problem:
 
 
 def from_scratchpad(
-    problems: Iterable[Problem], machine: Machine, schedule: Schedule, emulation: Emulation
+    problems: Iterable[Problem],
+    machine: Machine,
+    schedule: Schedule,
+    emulation: Emulation,
+    *,
+    update_cycles: bool = False,
 ) -> dict[Problem, Answer]:
     """Without a memory: the scratchpad holds everything, and shapes decide."""
     answers = {}
@@ -68,7 +73,8 @@ def from_scratchpad(
         chosen = choose(schedule, gemm, machine.array, objective=emulation.objective, dx=problem.dx, dw=problem.dw)
         phases = layers.backward(chosen.mappings, gemm.sizes, machine.array)
         ran = (chosen.schedule.name,) if chosen.mappings else ()
-        answers[problem] = Answer(_updated(phases, problem, schedule, emulation, machine), ran=ran)
+        done = _updated(phases, problem, schedule, emulation, machine, update_cycles=update_cycles)
+        answers[problem] = Answer(done, ran=ran)
     return answers
 
 
@@ -80,6 +86,8 @@ def through_memory(
     orders: Mapping[Schedule, str],
     plan_for: str,
     emulation: Emulation,
+    *,
+    update_cycles: bool = False,
 ) -> tuple[dict[Problem, Counts], dict[Schedule, dict[Problem, Answer]]]:
     """With a memory: the forward counts, and by schedule the answers, of plans that are searched for."""
     forward: dict[Problem, Counts] = {}
@@ -107,7 +115,8 @@ def through_memory(
             for problem, plan in each(chosen.backward(schedule, wanted, dx=dx, dw=dw)):
                 phases = cores.counts(plan, problem.shapes, stored)
                 ran = tuple(dict.fromkeys(share.plan.schedule for share in plan.shares if share.plan.runs))
-                answers[schedule][problem] = Answer(_updated(phases, problem, schedule, emulation, machine), plan, ran)
+                done = _updated(phases, problem, schedule, emulation, machine, update_cycles=update_cycles)
+                answers[schedule][problem] = Answer(done, plan, ran)
     for by_problem in answers.values():
         by_problem.update({problem: Answer({}) for problem in unique if not (problem.dx or problem.dw)})
     return forward, answers
@@ -127,9 +136,18 @@ def _too_small(unfit: Unfit, path: str, machine: Machine) -> InputError:
 
 
 def _updated(
-    phases: Phases, problem: Problem, schedule: Schedule, emulation: Emulation, machine: Machine
+    phases: Phases,
+    problem: Problem,
+    schedule: Schedule,
+    emulation: Emulation,
+    machine: Machine,
+    *,
+    update_cycles: bool,
 ) -> dict[str, Counts]:
-    """The phases with the weight update: one of its own, or, in the array, within that of the gradients."""
+    """The phases with the weight update: one of its own, or, in the array, within that of the gradients.
+
+    Where its cycles are charged, it is a run of its own: its transfers overlap with it as those of other runs do.
+    """
     done = {phase: _complete(counts, machine) for phase, counts in phases.items()}
     if not (problem.dw and problem.weights):
         return done
@@ -142,8 +160,12 @@ def _updated(
         extra |= {key._replace(level=DRAM): words for key, words in extra.items()}
     if together and how == "in_array":
         return done | {"dx+dw": add((done["dx+dw"], extra))}
+    busy = layers.update_cycles(problem.shapes.sizes, machine.array) if update_cycles else 0
     if machine.memory is not None:
-        extra |= dict.fromkeys(waits_for_dram(machine.memory), hierarchy.transfer_cycles(extra, machine))
+        transfers = hierarchy.transfer_cycles(extra, machine)
+        waits = max(0, transfers - busy) if machine.memory.double_buffered else transfers
+        extra |= dict.fromkeys(waits_for_dram(machine.memory), waits)
+    extra[CYCLES] = busy
     return done | {"update": _complete(extra, machine)}
 
 

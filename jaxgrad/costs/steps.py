@@ -23,6 +23,7 @@ def step_cost(
     machine: Machine | None = None,
     order: str | Mapping[str, str] = "separate",
     plan_for: str = "cycles",
+    update_cycles: bool = False,
     vector_work: Sequence[VectorWork] = (),
 ) -> StepCost:
     """One training step under each of ``schedules``, from shapes alone: ``effectual_macs`` counts no zeros.
@@ -36,6 +37,8 @@ def step_cost(
         order: with a memory, the order of the gradients' blocks (``costs.orders.ORDERS``), for all schedules or by
             schedule. Interleaved passes, which know no ``separate``, then take the best of theirs.
         plan_for: with a memory, what blocks and orders are chosen by: ``cycles`` or ``dram``.
+        update_cycles: whether a separate weight update takes cycles of its own (``array.layers.update_cycles``), and
+            not its accesses and transfers alone.
         vector_work: work beside the array, costed where the machine has a vector unit.
 
     Raises:
@@ -51,12 +54,17 @@ def step_cost(
             problem: layers.forward(emulation.forward, problem.shapes.sizes, machine.array)["forward"]
             for problem in unique
         }
-        answers = {schedule: from_scratchpad(unique, machine, schedule, emulation) for schedule in compared}
+        answers = {
+            schedule: from_scratchpad(unique, machine, schedule, emulation, update_cycles=update_cycles)
+            for schedule in compared
+        }
     else:
         orders = {
             record: order if isinstance(order, str) else order.get(record.name, "separate") for record in compared
         }
-        forward, answers = through_memory(unique, gemms, problems, machine, orders, plan_for, emulation)
+        forward, answers = through_memory(
+            unique, gemms, problems, machine, orders, plan_for, emulation, update_cycles=update_cycles
+        )
     by_path: dict[str, list[tuple[LayerGemm, Problem]]] = {}
     for gemm, problem in zip(gemms, problems, strict=True):
         by_path.setdefault(gemm.path, []).append((gemm, problem))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jaxgrad.array.counts import ARRAY, MACS, VECTOR, Key
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area
@@ -128,27 +129,27 @@ def _is_of(phase: Phase, wanted: str) -> bool:
     return phase.label == wanted
 
 
-def summary(cost: StepCost, schedule: str) -> Summary:
-    """The numbers of one schedule of a step that was costed on a machine."""
-    machine = cost.machine
+def summary(cost: StepCost, schedule: str | Schedule) -> Summary:
+    """The numbers of one schedule of a step that was costed on a machine; one that is not registered, as a record."""
+    machine, name = cost.machine, str(schedule)
     if machine is None:
         raise InputError("cost", None, "give one from step_cost", problem="got one without a machine")
     prices = energy.table(machine) if machine.technology or machine.energies else None
 
-    def phase(name: Phase, counts: Counts) -> PhaseSummary:
+    def phase(part: Phase, counts: Counts) -> PhaseSummary:
         spent = energy.energy_pj(counts, prices, zero_gating=machine.zero_gating) if prices else {}
-        return PhaseSummary(name, counts, dram_bytes(counts, machine.precision), spent)
+        return PhaseSummary(part, counts, dram_bytes(counts, machine.precision), spent)
 
     memory = machine.memory
     return Summary(
-        schedule=schedule,
+        schedule=name,
         pes=machine.array.pes * machine.cores,
         dram_bytes_per_cycle=machine.cores / float(memory.cycles_per_byte) if memory else None,
         clock_ghz=memory.clock_ghz if memory else None,
         area_um2=_areas(machine, schedule),
-        phases=tuple(phase(name, counts) for name, counts in cost.phases(schedule).items()),
+        phases=tuple(phase(part, counts) for part, counts in cost.phases(name).items()),
         layers=tuple(
-            _layer(layer, [phase(Phase(name), counts) for name, counts in layer.phases[schedule].items()])
+            _layer(layer, [phase(Phase(part), counts) for part, counts in layer.phases[name].items()])
             for layer in cost.layers
         ),
         levels=tuple(level.name for level in memory.levels) if memory else (),
@@ -165,7 +166,7 @@ def _layer(layer: LayerCost, phases: Iterable[PhaseSummary]) -> LayerSummary:
     return LayerSummary(layer.path, tuple((b, k, n, times) for b, k, n, times in shapes), tuple(phases))
 
 
-def _areas(machine: Machine, schedule: str) -> dict[str, float]:
+def _areas(machine: Machine, schedule: str | Schedule) -> dict[str, float]:
     try:
         parts = area(machine, schedule)
     except InputError:  # no figure for this datapath: costs do without

@@ -77,3 +77,8 @@ def test_forward(dataflow: str) -> None:
 )
 def test_update(how: str, in_array: bool, expected: dict[str, int]) -> None:
     assert by_name(layers.update(how, SIZES, in_array=in_array)) == expected
+
+
+def test_update_cycles_by_hand() -> None:
+    """7 x 6 weights, n along 3 rows and k along 4 columns: 3 x 2 tiles of 3 cycles."""
+    assert layers.update_cycles(SIZES, Accelerator(3, 4)) == 18

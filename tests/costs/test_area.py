@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -137,6 +139,17 @@ def test_iso_area_by_hand() -> None:
     assert abs(math.log(found.array.rows / found.array.cols)) <= math.log(1.1)
 
 
+@pytest.mark.parametrize(("along", "expected"), [("rows", (161, 192)), ("cols", (128, 241))])
+def test_iso_area_along_one_side_by_hand(along: str, expected: tuple[int, int]) -> None:
+    """128x192 interleaved bf16 PEs take the area of 30958.6 WS ones: 161.2 rows, or 241.9 columns."""
+    own = machine(128, 192, "bf16", double_buffered=True)
+    found = iso_area(own, "interleaved", "ws_only", along=along)
+    assert (found.array.rows, found.array.cols) == expected
+    assert found.remainder_um2 == pytest.approx(128 * 192 * 2924.9 - math.prod(expected) * 2321.9)
+    back = iso_area(replace(own, array=found.array), "ws_only", "interleaved", along=along)
+    assert (back.array.rows, back.array.cols) == ((127, 192) if along == "rows" else (128, 191))
+
+
 def test_its_own_pes_take_its_own_area() -> None:
     own = machine(12, 20)
     found = iso_area(own, "ws_only", "ws_only")
@@ -147,6 +160,10 @@ def test_its_own_pes_take_its_own_area() -> None:
 def test_refusals() -> None:
     small = machine(1, 1)
     assert_refused(Refusal(lambda: iso_area(small, "ws_only", "interleaved"), "array", "1x1", "larger one"))
+    one_row, one_column = machine(1, 9), machine(9, 1)
+    for own, along, least in ((one_row, "rows", "row of 9 PEs"), (one_column, "cols", "column of 9 PEs")):
+        assert_refused(Refusal(partial(iso_area, own, "ws", "os", along=along), "array", "9", least))
+    assert_refused(Refusal(lambda: iso_area(small, "ws", "ws", along="sides"), "along", "'sides'", "both, rows, cols"))
     bare = Machine(Accelerator(1, 1))
     assert_refused(Refusal(lambda: area(bare, "ws"), "technology", "none", "area needs one"))
     assert_refused(Refusal(lambda: area(machine(1, 1, "fp32"), "ws"), "precision", "'fp32'", "add [[area.pe]]"))

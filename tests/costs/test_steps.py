@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from jaxgrad.autodiff import LayerCounters
 from jaxgrad.costs import (
     BASELINES,
     TRAINING_SCHEDULES,
+    Counts,
     Phase,
     StepCost,
     accesses,
@@ -331,6 +333,28 @@ def test_a_separate_update_waits_for_dram_alone() -> None:
     update = on(MACHINE, "ws_only", weight_update="separate").phases("ws_only")[Phase("update")]
     assert update[CYCLES] == 0
     assert update[STALLS] == 72 * 8 // 4 + 8 * (9 * 8 // 4) + 80 * 8 // 4
+
+
+@pytest.mark.parametrize("double_buffered", [False, True])
+def test_a_separate_update_takes_cycles_where_they_are_charged(double_buffered: bool) -> None:
+    """80 weights: 160 cycles of transfers; on 4 rows and 3 columns 3 x 3 tiles of 4 cycles."""
+    machine = replace(MACHINE, memory=replace(MEMORY, double_buffered=double_buffered))
+
+    def phases(schedule: str, weight_update: str, *, charged: bool) -> Mapping[Phase, Counts]:
+        options = {"weight_update": weight_update, "layers": LAYERS[2:], "update_cycles": charged}
+        return on(machine, schedule, **options).phases(schedule)
+
+    free, charged = (phases("ws_only", "separate", charged=whether) for whether in (False, True))
+    assert all(charged[phase] == free[phase] for phase in free if phase != Phase("update"))
+    update = charged[Phase("update")]
+    assert (update[CYCLES], update[STALLS]) == (36, 160 - 36 * double_buffered)
+    assert {**update, CYCLES: 0, STALLS: 160} == free[Phase("update")]
+    assert phases("interleaved", "in_array", charged=True) == phases("interleaved", "in_array", charged=False)
+
+
+def test_without_a_memory_an_update_takes_its_own_cycles() -> None:
+    cost = step_cost(LAYERS[2:], Emulation(ARRAY, weight_update="separate"), ["os_only"], update_cycles=True)
+    assert cost.phases("os_only")[Phase("update")][CYCLES] == 36
 
 
 def test_in_array_waits_for_what_it_moves() -> None:
