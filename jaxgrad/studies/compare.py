@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from jaxgrad.array.counts import READS, SRAM, Key
 from jaxgrad.costs import Summary, accesses
-from jaxgrad.studies.points import Group, Point
+from jaxgrad.studies.points import Group, Measure, Point
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sections import PublishedSection
 
@@ -17,6 +18,9 @@ UNITS: Mapping[str, str] = {
     "energy": "uJ",
     "area": "mm2",
 }
+
+
+PSUM_READS = Key(SRAM, "psum", READS)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Comparison:
 
 def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> list[Row]:
     """Every point with its ratios to the baseline at the same place."""
-    values = [quantities(summary, experiment.compare) for _, summary in results]
+    values = [quantities(summary, point.measure) for point, summary in results]
     baselines = {
         point.group: point_values
         for (point, _), point_values in zip(results, values, strict=True)
@@ -84,12 +88,18 @@ def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> li
     ]
 
 
-def quantities(summary: Summary, compare: str) -> dict[str, float | None]:
+def unchanged(rows: Sequence[Row]) -> list[Row]:
+    """Those of the experiment as it is written: of its changes see ``sensitivity``."""
+    return [row for row in rows if row.point.change is None]
+
+
+def quantities(summary: Summary, measure: Measure) -> dict[str, float | None]:
     """What is compared, in ``UNITS``."""
-    part = summary.select(compare)
+    part = summary.select(measure.part)
+    psum_reads = 0 if measure.psum_reads else part.counts[PSUM_READS]
     return {
         "cycles": float(part.time_cycles),
-        "accesses": float(accesses(part.counts)),
+        "accesses": float(accesses(part.counts) - psum_reads),
         "dram_bytes": float(part.dram_bytes) if summary.dram_bytes_per_cycle else None,
         "energy": sum(part.energy_pj.values()) / 1e6 if part.energy_pj else None,
         "area": sum(summary.area_um2.values()) / 1e6 if summary.area_um2 else None,
@@ -102,7 +112,7 @@ def published(experiment: Experiment, results: Sequence[Row]) -> list[Comparison
     comparisons = []
     for figure in experiment.published:
         ours: dict[Group, float | None] = {}
-        for group in dict.fromkeys(row.point.group for row in results):
+        for group in dict.fromkeys(row.point.group for row in unchanged(results)):
             network, at = group
             if figure.network not in (None, network) or not set(figure.at.items()) <= set(at):
                 continue

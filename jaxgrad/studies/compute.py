@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import restricted
 from jaxgrad.costs import Summary, sparse, step_cost, summary
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point
@@ -25,7 +26,7 @@ def compute(point: Point, store: Store) -> Summary:
     spec, machine = point.spec, point.machine
     asked = demand(spec, store)
     settings = spec["variant"]
-    schedule = settings["schedule"]
+    schedule = restricted(settings["schedule"], settings["stationary"])
     cost = step_cost(
         asked.gemms,
         Emulation(
@@ -39,6 +40,7 @@ def compute(point: Point, store: Store) -> Summary:
         machine=machine,
         order=settings["order"],
         plan_for=settings["plan_for"],
+        update_cycles=settings["update_cycles"],
         vector_work=asked.vector,
     )
     if asked.effectual:

@@ -14,8 +14,9 @@ from jaxgrad.reports.numbers import Unit
 from jaxgrad.reports.plots.phases import STEP
 from jaxgrad.reports.quantities import Quantity
 from jaxgrad.studies import compare
-from jaxgrad.studies.compare import Comparison, Row
+from jaxgrad.studies.compare import Comparison, Row, unchanged
 from jaxgrad.studies.schema import Experiment
+from jaxgrad.studies.sensitivity import Line, Ratio, Sensitivity, number, sensitivity
 
 _DETAILED = 2  # networks that get figures of their own; the tables have all
 _GROUPS_A_FIGURE = 10
@@ -45,12 +46,59 @@ def figures_of(experiment: Experiment, rows: Sequence[Row], comparisons: Sequenc
 
 
 def _all(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Figure]:
+    changes, rows = sensitivity(experiment, rows), unchanged(rows)
     swept = _line_axis(experiment)
     if swept is None:
         yield from _compared(experiment, rows)
     else:
         yield from _swept(experiment, rows, comparisons, swept)
     yield from _areas(experiment, rows)
+    if changes:
+        yield from _changed(experiment, changes)
+
+
+def _changed(experiment: Experiment, found: Sensitivity) -> Iterator[Figure]:
+    """All changes side by side, and those through several numbers as lines; figures without a ratio are left out."""
+    quantities = {figure.quantity: _NAMES.get(figure.quantity, figure.quantity) for figure in found.figures}
+    named = {figure: _line_label(figure, found) for figure in found.figures}
+    published = {
+        name: {named[own]: own.published for own in found.figures if own.quantity == quantity and own.published}
+        for quantity, name in quantities.items()
+    }
+
+    def ratios(line: Line) -> dict[str, dict[str, float]]:
+        """By panel and label."""
+        pairs = [(own, ratio) for own, ratio in zip(found.figures, line.ratios, strict=True) if ratio is not None]
+        return {
+            name: {named[own]: ratio for own, ratio in pairs if own.quantity == quantity}
+            for quantity, name in quantities.items()
+        }
+
+    in_series = {line for lines in found.series.values() for line in lines}
+    marks = {line.label: ratios(line) for line in found.lines if line not in in_series}
+    title = f"{experiment.title}: one assumption changed at a time"
+    if len(marks) > 1:
+        yield Figure("sensitivity", title, lambda path: plots.changes(marks, path, title, published=published))
+    for name, lines in found.series.items():
+        curves: dict[str, dict[str, list[tuple[float, float]]]] = {panel: {} for panel in quantities.values()}
+        for line in lines:
+            for panel, by_label in ratios(line).items():
+                for label, ratio in by_label.items():
+                    curves[panel].setdefault(label, []).append((number(line) or 0.0, ratio))
+        heading = f"{name}, all else as written"
+        yield Figure(
+            _file("sensitivity", name),
+            heading,
+            lambda path, curves=curves, heading=heading, name=name: plots.panels(
+                curves, path, heading, x_label=name, y_label="ratio", published=published
+            ),
+        )
+
+
+def _line_label(figure: Ratio, found: Sensitivity) -> str:
+    """Its network, and what is compared where that differs."""
+    compared = {(own.variant, own.over) for own in found.figures}
+    return figure.network if len(compared) == 1 else f"{figure.network}, {figure.variant} over {figure.over}"
 
 
 def _line_axis(experiment: Experiment) -> str | None:

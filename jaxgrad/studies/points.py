@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import validated
@@ -15,11 +13,26 @@ from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import MachineSection, build
 from jaxgrad.studies.schema import Experiment
-from jaxgrad.studies.sections import VariantSection, WorkloadSection
+from jaxgrad.studies.sections import VariantSection
+from jaxgrad.studies.settings import Change, applied, settings
 from jaxgrad.studies.trees import merged
 
 Group = tuple[str, tuple[tuple[str, str], ...]]
-"""A network, and labels of the swept values by axis."""
+"""A network, and labels of the swept values by axis, or that of what is changed."""
+
+_OF_ARRAY = ("iso_area_with", "iso_area_along")  # what they decide is in the point's data: the array
+
+
+class Measure(NamedTuple):
+    """What is read off a point's result; the result is the same whatever it is.
+
+    Args:
+        part: of a step, one of ``schema.PARTS``.
+        psum_reads: whether accesses count reads of partial sums.
+    """
+
+    part: str
+    psum_reads: bool = True
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,9 @@ class Point:
         spec: all that decides the result, as plain data: ``network`` or ``layer`` or ``trained``, ``batch``,
             ``vector``, ``array``, and the sections ``machine`` and ``variant``.
         machine: what it is costed on.
+        measure: what is read off the result.
         iso_area: how its array was found, if from another variant's area.
+        change: what is not as the experiment is written, if anything.
     """
 
     network: str
@@ -41,12 +56,14 @@ class Point:
     variant: str
     spec: Mapping[str, Any]
     machine: Machine
+    measure: Measure
     iso_area: IsoArea | None = None
+    change: Change | None = None
 
     @property
     def group(self) -> Group:
         """What points that are compared with each other have in common."""
-        return self.network, tuple(self.at.items())
+        return self.network, (*self.at.items(), *([(self.change.name, self.change.label)] if self.change else []))
 
 
 def expand(experiment: Experiment, file: Path) -> list[Point]:
@@ -60,47 +77,42 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
         InputError: a swept key does not exist, or a machine will not do.
     """
     points: list[Point] = []
-    for settings in itertools.product(*(axis.settings() for axis in experiment.sweep)):
-        tree = {
-            "workload": experiment.workload.model_dump(),
-            "machine": copy.deepcopy(experiment.machine),
-        }
-        for _, keys in settings:
-            for key, value in keys.items():
-                _put(tree, key, value, str(file))
-        at = {axis.name: label for axis, (label, _) in zip(experiment.sweep, settings, strict=True)}
+    for setting in settings(experiment):
+        changed = applied(experiment, setting, str(file))
+        batch, vector = changed.workload.batch, changed.workload.vector
+        measure = Measure(changed.compare, changed.count_psum_reads)
         try:
-            batch = validated(WorkloadSection, {**tree["workload"]}, str(file)).batch
+            machines = _machines(changed, file)
         except InputError as error:
-            raise error.under("workload") from None
-        machines = _machines(experiment, tree["machine"], file)
-        for network, source in _networks(experiment):
-            for variant in experiment.variant:
+            raise (error.within(f"change {str(setting.change)!r}") if setting.change else error) from None
+        for network, source in _networks(changed):
+            for variant in changed.variant:
                 section, machine, area_match = machines[variant.name]
                 spec = {
                     **source,
                     "batch": batch,
-                    "vector": tree["workload"]["vector"],
+                    "vector": vector,
                     "machine": section.model_dump(),
                     "array": [machine.array.rows, machine.array.cols],
                     "technology": repr(machine.technology),
                     "energies": machine.energies,
-                    "variant": variant.model_dump(exclude={"name", "machine", "iso_area_with"}),
+                    "variant": variant.model_dump(exclude={"name", "machine", *_OF_ARRAY}),
                 }
-                points.append(Point(network, at, variant.name, spec, machine, area_match))
+                places = network, setting.at, variant.name
+                points.append(Point(*places, spec, machine, measure, area_match, setting.change))
     return points
 
 
-def _machines(
-    experiment: Experiment, tree: Mapping[str, Any], file: Path
-) -> dict[str, tuple[MachineSection, Machine, IsoArea | None]]:
+def _machines(experiment: Experiment, file: Path) -> dict[str, tuple[MachineSection, Machine, IsoArea | None]]:
     """Each variant's machine, by its name."""
     built: dict[str, tuple[MachineSection, Machine, IsoArea | None]] = {}
     by_name = {variant.name: variant for variant in experiment.variant}
 
     def machine_of(variant: VariantSection) -> tuple[MachineSection, Machine]:
         try:
-            section = validated(MachineSection, merged(tree, variant.machine), f"{file} (variant {variant.name!r})")
+            section = validated(
+                MachineSection, merged(experiment.machine, variant.machine), f"{file} (variant {variant.name!r})"
+            )
         except InputError as error:
             raise error.under("machine") from None
         return section, build(section, file)
@@ -111,7 +123,9 @@ def _machines(
         if variant.iso_area_with:
             other = by_name[variant.iso_area_with]
             try:
-                area_match = iso_area(machine_of(other)[1], other.schedule, variant.schedule)
+                area_match = iso_area(
+                    machine_of(other)[1], other.schedule, variant.schedule, along=variant.iso_area_along
+                )
             except InputError as error:
                 raise error.within(f"variant.iso_area_with in {file}") from None
             machine = replace(machine, array=area_match.array)
@@ -125,16 +139,3 @@ def _networks(experiment: Experiment) -> list[tuple[str, dict[str, Any]]]:
         return [(experiment.trained.model, {"trained": experiment.trained.model_dump()})]
     networks = [(name, {"network": name}) for name in experiment.workload.networks]
     return networks + [(f"{k}x{n}", {"layer": [k, n]}) for k, n in experiment.workload.layers]
-
-
-def _put(tree: dict[str, Any], key: str, value: Any, origin: str) -> None:
-    *tables, last = key.split(".")
-    has_table = bool(tables) and tables[0] in tree
-    place: Any = tree if has_table else None
-    for table in tables:
-        place = place.get(table) if isinstance(place, dict) else None
-    allowed = {"workload": ("batch",), "machine": tuple(MachineSection.model_fields)}
-    if not isinstance(place, dict) or (len(tables) == 1 and last not in allowed.get(tables[0], (last,))):
-        remedy = "give workload.batch or a key of machine, as machine.rows"
-        raise InputError("sweep.keys", key, remedy).read_from(origin)
-    place[last] = value

@@ -13,10 +13,11 @@ import jaxgrad
 from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.interop import accelergy
 from jaxgrad.reports import html, screen
-from jaxgrad.studies import spreadsheets, tables
-from jaxgrad.studies.compare import UNITS, Comparison, Row
+from jaxgrad.studies import sensitivity_tables, spreadsheets, tables
+from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.figures import figures_of
 from jaxgrad.studies.schema import Experiment
+from jaxgrad.studies.sensitivity import Sensitivity, sensitivity
 from jaxgrad.studies.store import fingerprint
 
 _FILE_WIDTH = 180
@@ -26,6 +27,7 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     """Writes everything, each file whole or not at all; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     clear_partial(folder)
+    changes = sensitivity(experiment, rows)
     written = [folder / name for name in ("results.csv", "layers.csv", "results.json", "tables.txt")]
     write_text(written[0], spreadsheets.phases_csv(experiment, rows))
     write_text(written[1], spreadsheets.layers_csv(experiment, rows))
@@ -34,6 +36,9 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     with console.capture() as text:
         console.print(tables.screen(experiment, rows, comparisons, brief=False))
     write_text(written[3], text.get())
+    if changes:
+        written.append(folder / "sensitivity.csv")
+        write_text(written[-1], sensitivity_tables.as_csv(changes))
     written += _write_accelergy(folder / "accelergy", experiment, rows)
     figures: list[html.Figure] = []
     for figure in figures_of(experiment, rows, comparisons):
@@ -41,7 +46,11 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), figure.caption))
     written.append(
-        html.write(folder / "report.html", experiment.title, _sections(experiment, rows, comparisons, figures))
+        html.write(
+            folder / "report.html",
+            experiment.title,
+            _sections(experiment, unchanged(rows), comparisons, figures, changes),
+        )
     )
     return written
 
@@ -70,8 +79,11 @@ def _sections(
     rows: Sequence[Row],
     comparisons: Sequence[Comparison],
     figures: Sequence[html.Figure],
+    changes: Sensitivity | None,
 ) -> list[html.Section]:
-    results = _table(tables.results(experiment, rows), f"Ratios are over {experiment.baseline}.")
+    results = _table(
+        tables.results(experiment, rows), f"{tables.part_title(experiment)}; ratios are over {experiment.baseline}."
+    )
     shares = tables.phase_shares(experiment, rows)
     whole = tables.run_totals(experiment, rows)
     memories = tables.levels(experiment, rows)
@@ -89,10 +101,20 @@ def _sections(
             html.Section(
                 "Published figures beside ours",
                 paragraphs=[
-                    "Ratios; a deviation is ours less the published one, in points of the baseline. Nothing was fitted."
+                    "Ratios; a deviation is ours less the published one, in points of the baseline. "
+                    + (tables.SEARCHED if experiment.found_by_search else "Nothing was fitted.")
                 ],
                 tables=[_table(tables.published(comparisons), "")],
                 notes=[f"{number} {text}" for number, text in tables.sources(comparisons).items()],
+            )
+        )
+    if changes:
+        sections.append(
+            html.Section(
+                "One assumption changed at a time",
+                paragraphs=sensitivity_tables.said(changes),
+                tables=[_table(sensitivity_tables.whole(changes), "All other assumptions are as written.")],
+                notes=sensitivity_tables.notes(experiment),
             )
         )
     sections.append(html.Section("Figures", figures=figures))
@@ -127,11 +149,14 @@ def _data(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Com
         "title": experiment.title,
         "compare": experiment.compare,
         "baseline": experiment.baseline,
+        "count_psum_reads": experiment.count_psum_reads,
+        "found_by_search": experiment.found_by_search,
         "units": dict(UNITS),
         "points": [
             {
                 "network": row.point.network,
                 "at": dict(row.point.at),
+                **({"change": row.point.change._asdict()} if row.point.change else {}),
                 "variant": row.point.variant,
                 "array": [row.point.machine.array.rows, row.point.machine.array.cols],
                 "values": dict(row.values),

@@ -14,11 +14,12 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import Section, among, checked, validated
+from jaxgrad.base.schema import Section, Switch, among, checked, validated
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.studies import trees
 from jaxgrad.studies.sections import (
     QUANTITIES,
+    ChangeSection,
     PublishedSection,
     SweepSection,
     TrainedSection,
@@ -27,6 +28,8 @@ from jaxgrad.studies.sections import (
 )
 
 PARTS: tuple[str, ...] = ("forward", "backward", "vector", "step")
+MEASURED: tuple[str, ...] = ("compare", "count_psum_reads")
+"""Keys that say what is read off the results, and not what is computed."""
 
 
 def _machine(field: str, value: Any) -> dict[str, Any]:
@@ -42,10 +45,12 @@ class Experiment(Section):
 
     Args:
         title, question, notes: what it is, what it asks, and what it assumes: all are printed.
-        workload, machine, variant, sweep, published: see there.
+        workload, machine, variant, sweep, change, published: see there; either some are swept or some changed.
         trained: a network to train for its zeros; then ``workload`` gives only the batch.
         baseline: the name of the variant that the others are compared to.
         compare: the part of a step that is compared.
+        found_by_search: whether it was searched for so that it comes near the published figures; the report says so.
+        count_psum_reads: whether ``accesses`` count reads of partial sums.
     """
 
     title: str
@@ -56,9 +61,12 @@ class Experiment(Section):
     machine: Annotated[dict[str, Any], checked(_machine)]
     variant: Annotated[list[VariantSection], Field(min_length=1)]
     sweep: list[SweepSection] = Field(default_factory=list)
+    change: list[ChangeSection] = Field(default_factory=list)
     published: list[PublishedSection] = Field(default_factory=list)
     baseline: str
     compare: Annotated[str, among(PARTS)] = "backward"
+    count_psum_reads: Switch = True
+    found_by_search: Switch = False
 
     @model_validator(mode="after")
     def _fits(self) -> Experiment:
@@ -72,7 +80,8 @@ class Experiment(Section):
     def points(self) -> int:
         """How many training steps it costs."""
         networks = len(self.workload.networks) + len(self.workload.layers) or 1
-        return networks * len(self.variant) * math.prod(len(axis.values) for axis in self.sweep)
+        settings = math.prod(len(axis.values) for axis in self.sweep) + sum(len(each.values) for each in self.change)
+        return networks * len(self.variant) * settings
 
 
 def load(file: Path) -> Experiment:
@@ -148,6 +157,12 @@ def _check_sweep(experiment: Experiment) -> None:
     _check_distinct("sweep.keys", [key for axis in experiment.sweep for key in axis.keys])
     for axis in experiment.sweep:
         _check_distinct(f"sweep {axis.name!r}", [label for label, _ in axis.settings()])
+    if experiment.sweep and experiment.change:
+        names = [change.name for change in experiment.change]
+        raise InputError("change", names, "leave one of the two out", problem=f"got {len(names)} beside a sweep")
+    _check_distinct("change.name", [change.name for change in experiment.change])
+    for change in experiment.change:
+        _check_distinct(f"change {change.name!r}", [label for label, _ in change.settings()])
 
 
 def _check_published(experiment: Experiment) -> None:

@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
-from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
+from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, STATIONARY, WEIGHT_UPDATES, restricted
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
+from jaxgrad.costs.area import ALONG
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
@@ -62,7 +63,13 @@ class VariantSection(Section):
         name: what reports call it.
         schedule: of the gradients.
         order: of their blocks, where there is a memory.
+        stationary: which operand of dW lies in the PEs: ``x``, ``dy``, or the ``best`` of the two for each layer; for
+            schedules that compute dW weight-stationary.
+        update_cycles: whether a separate weight update takes cycles of its own, R a tile of weights, and not its
+            accesses alone (``array.layers.update_cycles``).
         iso_area_with: the name of another variant: this one's array is the largest within that one's area (iso-area).
+        iso_area_along: the side along which it grows or shrinks for that, ``rows``, ``cols``, or ``both``
+            (``costs.area.iso_area``).
         machine: keys of ``machine`` that differ, such as ``{zero_gating = true}``.
     """
 
@@ -70,10 +77,13 @@ class VariantSection(Section):
     schedule: Annotated[str, among(TRAINING_SCHEDULES)]
     order: Annotated[str, among(ORDERS)] = "separate"
     forward: Annotated[str, among(FORWARDS)] = "ws"
+    stationary: Annotated[str, among(STATIONARY)] = "best"
     weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
+    update_cycles: Switch = False
     objective: Annotated[str, among(OBJECTIVES)] = "cycles"
     plan_for: Annotated[str, among(PLAN_OBJECTIVES)] = "cycles"
     iso_area_with: str | None = None
+    iso_area_along: Annotated[str, among(ALONG)] = "both"
     machine: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -94,6 +104,13 @@ class VariantSection(Section):
                 f"choose separate, or {either(IN_ARRAY)}",
                 problem=f"got 'in_array' with schedule {self.schedule!r}",
             )
+        if self.update_cycles and self.weight_update == "none":
+            problem = "got true with weight_update 'none'"
+            raise InputError("update_cycles", True, "give separate or in_array there", problem=problem)
+        if "iso_area_along" in self.model_fields_set and self.iso_area_with is None:
+            problem = f"got {self.iso_area_along!r} without iso_area_with"
+            raise InputError("iso_area_along", self.iso_area_along, "give the two, or none", problem=problem)
+        restricted(self.schedule, self.stationary)
         return self
 
 
@@ -128,6 +145,18 @@ class SweepSection(Section):
             (label, dict(zip(self.keys, value if isinstance(value, list) else [value] * len(self.keys), strict=True)))
             for label, value in zip(labels, self.values, strict=True)
         ]
+
+
+class ChangeSection(SweepSection):
+    """An assumption that is changed alone, all others being as written: once for each value.
+
+    Args:
+        without: keys that are taken out of the file for it, so that their defaults hold.
+        note: what the assumption is about.
+    """
+
+    without: list[str] = Field(default_factory=list)
+    note: str = ""
 
 
 class PublishedSection(Section):

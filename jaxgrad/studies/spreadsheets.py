@@ -13,7 +13,7 @@ from typing import Any
 
 from jaxgrad.array.counts import STALLS, by_name
 from jaxgrad.costs import PhaseSummary, accesses
-from jaxgrad.studies.compare import Row
+from jaxgrad.studies.compare import Row, unchanged
 from jaxgrad.studies.schema import Experiment
 
 
@@ -24,13 +24,13 @@ def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
     components = sorted({name for part in phases for name in part.energy_pj})
     areas = list(dict.fromkeys(["pes", "sram", *(name for row in rows for name in row.summary.levels)]))
     header = [
-        *("network", *(axis.name for axis in experiment.sweep), "variant", "rows", "cols", "cores", "phase"),
+        *("network", *_axes(experiment), "variant", "rows", "cols", "cores", "phase"),
         *("cycles", "dram_bytes", *counters, *(f"{name}_energy_pj" for name in components)),
         *(f"{name}_area_um2" for name in areas),
     ]
     lines = [
         [
-            *(row.point.network, *row.point.at.values(), row.point.variant),
+            *(row.point.network, *_place(experiment, row), row.point.variant),
             *(row.point.machine.array.rows, row.point.machine.array.cols, row.point.machine.cores, part.phase.label),
             *(part.time_cycles, part.dram_bytes, *(counted(part).get(name, 0) for name in counters)),
             *(part.energy_pj.get(name, "") for name in components),
@@ -43,7 +43,7 @@ def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
 
 
 def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """Every layer of every point: shapes, and cycles, traffic and energy of each phase."""
+    """Every layer of every point that is as written: shapes, and cycles, traffic and energy of each phase."""
     header = [
         *("network", *(axis.name for axis in experiment.sweep), "variant", "layer", "gemms_BxKxN", "phase", "macs"),
         *("cycles", "busy_cycles", "stall_cycles", "sram_words", "dram_bytes", "energy_pj", "utilisation_percent"),
@@ -56,7 +56,7 @@ def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
             *(accesses(part.counts), part.dram_bytes, sum(part.energy_pj.values()) if part.energy_pj else ""),
             f"{100 * part.utilisation(row.summary.pes):.2f}",
         ]
-        for row in rows
+        for row in unchanged(rows)
         for layer in row.summary.layers
         for part in layer.phases
     ]
@@ -68,6 +68,15 @@ def counted(part: PhaseSummary) -> dict[str, int]:
     stalls = part.counts.get(STALLS, 0)
     cycles = {"cycles": part.time_cycles, "busy_cycles": part.time_cycles - stalls, "stall_cycles": stalls}
     return by_name(part.counts) | cycles
+
+
+def _axes(experiment: Experiment) -> list[str]:
+    """What tells the points of a variant apart: the swept axes, or what is changed and how."""
+    return [*(axis.name for axis in experiment.sweep), *(("change", "value") if experiment.change else ())]
+
+
+def _place(experiment: Experiment, row: Row) -> list[str]:
+    return [*row.point.at.values(), *((row.point.change or ("", "")) if experiment.change else ())]
 
 
 def _written(lines: Iterable[Sequence[Any]]) -> str:

@@ -13,8 +13,10 @@ from jaxgrad.reports import levels as memory_tables
 from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short, time_unit
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import PHASES, phase_of
-from jaxgrad.studies.compare import UNITS, Comparison, Row
+from jaxgrad.studies import sensitivity_tables
+from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.schema import Experiment
+from jaxgrad.studies.sensitivity import Sensitivity, sensitivity
 
 _HEADERS: Mapping[str, str] = {
     "cycles": "cycles",
@@ -23,6 +25,7 @@ _HEADERS: Mapping[str, str] = {
     "energy": "energy\n[{energy}]",
     "area": "area\n[mm2]",
 }
+SEARCHED = "Found by search: that ours are near the published figures proves nothing about the authors' machine."
 Cells = tuple[list[str], list[list[str]]]
 """Headers and rows."""
 
@@ -31,12 +34,13 @@ def screen(
     experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
 ) -> Group:
     """All tables: shortened for the terminal, or complete for a file."""
+    changes, rows = sensitivity(experiment, rows), unchanged(rows)
     parts: list[RenderableType] = [Text(experiment.title, style="bold")]
     if experiment.question:
         parts.append(Text(experiment.question))
     arrays = {_array(row) for row in rows}
     on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
-    title = f"{_part_title(experiment)}{on}; ratios are over {experiment.baseline}"
+    title = f"{part_title(experiment)}{on}; ratios are over {experiment.baseline}"
     names = {"network", *(axis.name for axis in experiment.sweep), "variant", "array"}
     parts += ["", _rich(*results(experiment, rows, brief=brief), title, names)]
     shares = phase_shares(experiment, rows)
@@ -44,7 +48,7 @@ def screen(
         parts.append(_rich(*shares, "Share of the cycles by phase", names))
     memories = levels(experiment, rows)
     if memories:
-        parts.append(_rich(*memories, f"Memories of each: {_part_title(experiment).lower()}", {*names, "memory"}))
+        parts.append(_rich(*memories, f"Memories of each: {part_title(experiment).lower()}", {*names, "memory"}))
     areas = list(iso_areas(rows))
     if areas:
         parts += [*map(Text, areas), ""]
@@ -54,10 +58,20 @@ def screen(
     if comparisons:
         title = f"Published, and ours: ratios over {experiment.baseline}; the deviation is in points of it"
         parts.append(_rich(*published(comparisons), title, {*names, "quantity", ""}))
+        parts += [Text(SEARCHED)] * experiment.found_by_search
         parts += [Text(f"{index}: {text}") for index, text in sources(comparisons).items()]
+    if changes:
+        parts += _changes(changes, brief=brief)
     if experiment.notes:
         parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
     return Group(*parts)
+
+
+def _changes(found: Sensitivity, *, brief: bool) -> list[RenderableType]:
+    title = "One assumption changed at a time; the farthest of all is in points of the baseline"
+    tables = sensitivity_tables.of_networks(found) if brief else [(title, sensitivity_tables.whole(found))]
+    said = [Text(line) for line in sensitivity_tables.said(found)]
+    return ["", *(_rich(*cells, title, {sensitivity_tables.ASSUMPTION}) for title, cells in tables), *said]
 
 
 def results(experiment: Experiment, rows: Sequence[Row], *, brief: bool = False) -> Cells:
@@ -224,14 +238,15 @@ def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
     return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
 
 
-def _part_title(experiment: Experiment) -> str:
+def part_title(experiment: Experiment) -> str:
     parts = {
         "forward": "Forward pass",
         "backward": "Backward pass",
         "vector": "Work beside the array",
         "step": "Training step",
     }
-    return parts[experiment.compare]
+    without = "" if experiment.count_psum_reads else ", SRAM words without reads of partial sums"
+    return parts[experiment.compare] + without
 
 
 def _array(row: Row) -> str:

@@ -15,7 +15,7 @@ from jaxgrad.costs import Summary
 from jaxgrad.programs import LayerGemm
 from jaxgrad.studies import compute, points, runner, schema
 from jaxgrad.studies.compare import published, quantities, rows
-from jaxgrad.studies.points import Point
+from jaxgrad.studies.points import Measure, Point
 from jaxgrad.studies.store import Store
 from tests.studies.cases import tree
 
@@ -156,6 +156,6 @@ def test_what_a_machine_has_not_is_not_compared(tmp_path: Path) -> None:
     machine = {"rows": 4, "cols": 4}
     _, wanted = expand(machine=machine, variant=[{"name": "WS", "schedule": "ws_only"}], published=[], sweep=[])
     ((_, summary),) = results(wanted, Store(tmp_path))
-    values = quantities(summary, "backward")
+    values = quantities(summary, Measure("backward"))
     assert values["dram_bytes"] is values["energy"] is values["area"] is None
     assert values["cycles"] == summary.select("dx", "dw").time_cycles

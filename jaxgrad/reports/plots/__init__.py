@@ -1,10 +1,12 @@
 """Plots of training steps and design spaces, each written as PNG and SVG; nothing is computed here."""
 
 from jaxgrad.reports.plots.accesses import accesses_by_operand as accesses_by_operand
+from jaxgrad.reports.plots.changes import changes as changes
 from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles
 from jaxgrad.reports.plots.descents import descents as descents
 from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
 from jaxgrad.reports.plots.energy import energy_by_phase as energy_by_phase
+from jaxgrad.reports.plots.panels import panels as panels
 from jaxgrad.reports.plots.pareto import Point as Point
 from jaxgrad.reports.plots.pareto import pareto as pareto
 from jaxgrad.reports.plots.roofline import Position as Position
@@ -19,10 +21,12 @@ __all__ = [
     "Position",
     "Samples",
     "accesses_by_operand",
+    "changes",
     "descents",
     "energy_by_component",
     "energy_by_phase",
     "normalised_cycles",
+    "panels",
     "pareto",
     "positions",
     "roofline",
