@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from jaxgrad.array.counts import READS, SRAM, Key
+from jaxgrad.array.counts import CYCLES, READS, SRAM, Key
 from jaxgrad.costs import accesses
 from jaxgrad.studies import compare, figures, points, report, runner, schema, sensitivity_tables, tables
 from jaxgrad.studies.compare import Row
@@ -114,6 +114,16 @@ def test_psum_reads_are_in_accesses_or_not(found: Found) -> None:
     assert {name: without.values[name] for name in ("cycles", "energy", "dram_bytes")} == {
         name: counted.values[name] for name in ("cycles", "energy", "dram_bytes")
     }
+
+
+def test_an_update_s_own_cycles_are_charged_where_that_is_said(found: Found) -> None:
+    """On 40x24 with 8 rows and 4 columns 3 x 10 tiles of 8 cycles."""
+    hidden, charged = (
+        next(row for row in found.rows if row.point.change == Change("update", label) and row.point.variant == "WS")
+        for label in ("hidden", "charged")
+    )
+    update = [row.summary.select("update").counts[CYCLES] for row in (hidden, charged)]
+    assert update == [0, 240]
 
 
 def test_what_decides_a_result_is_in_its_address(found: Found, tmp_path: Path) -> None:
