@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jaxgrad.array.gemm import Gemm
-from jaxgrad.programs import LayerGemm
-from jaxgrad.studies import compare, compute, points, runner, schema
+from jaxgrad.studies import compare, points, runner, schema
 from jaxgrad.studies.points import Point
 from jaxgrad.studies.sensitivity import sensitivity
 from jaxgrad.studies.settings import Change
 from jaxgrad.studies.store import Store
 from tests.command import ROOT
+from tests.experiments.recorded import NETWORKS, layers
 
 FILE = ROOT / "experiments" / "intergrad_assumptions.toml"
 EXPERIMENT = schema.load(FILE)
-LAYERS = json.loads(Path(__file__).with_name("layers.json").read_text(encoding="utf-8"))
-NETWORKS = ("inception-v4", "densenet264")
-
-
-def layers(network: str) -> list[LayerGemm]:
-    """Its layers at batch 1, equal ones together: tracing it takes half a minute."""
-    return [
-        LayerGemm(str(index), Gemm(b, k, n), times, needs_dx, x_words=x_words)
-        for index, (b, k, n, x_words, needs_dx, times) in enumerate(LAYERS[network])
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +61,6 @@ def test_the_array_of_equal_area_is_what_the_notes_say() -> None:
     written: list[Point] = [point for point in points.expand(EXPERIMENT, FILE) if point.change is None]
     arrays = {point.variant: (point.machine.array.rows, point.machine.array.cols) for point in written}
     assert arrays == {"WS": (161, 192), "interleaved": (128, 192)}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS)
-def test_the_layers_are_the_network_s(network: str, tmp_path: Path) -> None:
-    traced = compute.demand({"network": network, "batch": 1, "vector": False}, Store(tmp_path)).gemms
-
-    def counted(gemms: list[LayerGemm]) -> dict[Any, int]:
-        counts: dict[Any, int] = {}
-        for gemm in gemms:
-            assert (gemm.needs_dw, gemm.weights, gemm.recomputed) == (True, True, 0)
-            key = gemm.gemm, gemm.input_words, gemm.needs_dx
-            counts[key] = counts.get(key, 0) + gemm.times
-        return counts
-
-    assert counted(traced) == counted(layers(network))
 
 
 def test_the_dense_layer_s_figures(tmp_path: Path) -> None:

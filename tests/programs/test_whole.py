@@ -17,6 +17,7 @@ from jaxgrad.costs.profiling import profile
 from jaxgrad.flax import layer_gemms, step_gemms, step_work
 from jaxgrad.programs import LayerGemm
 from jaxgrad_models.vit import Block, ViT
+from tests.experiments import recorded
 
 DEEP = (
     "resnet110",
@@ -49,6 +50,8 @@ def test_networks_without_attention_have_their_layers_alone(name: str) -> None:
     attention = [own for own in found if own.path.endswith(".attention")]
     assert [own for own in found if own not in attention] == layers
     assert len(attention) == (24 if name.startswith("vit") else 0)
+    if name in recorded.NETWORKS:
+        assert recorded.counted(found, batch=2) == recorded.counted(recorded.layers(name))
 
 
 @pytest.mark.parametrize(("name", "heads"), [("vit-tiny", 3), ("vit-small", 6)])
