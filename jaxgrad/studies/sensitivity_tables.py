@@ -24,13 +24,13 @@ def whole(found: Sensitivity) -> Cells:
         "\n".join([figure.network, *([f"{figure.variant} over {figure.over}"] if many else []), figure.quantity])
         for figure in found.figures
     ]
-    cells = [[line.label, *line.arrays, *map(_ratio, line.ratios)] for line in found.lines]
+    cells = [[line.label, " / ".join(line.arrays), *map(_ratio, line.ratios)] for line in found.lines]
     if any(figure.published is not None for figure in found.figures):
         headers.append("farthest\n[points]")
         for row, line in zip(cells, found.lines, strict=True):
             row.append(_points(found.deviation(line)))
-        cells.insert(0, [_PUBLISHED, "", "", *(_ratio(figure.published) for figure in found.figures), ""])
-    return [ASSUMPTION, f"{first.variant}\narray", f"{first.over}\narray", *headers], cells
+        cells.insert(0, [_PUBLISHED, "", *(_ratio(figure.published) for figure in found.figures), ""])
+    return [ASSUMPTION, f"arrays of\n{first.variant} / {first.over}", *headers], cells
 
 
 def of_networks(found: Sensitivity) -> list[tuple[str, Cells]]:
@@ -44,9 +44,9 @@ def of_networks(found: Sensitivity) -> list[tuple[str, Cells]]:
             tuple(line._replace(ratios=tuple(line.ratios[index] for index in chosen)) for line in found.lines),
         )
         compared = dict.fromkeys(f"{figure.variant} over {figure.over}" for figure in figures)
-        (_, _, _, *headers), cells = whole(part)
+        (_, _, *headers), cells = whole(part)
         short = [header.removeprefix(f"{network}\n") for header in headers]
-        table = [ASSUMPTION, *short], [[name, *values] for name, _, _, *values in cells]
+        table = [ASSUMPTION, *short], [[name, *values] for name, _, *values in cells]
         tables.append((f"{network}, one assumption changed at a time: {', '.join(compared)}", table))
     return tables
 

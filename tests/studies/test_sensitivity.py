@@ -163,18 +163,12 @@ def test_without_published_figures_every_variant_is_compared(folder: Path) -> No
 def test_the_table_has_every_ratio_and_the_texts_say_which_are_near(found: Found) -> None:
     own = found.sensitivity
     headers, cells = sensitivity_tables.whole(own)
-    assert headers == [
-        "assumption",
-        "interleaved\narray",
-        "WS\narray",
-        "40x24\ncycles",
-        "9x20\naccesses",
-        "farthest\n[points]",
-    ]
-    assert cells[0] == ["published", "", "", "0.900", "0.800", ""]
+    assert headers[:2] == ["assumption", "arrays of\ninterleaved / WS"]
+    assert headers[2:] == ["40x24\ncycles", "9x20\naccesses", "farthest\n[points]"]
+    assert cells[0] == ["published", "", "0.900", "0.800", ""]
     assert [line[0] for line in cells[1:]] == [line.label for line in own.lines]
     for line, row in zip(own.lines, cells[1:], strict=True):
-        assert row[3:] == [*(f"{ratio:.3f}" for ratio in line.ratios), f"{100 * (own.deviation(line) or 0):.1f}"]
+        assert row[2:] == [*(f"{ratio:.3f}" for ratio in line.ratios), f"{100 * (own.deviation(line) or 0):.1f}"]
     written, near, far, through = sensitivity_tables.said(own)
     base = float(cells[1][-1])
     assert written == f"As written, ours is {base:.1f} points or less away from 2 published figures."
