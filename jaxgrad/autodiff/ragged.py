@@ -5,7 +5,9 @@ what it takes is looked up, for each group, in the closed forms for every number
 schedule is a choice (``auto``), it is made for groups of equal size, before their sizes are known.
 
 At tile and register fidelity every group's GEMM is computed on all rows, those of the others zero, which changes no
-result of its own; what is counted is the closed form's at every fidelity.
+result of its own; what is counted is the closed form's at every fidelity. An engine is compiled for the rows it gets,
+and that of a group would have to be chosen among as many as the product has rows, each compiled for every product. Its
+events say no more: for each number of rows they are what the closed form has, which is held by a test.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def count(layers: list[Layer], machine: Config) -> Result:
     from jaxgrad.interop.scalesim.model import figures
     from jaxgrad.interop.scalesim.quirks import corrections
 
-    layers = [with_sparsity(layer, machine.sparsity is not None) for layer in layers]
+    layers = [with_sparsity(layer, machine.sparsity is not None, machine.row_wise) for layer in layers]
     followed = progress.follow(layers, screen.console(), total=len(layers), label=lambda layer: layer.name)
     counted = [figures(layer, machine) for layer in followed]
     corrected = [list(corrections(layer, machine, figure)) for layer, figure in zip(layers, counted, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 LOOPS = ("scan", "while", "cond")
-_SOLVE = "custom_linear_solve"
+SOLVE = "custom_linear_solve"
 JITS = ("jit", "pjit")
 # Primitives whose jaxpr combines two elements, or is a kernel.
 _ELEMENT_BY_ELEMENT = ("reduce", "reduce_window", "select_and_scatter", "pallas_call")
@@ -52,7 +52,7 @@ def called(equation: JaxprEqn) -> Called | None:
     ``lax.custom_linear_solve`` is a call of its solver: the matrix's own products are for its derivative.
     """
     jaxprs = list(closed(equation))
-    if equation.primitive.name == _SOLVE:
+    if equation.primitive.name == SOLVE:
         return _solver(equation, jaxprs)
     if len(jaxprs) != 1 or equation.primitive.name in (*LOOPS, *_ELEMENT_BY_ELEMENT):
         return None

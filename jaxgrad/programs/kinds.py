@@ -79,6 +79,11 @@ class Place(NamedTuple):
     callers: tuple[JaxprEqn, ...] = ()
 
     @property
+    def derivatives(self) -> int:
+        """How many derivatives were taken of it, one of another."""
+        return sum(str(caller.source_info.name_stack).count("jvp(") for caller in self.callers)
+
+    @property
     def layer(self) -> str:
         """The module's path, else the scopes' names; nothing where there is neither."""
         return self.path or ".".join(self.scopes)

@@ -56,6 +56,7 @@ def walk(jaxpr: ClosedJaxpr) -> Trace:
         results,
         numbering.views,
         numbering.joins,
+        numbering.solutions,
     )
 
 
@@ -72,6 +73,7 @@ class Numbering:
         self.inputs: dict[int, int] = {}
         self.views: dict[int, View] = {}
         self.joins: dict[int, Join] = {}
+        self.solutions: dict[int, int] = {}
 
     def walk(self, jaxpr: ClosedJaxpr) -> list[Value]:
         """Numbers a whole trace and returns its results' values."""
@@ -125,7 +127,10 @@ class Numbering:
         called = jaxprs.called(equation)
         if called is not None:
             reads = [operands[index] for index in called.operands]
-            return self._run((called.jaxpr, called.consts), reads, place, runs)
+            outs = self._run((called.jaxpr, called.consts), reads, place, runs)
+            if name == jaxprs.SOLVE:
+                self.solutions.update((out.origin, place.derivatives) for out in outs)
+            return outs
         return self._plain(equation, operands, place, runs)
 
     def _plain(self, equation: JaxprEqn, operands: list[Value], place: Place, runs: int) -> list[Value]:

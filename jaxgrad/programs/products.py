@@ -27,6 +27,7 @@ from jaxgrad.programs.lines import where
 from jaxgrad.programs.liveness import live
 from jaxgrad.programs.operations import elements
 from jaxgrad.programs.shapes import PRODUCTS
+from jaxgrad.programs.solves import of_solves
 from jaxgrad.programs.trace import Site, Trace
 
 Role = Literal["dx", "dw"]
@@ -94,7 +95,8 @@ def products(trace: Trace) -> list[Product]:
     """The live products among the equations of a trace, gradients joined to their forward products.
 
     Dead-code elimination removes a gradient that a custom derivative rule computes and nothing needs. A forward product
-    with a live gradient is live, whatever becomes of its result: training runs the forward pass.
+    with a live gradient is live, whatever becomes of its result: training runs the forward pass. Not so where it is
+    JAX's own, for the derivative of a linear solve: the matrix times the solution, which no forward pass computes.
     """
     candidates: list[Product] = []
     first: dict[int, Product] = {}
@@ -139,12 +141,20 @@ def tangents(candidates: list[Product]) -> list[Product]:
 
 
 def _live(candidates: list[Product], trace: Trace) -> list[Product]:
-    """Dead-code elimination; a live gradient keeps its forward product live."""
-    entails = {product.origin: [product.of.origin] for product in candidates if product.of is not None}
+    """Dead-code elimination; a live gradient keeps its forward product live, if the program has it."""
+    added = of_solves(trace)
+    entails = {
+        product.origin: [product.of.origin]
+        for product in candidates
+        if product.of is not None and product.of.origin not in added
+    }
     origins = live(trace.sites, trace.roots, entails)
     for product in candidates:
-        if product.of is not None and product.role is not None and product.origin not in origins:
-            product.of.gradients.pop(product.role, None)
+        if product.of is not None and product.role is not None:
+            if product.origin not in origins:
+                product.of.gradients.pop(product.role, None)
+            elif product.of.origin not in origins:
+                product.of, product.role, product.guessed = None, None, False
     return [product for product in candidates if product.origin in origins]
 
 

@@ -84,6 +84,7 @@ class Trace(NamedTuple):
         results: what the program returns.
         views: by their numbers.
         joins: by origin, what loops carry and branches return.
+        solutions: of linear solves (``lax.custom_linear_solve``), by origin the derivatives taken of the solve.
     """
 
     sites: list[Site]
@@ -94,3 +95,4 @@ class Trace(NamedTuple):
     results: list[Value]
     views: dict[int, View]
     joins: dict[int, Join]
+    solutions: dict[int, int]

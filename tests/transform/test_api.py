@@ -244,7 +244,9 @@ def test_linear_solves_run_with_what_their_solver_multiplies() -> None:
     assert tally.total.as_dict()["macs"] == 5 * 6 * 5 + 3 * 25 + 6 * 5
     assert tally.notes == ()
     step = jax.value_and_grad(lambda w, y: (of_rows(w, y) ** 2).sum(), (0, 1))
-    (value, gradient), _ = jax.jit(emulate_function(step, Emulation(ARRAY)))(w, y)
+    (value, gradient), tally = jax.jit(emulate_function(step, Emulation(ARRAY)))(w, y)
+    # w w^T and its two gradients; the solve and, with the cotangent, once more; dA, which is of two vectors
+    assert tally.total.as_dict()["macs"] == 3 * 5 * 6 * 5 + 2 * (3 * 25 + 6 * 5) + 25
     np.testing.assert_allclose(value, step(w, y)[0], rtol=1e-5)
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4), gradient, step(w, y)[1])
     outside = jax.grad(lambda w, y: emulate_function(lambda w, y: (of_rows(w, y) ** 2).sum(), EMULATION)(w, y)[0])(w, y)

@@ -25,7 +25,7 @@ NHWC = ("NHWC", "HWIO", "NHWC")
 MATRICES = (((1,), (0,)), ((), ()))
 NATIVE, TILES = Emulation(ARRAY), Emulation(ARRAY, fidelity="tile")
 WHOLE = Emulation(Accelerator(48, 48), fidelity="tile")  # one tile, which compiles fast
-IN_TILES = ("complex", "ragged", "batch groups", "image dilation, channel groups")
+IN_TILES = ("complex", "ragged", "complex ragged", "batch groups", "image dilation, channel groups")
 
 
 class Kind(NamedTuple):
@@ -92,6 +92,8 @@ KINDS = {
         ((2, 3, 4), "complex64"), ((2, 4, 3), "complex64"), 4 * 2 * 3 * 4 * 3,
     ),
     "ragged": Kind(ragged, ((7, 4), "float32"), ((3, 4, 6), "float32"), 7 * 4 * 6),
+    "complex ragged": Kind(ragged, ((7, 4), "complex64"), ((3, 4, 6), "complex64"), 4 * 7 * 4 * 6),
+    "ragged, complex by real": Kind(ragged, ((7, 4), "complex64"), ((3, 4, 6), "float32"), 2 * 7 * 4 * 6),
     "strides": convolution((2, 5, 6, 3), (3, 3, 3, 4), 2 * 3 * 3 * 27 * 4, window_strides=(2, 2)),
     "int8 image": convolution((2, 4, 4, 2), (2, 3, 2, 3), 2 * 16 * 12 * 3, "int8", preferred_element_type=jnp.int32),
     "complex image": convolution((1, 4, 4, 2), (2, 2, 2, 2), 4 * 16 * 8 * 2, "complex64"),
@@ -195,7 +197,7 @@ def test_gradients_from_outside(name: str) -> None:
     assert read_tap(spent).total.as_dict()["macs"] == 3 * kind.macs
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "ragged"])
+@pytest.mark.parametrize("name", [name for name in KINDS if "ragged" not in name])
 def test_the_list_and_the_array_have_the_same_gemms(name: str) -> None:
     kind = KINDS[name]
     (equation,) = (

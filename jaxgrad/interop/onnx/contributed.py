@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from jaxgrad.interop.onnx.operations import FUSED
 from jaxgrad.interop.onnx.steps import Step
 
 ATTENTION = ("Attention", "MultiHeadAttention", "GroupQueryAttention")
@@ -61,6 +62,26 @@ def attention(onnx: Any, node: Any, path: str, times: int, version: int) -> list
         "Attention", inputs, list(node.output[:3]), node.name, q_num_heads=heads, kv_num_heads=kv_heads
     )
     return [*steps, Step(whole, onnx.helper.make_node("Identity", [q], [node.output[0]]), path, times)]
+
+
+def matrix_product(onnx: Any, node: Any) -> Any:
+    """A ``FusedMatMul`` as the ``Einsum`` that it is; with axes of its stack transposed, as it stands."""
+    flags = {attribute.name: attribute.i for attribute in node.attribute}
+    if flags.get("transBatchA") or flags.get("transBatchB"):
+        return node
+    left, right = "...km" if flags.get("transA") else "...mk", "...nk" if flags.get("transB") else "...kn"
+    if left == "...mk" and right == "...kn":
+        return onnx.helper.make_node("MatMul", node.input, node.output, node.name)
+    return onnx.helper.make_node("Einsum", node.input, node.output, node.name, equation=f"{left},{right}->...mn")
+
+
+def unfused(node: Any) -> Any:
+    """One of ``FUSED`` as ONNX's own, without the activation."""
+    node.op_type, node.domain = FUSED[node.op_type], ""
+    kept = [attribute for attribute in node.attribute if not attribute.name.startswith("activation")]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+    return node
 
 
 class _Parts:

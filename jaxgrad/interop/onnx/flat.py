@@ -10,12 +10,12 @@ import importlib
 import itertools
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from jaxgrad.base.errors import InputError, positive_integer
-from jaxgrad.interop.onnx import contributed
+from jaxgrad.interop.onnx import contributed, flexible, loops, sequences
 from jaxgrad.interop.onnx.nodes import name_of
 from jaxgrad.interop.onnx.operations import FUSED, SHAPED_ALIKE
 from jaxgrad.interop.onnx.steps import Flat, Step
@@ -23,22 +23,8 @@ from jaxgrad.interop.onnx.steps import Flat, Step
 Trips = int | Mapping[str, int]
 Scope = ChainMap[str, str]  # names of values inside a graph -> names in the model laid out
 _MOST_TRIPS = 1 << 31  # more stand for "until the condition fails"
-_CONTROL = ("If", "Loop", "Scan")
+_CONTROL = ("If", "Loop", "Scan", "SequenceMap")
 _MOST_STEPS = 1_000_000
-
-
-class _Loop(NamedTuple):
-    """A loop's node, and its body's inputs: bound to values, or carried from round to round."""
-
-    node: Any
-    body: Any
-    path: str
-    times: int
-    trips: int
-    starts: Sequence[str]
-    bound: dict[str, str]
-    carried: Sequence[Any]
-    told: bool  # whether it is known how many rounds there are
 
 
 def flatten(model: Any, nodes: Sequence[Any], shapes: Mapping[str, tuple[int, ...]], trips: Trips | None) -> Flat:
@@ -76,6 +62,7 @@ class _Layout:
         self._numbers = itertools.count()
         # Values that the file tells.
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._sequences = {value.name: 0 for value in model.graph.input if value.type.HasField("sequence_type")}
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
 
     def nodes(self, nodes: Sequence[Any], scope: Scope, path: str, times: int) -> None:
@@ -88,7 +75,9 @@ class _Layout:
                 and node.domain in ("", "ai.onnx")
                 and (node.op_type != "Scan" or self._opset > 8)
             ):
-                handle = {"If": self._if, "Loop": self._loop, "Scan": self._scan}[node.op_type]
+                handle = {"If": self._if, "Loop": self._loop, "Scan": self._scan, "SequenceMap": self._sequence_map}[
+                    node.op_type
+                ]
                 handle(node, scope, inner, times)
             else:
                 self._plain(node, scope, inner, times)
@@ -107,29 +96,33 @@ class _Layout:
             self.flat.steps += steps
             if steps:
                 return
+        if copy.op_type in sequences.MADE:
+            self._sequences[copy.output[0]] = len(copy.input) if copy.op_type == "SequenceConstruct" else 0
         inferred = copy
-        if copy.domain == "com.microsoft" and copy.op_type in FUSED:
-            copy = _unfused(copy)
+        if copy.domain == flexible.DOMAIN and copy.op_type == "FlexAttention":
+            copy, inferred = self._flexible(copy, scope, path, times)
+        elif copy.domain == "com.microsoft" and copy.op_type in FUSED:
+            copy = contributed.unfused(copy)
             inferred = self.onnx.NodeProto()
             inferred.CopyFrom(copy)
             del inferred.input[3:]  # what is added to the result
         elif copy.domain == "com.microsoft" and copy.op_type == "FusedMatMul":
-            copy = inferred = self._matrix_product(copy)
+            copy = inferred = contributed.matrix_product(self.onnx, copy)
         elif copy.op_type in SHAPED_ALIKE and copy.domain in ("", "com.microsoft") and copy.input:
             inferred = self._identity(copy.input[:1], copy.output[0])
         self.flat.steps.append(Step(copy, inferred, path, times))
 
-    def _matrix_product(self, node: Any) -> Any:
-        """A ``FusedMatMul`` as the ``Einsum`` that it is; with axes of its stack transposed, as it stands."""
-        flags = {attribute.name: attribute.i for attribute in node.attribute}
-        if flags.get("transBatchA") or flags.get("transBatchB"):
-            return node
-        left, right = "...km" if flags.get("transA") else "...mk", "...nk" if flags.get("transB") else "...kn"
-        if left == "...mk" and right == "...kn":
-            return self.onnx.helper.make_node("MatMul", node.input, node.output, node.name)
-        return self.onnx.helper.make_node(
-            "Einsum", node.input, node.output, node.name, equation=f"{left},{right}->...mn"
-        )
+    def _flexible(self, node: Any, scope: Scope, path: str, times: int) -> tuple[Any, Any]:
+        """A ``FlexAttention`` as the Attention that it is, and for shape inference."""
+        parts = flexible.attention(self.onnx, node)
+        if parts is None:
+            return node, node
+        whole, inferred, outside = parts
+        if outside:
+            joined = f"{next(self._numbers)}:outside"
+            self._view([_named(scope, name) for name in outside], joined, path, times)
+            whole.input.append(joined)
+        return whole, inferred
 
     def _identity(self, names: Sequence[str], output: str) -> Any:
         return self.onnx.helper.make_node("Identity", names, [output])
@@ -186,7 +179,7 @@ class _Layout:
         if condition == "":
             condition = self._constant(np.array(True))
         bound = {body.input[0].name: self._constant(np.array(0)), body.input[1].name: condition}
-        loop = _Loop(node, body, path, times, trips, starts, bound, body.input[2:], path not in self.flat.loops)
+        loop = loops.Loop(node, body, path, times, trips, starts, bound, body.input[2:], path not in self.flat.loops)
         start = len(self.flat.steps)
         carries, results = self._body(loop, scope, [])
         if path in self.flat.loops:
@@ -195,9 +188,13 @@ class _Layout:
 
     def _rounds(self, path: str, limit: str, condition: str, body: Any) -> int:
         most = self._value(limit) if limit else None
-        runs_on = (condition == "" or self._is_true(condition)) and self._keeps_on(body)
+        runs_on = (condition == "" or self._is_true(condition)) and loops.keeps_on(self.onnx, body)
         if most is not None and runs_on and most.size == 1 and 0 < int(most.item()) < _MOST_TRIPS:
             return int(most.item())
+        return self._asked(path)
+
+    def _asked(self, path: str) -> int:
+        """Rounds of which the file does not say how many there are."""
         self.asked.append(path)
         rounds = self._trips.get(path) if isinstance(self._trips, Mapping) else self._trips
         if rounds is None:
@@ -208,20 +205,6 @@ class _Layout:
     def _is_true(self, name: str) -> bool:
         value = self._value(name)
         return value is not None and bool(value.all())
-
-    def _keeps_on(self, body: Any) -> bool:
-        """Whether a body's condition is the one it finds, or always true."""
-        makers = {name: node for node in body.node for name in node.output}
-        name = body.output[0].name
-        while name in makers and makers[name].op_type == "Identity":
-            name = makers[name].input[0]
-        if name == body.input[1].name:
-            return True
-        tensors = {tensor.name: tensor for tensor in body.initializer}
-        constant = name in makers and makers[name].op_type == "Constant"
-        told = [attribute.t for attribute in makers[name].attribute if attribute.name == "value"] if constant else []
-        told += [tensors[name]] if name in tensors else []
-        return bool(told) and bool(self.onnx.numpy_helper.to_array(told[0]).all())
 
     def _scan(self, node: Any, scope: Scope, path: str, times: int) -> None:
         attributes = {attribute.name: self.onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
@@ -240,11 +223,29 @@ class _Layout:
             index = self._constant(np.array(0))
             inferred = self.onnx.helper.make_node("Gather", [sequence, index], [bound[value.name]], axis=axis)
             slices.append(Step(self._identity([sequence], bound[value.name]), inferred, path, times * trips))
-        loop = _Loop(node, body, path, times, trips, starts, bound, body.input[: len(starts)], told)
+        loop = loops.Loop(node, body, path, times, trips, starts, bound, body.input[: len(starts)], told)
         carries, results = self._body(loop, scope, slices)
         self._results(loop, scope, carries, results, attributes.get("scan_output_axes", ()))
 
-    def _body(self, loop: _Loop, scope: Scope, slices: Sequence[Step]) -> tuple[list[Step], list[str]]:
+    def _sequence_map(self, node: Any, scope: Scope, path: str, times: int) -> None:
+        (body,) = (attribute.g for attribute in node.attribute if attribute.name == "body")
+        names = [_named(scope, name) for name in node.input]
+        trips = self._sequences.get(names[0], 0) or self._asked(path)
+        bound = {value.name: name for value, name in zip(body.input, names, strict=True)}
+        mapped = [place for place, name in enumerate(names) if not place or name in self._sequences]
+        made = [f"{next(self._numbers)}:{body.input[place].name}" for place in mapped]
+        bound |= {body.input[place].name: element for place, element in zip(mapped, made, strict=True)}
+        index, sequence_names = self._constant(np.array(0)), [names[place] for place in mapped]
+        start = len(self.flat.steps)
+        self.flat.steps += sequences.elements(self.onnx, sequence_names, index, made, path, times * trips)
+        results = self._inline(body, scope, bound, path, times * trips)
+        for result, output in zip(results, (_named(scope, name) for name in node.output), strict=True):
+            self.flat.steps.append(sequences.collected(self.onnx, result, output, path, times * trips))
+            self._sequences[output] = 0 if path in self.flat.loops else trips
+        if path in self.flat.loops:
+            self.flat.loops[path] = range(start, len(self.flat.steps))
+
+    def _body(self, loop: loops.Loop, scope: Scope, slices: Sequence[Step]) -> tuple[list[Step], list[str]]:
         """Lays out one round of a loop: what is carried into it, and its results."""
         carries = []
         for value, start in zip(loop.carried, loop.starts, strict=True):
@@ -255,7 +256,7 @@ class _Layout:
         return carries, self._inline(loop.body, scope, loop.bound, loop.path, loop.times * loop.trips)
 
     def _results(
-        self, loop: _Loop, scope: Scope, carries: Sequence[Step], results: Sequence[str], axes: Sequence[int] = ()
+        self, loop: loops.Loop, scope: Scope, carries: Sequence[Step], results: Sequence[str], axes: Sequence[int] = ()
     ) -> None:
         """A loop's results: of what is carried the last round's, of all else those of all rounds put together."""
         outputs = [_named(scope, name) for name in loop.node.output]
@@ -269,7 +270,7 @@ class _Layout:
             if output:
                 self._stack(loop, result, output, axes[place] if place < len(axes) else 0)
 
-    def _stack(self, loop: _Loop, result: str, output: str, axis: int) -> None:
+    def _stack(self, loop: loops.Loop, result: str, output: str, axis: int) -> None:
         """For shape inference one axis more, as long as there are rounds, if that is known."""
         longer = f"{next(self._numbers)}:longer"
         rounds = self._constant(np.zeros(loop.trips, np.int64))
@@ -289,12 +290,3 @@ class _Layout:
 def _named(scope: Scope, name: str) -> str:
     """A value's name in the model laid out; one of the model's own graph keeps its name."""
     return scope.get(name, name)
-
-
-def _unfused(node: Any) -> Any:
-    """One of ONNX Runtime's as ONNX's own, without the activation."""
-    node.op_type, node.domain = FUSED[node.op_type], ""
-    kept = [attribute for attribute in node.attribute if not attribute.name.startswith("activation")]
-    del node.attribute[:]
-    node.attribute.extend(kept)
-    return node

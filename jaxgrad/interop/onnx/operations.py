@@ -20,7 +20,7 @@ PRODUCTS = (
 # Multiply-accumulates that are not read.
 UNREAD = frozenset({
     "If", "Loop", "Scan",  # of forms that are not laid out
-    "CausalConvWithState", "FlexAttention", "SequenceMap",
+    "CausalConvWithState", "FlexAttention",
 })  # fmt: skip
 # Trained, and with no GEMM in them: what comes from them needs a gradient.
 OTHER_TRAINED = (

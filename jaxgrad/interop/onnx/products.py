@@ -186,7 +186,7 @@ class Products(NamedTuple):
         products = attention(step.path, attributes, self._shape(q), self._shape(k), self._shape(v), past)
         outputs = tuple(name for name in step.node.output if name)
         scores, weighed, mixed = (f"{outputs[0]}:{part}" for part in ("scores", "weighed", "mixed"))
-        if not self.trained.isdisjoint((q, k)):
+        if not self.trained.isdisjoint((q, k, mask)):
             self.trained.add(weighed)
         first = self._head_products(step, ".scores", Pair(products.scores, products.times), (q, k, past_k), scores)
         second = self._head_products(step, ".values", Pair(products.mixed, products.times), (weighed, v, past_v), mixed)

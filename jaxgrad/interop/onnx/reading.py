@@ -4,11 +4,11 @@ An ONNX file holds a forward pass. Its weights are taken to be trained, and an i
 something trained made it. Weights are the constants among its operands, and the inputs of the graph that are no data
 (``roles.Roles``).
 
-Counted are Conv, ConvTranspose, DeformConv, Gemm, MatMul, Einsum, Attention and LinearAttention; LSTM, GRU and RNN;
-integer products and support vector machines (their forward pass alone); scikit-learn's linear models; and ONNX
-Runtime's FusedConv, FusedGemm, FusedMatMul, Attention, MultiHeadAttention and GroupQueryAttention. Every branch of an
-``If`` is taken to run, unless its condition is in the file; ``Loop`` and ``Scan`` count as often as they run. What
-else multiplies and accumulates, or may, is named in a note.
+Counted are Conv, ConvTranspose, DeformConv, Gemm, MatMul, Einsum, Attention, LinearAttention and FlexAttention; LSTM,
+GRU and RNN; integer products and support vector machines (their forward pass alone); scikit-learn's linear models; and
+ONNX Runtime's FusedConv, FusedGemm, FusedMatMul, Attention, MultiHeadAttention and GroupQueryAttention. Every branch of
+an ``If`` is taken to run, unless its condition is in the file; ``Loop``, ``Scan`` and ``SequenceMap`` count as often as
+they run. What else multiplies and accumulates, or may, is named in a note.
 """
 
 from __future__ import annotations

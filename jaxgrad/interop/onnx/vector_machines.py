@@ -1,8 +1,8 @@
 """The products of support vector machines (SVMRegressor and SVMClassifier of ai.onnx.ml).
 
-A row's kernel with every support vector is a function of their scalar product, but for RBF's, which is one of their
-difference; each output then sums the kernels by its coefficients. Without support vectors the coefficients are those of
-a linear model.
+A row's kernel with every support vector is a function of their scalar product; each output then sums the kernels by its
+coefficients. RBF's is one of their distance, ``|x|^2 - 2 x s^T + |s|^2``: the product ``x s^T`` is what counts, and the
+squares are work beside the array. Without support vectors the coefficients are those of a linear model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.base.errors import InputError
 from jaxgrad.interop.onnx.parts import NotCounted
 
-_KERNELS = ("LINEAR", "POLY", "SIGMOID")
+_KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
 
 
 class Machine(NamedTuple):
@@ -36,12 +36,12 @@ def vector_machine(kind: str, name: str, attributes: Mapping[str, Any], rows: in
     Machine(kernel=Gemm(batch=3, in_features=5, out_features=9), decision=Gemm(batch=3, in_features=9, out_features=1))
 
     Raises:
-        NotCounted: its kernel is no function of scalar products.
+        NotCounted: its kernel is none of ONNX's.
         InputError: its coefficients or its support vectors don't fit.
     """
     kernel = attributes.get("kernel_type", b"LINEAR").decode(errors="replace")
     if kernel not in _KERNELS:
-        raise NotCounted(f"its kernel {kernel} is one of differences, and no product")
+        raise NotCounted(f"its kernel {kernel!r} is none of ONNX's")
     coefficients = len(attributes.get("coefficients", ()))
     vectors, rest = divmod(len(attributes.get("support_vectors", ())), features)
     outputs, more = divmod(coefficients, vectors or features)

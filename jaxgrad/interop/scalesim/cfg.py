@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jaxgrad.base.errors import InputError, one_of, shown
 from jaxgrad.interop.scalesim.folds import DATAFLOWS, Dataflow
+from jaxgrad.interop.scalesim.layers import RowWise
 from jaxgrad.interop.scalesim.storage import REPRESENTATIONS
 from jaxgrad.interop.scalesim.text import decoded_lines, whole_number
 
@@ -35,6 +36,8 @@ _TEXTS = {
     "sparsitysupport": "SparsitySupport",
     "sparserep": "SparseRep",
     "optimizedmapping": "OptimizedMapping",
+    "blocksize": "BlockSize",
+    "randomnumbergeneratorseed": "RandomNumberGeneratorSeed",
 }
 _KEYS = _SIZES | _OFFSETS | _TEXTS
 _RUN_NAME = "scale_run"  # SCALE-Sim's own default
@@ -51,6 +54,7 @@ class Config:
         user_bandwidth: whether InterfaceBandwidth is USER, and the figures of CALC mode are not those of this file.
         notes: what was read in another way than one might think, a sentence each.
         sparsity: how sparse filters are stored; None where the machine makes no use of the layers' sparsity.
+        row_wise: where it draws a ratio for each filter instead of a layer's own.
     """
 
     run_name: str
@@ -63,6 +67,7 @@ class Config:
     user_bandwidth: bool = False
     notes: tuple[str, ...] = ()
     sparsity: str | None = None
+    row_wise: RowWise | None = None
 
 
 def read_cfg(path: str | Path) -> Config:
@@ -83,6 +88,7 @@ def read_cfg(path: str | Path) -> Config:
         notes.append(f"{path} names no InterfaceBandwidth: taken as CALC")
     mode = settings.get("interfacebandwidth", (0, "CALC"))[1]
     one_of(_where(path, settings, "interfacebandwidth", "InterfaceBandwidth"), mode, ("CALC", "USER"))
+    sparsity, row_wise = _sparsity(path, settings, sizes["ArrayHeight"], dataflow)
     return Config(
         run_name=_run_name(path, settings),
         rows=sizes["ArrayHeight"],
@@ -93,19 +99,40 @@ def read_cfg(path: str | Path) -> Config:
         dataflow=next(name for name in DATAFLOWS if name == dataflow),
         user_bandwidth=mode == "USER",
         notes=tuple(notes),
-        sparsity=_sparsity(path, settings),
+        sparsity=sparsity,
+        row_wise=row_wise,
     )
 
 
-def _sparsity(path: str | Path, settings: dict[str, tuple[int, str]]) -> str | None:
+def _sparsity(
+    path: str | Path, settings: dict[str, tuple[int, str]], rows: int, dataflow: str
+) -> tuple[str | None, RowWise | None]:
     if settings.get("sparsitysupport", (0, "false"))[1].lower() != "true":
-        return None
-    where = _where(path, settings, "optimizedmapping", "OptimizedMapping")
-    if settings["optimizedmapping"][1].lower() == "true":
-        remedy = "give false: each layer then has one ratio, and ratios drawn at random row by row are not covered"
-        raise InputError(where, True, remedy, problem="got true")
+        return None, None
+    row_wise = _row_wise(path, settings, rows, dataflow)
     where = _where(path, settings, "sparserep", "SparseRep")
-    return one_of(where, settings["sparserep"][1], REPRESENTATIONS)
+    return one_of(where, settings["sparserep"][1], REPRESENTATIONS), row_wise
+
+
+def _row_wise(path: str | Path, settings: dict[str, tuple[int, str]], rows: int, dataflow: str) -> RowWise | None:
+    where = _where(path, settings, "optimizedmapping", "OptimizedMapping")
+    if settings["optimizedmapping"][1].lower() != "true":
+        return None
+    if dataflow != "ws":
+        remedy = "give Dataflow : ws, or OptimizedMapping : false"
+        problem = f"got true with Dataflow {dataflow}, on which SCALE-Sim stops: it packs filters' blocks in ws alone"
+        raise InputError(where, True, remedy, problem=problem)
+    if settings.get("filteroffset", (0, ""))[1] == "0":
+        where = _where(path, settings, "filteroffset", "FilterOffset")
+        problem = "got 0 with OptimizedMapping, with which SCALE-Sim loses the first word of the filters"
+        raise InputError(where, 0, "give 1 or more", problem=problem)
+    where = _where(path, settings, "blocksize", "BlockSize")
+    block = whole_number(where, settings["blocksize"][1], least=2)
+    if block > rows or 2 * rows % block:
+        remedy = f"give a divisor of twice ArrayHeight, from 2 to {rows}: SCALE-Sim stops on others"
+        raise InputError(where, block, remedy)
+    where = _where(path, settings, "randomnumbergeneratorseed", "RandomNumberGeneratorSeed")
+    return RowWise(block, whole_number(where, settings["randomnumbergeneratorseed"][1], least=0))
 
 
 def _values(path: Path) -> dict[str, tuple[int, str]]:

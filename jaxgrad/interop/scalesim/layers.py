@@ -38,6 +38,28 @@ class Sparsity(NamedTuple):
 DENSE = Sparsity(1, 1)
 
 
+class RowWise(NamedTuple):
+    """Filters with a ratio N:M each, N drawn from 1 to M / 2: SCALE-Sim's OptimizedMapping.
+
+    Two blocks of a filter share the rows of the array that one dense block takes, M / 2 slots each.
+
+    Args:
+        block: M, the places that a ratio is of.
+        seed: of the draws, which begin anew with each layer.
+    """
+
+    block: int
+    seed: int
+
+    def slots(self, window: int) -> int:
+        """Rows of the array that a filter takes, empty ones among them.
+
+        >>> RowWise(4, seed=40).slots(11)  # two pairs of blocks, the last of them empty
+        8
+        """
+        return -(-window // (2 * self.block)) * self.block
+
+
 @dataclass(frozen=True)
 class Layer:
     """One row of a topology; sizes in pixels and channels, checked by whoever reads the file.
@@ -50,6 +72,7 @@ class Layer:
         padding, batch, groups: what SCALE-Sim does not know; they take part in the corrected figures alone.
         row: of which the layer is a part that only SCALE-Sim makes.
         sparsity: of the filters, where SCALE-Sim is told to make use of it.
+        row_wise: where it is told to draw one for each filter; then storage alone uses ``sparsity``, the file's.
     """
 
     name: str
@@ -67,6 +90,7 @@ class Layer:
     stride_width: int | None = None
     row: Row | None = None
     sparsity: Sparsity | None = None
+    row_wise: RowWise | None = None
 
     @property
     def strides(self) -> tuple[int, int]:
@@ -84,7 +108,7 @@ class Layer:
 
     @property
     def product(self) -> Product:
-        """The GEMM that SCALE-Sim runs: without padding, batch and groups, of the places that are stored."""
+        """The GEMM that SCALE-Sim runs: without padding, batch and groups, of what is stored (or of slots)."""
         return self.dense_product._replace(k=self._stored(self.window))
 
     @property
@@ -113,11 +137,26 @@ class Layer:
         return Product(self.batch * height * width, self.filters // self.groups, window)
 
     @property
+    def condensed(self) -> Layer:
+        """The layer of the stored words alone, without zeros, where every pixel has the same channels stored.
+
+        Its windows ask for words as this layer's do, one for one.
+
+        >>> Layer("conv", 9, 7, 3, 2, 8, 6, 2, sparsity=Sparsity(2, 4)).condensed.channels
+        4
+        """
+        if self.sparsity is None or self.channels % self.sparsity.block:
+            return self
+        return replace(self, channels=self.sparsity.places(self.channels), sparsity=None)
+
+    @property
     def overhangs(self) -> bool:
         """Whether SCALE-Sim's output has windows that leave the input."""
         return self.cropped != self.product
 
     def _stored(self, window: int) -> int:
+        if self.row_wise is not None:
+            return self.row_wise.slots(window)
         return window if self.sparsity is None else self.sparsity.places(window)
 
 
@@ -141,7 +180,7 @@ def gemm_layer(name: str, m: int, n: int, k: int, line: int = 0) -> Layer:
     return Layer(name, m, k, 1, k, 1, n, 1, line)
 
 
-def with_sparsity(layer: Layer, used: bool) -> Layer:
+def with_sparsity(layer: Layer, used: bool, row_wise: RowWise | None = None) -> Layer:
     """The layer as a machine takes it that makes use of its sparsity, or does not; without a ratio it is 1:1."""
-    row = None if layer.row is None else layer.row._replace(layer=with_sparsity(layer.row.layer, used))
-    return replace(layer, row=row, sparsity=(layer.sparsity or DENSE) if used else None)
+    row = None if layer.row is None else layer.row._replace(layer=with_sparsity(layer.row.layer, used, row_wise))
+    return replace(layer, row=row, sparsity=(layer.sparsity or DENSE) if used else None, row_wise=row_wise)

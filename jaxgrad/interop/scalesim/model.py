@@ -5,7 +5,7 @@ Nothing here corrects anything; ``quirks.py`` names what is off and says what it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from jaxgrad.base.errors import InputError
@@ -13,7 +13,8 @@ from jaxgrad.interop.scalesim import read_buffer, write_buffer
 from jaxgrad.interop.scalesim.cfg import Config
 from jaxgrad.interop.scalesim.folds import Folds
 from jaxgrad.interop.scalesim.layers import Layer, Sparsity
-from jaxgrad.interop.scalesim.read_buffer import Fillings
+from jaxgrad.interop.scalesim.read_buffer import Fillings, Requests
+from jaxgrad.interop.scalesim.row_wise import RowWiseFilters, RowWiseWindows
 from jaxgrad.interop.scalesim.storage import Storage, storage
 from jaxgrad.interop.scalesim.traffic import Traffic
 from jaxgrad.interop.scalesim.windows import Windows
@@ -94,7 +95,8 @@ def figures(layer: Layer, config: Config) -> Figures:
     shape = (layer.ifmap_height, layer.ifmap_width, layer.filter_height, layer.filter_width)
     sizes_and_stride = (*shape, layer.channels, layer.filters, layer.stride)
     # Many layers of a network are alike but for their names.
-    anonymous = Layer("", *sizes_and_stride, stride_width=layer.stride_width, sparsity=layer.sparsity)
+    anonymous = Layer("", *sizes_and_stride, stride_width=layer.stride_width)
+    anonymous = replace(anonymous, sparsity=layer.sparsity, row_wise=layer.row_wise)
     sizes = (config.ifmap_kb, config.filter_kb, config.ofmap_kb)
     folds = Folds(layer.product, config.rows, config.cols, config.dataflow)
     outcome = _figures(anonymous, folds, sizes, config.sparsity)
@@ -116,10 +118,9 @@ def _figures(
         m, n, k = folds.product
         problem = f"got a product of {m} x {n} x {k}, too much to count on this machine"
         return InputError("product", folds.product, "give larger SRAMs, or a larger array", problem=problem)
-    ifmap, first_ifmap = _ifmap_fillings(layer, folds, read_buffer.capacity(ifmap_kb))
-    filters, first_filter = _filter_fillings(folds, read_buffer.capacity(filter_kb))
-    for name, size_kb, fillings in (("IfmapSramSzkB", ifmap_kb, ifmap), ("FilterSramSzkB", filter_kb, filters)):
-        if fillings.clash:
+    ifmap, filters = _requests(layer, folds, read_buffer.capacity(ifmap_kb), read_buffer.capacity(filter_kb))
+    for name, size_kb, requests in (("IfmapSramSzkB", ifmap_kb, ifmap), ("FilterSramSzkB", filter_kb, filters)):
+        if requests.fillings.clash:
             return InputError(
                 name,
                 size_kb,
@@ -127,18 +128,18 @@ def _figures(
                 problem=f"got {name} of {size_kb}, which the array fills twice in one cycle, so that SCALE-Sim divides "
                 "by zero",
             )
-    mapping, compute = _averages(folds)
+    mapping, compute = _averages(layer, folds)
     return Figures(
         macs=layer.dense_product.macs,
         pes=folds.rows * folds.cols,
         cycles=cycles,
         mapping_efficiency=mapping * 100,
         compute_utilisation=compute * 100,
-        ifmap_sram=Traffic(first_ifmap + 1, _last_ifmap(layer, folds) + 1, _ifmap_reads(layer, folds)),
-        filter_sram=Traffic(first_filter + 1, _last_filter(folds) + 1, _filter_reads(folds)),
+        ifmap_sram=ifmap.sram,
+        filter_sram=filters.sram,
         ofmap_sram=Traffic(folds.written(0, 0).first, _last_written(folds), _ofmap_writes(folds)),
-        ifmap_dram=read_buffer.traffic(ifmap, first_ifmap, ifmap_kb),
-        filter_dram=read_buffer.traffic(filters, first_filter, filter_kb),
+        ifmap_dram=read_buffer.traffic(ifmap, ifmap_kb),
+        filter_dram=read_buffer.traffic(filters, filter_kb),
         ofmap_dram=write_buffer.writes(folds, write_buffer.half(ofmap_kb)),
         storage=None if representation is None else storage(layer, representation),
     )
@@ -146,17 +147,34 @@ def _figures(
 
 def _countless(layer: Layer, folds: Folds, ofmap_kb: int) -> bool:
     """Whether the layer would take hours; SCALE-Sim would take longer than anyone has."""
-    windows = Windows(layer, folds)
-    walked = (windows.overlap or layer.overhangs) and windows.countless
+    if layer.row_wise is not None:
+        walked = RowWiseWindows(layer, folds).countless
+    else:
+        windows = Windows(layer.condensed, folds)
+        walked = (windows.overlap or layer.overhangs) and windows.countless
     drains = _ofmap_writes(folds) // write_buffer.half(ofmap_kb)
     return walked or drains > _MOST_DRAINS or (folds.dataflow == "os" and folds.col_folds > _MOST_COL_FOLDS)
+
+
+def _requests(layer: Layer, folds: Folds, ifmap_held: int, filters_held: int) -> tuple[Requests, Requests]:
+    """Of ifmap and filters, with buffers of so many words."""
+    if layer.row_wise is not None:
+        windows, filters = RowWiseWindows(layer, folds), RowWiseFilters(layer, folds)
+        return (
+            Requests(windows.first_cycle, windows.last_cycle, windows.reads, windows.fillings(ifmap_held)),
+            Requests(filters.first, filters.last, _filter_reads(folds), filters.fillings(filters_held)),
+        )
+    fillings, first = _ifmap_fillings(layer, folds, ifmap_held)
+    ifmap = Requests(first, _last_ifmap(layer, folds), _ifmap_reads(layer, folds), fillings)
+    fillings, first = _filter_fillings(folds, filters_held)
+    return ifmap, Requests(first, _last_filter(folds), _filter_reads(folds), fillings)
 
 
 def _ifmap_fillings(layer: Layer, folds: Folds, held: int) -> tuple[Fillings, int]:
     """Fillings of the ifmap's buffer, and the cycle of its first request."""
     stationary = folds.dataflow == "is"
     first = (folds.stationary(0, 0) if stationary else folds.streamed_over_rows(0)).first
-    windows = Windows(layer, folds)
+    windows = Windows(layer.condensed, folds)
     if windows.overlap or layer.overhangs:
         return windows.fillings(held), first
     return (read_buffer.stationary_fillings if stationary else read_buffer.left_fillings)(folds, held), first
@@ -226,12 +244,21 @@ def _ofmap_writes(folds: Folds) -> int:
     return m * n * folds.row_folds
 
 
-def _averages(folds: Folds) -> tuple[float, float]:
+def _averages(layer: Layer, folds: Folds) -> tuple[float, float]:
     """Mapping efficiency and compute utilisation, averaged over folds."""
     pes, streamed = folds.rows * folds.cols, folds.mapped[2]
     # In ws and is SCALE-Sim adds the skew of the columns to a fold that has it already.
     cycles = folds.cycles_each + (0 if folds.dataflow == "os" else folds.cols - 1)
-    return _average(folds, 1, pes), _average(folds, streamed, pes * cycles)
+    mapping = _average(folds, 1, pes) if layer.row_wise is None else _average_filled(layer, folds)
+    return mapping, _average(folds, streamed, pes * cycles)
+
+
+def _average_filled(layer: Layer, folds: Folds) -> float:
+    """Average over folds of the PEs that hold a word: with ratios of their own, filters leave some empty."""
+    filled, pes = RowWiseFilters(layer, folds).lines.sum(1), folds.rows * folds.cols
+    if folds.count > _MOST_ADDITIONS:
+        return int(filled.sum()) / (folds.count * pes)
+    return sum(words / pes for words in filled.tolist()) / folds.count
 
 
 def _average(folds: Folds, numerator: int, denominator: int) -> float:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jaxgrad.interop.scalesim import row_wise
 from jaxgrad.interop.scalesim.cfg import Config
 from jaxgrad.interop.scalesim.folds import Folds
 from jaxgrad.interop.scalesim.layers import Layer
 from jaxgrad.interop.scalesim.model import Figures
+from jaxgrad.interop.scalesim.row_wise import RowWiseWindows
 
 ALL = "all of them"
 # name -> what SCALE-Sim does, and what should be
@@ -25,6 +27,7 @@ QUIRKS: dict[str, str] = {
     "output size": "where the stride leaves a remainder, the output is one row or column too large, its windows partly "
     "outside the input",
     "dense MACs": "counts in utilisation the multiply-accumulates with the zeros of sparse filters, which it skips",
+    "empty slots": "with ratios drawn for filters, counts as read what stays empty in the array's rows and at its edge",
     "double skew": "ws and is divide compute utilisation by folds C - 1 cycles longer than they are",
     "full drain lines": "a line of the ofmap's buffer that a drain cut short is counted as full later",
     "unknown columns": "knows no padding, batch or groups: its figures are as if they were not there",
@@ -58,7 +61,7 @@ def corrections(layer: Layer, config: Config, figures: Figures) -> Iterator[Corr
         yield Correction(ALL, "MACs", figures.macs, 0)
         yield Correction(ALL, "Total Cycles", figures.cycles, 0)
         return
-    macs, cycles = whole.true_product.macs * whole.groups, true_cycles(whole, config)
+    macs, cycles = true_macs(whole), true_cycles(whole, config)
     yield Correction(ALL, "MACs", figures.macs, macs)
     yield Correction(ALL, "Total Cycles", figures.cycles, cycles)
     yield Correction(ALL, "Overall Util %", figures.overall_utilisation, macs * 100 / (cycles * figures.pes))
@@ -68,6 +71,14 @@ def true_cycles(layer: Layer, config: Config) -> int:
     """Cycles of the layer with padding, batch and groups, folds drained and edge folds as long as they need be."""
     folds = Folds(layer.true_product, config.rows, config.cols, config.dataflow)
     return layer.groups * (_needed(folds) + (_used_rows(folds) if config.dataflow == "os" else 0))
+
+
+def true_macs(layer: Layer) -> int:
+    """Multiply-accumulates of stored places, with padding, batch and groups."""
+    m, n, k = layer.true_product
+    if layer.row_wise is None:
+        return m * n * k * layer.groups
+    return m * row_wise.stored(layer.row_wise, layer.window // layer.groups, n) * layer.groups
 
 
 def _timing(folds: Folds, figures: Figures) -> Iterator[Correction]:
@@ -96,16 +107,32 @@ def _words(folds: Folds, figures: Figures) -> Iterator[Correction]:
 
 
 def _size(layer: Layer, folds: Folds, figures: Figures) -> Iterator[Correction]:
-    yield Correction("dense MACs", "MACs", figures.macs, folds.product.macs)
+    each = _stored_macs(layer)
+    yield Correction("dense MACs", "MACs", figures.macs, folds.product.m * each)
+    if layer.row_wise is not None:
+        windows = RowWiseWindows(layer, folds)
+        yield Correction("empty slots", "SRAM IFMAP Reads", figures.ifmap_sram.words, windows.places)
+        yield Correction("empty slots", "SRAM Filter Reads", figures.filter_sram.words, each)
     if layer.overhangs:
         cropped = Folds(layer.cropped, folds.rows, folds.cols, folds.dataflow)
-        yield Correction("output size", "MACs", folds.product.macs, cropped.product.macs)
+        yield Correction("output size", "MACs", folds.product.m * each, cropped.product.m * each)
         yield Correction("output size", "Total Cycles", figures.cycles, cropped.cycles - 1)
-        m, _, k = cropped.product
-        sweeps = 1 if folds.dataflow == "is" else folds.col_folds
-        yield Correction("output size", "SRAM IFMAP Reads", figures.ifmap_sram.words, m * k * sweeps)
-    macs = layer.true_product.macs * layer.groups
-    yield Correction("unknown columns", "MACs", layer.cropped.macs, macs)
+        yield Correction("output size", "SRAM IFMAP Reads", figures.ifmap_sram.words, _ifmap_reads(layer, cropped))
+    yield Correction("unknown columns", "MACs", layer.cropped.m * each, true_macs(layer))
+
+
+def _stored_macs(layer: Layer) -> int:
+    """Multiply-accumulates of one window."""
+    if layer.row_wise is None:
+        return layer.product.n * layer.product.k
+    return row_wise.stored(layer.row_wise, layer.window, layer.filters)
+
+
+def _ifmap_reads(layer: Layer, folds: Folds) -> int:
+    if layer.row_wise is not None:
+        return RowWiseWindows(layer, folds).reads
+    m, _, k = folds.product
+    return m * k * (1 if folds.dataflow == "is" else folds.col_folds)
 
 
 def _needed(folds: Folds) -> int:

@@ -33,6 +33,26 @@ class Fillings(NamedTuple):
     clash: bool = False
 
 
+class Requests(NamedTuple):
+    """What the array asks of an operand.
+
+    Args:
+        first, last: cycles of the first and the last word.
+        words: as SCALE-Sim counts them.
+        fillings: of the operand's buffer.
+    """
+
+    first: int
+    last: int
+    words: float
+    fillings: Fillings
+
+    @property
+    def sram(self) -> Traffic:
+        """The traffic with the array: each word comes a cycle after it was asked for."""
+        return Traffic(self.first + 1, self.last + 1, self.words)
+
+
 class Group(NamedTuple):
     """A sweep over words that are all different, repeated; different groups have no word in common.
 
@@ -57,14 +77,14 @@ def capacity(size_kb: int) -> int:
     return _ACTIVE_SETS * set_words(size_kb)
 
 
-def traffic(fillings: Fillings, first_request: int, size_kb: int) -> Traffic:
-    """DRAM traffic of an operand first asked for in cycle ``first_request``."""
-    words = set_words(size_kb)
+def traffic(requests: Requests, size_kb: int) -> Traffic:
+    """DRAM traffic of an operand."""
+    words, fillings = set_words(size_kb), requests.fillings
     if not fillings.count:
         sets = -(-fillings.rest // words)
         return Traffic(-sets * words // _FIRST_FETCH, -1, fillings.rest)
     held = capacity(size_kb)
-    start = first_request - -(-held // _FIRST_FETCH)
+    start = requests.first - -(-held // _FIRST_FETCH)
     return Traffic(start, fillings.last + 1, fillings.count * held + fillings.rest)
 
 

@@ -5,6 +5,8 @@ The filters are a matrix of K x N, of which K' x N elements are stored. In words
     ellpack_block   an index of ceil(log2 M) bits for each stored element, of its place in its block of M
     csr             the column of each, and where each of K rows begins
     csc             the row of each, and where each of N columns begins
+
+Where filters have a ratio each, ellpack_block stores the empty slots too, and takes M from the topology.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from jaxgrad.interop.scalesim import row_wise
 from jaxgrad.interop.scalesim.layers import Layer
 
 REPRESENTATIONS: tuple[str, ...] = ("csr", "csc", "ellpack_block")
@@ -49,5 +52,7 @@ def storage(layer: Layer, representation: str) -> Storage:
     if representation == "ellpack_block":
         metadata = stored * math.ceil(math.log2(layer.sparsity.block)) / _WORD_BITS
     else:
+        if layer.row_wise is not None:
+            stored = row_wise.stored(layer.row_wise, layer.window, layer.filters)
         metadata = stored + 1 + (dense.k if representation == "csr" else dense.n)
     return Storage(dense.k * dense.n, stored + metadata, metadata)

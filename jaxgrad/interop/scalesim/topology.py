@@ -10,7 +10,7 @@ version 2 know the first, and nothing of it the others:
     Groups         of channels and of filters, 1 if left out
 
 A column with N:M, as SCALE-Sim 3's "Sparsity" has it, is the ratio of places of a window that are stored. It counts
-where the .cfg says SparsitySupport.
+where the .cfg says SparsitySupport, unless OptimizedMapping draws a ratio for each filter.
 
 A layer with DP in its name becomes one layer a channel, as in SCALE-Sim, which looks for it anywhere. It means
 depthwise where it begins or ends a word of the name (DP_1, ConvDP, conv2DP), and nothing inside of one (ENDPOINT,

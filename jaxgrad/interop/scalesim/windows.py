@@ -1,8 +1,9 @@
 """The ifmap of a convolution, whose windows share words: its fillings, and when its last word is asked for.
 
 A word that several windows share is in the stream several times over. In os and is, fillings go group by group
-(``groups.py``), in ws line by line (``lines.py``). Where the buffer is no wider than the array, filters are sparse,
-or a filling could ask for a word in two folds of ws, the stream has to be walked, in numpy, a block at a time.
+(``groups.py``), in ws line by line (``lines.py``). Where the buffer is no wider than the array, pixels do
+not all store the same channels, or a filling could ask for a word in two folds of ws, the stream has to be walked, in
+numpy, a block at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxgrad.interop.scalesim.distances import MOST_PLACES, by_distances
+from jaxgrad.interop.scalesim import distances
 from jaxgrad.interop.scalesim.folds import Folds, Patch
 from jaxgrad.interop.scalesim.groups import Groups
 from jaxgrad.interop.scalesim.layers import Layer
@@ -24,7 +25,7 @@ _BLOCK = 1 << 20  # places of the stream
 _SHORT = 1000  # words of a filling on which a walk spends as long as on the calls that they take
 _DEAR = 5
 _MOST_WORDS = 250_000_000  # of the input, and windows: some GB of memory
-_MOST_PLACES = 100_000_000_000  # of the stream: an hour
+MOST_PLACES = 100_000_000_000  # of the stream: an hour
 _MANY_PLACES = 1 << 22  # of a sweep: fewer are walked in no time
 
 
@@ -67,7 +68,7 @@ class Windows:
         height, width = self._covered
         m, _, k = self.layer.product
         places = m * k * (1 if self.folds.dataflow == "is" else self.folds.col_folds)
-        return max(height * width * self.layer.channels, m, k) > _MOST_WORDS or places > _MOST_PLACES
+        return max(height * width * self.layer.channels, m, k) > _MOST_WORDS or places > MOST_PLACES
 
     @property
     def overlap(self) -> bool:
@@ -80,13 +81,8 @@ class Windows:
     @property
     def last_cycle(self) -> int:
         """Cycle in which the last word is asked for that is in the input."""
-        layer, folds = self.layer, self.folds
-        # For each place, the last window in which it is within the input.
-        down, right, _ = self._places
-        lowest = np.minimum(layer.ofmap_height - 1, (layer.ifmap_height - 1 - down) // layer.strides[0])
-        rightmost = np.minimum(layer.ofmap_width - 1, (layer.ifmap_width - 1 - right) // layer.strides[1])
-        window = lowest * layer.ofmap_width + rightmost
-        place = np.arange(down.size)
+        folds, window = self.folds, self.last_windows
+        place = np.arange(window.size)
         if folds.dataflow == "os":
             cycles = window // folds.rows * folds.cycles_each + window % folds.rows + place
             return int(cycles.max()) + (folds.count - folds.row_folds) * folds.cycles_each
@@ -96,6 +92,23 @@ class Windows:
             return int(cycles.max()) + (folds.count - folds.row_folds) * folds.cycles_each
         fold = window // folds.cols * folds.row_folds + row_fold
         return int((fold * folds.cycles_each + folds.rows - 1 - within).max())
+
+    @property
+    def last_windows(self) -> np.ndarray:
+        """For each place, the last window in which it is within the input."""
+        layer = self.layer
+        down, right, _ = self._places
+        lowest = np.minimum(layer.ofmap_height - 1, (layer.ifmap_height - 1 - down) // layer.strides[0])
+        rightmost = np.minimum(layer.ofmap_width - 1, (layer.ifmap_width - 1 - right) // layer.strides[1])
+        return lowest * layer.ofmap_width + rightmost
+
+    @property
+    def addresses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Word of each window's corner, and how much further each stored place is."""
+        row, col = self._corners
+        down, right, channel = self._places
+        _, width = self._covered
+        return (row * width + col) * self.layer.channels, (down * width + right) * self.layer.channels + channel
 
     def fillings(self, held: int) -> Fillings:
         """How often a buffer of ``held`` words is filled."""
@@ -129,10 +142,10 @@ class Windows:
         cycles = swept * folds.cycles_each
         # Distances cost some five times what a walk over long fillings does, but once, and short ones cost less.
         m, _, k = self.layer.product
-        if sweeps * (1 + _SHORT / held) < _DEAR or m * k > MOST_PLACES:
+        if sweeps * (1 + _SHORT / held) < _DEAR or m * k > distances.MOST_PLACES:
             return walk(self.empty_buffer(), self.stream, sweeps, cycles, held)
         widest = folds.cols if folds.dataflow == "is" else folds.rows
-        return by_distances(self.empty_buffer(), self.stream, sweeps, cycles, held, widest)
+        return distances.by_distances(self.empty_buffer(), self.stream, sweeps, cycles, held, widest)
 
     def _far_apart(self, held: int) -> bool:
         """Whether in ws no word comes again while a buffer is filled: at least ``held`` places later, in this fold or
@@ -168,11 +181,7 @@ class Windows:
     def stream(self) -> Iterator[Block]:
         """One sweep over the folds, in the order of the array's requests."""
         folds = self.folds
-        row, col = self._corners
-        down, right, channel = self._places
-        _, width = self._covered
-        corner = (row * width + col) * self.layer.channels
-        offset = (down * width + right) * self.layer.channels + channel
+        corner, offset = self.addresses
         if folds.dataflow != "is":
             still, moving = (offset, corner) if folds.dataflow == "os" else (corner, offset)
             for first, last in _alike(folds.row_folds):

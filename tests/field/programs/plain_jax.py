@@ -138,6 +138,14 @@ def conjugate_gradients() -> Program:
     return Program(loss, (normal(4, 3), normal(4)))
 
 
+def gradient_through_a_solve() -> Program:
+    def loss(w: Array, y: Array) -> Array:
+        matrix = w @ w.T + jnp.eye(len(w))
+        return jnp.sum(jax.scipy.sparse.linalg.cg(lambda v: matrix @ v, y, maxiter=3)[0] ** 2)
+
+    return Program(jax.value_and_grad(loss, (0, 1)), (normal(4, 3), normal(4)))
+
+
 def implicit_layer() -> Program:
     def loss(w: Array, x: Array) -> Array:
         return jnp.sum(jnp.linalg.solve(w @ w.T + jnp.eye(len(w)), x) ** 2)

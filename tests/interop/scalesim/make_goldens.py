@@ -23,6 +23,7 @@ from typing import Any
 
 GOLDENS = Path(__file__).with_name("goldens.json")
 SPARSE_GOLDENS = Path(__file__).with_name("sparse_goldens.json")
+ROW_WISE_GOLDENS = Path(__file__).with_name("row_wise_goldens.json")
 REPORTS = ("COMPUTE_REPORT.csv", "BANDWIDTH_REPORT.csv", "DETAILED_ACCESS_REPORT.csv")
 SPARSE_REPORTS = (*REPORTS, "SPARSE_REPORT.csv")
 COMPENSATED = "COMPUTE_REPORT.csv, Python 3.12 and later"
@@ -99,6 +100,7 @@ odd, 37, 29, 31"""
 def main() -> None:
     keep(GOLDENS, cases(), REPORTS)
     keep(SPARSE_GOLDENS, sparse_cases(), SPARSE_REPORTS)
+    keep(ROW_WISE_GOLDENS, row_wise_cases(), SPARSE_REPORTS)
 
 
 def keep(file: Path, made: list[dict[str, Any]], names: tuple[str, ...]) -> None:
@@ -166,6 +168,30 @@ def sparse_cases() -> list[dict[str, Any]]:
             name = f"{dataflow} {rows}x{cols} {representation}"
             made.append(case(f"{name} conv", cfg, "conv", f"{CONV_HEADER} Sparsity,", "\n".join(convs)))
             made.append(case(f"{name} gemm", cfg, "gemm", f"{GEMM_HEADER} Sparsity,", "\n".join(gemms)))
+    return made
+
+
+def row_wise_cases() -> list[dict[str, Any]]:
+    """Layers whose filters have ratios drawn for them, in each form of storage; blocks even and odd."""
+    draw = random.Random(3)
+    made = []
+    for rows, cols, sram, representation, block, seed in (
+        (8, 4, SMALL, "ellpack_block", 4, 40), (4, 6, LARGE, "csr", 2, 1), (8, 3, (1, 2, 3), "csc", 8, 7),
+        (3, 4, SMALL, "csr", 3, 40), (5, 2, SMALL, "ellpack_block", 5, 0), (12, 5, SMALL, "csc", 6, 999999999),
+    ):  # fmt: skip
+        settings = SPARSITY.format(representation).replace("Mapping: false", "Mapping: true")
+        settings = settings.replace("BlockSize: 4", f"BlockSize: {block}").replace("Seed: 40", f"Seed: {seed}")
+        cfg = CFG.format(rows=rows, cols=cols, sram=sram, dataflow="ws").replace("SparsitySupport: false", settings)
+        convs = [conv(draw, 0), f"{conv(draw, 1)}, 1:4", "reuse, 12, 12, 3, 3, 7, 9, 1, 2:4"]
+        convs += ["remainder, 8, 8, 3, 3, 2, 5, 2, 3:8", "outside, 7, 6, 1, 1, 9, 4, 2", "short, 4, 4, 1, 1, 1, 3, 1"]
+        gemms = [gemm(draw, 0), f"{gemm(draw, 1)}, 2:4", "g1, 1, 1, 2", "tall, 90, 11, 13", "deep, 7, 5, 190, 1:8"]
+        name = f"{rows}x{cols} {representation} {block}"
+        made.append(case(f"{name} conv", cfg, "conv", f"{CONV_HEADER} Sparsity,", "\n".join(convs)))
+        made.append(case(f"{name} gemm", cfg, "gemm", f"{GEMM_HEADER} Sparsity,", "\n".join(gemms)))
+    # Lines of the filters, and of the ifmap, beside which the buffer is small.
+    cfg = CFG.format(rows=2, cols=300, sram=SMALL, dataflow="ws")
+    cfg = cfg.replace("SparsitySupport: false", SPARSITY.format("csr").replace("Mapping: false", "Mapping: true"))
+    made.append(case("2x300 csr 2 gemm", cfg.replace("Size: 4", "Size: 2"), "gemm", GEMM_HEADER, "wide, 7, 720, 16"))
     return made
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad.interop.scalesim.cfg import Config, read_cfg
+from jaxgrad.interop.scalesim.layers import RowWise
 from tests.refusals import Refusal, assert_refused
 
 # As edgeTPU.cfg of SCALE-Sim 3 has it: no layout, no sparsity, no UseRamulatorTrace, no end of line at the end.
@@ -89,6 +90,7 @@ def test_what_is_missing_is_said_or_has_scale_sim_s_own_value(tmp_path: Path) ->
 
 
 SPARSE = "CALC\n[sparsity]\nSparsitySupport: True"
+ROW_WISE = f"{SPARSE}\nSparseRep: csr\nOptimizedMapping: True"
 
 # what to replace -> by what, the place the message names, what it shows, a part of the remedy
 REFUSED = [
@@ -107,7 +109,11 @@ REFUSED = [
     ("Dataflow : ws", "Dataflow : rs", "line 13, Dataflow", "'rs'", "choose one of os, ws, is"),
     ("CALC", "calc", "line 18, InterfaceBandwidth", "'calc'", "choose one of CALC, USER"),
     ("CALC", SPARSE, "OptimizedMapping", "none", "give a line OptimizedMapping"),
-    ("CALC", f"{SPARSE}\nOptimizedMapping: True", "line 21, OptimizedMapping", "true", "give false"),
+    ("CALC", ROW_WISE, "BlockSize", "none", "give a line BlockSize"),
+    ("CALC", f"{ROW_WISE}\nBlockSize: 1", "line 23, BlockSize", "'1'", "whole number from 2"),
+    ("CALC", f"{ROW_WISE}\nBlockSize: 3", "line 23, BlockSize", "3", "a divisor of twice ArrayHeight, from 2 to 4"),
+    ("CALC", f"{ROW_WISE}\nBlockSize: 8", "line 23, BlockSize", "8", "a divisor of twice ArrayHeight, from 2 to 4"),
+    ("CALC", f"{ROW_WISE}\nBlockSize: 4", "RandomNumberGeneratorSeed", "none", "give a line RandomNumberGen"),
     ("CALC", f"{SPARSE}\nOptimizedMapping: no", "SparseRep", "none", "give a line SparseRep"),
     ("CALC", f"{SPARSE}\nOptimizedMapping: no\nSparseRep: coo", "line 22, SparseRep", "'coo'", "choose one of csr"),
     ("[general]", "[general", "line 1", "'[general'", "close the section"),
@@ -127,6 +133,22 @@ def test_refused_with_file_and_line(old: str, new: str, place: str, shown: str, 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     call = lambda: read(tmp_path, SHIPPED.encode() + b"\n\xff\xfe")  # noqa: E731  # a refusal's call
     assert_refused(Refusal(call, f"{tmp_path / 'machine.cfg'}, line 19", r"b'\xff\xfe'", "UTF-8"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "shown", "remedy"),
+    [
+        ("Dataflow : ws", "Dataflow : os", "line 22, OptimizedMapping", "true with Dataflow os", "give Dataflow : ws"),
+        ("10000000", "0", "line 11, FilterOffset", "0 with OptimizedMapping", "give 1 or more"),
+    ],
+)
+def test_ratios_of_filters_on_what_scale_sim_loses_or_stops_on(
+    old: str, new: str, place: str, shown: str, remedy: str, tmp_path: Path
+) -> None:
+    text = SHIPPED.replace("CALC", f"{ROW_WISE}\nBlockSize: 4\nRandomNumberGeneratorSeed: 40")
+    assert read(tmp_path, text).row_wise == RowWise(4, 40)
+    field = f"{tmp_path / 'machine.cfg'}, {place}"
+    assert_refused(Refusal(lambda: read(tmp_path, text.replace(old, new, 1)), field, shown, remedy))
 
 
 def sizes(config: Config) -> tuple[int, ...]:

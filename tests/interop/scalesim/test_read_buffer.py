@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jaxgrad.interop.scalesim import read_buffer
 from jaxgrad.interop.scalesim.folds import Dataflow, Folds
 from jaxgrad.interop.scalesim.layers import Layer
-from jaxgrad.interop.scalesim.read_buffer import Fillings
+from jaxgrad.interop.scalesim.read_buffer import Fillings, Requests
 from jaxgrad.interop.scalesim.traffic import Traffic
 from tests.interop.scalesim import oracle
 from tests.interop.scalesim.shapes import arrays, dataflows, gemms
@@ -31,8 +31,8 @@ def test_fillings_are_those_of_a_walk(layer: Layer, array: tuple[int, int], data
 def test_traffic_before_and_after_the_first_filling() -> None:
     assert read_buffer.capacity(1) == 500
     # 33 words are four sets of ten, fetched ten a cycle, the last in cycle -1.
-    assert read_buffer.traffic(Fillings(0, -1, 33), 4, 1) == Traffic(-4, -1, 33)
-    assert read_buffer.traffic(Fillings(3, 900, 33), 4, 1) == Traffic(4 - 50, 901, 1533)
+    assert read_buffer.traffic(Requests(4, 60, 33, Fillings(0, -1, 33)), 1) == Traffic(-4, -1, 33)
+    assert read_buffer.traffic(Requests(4, 960, 33, Fillings(3, 900, 33)), 1) == Traffic(4 - 50, 901, 1533)
 
 
 @pytest.mark.parametrize(("size_kb", "words"), [(1, 10), (2, 20), (3, 30), (64, 655)])

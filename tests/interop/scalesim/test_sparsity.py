@@ -61,6 +61,24 @@ def test_only_stored_places_are_asked_for(
     assert windows.fillings(held) == oracle.fillings(lines, held)
 
 
+@given(convolutions(), ratios, st.integers(1, 3), arrays, dataflows, st.integers(1, 130))
+def test_a_layer_whose_pixels_store_the_same_channels_is_one_of_these(
+    layer: Layer, ratio: Sparsity, blocks: int, array: tuple[int, int], dataflow: Dataflow, held: int
+) -> None:
+    layer = replace(layer, channels=blocks * ratio.block, sparsity=ratio)
+    assert layer.condensed.sparsity is None
+    assert layer.condensed.product == layer.product
+    windows = Windows(layer.condensed, Folds(layer.product, *array, dataflow))
+    assert windows.fillings(held) == oracle.fillings(oracle.demand(layer, *array, dataflow).ifmap, held)
+
+
+def test_other_layers_are_not_condensed() -> None:
+    assert PRUNED.channels % 4
+    assert PRUNED.condensed == PRUNED
+    dense = replace(PRUNED, sparsity=None)
+    assert dense.condensed == dense
+
+
 def test_the_product_has_the_places_that_are_stored() -> None:
     kept = [place for place in range(30) if place % 4 < 2]
     assert PRUNED.product == (4 * 4, 6, len(kept))
