@@ -16,7 +16,7 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache" / "jax"
 PLAIN_CODE = (
     "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
-MAPS = 10_000  # Linux allows a process 65,530 by default
+MAPS = 5_000  # with them a worker takes about 1.4 GB; Linux allows a process 65,530 by default
 
 # By environment, so that the processes a test starts have them too.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
