@@ -19,7 +19,7 @@ from jaxgrad import Accelerator, Counters, Emulation, Gemm
 from jaxgrad.array.counts import EFFECTUAL_MACS, Key
 from jaxgrad.costs import step_cost
 from jaxgrad.costs.profiling import profile
-from jaxgrad.flax import layer_gemms, put_on_array, value_and_grad
+from jaxgrad.flax import layer_gemms, put_on_array, step_gemms, value_and_grad
 from jaxgrad.programs import LayerGemm
 from jaxgrad_models.resnet import ResNet
 from jaxgrad_models.vit import ViT
@@ -161,7 +161,12 @@ def test_every_model_s_records(name: str) -> None:
         return jax.tree.map(lambda weight, gradient: weight - 0.1 * gradient, params, gradients)
 
     own = profile(step, params, rest, images)
-    wanted = bag(layer_gemms(model, images))
+    every = step_gemms(model, images)
+    layers = [gemm for gemm in every if gemm.weights]
+    attention = [gemm for gemm in every if gemm.path.endswith(".attention")]
+    assert [gemm for gemm in every if gemm not in attention] == layers
+    assert len(attention) == (24 if name.startswith("vit") else 0)
+    wanted = bag(layers)
     found = bag(own.gemms)
     assert wanted <= found
     between_activations = found - wanted
