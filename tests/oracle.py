@@ -7,6 +7,7 @@ each schedule holds, streams from the left and streams from the top, and the arr
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -63,9 +64,51 @@ def streamed_out(array: SystolicArray) -> NDArray:
     return table({place: word.value for place, word in array.psums.items()})
 
 
-def better(*ways: tuple[Counts, NDArray]) -> tuple[Counts, NDArray]:
+Way = tuple[Counts, NDArray]
+"""What one product takes by one dataflow and in one orientation, and the product."""
+
+
+def better(ways: Iterable[Way]) -> Way:
     """Fewer cycles, then fewer accesses, then the first."""
     return min(ways, key=lambda way: (way[0]["cycles"], accesses(way[0])))
+
+
+def runner(rows: int, cols: int, double_buffered: bool, early: int = 0) -> Callable[..., SystolicArray]:
+    """What runs passes one after the other on an array of its own."""
+
+    def run(*phases: tuple[Pass, ...]) -> SystolicArray:
+        array = SystolicArray(rows, cols, double_buffered, early)
+        array.run(phases)
+        return array
+
+    return run
+
+
+def apart(xs: NDArray, ws: NDArray, dys: NDArray, schedule: str, run: Callable[..., SystolicArray]) -> tuple[Way, Way]:
+    """dX and dW, each alone and in the better orientation, by one dataflow (ws_only, os_only) or the better (free)."""
+    x_bk, x_kb = Operand("x", xs.tolist()), Operand("x", xs.T.tolist())
+    w_kn, w_nk = Operand("w", ws.tolist()), Operand("w", ws.T.tolist())
+    dy_bn, dy_nb = Operand("dy", dys.tolist()), Operand("dy", dys.T.tolist())
+
+    def held(stream: Operand, operand: Operand) -> Way:
+        array = run((WeightStationary(stream, operand),))
+        return array.counts, streamed_out(array)
+
+    def summed(left: Operand, top: Operand, to: str) -> Way:
+        array = run((OutputStationary(left, top, to),))
+        return array.counts, table(array.drained)
+
+    def turned(way: Way) -> Way:
+        return way[0], way[1].T
+
+    dx, dw = [], []
+    if schedule != "os_only":
+        dx += [held(dy_bn, w_nk), turned(held(w_kn, dy_nb))]  # W stays; dY stays
+        dw += [held(x_kb, dy_bn), turned(held(dy_nb, x_bk))]  # dY stays; X stays
+    if schedule != "ws_only":
+        dx += [summed(dy_nb, w_nk, "psum_writes"), turned(summed(w_nk, dy_nb, "psum_writes"))]  # rows hold b; k
+        dw += [turned(summed(dy_bn, x_bk, "dw_writes")), summed(x_bk, dy_bn, "dw_writes")]  # rows hold n; k
+    return better(dx), better(dw)
 
 
 def simulate(
@@ -76,7 +119,7 @@ def simulate(
 
     Args:
         x, w, dy: [B, K], [K, N], [B, N]; integers are summed exactly, floats in float64.
-        schedule: ws, os, sequential, interleaved, interleaved_n, ws_only or os_only.
+        schedule: ws, os, sequential, interleaved, interleaved_n, interleaved_k, ws_only, os_only or free.
         weight_update: none, separate or (interleaved) in_array.
     """
     xs, ws, dys = (np.asarray(data) for data in (x, w, dy))
@@ -86,11 +129,7 @@ def simulate(
     dx_natural = WeightStationary(dy_bn, w_nk)
     dw_natural = OutputStationary(dy_bn, x_bk, "w_writes" if weight_update == "in_array" else "dw_writes")
 
-    def run(*phases: tuple[Pass, ...]) -> SystolicArray:
-        array = SystolicArray(rows, cols, double_buffered, early)
-        array.run(phases)
-        return array
-
+    run = runner(rows, cols, double_buffered, early)
     dx = dw = None
     if schedule == "interleaved_n":  # rows hold b, columns k; dX is summed in the even slots, dW flows in the odd ones
         array = run((OutputStationary(dy_nb, w_nk, "psum_writes"), WeightStationary(dy_nb, x_bk)))
@@ -111,19 +150,9 @@ def simulate(
         counts = array.counts
         dx = streamed_out(array) if schedule != "os" else None
         dw = table(array.drained).T if schedule != "ws" else None
-    elif schedule == "ws_only":
-        first = run((dx_natural,))
-        dy_held, x_held = run((WeightStationary(x_kb, dy_bn),)), run((WeightStationary(dy_nb, x_bk),))
-        ways = (dy_held.counts, streamed_out(dy_held)), (x_held.counts, streamed_out(x_held).T)
-        dx, (second, dw) = streamed_out(first), better(*ways)
-        counts = total(first.counts, second)
-    elif schedule == "os_only":
-        b_in_rows = run((OutputStationary(dy_nb, w_nk, "psum_writes"),))
-        k_in_rows = run((OutputStationary(w_nk, dy_nb, "psum_writes"),))
-        ways = (b_in_rows.counts, table(b_in_rows.drained)), (k_in_rows.counts, table(k_in_rows.drained).T)
-        last = run((dw_natural,))
-        (one, dx), dw = better(*ways), table(last.drained).T
-        counts = total(one, last.counts)
+    elif schedule in ("ws_only", "os_only", "free"):
+        (first, dx), (second, dw) = apart(xs, ws, dys, schedule, run)
+        counts = total(first, second)
     else:
         raise ValueError(f"schedule: {schedule!r}")
     if weight_update == "separate":  # the optimizer, outside of the array: every w and its dw are read, w is written

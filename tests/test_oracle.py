@@ -6,7 +6,7 @@ import pytest
 from tests.oracle import Counts, accesses, better, simulate, simulate_forward, total
 from tests.systolic import NAMES, Hazard
 
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
+SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only", "free")
 CORNERS = [  # B, K, N, R, C
     (1, 1, 1, 1, 1),
     (5, 4, 3, 1, 1),
@@ -95,14 +95,17 @@ def closed_form(b: int, k: int, n: int, r: int, c: int, schedule: str, double: b
         counts["cycles"] = gemm(2, tiles_of(b, r) * tiles_of(k, c), n, r, c, double, loads=True, drains=True) - double
         for shared in ("dy_reads", "dy_hops"):
             counts[shared] //= 2
-    elif schedule == "ws_only":
-        dy_stays = held("dy", "x", k * n, k, b, n, *sizes)
-        x_stays = held("x", "dy", n * k, n, b, k, *sizes)
-        counts = total(dx_ws, better((dy_stays, np.zeros(())), (x_stays, np.zeros(())))[0])
     else:
-        b_down = summed("dy", "w", "psum_writes", n, b, k, *sizes)
-        k_down = summed("w", "dy", "psum_writes", n, k, b, *sizes)
-        counts = total(better((b_down, np.zeros(())), (k_down, np.zeros(())))[0], dw_os)
+        dx_ways, dw_ways = [], []
+        if schedule != "os_only":
+            dx_ways += [dx_ws, held("dy", "w", k * b, k, n, b, *sizes)]
+            dw_ways += [held("dy", "x", k * n, k, b, n, *sizes), held("x", "dy", n * k, n, b, k, *sizes)]
+        if schedule != "ws_only":
+            to = "psum_writes"
+            dx_ways += [summed("dy", "w", to, n, b, k, *sizes), summed("w", "dy", to, n, k, b, *sizes)]
+            dw_ways += [dw_os, summed("x", "dy", "dw_writes", b, k, n, *sizes)]
+        nothing = np.zeros(())
+        counts = total(*(better((way, nothing) for way in ways)[0] for ways in (dx_ways, dw_ways)))
     if weight_update == "separate":
         counts = total(counts, {"w_reads": k * n, "dw_reads": k * n, "w_writes": k * n})
     elif weight_update == "in_array":

@@ -43,7 +43,8 @@ class Emulation:
         weight_update: ``none``, ``separate`` (w and dW read, w written) or ``in_array`` (w and dW meet in the PE, so w
             is written instead of dW; for ``interleaved`` and plain SGD. A layer that computes no dX has no w in the
             array, and is counted as ``separate``).
-        objective: what a choice among schedules, ``auto``, minimises, ``cycles`` or ``accesses``.
+        objective: what a choice among schedules, such as ``auto`` or ``best``, minimises: ``cycles`` or ``accesses``;
+            ``energy`` and ``edp`` are for ``costs.step_cost``, whose machine has prices.
         precision: number formats to round to: operands as they enter the array, results as they leave it; sums are
             kept in fp32. None for the operands' own dtype.
 

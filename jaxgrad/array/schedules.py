@@ -14,7 +14,14 @@ from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
 
 WEIGHT_UPDATES: tuple[str, ...] = ("none", "separate", "in_array")
-OBJECTIVES: tuple[str, ...] = ("cycles", "accesses")
+ARRAY_OBJECTIVES: tuple[str, ...] = ("cycles", "accesses")
+"""What a choice among schedules can minimise wherever it is made."""
+
+PRICED: tuple[str, ...] = ("energy", "edp")
+"""Energy, and energy times delay: of a machine with prices, as ``costs.step_cost`` may have; the array has none."""
+
+OBJECTIVES: tuple[str, ...] = (*ARRAY_OBJECTIVES, *PRICED)
+
 STATIONARY: tuple[str, ...] = ("best", "x", "dy")
 """Which operand of dW lies in the PEs, where dW's dataflow keeps one."""
 TITLES: dict[Result, str] = {"y": "Y", "dx": "dX", "dw": "dW"}
@@ -167,11 +174,12 @@ BASELINES: Names[Schedule] = _REGISTRY.names(lambda record: record.trains and no
 IN_ARRAY: Names[Schedule] = _REGISTRY.names(lambda schedule: schedule.updates_in_array)
 """Those that can update w in the array."""
 
-DX_WS = Mapping((Product("ws", "dx"),), "bnk")
-DW_OS = Mapping((Product("os", "dw"),), "bnk")
-# Either operand of dW can be the stationary one, and either side of dX can lie along the rows.
+# Of a weight-stationary product either operand can be the one that stays, of an output-stationary one either side of
+# the result can lie along the rows. The first of each pair of dX on ws and dW on os is the papers'.
+DX_WS = (Mapping((Product("ws", "dx"),), "bnk"), Mapping((Product("ws", "dx"),), "knb"))
 DW_WS = (Mapping((Product("ws", "dw"),), "kbn"), Mapping((Product("ws", "dw"),), "nbk"))
 DX_OS = (Mapping((Product("os", "dx"),), "nbk"), Mapping((Product("os", "dx"),), "nkb"))
+DW_OS = (Mapping((Product("os", "dw"),), "bnk"), Mapping((Product("os", "dw"),), "bkn"))
 _BOTH = (Product("ws", "dx"), Product("os", "dw"))
 INTERLEAVED = Mapping(_BOTH, "bnk")
 SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
@@ -179,9 +187,9 @@ SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
 # product in the first slot drains a cycle earlier, which costs nothing.
 INTERLEAVED_N = Mapping((Product("os", "dx"), Product("ws", "dw")), "nbk")
 
-# Colours are Okabe and Ito's, which differ without colour vision.
-register(Schedule("ws", [DX_WS], description="dX alone, weight-stationary"))
-register(Schedule("os", [DW_OS], description="dW alone, output-stationary"))
+# Colours are Okabe and Ito's, and one of Tol's, which differ without colour vision.
+register(Schedule("ws", [DX_WS[0]], description="dX alone, weight-stationary"))
+register(Schedule("os", [DW_OS[0]], description="dW alone, output-stationary"))
 register(
     Schedule(
         "interleaved",
@@ -211,11 +219,23 @@ register(Schedule("ws_only", [DX_WS, DW_WS], description="both weight-stationary
 register(Schedule("os_only", [DX_OS, DW_OS], description="both output-stationary", colour="#CC79A7"))
 register(
     Schedule(
+        "free",
+        [(*DX_WS, *DX_OS), (*DW_WS, *DW_OS)],
+        description="each by the better of the two dataflows and orientations",
+        colour="#882255",
+    )
+)
+register(
+    Schedule(
         "auto",
         among=("interleaved", "sequential", "ws_only", "os_only"),
         colour="#999999",
     )
 )
+# Last, since it is among all that train and choose nothing. It is a value, which jit holds static and results are kept
+# by, so schedules that are registered later are not of it: a choice that has them too is
+# ``Schedule("mine", among=TRAINING_SCHEDULES)``.
+register(Schedule("best", among=[name for name in TRAINING_SCHEDULES if not find(name).among], colour="#000000"))
 
 
 def restricted(schedule: str | Schedule, stationary: str) -> Schedule:
@@ -293,8 +313,11 @@ def choose(
         schedule: a ``Schedule``, or the name of a registered one.
         gemm: the layer's GEMM.
         array: the hardware, which decides the better orientation of a single-dataflow baseline.
-        objective: what a choice among schedules minimises; the other one breaks a tie.
+        objective: what a choice among schedules minimises, ``cycles`` or ``accesses``; the other one breaks a tie.
         dx, dw: which gradients are wanted, of those that the schedule gives.
+
+    Raises:
+        InputError: the schedule is a choice by energy, of which the array alone knows nothing.
 
     >>> from jaxgrad import Accelerator, Gemm
     >>> choose("auto", Gemm(8, 16, 2), Accelerator(2, 1)).schedule.name
@@ -312,6 +335,12 @@ def choose(
     ]
     if len(plans) == 1:
         return plans[0]
+    if objective in PRICED:
+        remedy = (
+            f"on the array alone choose {either(map(repr, ARRAY_OBJECTIVES))}; energy is known where a machine has a "
+            "table of it, or a technology and a memory: in compare, profile, run and costs.step_cost"
+        )
+        raise InputError("objective", objective, remedy)
     return min(plans, key=lambda plan: _key(cost(plan.mappings, gemm, array), objective))
 
 

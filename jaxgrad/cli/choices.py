@@ -56,6 +56,12 @@ def objectives() -> Sequence[str]:
     return OBJECTIVES
 
 
+def array_objectives() -> Sequence[str]:
+    from jaxgrad.array.schedules import ARRAY_OBJECTIVES
+
+    return ARRAY_OBJECTIVES
+
+
 def fidelities() -> Sequence[str]:
     from jaxgrad.array.emulation import FIDELITIES
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.options import (
+    ARRAY_OBJECTIVE,
     COLS,
     DOUBLE_BUFFERED,
     FIDELITY,
@@ -18,7 +19,6 @@ from jaxgrad.cli.options import (
     IN_FEATURES,
     JSON,
     NATURAL,
-    OBJECTIVE,
     OUT_FEATURES,
     ROWS,
     SCHEDULE,
@@ -61,7 +61,7 @@ def gemm(
     schedule: Annotated[str, SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
-    objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    objective: Annotated[str, ARRAY_OBJECTIVE] = defaults.OBJECTIVE,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Run the backward pass of one GEMM on the array: its counters, and its gradients against a plain matmul."""

@@ -186,14 +186,14 @@ MACHINE = option(
 TRAINING_SCHEDULE = option(
     "--schedule",
     "NAME",
-    "Backward pass: interleaved, interleaved_n, sequential, ws_only, os_only or auto.",
+    "Backward pass: interleaved, interleaved_n, sequential, ws_only, os_only, free, auto or best.",
     ARRAY,
     rule=Choice(choices.training_schedules),
 )
 SCHEDULE = option(
     "--schedule",
     "NAME",
-    "interleaved, interleaved_n, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
+    "interleaved, interleaved_n, sequential, ws_only, os_only, free, auto or best; ws (dX alone) or os (dW alone).",
     ARRAY,
     rule=Choice(choices.schedules),
 )
@@ -214,7 +214,19 @@ WEIGHT_UPDATE = option(
     rule=Choice(choices.weight_updates),
 )
 OBJECTIVE = option(
-    "--objective", "NAME", "What auto minimises: cycles or accesses.", ARRAY, rule=Choice(choices.objectives)
+    "--objective",
+    "NAME",
+    "What best and auto minimise: cycles, accesses, energy or edp (energy times delay); the last two of a --machine "
+    "that has prices.",
+    ARRAY,
+    rule=Choice(choices.objectives),
+)
+ARRAY_OBJECTIVE = option(
+    "--objective",
+    "NAME",
+    "What best and auto minimise: cycles or accesses.",
+    ARRAY,
+    rule=Choice(choices.array_objectives),
 )
 BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
 CLASSES = option(

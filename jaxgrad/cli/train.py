@@ -16,6 +16,7 @@ from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
     ARRAY,
+    ARRAY_OBJECTIVE,
     COLS,
     DECAY,
     DOUBLE_BUFFERED,
@@ -24,7 +25,6 @@ from jaxgrad.cli.options import (
     FRACTION,
     LEARNING,
     MODEL,
-    OBJECTIVE,
     RATE,
     ROWS,
     RUN,
@@ -70,7 +70,7 @@ def train(
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
-    objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    objective: Annotated[str, ARRAY_OBJECTIVE] = defaults.OBJECTIVE,
     precision: Annotated[
         str,
         option(

@@ -30,8 +30,9 @@ def step_cost(
 
     Args:
         gemms: the model's GEMMs.
-        emulation: the array, the forward dataflow, the objective of ``auto`` and the weight update. Where that is
-            ``in_array``, which only the interleaved schedule can do, the others update ``separate``-ly.
+        emulation: the array, the forward dataflow, the objective of choices among schedules and the weight update.
+            Where that is ``in_array``, which only the interleaved schedule can do, the others update ``separate``-ly.
+            A choice takes for each layer the schedule that is best by the whole of its cost, see ``Objective``.
         schedules: those to compare, records or names of registered ones; the emulation's own plays no part.
         machine: what is around the array; its array takes the place of the emulation's.
         order: with a memory, the order of the gradients' blocks (``costs.orders.ORDERS``), for all schedules or by
@@ -42,7 +43,8 @@ def step_cost(
         vector_work: work beside the array, costed where the machine has a vector unit.
 
     Raises:
-        ValueError: a name will not do, two schedules have the same, or a layer does not fit into the scratchpad.
+        ValueError: a name will not do, two schedules have the same, a layer does not fit into the scratchpad, or a
+            choice is by energy and the machine has no prices.
     """
     machine = machine or Machine(emulation.array)
     compared = _records(schedules)
@@ -54,10 +56,7 @@ def step_cost(
             problem: layers.forward(emulation.forward, problem.shapes.sizes, machine.array)["forward"]
             for problem in unique
         }
-        answers = {
-            schedule: from_scratchpad(unique, machine, schedule, emulation, update_cycles=update_cycles)
-            for schedule in compared
-        }
+        answers = from_scratchpad(unique, machine, compared, emulation, update_cycles=update_cycles)
     else:
         orders = {
             record: order if isinstance(order, str) else order.get(record.name, "separate") for record in compared

@@ -12,9 +12,9 @@ import tomli_w
 from pydantic import model_validator
 
 import jaxgrad_models
-from jaxgrad.array.emulation import FIDELITIES, OBJECTIVES, WEIGHT_UPDATES, Emulation
+from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES, Emulation
 from jaxgrad.array.forwards import FORWARDS
-from jaxgrad.array.schedules import IN_ARRAY
+from jaxgrad.array.schedules import ARRAY_OBJECTIVES, IN_ARRAY
 from jaxgrad.base.errors import InputError, choose, either
 from jaxgrad.base.schema import (
     Decay,
@@ -48,7 +48,7 @@ class EmulationSection(Section):
     fidelity: Annotated[str, among(FIDELITIES)] = defaults.FIDELITY
     forward: Annotated[str, among(FORWARDS)] = defaults.FORWARD
     weight_update: Annotated[str, among(WEIGHT_UPDATES)] = defaults.WEIGHT_UPDATE
-    objective: Annotated[str, among(OBJECTIVES)] = defaults.OBJECTIVE
+    objective: Annotated[str, among(ARRAY_OBJECTIVES)] = defaults.OBJECTIVE
     precision: Annotated[str, among(PRECISIONS)] = defaults.PRECISION
 
 

@@ -52,7 +52,7 @@ def test_a_mapping_that_no_schedule_has(double_buffered: bool) -> None:
 
 def test_without_shadow_registers_slots_in_turn_are_passes_one_after_the_other() -> None:
     array, data = Accelerator(2, 3), tensors()
-    run = jax.jit(lambda data: [execute.run(m, data, array, "register") for m in (SEQUENTIAL, DX_WS, DW_OS)])
+    run = jax.jit(lambda data: [execute.run(m, data, array, "register") for m in (SEQUENTIAL, DX_WS[0], DW_OS[0])])
     (outputs, counters), (dx, ws), (dw, os) = run(data)
     assert counters.as_dict() == (ws + os).as_dict()
     assert outputs.keys() == {"dx", "dw"}

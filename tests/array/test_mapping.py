@@ -21,10 +21,12 @@ GEMM = Gemm(batch=2, in_features=3, out_features=5)
 # mapping -> the horizontal operand, then each slot's operand and result, each with its axes as the pass sees them:
 # [s, p] streams from the left; a slot holds [p, q] and gives [s, q] (ws), or streams [s, q] and gives [p, q] (os).
 ROLES: dict[str, tuple[Mapping, tuple[str, str], list[tuple[str, str]], list[tuple[str, str]]]] = {
-    "dX on ws": (DX_WS, ("dy", "bn"), [("w", "nk")], [("dx", "bk")]),
-    "dW on os": (DW_OS, ("dy", "bn"), [("x", "bk")], [("dw", "nk")]),
+    "dX on ws": (DX_WS[0], ("dy", "bn"), [("w", "nk")], [("dx", "bk")]),
+    "dW on os": (DW_OS[0], ("dy", "bn"), [("x", "bk")], [("dw", "nk")]),
     "interleaved": (INTERLEAVED, ("dy", "bn"), [("w", "nk"), ("x", "bk")], [("dx", "bk"), ("dw", "nk")]),
     "sequential": (SEQUENTIAL, ("dy", "bn"), [("w", "nk"), ("x", "bk")], [("dx", "bk"), ("dw", "nk")]),
+    "dX on ws, dY stays": (DX_WS[1], ("w", "kn"), [("dy", "nb")], [("dx", "kb")]),
+    "dW on os, k in rows": (DW_OS[1], ("x", "bk"), [("dy", "bn")], [("dw", "kn")]),
     "dW on ws, dY stays": (DW_WS[0], ("x", "kb"), [("dy", "bn")], [("dw", "kn")]),
     "dW on ws, X stays": (DW_WS[1], ("dy", "nb"), [("x", "bk")], [("dw", "nk")]),
     "dX on os, b in rows": (DX_OS[0], ("dy", "nb"), [("w", "nk")], [("dx", "bk")]),
@@ -79,8 +81,8 @@ def test_oriented_turns_and_turns_back() -> None:
 
 
 def test_split_leaves_each_slot_as_it_was() -> None:
-    assert SEQUENTIAL.split() == (DX_WS, DW_OS)
-    assert DX_WS.split() == (DX_WS,)
+    assert SEQUENTIAL.split() == (DX_WS[0], DW_OS[0])
+    assert DX_WS[0].split() == (DX_WS[0],)
 
 
 # Each event a number of its own, so that none can stand in for another.
@@ -138,8 +140,11 @@ def test_events_by_role_become_counters_by_name(name: str, slots: tuple[SlotEven
 def test_what_is_in_the_pes_together() -> None:
     """w and dW meet where one product keeps its operand w and the other its result dW, at once."""
     swapped = Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")
-    assert [own.updates_in_array for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS, DW_OS)] == [True, *[False] * 4]
-    assert [own.fused for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS)] == [True, False, True, False]
+    assert [own.updates_in_array for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS[0], DW_OS[0])] == [
+        True,
+        *[False] * 4,
+    ]
+    assert [own.fused for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS[0])] == [True, False, True, False]
     assert swapped.results == INTERLEAVED.results == ("dx", "dw")
 
 

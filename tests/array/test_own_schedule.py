@@ -247,7 +247,7 @@ def test_a_record_is_taken_wherever_a_name_is() -> None:
 
 def test_a_choice_among_schedules_takes_mine_where_it_is_cheapest() -> None:
     """A layer of many rows and few outputs fills the array's tiles with b and k, and streams little."""
-    mine = Schedule("best", among=("x_stays", "auto"))
+    mine = Schedule("better", among=("x_stays", "auto"))
     array = Accelerator(8, 8)
     for gemm, chosen in ((Gemm(8, 8, 300), "x_stays"), (Gemm(300, 8, 8), "interleaved")):
         assert choose(mine, gemm, array).schedule.name == chosen
@@ -257,9 +257,9 @@ def test_a_choice_among_schedules_takes_mine_where_it_is_cheapest() -> None:
     ]
     for machine in (Machine(array), machine_of(array, gb_per_s=1e4)):
         cost = step_cost(each, Emulation(array), [mine, "x_stays"], machine=machine)
-        assert [layer.ran["best"] for layer in cost.layers] == [("x_stays",), ("interleaved",)]
-        assert cost.layers[0].backward["best"] == cost.layers[0].backward["x_stays"]
-        assert cost.as_dict()["layers"]["wide"]["ran"]["best"] == ["interleaved"]
+        assert [layer.ran["better"] for layer in cost.layers] == [("x_stays",), ("interleaved",)]
+        assert cost.layers[0].backward["better"] == cost.layers[0].backward["x_stays"]
+        assert cost.as_dict()["layers"]["wide"]["ran"]["better"] == ["interleaved"]
 
 
 def test_a_dataflow_that_nobody_registered_is_refused_by_name() -> None:
@@ -377,7 +377,9 @@ def test_sweeps_cost_it_with_the_same_formulas() -> None:
 
 def test_tables_say_what_it_is() -> None:
     array = Accelerator(3, 2)
-    cost = step_cost(LAYERS, Emulation(array), ["interleaved", "x_stays", Schedule("best", among=("x_stays", "auto"))])
+    cost = step_cost(
+        LAYERS, Emulation(array), ["interleaved", "x_stays", Schedule("better", among=("x_stays", "auto"))]
+    )
     file = io.StringIO()
     Console(file=file, width=80).print(report.report(cost, "interleaved", array, measured=False))
     text = file.getvalue()
@@ -385,7 +387,7 @@ def test_tables_say_what_it_is() -> None:
     assert row.split()[2:5] == ["X", "stays", short(time_cycles(cost.layers[1].backward["x_stays"]))]
     assert "both at once, X in the PEs and dX summed there" in text
     assert "than X stays" in text
-    assert "best: " in text
+    assert "better: " in text
 
 
 def test_plots_show_its_label_and_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

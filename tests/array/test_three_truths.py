@@ -18,12 +18,14 @@ from jax import Array
 from jaxgrad import Accelerator, Gemm
 from jaxgrad.array.counting import count, count_forward
 from jaxgrad.array.emulation import FIDELITIES, Emulation, backward, emulate, forward
+from jaxgrad.array.schedules import find
 from tests import oracle
 from tests.strategies import EXACT, ROUNDED, Case, Floats, cases, on_nasty_cases
 
 SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
 TRAINING = ("sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
-AUTO = ("sequential", "interleaved", "ws_only", "os_only")
+FREE = "free"  # one of what ws_only and os_only run for each product, so that it compiles nothing new
+CHOICES = {name: [member.name for member in find(name).members] for name in ("auto", "best")}
 FORWARDS = ("ws", "os", "is")
 DATA = {**EXACT, **ROUNDED}
 TINY = float(np.finfo(np.float32).tiny)  # a product below it may be flushed to zero
@@ -102,7 +104,7 @@ def test_forward(dataflow: str, case: Case) -> None:
             assert_product(y, x, w, golden.y, kind)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, FREE])
 @counting
 @given(case=cases())
 @on_nasty_cases
@@ -121,17 +123,18 @@ def test_closed_form_forward(dataflow: str, case: Case) -> None:
     assert count_forward(gemm_of(case), array_of(case), dataflow).as_dict() == golden.counts
 
 
+@pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize(("objective", "other"), [("cycles", "accesses"), ("accesses", "cycles")])
 @counting
 @given(case=cases())
 @on_nasty_cases
-def test_auto_is_the_cheapest(objective: str, other: str, case: Case) -> None:
+def test_a_choice_is_the_cheapest(objective: str, other: str, choice: str, case: Case) -> None:
     def cost(counts: oracle.Counts) -> tuple[int, int]:
         by_name = {"cycles": counts["cycles"], "accesses": oracle.accesses(counts)}
         return by_name[objective], by_name[other]
 
-    chosen = count(gemm_of(case), array_of(case), "auto", objective=objective).as_dict()
-    candidates = [simulated(case, "dense_integers", schedule).counts for schedule in AUTO]
+    chosen = count(gemm_of(case), array_of(case), choice, objective=objective).as_dict()
+    candidates = [simulated(case, "dense_integers", schedule).counts for schedule in CHOICES[choice]]
     assert chosen in candidates
     assert cost(chosen) == min(map(cost, candidates))
 
@@ -164,15 +167,16 @@ def alone(case: Case, kind: str, schedule: str) -> dict[str, oracle.Counts]:
             for one in ("ws", "os")
         )
         return {"dx": oracle.transposed(dx), "dw": oracle.transposed(dw)}
-    dx, dw, both = (simulated(case, kind, one).counts for one in ("ws", "os", schedule))
-    if schedule == "ws_only":
-        dw = {name: count - dx[name] for name, count in both.items()}
-    elif schedule == "os_only":
-        dx = {name: count - dw[name] for name, count in both.items()}
+    if schedule in ("ws_only", "os_only", FREE):
+        (dx, _), (dw, _) = oracle.apart(
+            *layer(case, kind), schedule, oracle.runner(case.rows, case.cols, case.double_buffered)
+        )
+    else:
+        dx, dw = (simulated(case, kind, one).counts for one in ("ws", "os"))
     return {"dx": dx, "dw": dw}
 
 
-@pytest.mark.parametrize("schedule", TRAINING)
+@pytest.mark.parametrize("schedule", [*TRAINING, FREE])
 @counting
 @given(case=cases())
 @on_nasty_cases

@@ -34,7 +34,7 @@ class Array(NamedTuple):
     double_buffered: bool
 
 
-MAPPINGS = (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS, schedules.DW_OS, *schedules.DW_WS)
+MAPPINGS = (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS[0], schedules.DW_OS[0], *schedules.DW_WS)
 PRECISION = Precision.of("mxfp8")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.cli import main
 from jaxgrad.cli.app import COMMANDS
 from tests.command import COMMAND, ENVIRONMENT
@@ -60,8 +61,8 @@ BAD_INPUT = {
     "train --data mnist --folder empty": "empty/train-images-idx3-ubyte: missing, ",
     "train --data cifar10 --folder empty": "empty/data_batch_1.bin: missing; ",
     "train --folder empty": "--folder: got 'empty'; digits comes with scikit-learn, leave the folder out",
-    "train --schedule interleave": "--schedule: got 'interleave'; choose one of interleaved, sequential, "
-    "ws_only, os_only, auto (did you mean 'interleaved'?)",
+    "train --schedule interleave": f"--schedule: got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
+    "(did you mean 'interleaved'?)",
     "train --schedule ws": "--schedule: got 'ws'; choose one of interleaved, ",
     "train --fidelity exact": "--fidelity: got 'exact'; choose one of register, tile, native",
     "train --forward up": "--forward: got 'up'; choose one of ws, os, is",

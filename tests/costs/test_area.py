@@ -60,7 +60,7 @@ def test_published_ratios() -> None:
 def test_the_pe_that_a_schedule_needs() -> None:
     """By what its passes keep: an operand, a result, or both."""
     kinds = {name: find(name).pe_kind for name in SCHEDULES}
-    both = dict.fromkeys(("sequential", "interleaved", "interleaved_n", "auto"), "interleaved")
+    both = dict.fromkeys(("sequential", "interleaved", "interleaved_n", "free", "auto", "best"), "interleaved")
     assert kinds == {"ws": "ws", "ws_only": "ws", "os": "os", "os_only": "os", **both}
     assert set(kinds.values()) == set(PE_KINDS)
 

@@ -22,12 +22,12 @@ from tests.keys import KEY
 
 RUNS: dict[str, tuple[tuple[Mapping, ...], tuple[Any, ...]]] = {
     **{f"forward {name}": ((forwards.find(name).mapping,), ("y",)) for name in forwards.FORWARDS},
-    "ws": ((schedules.DX_WS,), ("dx",)),
-    "os": ((schedules.DW_OS,), ("dw",)),
+    "ws": ((schedules.DX_WS[0],), ("dx",)),
+    "os": ((schedules.DW_OS[0],), ("dw",)),
     "interleaved": ((schedules.INTERLEAVED,), ("dx", "dw")),
     "sequential": ((schedules.SEQUENTIAL,), ("dx", "dw")),
-    **{f"ws_only {i}": ((schedules.DX_WS, mapping), ("dx", "dw")) for i, mapping in enumerate(schedules.DW_WS)},
-    **{f"os_only {i}": ((mapping, schedules.DW_OS), ("dx", "dw")) for i, mapping in enumerate(schedules.DX_OS)},
+    **{f"ws_only {i}": ((schedules.DX_WS[0], mapping), ("dx", "dw")) for i, mapping in enumerate(schedules.DW_WS)},
+    **{f"os_only {i}": ((mapping, schedules.DW_OS[0]), ("dx", "dw")) for i, mapping in enumerate(schedules.DX_OS)},
 }
 
 
@@ -70,6 +70,6 @@ def test_by_hand() -> None:
 
 
 def test_sums_over_n_go_through_the_scratchpad() -> None:
-    counts = blocks.counts([schedules.DX_WS], {"b": 4, "k": 3, "n": 6}, {"b": 4, "k": 3, "n": 2}, Accelerator(2, 3))
+    counts = blocks.counts([schedules.DX_WS[0]], {"b": 4, "k": 3, "n": 6}, {"b": 4, "k": 3, "n": 2}, Accelerator(2, 3))
     assert counts[KEY["psum_reads"]] == 2 * 12
     assert counts[KEY["psum_writes"]] == 3 * 12

@@ -48,7 +48,7 @@ def numbers(shapes: Shapes, block: dict[str, Any], machine: Machine, results: An
         size = dram_bytes(moved, precision)
         found += [spare, *moved.values(), size]
         found.append(stall_cycles(shapes.b * shapes.n, size, nests, shapes, block, storage, precision))
-    for mapping in (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS, *schedules.DW_WS):
+    for mapping in (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS[0], *schedules.DW_WS):
         counted = blocks.counts([mapping], shapes.sizes, block, machine.array)
         found += [counted.get(key, 0) for key in KEYS]
         found.append(Alternatives(((mapping,),)).cycles(shapes.sizes, block, machine.array))

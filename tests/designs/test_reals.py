@@ -19,7 +19,7 @@ from jaxgrad.costs.alternating import words_shared
 from jaxgrad.designs.questions import Arrays
 from jaxgrad.designs.reals import Real, raw, smooth_ceil
 
-MAPPINGS = (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS, schedules.DW_OS, *schedules.DW_WS)
+MAPPINGS = (schedules.INTERLEAVED, schedules.SEQUENTIAL, schedules.DX_WS[0], schedules.DW_OS[0], *schedules.DW_WS)
 
 
 @given(st.integers(0, 3000), st.floats(0.001, 0.999), st.floats(0.001, 0.999))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.training import optimizers
 from jaxgrad.training.config import Config, Override, differences, resolve
@@ -80,9 +81,9 @@ REFUSED = {
     "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
     "train (did you mean 'array'?)",
     "rows=8": "got '8'; name a key by its section, such as array.rows=8",
-    "emulation.schedule=interleave": "got 'interleave'; choose one of interleaved, "
-    "sequential, ws_only, os_only, auto (did you mean 'interleaved'?)",
-    "emulation.schedule=ws": "got 'ws'; choose one of interleaved, sequential, ws_only, os_only, auto",
+    "emulation.schedule=interleave": f"got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
+    "(did you mean 'interleaved'?)",
+    "emulation.schedule=ws": f"got 'ws'; choose one of {', '.join(TRAINING_SCHEDULES)}",
     "emulation.fidelity=exact": "got 'exact'; choose one of register, tile, native",
     "emulation.forward=xs": "got 'xs'; choose one of ws, os, is",
     "emulation.objective=energy": "got 'energy'; choose one of cycles, accesses",

@@ -1,0 +1,46 @@
+"""What a choice among schedules minimises: of all that a layer's gradients take, memories and update included."""
+
+from __future__ import annotations
+
+from jaxgrad.array.layers import Phases
+from jaxgrad.array.schedules import ARRAY_OBJECTIVES, PRICED
+from jaxgrad.base.errors import InputError, either
+from jaxgrad.costs import energy
+from jaxgrad.costs.records import accesses, add, time_cycles
+from jaxgrad.costs.transfers import dram_bytes
+from jaxgrad.hardware import Machine
+
+
+class Objective:
+    """One of ``OBJECTIVES``, of layers on one machine.
+
+    ``cycles`` are those at work and waiting, ``accesses`` the SRAM's, in words, ``energy`` what ``costs.energy`` makes
+    of all counts; ``edp`` is energy times cycles, of the layer: the product of a whole step is no sum over its layers.
+
+    Args:
+        name: which.
+        machine: what the layers run on.
+
+    Raises:
+        InputError: it needs prices, and the machine has none.
+    """
+
+    def __init__(self, name: str, machine: Machine) -> None:
+        if name in PRICED and machine.energies is None and (machine.technology is None or machine.memory is None):
+            others = either(map(repr, ARRAY_OBJECTIVES))
+            remedy = f"give a machine with an energy table, or with a technology and a memory, or choose {others}"
+            raise InputError("objective", name, remedy)
+        self._name, self._machine = name, machine
+        self._prices = energy.table(machine) if name in PRICED else {}
+
+    def of(self, phases: Phases) -> tuple[float, ...]:
+        """What is least for the best schedule: the objective, then what breaks a tie."""
+        total, machine = add(phases.values()), self._machine
+        cycles, words = time_cycles(total), accesses(total)
+        moved = dram_bytes(total, machine.precision) if machine.memory else words
+        if self._name == "cycles":
+            return cycles, moved
+        if self._name == "accesses":
+            return words, cycles, moved
+        spent = sum(energy.energy_pj(total, self._prices, zero_gating=machine.zero_gating).values())
+        return (spent if self._name == "energy" else spent * cycles), cycles, words
