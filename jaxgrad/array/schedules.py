@@ -338,7 +338,7 @@ def choose(
     if objective in PRICED:
         remedy = (
             f"on the array alone choose {either(map(repr, ARRAY_OBJECTIVES))}; energy is known where a machine has a "
-            "table of it, or a technology and a memory: in compare, profile, run and costs.step_cost"
+            "memory and prices: in compare, profile, run and costs.step_cost"
         )
         raise InputError("objective", objective, remedy)
     return min(plans, key=lambda plan: _key(cost(plan.mappings, gemm, array), objective))

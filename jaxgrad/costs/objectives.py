@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES, PRICED
 from jaxgrad.base.errors import InputError, either
@@ -9,6 +12,16 @@ from jaxgrad.costs import energy
 from jaxgrad.costs.records import accesses, add, time_cycles
 from jaxgrad.costs.transfers import dram_bytes
 from jaxgrad.hardware import Machine
+
+
+class Costed(Protocol):
+    """What a layer takes, by phase."""
+
+    @property
+    def phases(self) -> Phases: ...
+
+
+Option = TypeVar("Option", bound=Costed)
 
 
 class Objective:
@@ -26,12 +39,16 @@ class Objective:
     """
 
     def __init__(self, name: str, machine: Machine) -> None:
-        if name in PRICED and machine.energies is None and (machine.technology is None or machine.memory is None):
+        if name in PRICED and (machine.memory is None or not (machine.energies or machine.technology)):
             others = either(map(repr, ARRAY_OBJECTIVES))
-            remedy = f"give a machine with an energy table, or with a technology and a memory, or choose {others}"
+            remedy = f"give a machine with a memory and an energy table or a technology, or choose {others}"
             raise InputError("objective", name, remedy)
         self._name, self._machine = name, machine
         self._prices = energy.table(machine) if name in PRICED else {}
+
+    def best(self, options: Sequence[Option]) -> Option:
+        """The one that is least, of equal ones the first."""
+        return min(options, key=lambda option: self.of(option.phases))
 
     def of(self, phases: Phases) -> tuple[float, ...]:
         """What is least for the best schedule: the objective, then what breaks a tie."""

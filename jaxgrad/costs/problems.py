@@ -105,7 +105,7 @@ def _chooser(
     objective = Objective(emulation.objective, machine) if any(schedule.among for schedule in compared) else None
 
     def better(answers: Sequence[Answer]) -> Answer:
-        return min(answers, key=lambda answer: objective.of(answer.phases)) if objective and answers[1:] else answers[0]
+        return objective.best(answers) if objective and answers[1:] else answers[0]
 
     return better
 
