@@ -145,7 +145,7 @@ def compare(
     if folder:
         with progress.busy("drawing", terminal):
             schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
-            schedules.draw(folder, cost, title)
+            schedules.draw(folder, cost, title, array)
             _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(network))
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")

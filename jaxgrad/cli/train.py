@@ -266,7 +266,7 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
     with progress.busy("drawing", out):
         run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **cost.as_dict()})
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
-        schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps")
+        schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
         if records:
             figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()

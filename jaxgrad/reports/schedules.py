@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +13,11 @@ from jaxgrad.array.counts import SRAM, WRITES, Key
 from jaxgrad.array.schedules import known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
+from jaxgrad.costs.shares import Share, shares
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, levels, screen, tables
-from jaxgrad.reports.numbers import saving
+from jaxgrad.reports.numbers import percent, saving
+from jaxgrad.reports.plots.choices import choices
 from jaxgrad.reports.style import schedule_label
 
 _FILE_WIDTH = 100
@@ -53,7 +54,7 @@ def report(
         tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),
         tables.accesses_table(cost, chosen, "SRAM accesses of the backward pass by operand [words]", layers=layers),
         *_machine(cost, chosen, steps),
-        _legend(cost, chosen, measured=measured),
+        _legend(cost, chosen, array, measured=measured),
         "",
         Text(_verdict(cost, chosen) + hidden),
     )
@@ -66,9 +67,12 @@ def write_tables(path: Path, cost: StepCost, chosen: str, array: Accelerator, *,
     return path
 
 
-def draw(folder: Path, cost: StepCost, title: str) -> list[Path]:
-    """The figures of cycles and of accesses, as PNG files in ``folder``; returns their paths."""
+def draw(folder: Path, cost: StepCost, title: str, array: Accelerator) -> list[Path]:
+    """The figures of cycles, of accesses, and of what choices among schedules took, in ``folder``: their paths."""
+    made = {schedule_label(name): shares(cost, name, array) for name in cost.schedules if _is_choice(name, cost)}
+    chosen = choices(made, folder / "choices", f"Which schedules were chosen ({title})") if made else []
     return [
+        *chosen,
         figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
         figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: SRAM accesses by operand ({title})"),
     ]
@@ -86,7 +90,7 @@ def _machine(cost: StepCost, chosen: str, steps: str) -> list[Table]:
     return shown
 
 
-def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
+def _legend(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) -> Table:
     if measured:
         source = (
             f"{chosen} was counted as the network trained; the others are what the same steps take on the same array, "
@@ -97,7 +101,7 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
     words = {
         "layer": "batch x inputs x outputs of Y = X W under its name (a convolution's batch counts every output "
         "position); the backward pass is dX = dY W^T, which the input layer does not need, and dW = X^T dY",
-        **{schedule_label(name): meaning for name in cost.schedules if (meaning := _meaning(name, cost))},
+        **{schedule_label(name): meaning for name in cost.schedules if (meaning := _meaning(name, cost, array))},
         "counts": source,
         "ratio": f"cycles or accesses, normalised to {chosen}",
         "accesses": "words read from and written to on-chip SRAM",
@@ -114,6 +118,10 @@ def _legend(cost: StepCost, chosen: str, *, measured: bool) -> Table:
         words |= levels.MEANINGS if has_levels else {}
     if cost.machine and (cost.machine.technology or cost.machine.energies):
         words["regs"] = "registers of the PEs, and moves between them"
+    if any(_is_choice(name, cost) for name in cost.schedules):
+        words["short"] = (
+            "shorter than the array's side along which the axis lies, or than its rows where it is streamed"
+        )
     if cost.vector:
         words["vector"] = "the vector unit's own energy, its SRAM and DRAM accesses included"
     if tables.has_zeros(cost):
@@ -126,13 +134,21 @@ def _is_choice(name: str, cost: StepCost) -> bool:
     return any(other != name for layer in cost.layers for other in layer.ran.get(name, ()))
 
 
-def _meaning(name: str, cost: StepCost) -> str:
-    """What a schedule does; of a choice among others also how many layers ran which."""
+def _meaning(name: str, cost: StepCost, array: Accelerator) -> str:
+    """What a schedule does; of a choice among others also which share each of them ran, and which axes are short."""
     schedule = known(name)
-    layers = Counter(ran for layer in cost.layers for ran in layer.ran.get(name, ()) if ran != name)
-    ran = ", ".join(f"{schedule_label(other)} for {count:,}" for other, count in layers.most_common())
-    parts = (schedule.description if schedule else "", f"here {ran} of {len(cost.layers):,} layers" if ran else "")
+    parts = [schedule.description] if schedule else []
+    if _is_choice(name, cost):
+        ran = shares(cost, name, array)
+        cycles = sum(share.cycles for share in ran)
+        parts.append(f"here, of {len(cost.layers):,} layers, " + ", ".join(_shared(share, cycles) for share in ran))
     return "; ".join(part for part in parts if part)
+
+
+def _shared(share: Share, cycles: int) -> str:
+    """A schedule's layers, its share of all cycles, and the axes that are short in its layers."""
+    short = "".join(f", {axis} short in {count:,}" for axis, count in share.short)
+    return f"{schedule_label(share.schedule)} for {share.layers:,} ({percent(share.cycles, cycles)} of cycles{short})"
 
 
 def _verdict(cost: StepCost, chosen: str) -> str:

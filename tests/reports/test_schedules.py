@@ -60,7 +60,7 @@ def test_the_legend_says_how_often_auto_chose_what() -> None:
     layers = [LayerGemm(f"layers.{index}", gemm, 1, needs_dx=True) for index, gemm in enumerate(gemms)]
     text = text_of(step_cost(layers, Emulation(Accelerator(2, 1))), measured=False)
     assert (
-        "auto for each layer the cheapest of interleaved, sequential, ws_only and os_only; here interleaved for 2, "
-        "ws_only for 1 of 3 layers"
+        "auto for each layer the cheapest of interleaved, sequential, ws_only and os_only; here, of 3 layers, "
+        "interleaved for 2 (98% of cycles), ws_only for 1 (2% of cycles, n short in 1)"
     ) in text
     assert "than auto" not in text  # the verdict compares with what others would do everywhere
