@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES, PRICED
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.costs import energy
-from jaxgrad.costs.records import accesses, add, time_cycles
+from jaxgrad.costs.records import Counts, accesses, add, time_cycles
 from jaxgrad.costs.transfers import dram_bytes
 from jaxgrad.hardware import Machine
 
@@ -18,7 +17,7 @@ class Costed(Protocol):
     """What a layer takes, by phase."""
 
     @property
-    def phases(self) -> Phases: ...
+    def phases(self) -> Mapping[str, Counts]: ...
 
 
 Option = TypeVar("Option", bound=Costed)
@@ -50,7 +49,7 @@ class Objective:
         """The one that is least, of equal ones the first."""
         return min(options, key=lambda option: self.of(option.phases))
 
-    def of(self, phases: Phases) -> tuple[float, ...]:
+    def of(self, phases: Mapping[str, Counts]) -> tuple[float, ...]:
         """What is least for the best schedule: the objective, then what breaks a tie."""
         total, machine = add(phases.values()), self._machine
         cycles, words = time_cycles(total), accesses(total)

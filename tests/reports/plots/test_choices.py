@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.colors import to_hex
@@ -28,9 +29,10 @@ def test_bars_are_shares_of_layers_and_of_cycles(tmp_path: Path, monkeypatch: py
     assert [file.name for file in files] == ["choices.png", "choices.svg"]
     assert all(file.stat().st_size for file in files)
     (axes,) = drawn[0].axes
-    lengths = {bars.get_label(): [patch.get_width() for patch in bars.patches] for bars in axes.containers}
+    containers: Any = axes.containers
+    lengths = {bars.get_label(): [patch.get_width() for patch in bars.patches] for bars in containers}
     assert lengths == {"interleaved_n": [0.75, 0.25, 0, 0], "ws_only": [0.25, 0.75, 1, 1]}
-    for bars in axes.containers:
+    for bars in containers:
         assert to_hex(bars.patches[0].get_facecolor()).upper() == find(bars.get_label()).colour
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [
         "one",
