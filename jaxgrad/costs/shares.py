@@ -44,6 +44,11 @@ def short_axes(
     return tuple({fit.axis: fit for fit in laid if fit.length < fit.side}.values())
 
 
+def is_choice(cost: StepCost, schedule: str) -> bool:
+    """Whether it is a choice among schedules, so that others ran."""
+    return any(other != schedule for layer in cost.layers for other in layer.ran.get(schedule, ()))
+
+
 def shares(cost: StepCost, choice: str, array: Accelerator) -> tuple[Share, ...]:
     """By schedule that ran under ``choice``, the one of most layers first; layers without gradients are of none.
 

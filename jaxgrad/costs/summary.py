@@ -12,6 +12,7 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area
 from jaxgrad.costs.records import Counts, LayerCost, Phase, StepCost, add, time_cycles
+from jaxgrad.costs.shares import Share, is_choice, shares
 from jaxgrad.costs.transfers import dram_bytes
 from jaxgrad.hardware import Machine
 
@@ -74,6 +75,7 @@ class Summary:
         phases: of all layers, and of the vector unit.
         layers: in the order of the model.
         levels: names of the memories between scratchpad and DRAM, from the scratchpad outwards.
+        shares: of a choice among schedules, what ran; empty of any other.
     """
 
     schedule: str
@@ -84,6 +86,7 @@ class Summary:
     phases: tuple[PhaseSummary, ...]
     layers: tuple[LayerSummary, ...]
     levels: tuple[str, ...] = ()
+    shares: tuple[Share, ...] = ()
 
     def select(self, *phases: str) -> PhaseSummary:
         """Some phases as one.
@@ -113,7 +116,11 @@ class Summary:
             for layer in data["layers"]
         )
         phases, levels = tuple(map(_phase, data["phases"])), tuple(data["levels"])
-        return cls(**{**data, "phases": phases, "layers": layers, "levels": levels})
+        shares = tuple(
+            Share(**{**share, "short": tuple((axis, count) for axis, count in share["short"])})
+            for share in data["shares"]
+        )
+        return cls(**{**data, "phases": phases, "layers": layers, "levels": levels, "shares": shares})
 
 
 _BACKWARD = ("dx", "dw", "dx+dw", "update", "backward")
@@ -153,6 +160,7 @@ def summary(cost: StepCost, schedule: str | Schedule) -> Summary:
             for layer in cost.layers
         ),
         levels=tuple(level.name for level in memory.levels) if memory else (),
+        shares=shares(cost, schedule, machine.array) if is_choice(cost, schedule) else (),
     )
 
 

@@ -13,7 +13,7 @@ from jaxgrad.array.counts import SRAM, WRITES, Key
 from jaxgrad.array.schedules import known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
-from jaxgrad.costs.shares import Share, shares
+from jaxgrad.costs.shares import Share, is_choice, shares
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, levels, screen, tables
 from jaxgrad.reports.numbers import percent, saving
@@ -69,7 +69,7 @@ def write_tables(path: Path, cost: StepCost, chosen: str, array: Accelerator, *,
 
 def draw(folder: Path, cost: StepCost, title: str, array: Accelerator) -> list[Path]:
     """The figures of cycles, of accesses, and of what choices among schedules took, in ``folder``: their paths."""
-    made = {schedule_label(name): shares(cost, name, array) for name in cost.schedules if _is_choice(name, cost)}
+    made = {schedule_label(name): shares(cost, name, array) for name in cost.schedules if is_choice(cost, name)}
     chosen = choices(made, folder / "choices", f"Which schedules were chosen ({title})") if made else []
     return [
         *chosen,
@@ -118,7 +118,7 @@ def _legend(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) 
         words |= levels.MEANINGS if has_levels else {}
     if cost.machine and (cost.machine.technology or cost.machine.energies):
         words["regs"] = "registers of the PEs, and moves between them"
-    if any(_is_choice(name, cost) for name in cost.schedules):
+    if any(is_choice(cost, name) for name in cost.schedules):
         words["short"] = (
             "shorter than the array's side along which the axis lies, or than its rows where it is streamed"
         )
@@ -129,16 +129,11 @@ def _legend(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) 
     return tables.legend(words | {"k, M, G": "10^3, 10^6, 10^9"})
 
 
-def _is_choice(name: str, cost: StepCost) -> bool:
-    """Whether it is a choice among schedules, so that others ran."""
-    return any(other != name for layer in cost.layers for other in layer.ran.get(name, ()))
-
-
 def _meaning(name: str, cost: StepCost, array: Accelerator) -> str:
     """What a schedule does; of a choice among others also which share each of them ran, and which axes are short."""
     schedule = known(name)
     parts = [schedule.description] if schedule else []
-    if _is_choice(name, cost):
+    if is_choice(cost, name):
         ran = shares(cost, name, array)
         cycles = sum(share.cycles for share in ran)
         parts.append(f"here, of {len(cost.layers):,} layers, " + ", ".join(_shared(share, cycles) for share in ran))
@@ -153,7 +148,7 @@ def _shared(share: Share, cycles: int) -> str:
 
 def _verdict(cost: StepCost, chosen: str) -> str:
     total = cost.total(chosen)
-    others = [name for name in cost.schedules if name != chosen and not _is_choice(name, cost)]
+    others = [name for name in cost.schedules if name != chosen and not is_choice(cost, name)]
 
     def than(of: Callable[[Counts], int]) -> str:
         return ", ".join(f"{saving(of(total), of(cost.total(name)))} than {schedule_label(name)}" for name in others)

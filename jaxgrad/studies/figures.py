@@ -125,6 +125,18 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Figure]:
                 page, path, experiment.title, baseline=experiment.baseline, phases=phases
             ),
         )
+        chosen = {
+            f"{name}, {variant}": summary.shares
+            for name, variants in page.items()
+            for variant, summary in variants.items()
+            if summary.shares
+        }
+        if chosen:
+            yield Figure(
+                f"choices{number}",
+                "Schedules that were chosen, as shares of the layers and of their cycles",
+                lambda path, chosen=chosen: plots.choices(chosen, path, f"{experiment.title}: schedules chosen"),
+            )
     for name in names[:_DETAILED]:
         yield from _details(name, networks[name], phases)
 

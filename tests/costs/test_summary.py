@@ -10,6 +10,7 @@ import pytest
 from jaxgrad.array.counts import KEYS, MACS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.schedules import find
 from jaxgrad.costs import TRAINING_SCHEDULES, StepCost, Summary, step_cost, summary
 from jaxgrad.costs.area import area
 from jaxgrad.costs.transfers import dram_bytes
@@ -43,6 +44,8 @@ def test_there_and_back_through_json(step: StepCost, schedule: str) -> None:
     own = summary(step, schedule)
     again = Summary.from_dict(json.loads(json.dumps(own.as_dict())))
     assert again.as_dict() == own.as_dict()
+    assert again.shares == own.shares
+    assert bool(own.shares) == bool(find(schedule).among)
     for before, after in zip(own.phases, again.phases, strict=True):
         assert {name: after.counts.get(name, 0) for name in before.counts} == before.counts
         assert set(KEYS) <= set(after.counts)

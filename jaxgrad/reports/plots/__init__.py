@@ -2,6 +2,7 @@
 
 from jaxgrad.reports.plots.accesses import accesses_by_operand as accesses_by_operand
 from jaxgrad.reports.plots.changes import changes as changes
+from jaxgrad.reports.plots.choices import choices as choices
 from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles
 from jaxgrad.reports.plots.descents import descents as descents
 from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
@@ -22,6 +23,7 @@ __all__ = [
     "Samples",
     "accesses_by_operand",
     "changes",
+    "choices",
     "descents",
     "energy_by_component",
     "energy_by_phase",
