@@ -160,7 +160,7 @@ def summary(cost: StepCost, schedule: str | Schedule) -> Summary:
             for layer in cost.layers
         ),
         levels=tuple(level.name for level in memory.levels) if memory else (),
-        shares=shares(cost, schedule, machine.array) if is_choice(cost, schedule) else (),
+        shares=shares(cost, name, machine.array) if is_choice(cost, name) else (),
     )
 
 

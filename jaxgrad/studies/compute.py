@@ -26,7 +26,7 @@ def compute(point: Point, store: Store) -> Summary:
     spec, machine = point.spec, point.machine
     asked = demand(spec, store)
     settings = spec["variant"]
-    schedule = restricted(settings["schedule"], settings["stationary"])
+    schedule = restricted(settings["schedule"], settings["stationary"], stationary_dx=settings["stationary_dx"])
     cost = step_cost(
         asked.gemms,
         Emulation(

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
-from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, STATIONARY, WEIGHT_UPDATES, restricted
+from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, STATIONARY, STATIONARY_DX, WEIGHT_UPDATES, restricted
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
@@ -65,6 +65,7 @@ class VariantSection(Section):
         order: of their blocks, where there is a memory.
         stationary: which operand of dW lies in the PEs: ``x``, ``dy``, or the ``best`` of the two for each layer; for
             schedules that compute dW weight-stationary.
+        stationary_dx: the same of dX: ``w``, ``dy`` or ``best``.
         update_cycles: whether a separate weight update takes cycles of its own, R a tile of weights, and not its
             accesses alone (``array.layers.update_cycles``).
         iso_area_with: the name of another variant: this one's array is the largest within that one's area (iso-area).
@@ -78,6 +79,7 @@ class VariantSection(Section):
     order: Annotated[str, among(ORDERS)] = "separate"
     forward: Annotated[str, among(FORWARDS)] = "ws"
     stationary: Annotated[str, among(STATIONARY)] = "best"
+    stationary_dx: Annotated[str, among(STATIONARY_DX)] = "best"
     weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
     update_cycles: Switch = False
     objective: Annotated[str, among(OBJECTIVES)] = "cycles"
@@ -110,7 +112,7 @@ class VariantSection(Section):
         if "iso_area_along" in self.model_fields_set and self.iso_area_with is None:
             problem = f"got {self.iso_area_along!r} without iso_area_with"
             raise InputError("iso_area_along", self.iso_area_along, "give the two, or none", problem=problem)
-        restricted(self.schedule, self.stationary)
+        restricted(self.schedule, self.stationary, stationary_dx=self.stationary_dx)
         return self
 
 

@@ -309,6 +309,20 @@ def test_one_operand_of_dw_stays(stationary: str, x_reads: int) -> None:
     np.testing.assert_array_equal(np.asarray(dw), x.T @ dy)
 
 
+def test_one_operand_of_dx_stays() -> None:
+    """Gemm(4, 64, 4) on 4 x 4 PEs: dY is one tile, W 16; and what the schedule does anyway is no other one."""
+    gemm, array = Gemm(4, 64, 4), Accelerator(4, 4)
+    for operand, orientation in (("w", 0), ("dy", 1)):
+        record = restricted("ws_only", "best", stationary_dx=operand)
+        assert record.name == f"ws_only, {operand} stationary for dX"
+        assert backward_mappings(record, gemm, array) == (DX_WS[orientation], DW_WS[0])
+    assert restricted("sequential", "best", stationary_dx="w") is find("sequential")
+    both = restricted("ws_only", "x", stationary_dx="w")
+    assert backward_mappings(both, gemm, array) == (DX_WS[0], DW_WS[1])
+    refused = partial(restricted, "os_only", "best", stationary_dx="w")
+    assert_refused(Refusal(refused, "stationary_dx", "'w' with schedule 'os_only'", "choose best"))
+
+
 def test_what_has_no_such_mapping_is_not_restricted() -> None:
     assert restricted("interleaved", "best") is find("interleaved")
     x_stays = Schedule("mine", [Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")])
