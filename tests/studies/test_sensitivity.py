@@ -172,8 +172,9 @@ def test_the_table_has_every_ratio_and_the_texts_say_which_are_near(found: Found
     written, near, far, through = sensitivity_tables.said(own)
     base = float(cells[1][-1])
     assert written == f"As written, ours is {base:.1f} points or less away from 2 published figures."
-    deviations = [float(row[-1]) for row in cells[2:5]]
-    assert f"({min(deviations):.1f}) to batch: 30 ({max(deviations):.1f})" in through
+    least, most = (extreme(cells[2:5], key=lambda row: float(row[-1])) for extreme in (min, max))
+    assert f"from {least[0]} ({least[-1]}) to {most[0]} ({most[-1]})" in through
+    assert least[0].startswith("batch: ")
     for row in cells[5:]:
         assert f"{row[0]} ({row[-1]})" in (near if float(row[-1]) <= base else far)
 
