@@ -22,8 +22,9 @@ TITLES: dict[Result, str] = {"y": "Y", "dx": "dX", "dw": "dW"}
 Choice = tuple[Mapping, ...]
 """Mappings that compute the same, of which the better one is taken."""
 
-PeKind = Literal["ws", "os", "interleaved"]
-"""What a PE must be able to keep: an operand, a result, or both; one of ``hardware.technology.PE_KINDS``."""
+PeKind = Literal["ws", "os", "interleaved", "ws_transposable", "interleaved_transposable"]
+"""What a PE must be able to keep, an operand, a result or both, and whether sums can leave it on either link; one of
+``hardware.technology.PE_KINDS``."""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -130,10 +131,12 @@ class Schedule:
 
     @property
     def pe_kind(self) -> PeKind:
-        """The PE that can run it, by what its passes keep."""
+        """The PE that can run it, by what its passes keep, and by whether one that keeps nothing uses the same."""
         kept = {
             keeps for member in self.members for choice in member.runs for mapping in choice for keeps in mapping.keeps
         }
+        if "nothing" in kept:
+            return "interleaved_transposable" if "result" in kept else "ws_transposable"
         return "interleaved" if len(kept) > 1 else "ws" if kept == {"operand"} else "os"
 
     def alternatives(self, *, dx: bool = True, dw: bool = True) -> tuple[Choice, ...]:
@@ -178,6 +181,9 @@ SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
 # The same on the transposed layer: X and W^T change places, b and n, dX and dW. Double-buffered, the output-stationary
 # product in the first slot drains a cycle earlier, which costs nothing.
 INTERLEAVED_N = Mapping((Product("os", "dx"), Product("ws", "dw")), "nbk")
+# dY itself stays, rows n and columns b, and serves both: W comes from the left for dX, whose sums flow down, X from the
+# top for dW, whose sums flow right.
+INTERLEAVED_K = Mapping((Product("ws", "dx"), Product("ws_transposed", "dw")), "knb")
 
 # Colours are Okabe and Ito's, which differ without colour vision.
 register(Schedule("ws", [DX_WS], description="dX alone, weight-stationary"))
@@ -197,6 +203,14 @@ register(
         [INTERLEAVED_N],
         description="both at once with n streamed: X stays in the PEs, dX is summed there, each dY read once",
         colour="#D55E00",
+    )
+)
+register(
+    Schedule(
+        "interleaved_k",
+        [INTERLEAVED_K],
+        description="both at once with k streamed: dY stays in the PEs, sums of dX flow down, of dW to the right",
+        colour="#F0E442",
     )
 )
 register(

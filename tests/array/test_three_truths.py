@@ -21,8 +21,8 @@ from jaxgrad.array.emulation import FIDELITIES, Emulation, backward, emulate, fo
 from tests import oracle
 from tests.strategies import EXACT, ROUNDED, Case, Floats, cases, on_nasty_cases
 
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
-TRAINING = ("sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
+SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "interleaved_k", "ws_only", "os_only")
+TRAINING = ("sequential", "interleaved", "interleaved_n", "interleaved_k", "ws_only", "os_only")
 AUTO = ("sequential", "interleaved", "ws_only", "os_only")
 FORWARDS = ("ws", "os", "is")
 DATA = {**EXACT, **ROUNDED}
@@ -164,6 +164,8 @@ def alone(case: Case, kind: str, schedule: str) -> dict[str, oracle.Counts]:
             for one in ("ws", "os")
         )
         return {"dx": oracle.transposed(dx), "dw": oracle.transposed(dw)}
+    if schedule == "interleaved_k":  # dY stays for either, and the sums of either flow down
+        return {one: simulated(case, kind, f"{one}_on_dy").counts for one in ("dx", "dw")}
     dx, dw, both = (simulated(case, kind, one).counts for one in ("ws", "os", schedule))
     if schedule == "ws_only":
         dw = {name: count - dx[name] for name, count in both.items()}
