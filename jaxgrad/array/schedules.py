@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from jaxgrad.array import closed_form
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
+from jaxgrad.array.passes.base import Keeps
 from jaxgrad.base.errors import InputError, either, one_of
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
@@ -130,11 +131,15 @@ class Schedule:
         return bool(self.runs) and any(all(mapping.updates_in_array for mapping in choice) for choice in self.runs)
 
     @property
+    def keeps(self) -> frozenset[Keeps]:
+        """What stays in the PEs for the slots of its passes, and of those that it chooses among."""
+        mappings = (mapping for member in self.members for choice in member.runs for mapping in choice)
+        return frozenset(keeps for mapping in mappings for keeps in mapping.keeps)
+
+    @property
     def pe_kind(self) -> PeKind:
         """The PE that can run it, by what its passes keep, and by whether one that keeps nothing uses the same."""
-        kept = {
-            keeps for member in self.members for choice in member.runs for mapping in choice for keeps in mapping.keeps
-        }
+        kept = self.keeps
         if "nothing" in kept:
             return "interleaved_transposable" if "result" in kept else "ws_transposable"
         return "interleaved" if len(kept) > 1 else "ws" if kept == {"operand"} else "os"

@@ -186,14 +186,14 @@ MACHINE = option(
 TRAINING_SCHEDULE = option(
     "--schedule",
     "NAME",
-    "Backward pass: interleaved, interleaved_n, sequential, ws_only, os_only or auto.",
+    "Backward pass: interleaved, interleaved_n, interleaved_k, sequential, ws_only, os_only or auto.",
     ARRAY,
     rule=Choice(choices.training_schedules),
 )
 SCHEDULE = option(
     "--schedule",
     "NAME",
-    "interleaved, interleaved_n, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
+    "interleaved, interleaved_n, interleaved_k, sequential, ws_only, os_only or auto; ws (dX alone) or os (dW alone).",
     ARRAY,
     rule=Choice(choices.schedules),
 )
