@@ -57,7 +57,7 @@ def run(
     right: list[Slots] = [
         tuple(jnp.zeros_like(block) if keeps == "nothing" else None for keeps in pass_.keeps) for block in h_blocks
     ]
-    columns: list[Slots] = []
+    columns: list[Any] = []
     for part in parts_q:
         operand_blocks = tuple(_columns(operand, part) for operand in operands)
 
@@ -68,7 +68,7 @@ def run(
 
         (effectual, right), results = _scan(column, (effectual, right), operand_blocks, part.count)
         columns.append(jax.tree.map(_side_by_side, results))
-    flowed = [jax.tree.map(_side_by_side, part) for part in right]
+    flowed: list[Any] = [jax.tree.map(_side_by_side, part) for part in right]
     results = tuple(
         jnp.concatenate([part[slot] for part in (flowed if keeps == "nothing" else columns)], axis=1)
         for slot, keeps in enumerate(pass_.keeps)

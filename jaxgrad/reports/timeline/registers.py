@@ -137,7 +137,7 @@ class _Seen(NamedTuple):
     """One call of the pass: a step, or a shift that loads (``top``) or drains (``bottom``)."""
 
     registers: dict[str, np.ndarray]
-    links: tuple[np.ndarray, ...] | None = None
+    links: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
     top: np.ndarray | None = None
     bottom: np.ndarray | None = None
 
@@ -148,7 +148,8 @@ def _watched(pass_: Pass, seen: list[_Seen]) -> Pass:
 
         def report(registers: dict[str, Array], *links: Array) -> None:
             planes = {name: np.asarray(plane) for name, plane in registers.items()}
-            seen.append(_Seen(planes, tuple(np.asarray(link) for link in links)))
+            in_h, out_h, in_v, out_v = (np.asarray(link) for link in links)
+            seen.append(_Seen(planes, (in_h, out_h, in_v, out_v)))
 
         sent = h if done.h is None else done.h
         jax.debug.callback(report, _planes(done.registers), h, sent, v, done.v, ordered=True)
@@ -184,10 +185,10 @@ def _overlapping(seen: list[_Seen], calls: int) -> list[Cycle]:
 
 
 def _cycle(calls: list[_Seen]) -> Cycle:
-    links = next((call.links for call in calls if call.links), (None, None, None, None))
+    h_in, h, v_in, v = next((call.links for call in calls if call.links), (None, None, None, None))
     loaded = next((call.top for call in calls if call.top is not None), None)
     drained = next((call.bottom for call in calls if call.bottom is not None), None)
-    return Cycle(calls[-1].registers, *links, loaded, drained)
+    return Cycle(calls[-1].registers, h_in, h, v_in, v, loaded, drained)
 
 
 def _joined(runs: Sequence[Recording]) -> Recording:
