@@ -21,6 +21,7 @@ from jaxgrad.array.schedules import (
     DX_OS,
     DX_WS,
     INTERLEAVED,
+    INTERLEAVED_K,
     SCHEDULES,
     SEQUENTIAL,
     TRAINING_SCHEDULES,
@@ -73,6 +74,10 @@ GEMM, ARRAY = Gemm(5, 6, 7), Accelerator(3, 2)
         # With one gradient to compute there is nothing to interleave it with: its natural pass runs alone.
         *[(name, True, False, (DX_WS,)) for name in ("sequential", "interleaved", "ws_only")],
         *[(name, False, True, (DW_OS,)) for name in ("sequential", "interleaved", "os_only")],
+        # Where dY serves both, it stays for either.
+        ("interleaved_k", True, True, (INTERLEAVED_K,)),
+        ("interleaved_k", True, False, (Mapping((Product("ws", "dx"),), "knb"),)),
+        ("interleaved_k", False, True, (DW_WS[0],)),
         *[(name, False, False, ()) for name in SCHEDULES],
     ],
 )
