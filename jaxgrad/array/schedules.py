@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from jaxgrad.array import closed_form
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
-from jaxgrad.array.passes.base import Keeps
+from jaxgrad.array.passes.base import Keeps, lender
 from jaxgrad.base.errors import InputError, either, one_of
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
@@ -269,7 +269,7 @@ def _dw_operand(mapping: Mapping) -> str | None:
     """The operand that lies in the PEs as dW is computed, empty where its result does; None without dW."""
     for slot, product in enumerate(mapping.products):
         if product.result == "dw":
-            return mapping.operand(slot)[0] if product.keeps == "operand" else ""
+            return "" if product.keeps == "result" else mapping.operand(lender(mapping.keeps, slot))[0]
     return None
 
 

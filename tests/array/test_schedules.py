@@ -278,7 +278,9 @@ def test_what_has_no_such_mapping_is_not_restricted() -> None:
     assert restricted("interleaved", "best") is find("interleaved")
     x_stays = Schedule("mine", [Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")])
     assert restricted(x_stays, "x") is x_stays
-    for schedule, stationary in ((x_stays, "dy"), ("interleaved", "x"), ("os_only", "dy"), ("auto", "x"), ("ws", "x")):
+    assert restricted("interleaved_k", "dy") is find("interleaved_k")  # where dX's dY serves dW too
+    others = (("interleaved_k", "x"), ("interleaved", "x"), ("os_only", "dy"), ("auto", "x"), ("ws", "x"))
+    for schedule, stationary in ((x_stays, "dy"), *others):
         shown = f"{stationary!r} with schedule {find(schedule).name!r}"
         assert_refused(Refusal(partial(restricted, schedule, stationary), "stationary", shown, "choose best"))
     assert_refused(Refusal(lambda: restricted("ws_only", "w"), "stationary", "'w'", "best, x, dy"))
