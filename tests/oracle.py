@@ -119,7 +119,8 @@ def simulate(
 
     Args:
         x, w, dy: [B, K], [K, N], [B, N]; integers are summed exactly, floats in float64.
-        schedule: ws, os, sequential, interleaved, interleaved_n, interleaved_k, ws_only, os_only or free.
+        schedule: ws, os, sequential, interleaved, interleaved_n, interleaved_k, ws_only, os_only or free; or one
+            gradient on tiles in which dY stays, dx_on_dy or dw_on_dy.
         weight_update: none, separate or (interleaved) in_array.
     """
     xs, ws, dys = (np.asarray(data) for data in (x, w, dy))
@@ -139,6 +140,12 @@ def simulate(
         array = run((WeightStationary(Operand("w", ws.tolist()), held), TurnedStationary(x_kb, held)))
         counts, dx = array.counts, streamed_out(array).T
         dw = table({place: word.value for place, word in array.turned_psums.items()})
+    elif schedule == "dx_on_dy":
+        array = run((WeightStationary(Operand("w", ws.tolist()), Operand("dy", dys.T.tolist())),))
+        counts, dx = array.counts, streamed_out(array).T
+    elif schedule == "dw_on_dy":
+        array = run((WeightStationary(x_kb, dy_bn),))
+        counts, dw = array.counts, streamed_out(array)
     elif schedule in ("ws", "os", "sequential", "interleaved"):
         phases: dict[str, list[tuple[Pass, ...]]] = {
             "ws": [(dx_natural,)],

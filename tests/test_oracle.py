@@ -6,7 +6,7 @@ import pytest
 from tests.oracle import Counts, accesses, better, simulate, simulate_forward, total
 from tests.systolic import NAMES, Hazard
 
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only", "free")
+SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "interleaved_k", "ws_only", "os_only", "free")
 CORNERS = [  # B, K, N, R, C
     (1, 1, 1, 1, 1),
     (5, 4, 3, 1, 1),
@@ -95,6 +95,14 @@ def closed_form(b: int, k: int, n: int, r: int, c: int, schedule: str, double: b
         counts["cycles"] = gemm(2, tiles_of(b, r) * tiles_of(k, c), n, r, c, double, loads=True, drains=True) - double
         for shared in ("dy_reads", "dy_hops"):
             counts[shared] //= 2
+    elif schedule == "interleaved_k":
+        counts = total(held("dy", "w", k * b, k, n, b, *sizes), held("dy", "x", k * n, k, b, n, c, r, double))
+        counts["dy_reads"] //= 2
+        down, across = tiles_of(n, r), tiles_of(b, c)
+        counts["cycles"] = gemm(2, down * across, k, r, c, double, loads=True, drains=False)
+        if double and across > 1:  # sums of dW cross the columns before they go on, a column of tiles later
+            period = max(2 * k, r)
+            counts["cycles"] += (down * across - 1) * (max(period, tiles_of(c, down)) - period)
     else:
         dx_ways, dw_ways = [], []
         if schedule != "os_only":
@@ -189,6 +197,14 @@ def test_tiles_cannot_follow_any_closer(schedule: str, shape: tuple[int, ...]) -
     simulate(*data(*sizes), r, c, schedule, double_buffered=True)
     with pytest.raises(Hazard):
         simulate(*data(*sizes), r, c, schedule, double_buffered=True, early=1)
+
+
+def test_sums_that_leave_at_the_right_cannot_come_in_again_any_sooner() -> None:
+    """A row of 4 PEs, one k: what bounds the time is neither the stream nor the load."""
+    sizes = (6, 1, 1)
+    assert simulate(*data(*sizes), 1, 4, "interleaved_k", double_buffered=True).counts["cycles"] == 1 + 4 + 2 + 3
+    with pytest.raises(Hazard, match="column of tiles before is not in the buffer"):
+        simulate(*data(*sizes), 1, 4, "interleaved_k", double_buffered=True, early=1)
 
 
 def test_infinity_and_nan_go_through() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jaxgrad.array.passes.base import Keeps, Pass
+from jaxgrad.array.passes.combinators import transposed
 from jaxgrad.array.passes.output_stationary import output_stationary
 from jaxgrad.array.passes.weight_stationary import weight_stationary
 from jaxgrad.base.errors import InputError, shown
@@ -47,5 +48,11 @@ _REGISTRY: Registry[Dataflow] = Registry("dataflow", Dataflow)
 register, unregister, find = _REGISTRY.register, _REGISTRY.unregister, _REGISTRY.find
 DATAFLOWS: Names[Dataflow] = _REGISTRY.names()
 
+
+def _weight_stationary_transposed() -> Pass:
+    return transposed(weight_stationary())
+
+
 register(Dataflow("ws", weight_stationary))
 register(Dataflow("os", output_stationary))
+register(Dataflow("ws_transposed", _weight_stationary_transposed))

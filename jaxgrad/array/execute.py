@@ -47,9 +47,10 @@ def run(
         results, effectual = tiles.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
         sizes = (h.shape[0], h.shape[1], operands[0].shape[1])
         events = _with_effectual(tile_events.walk(mapping.keeps, mapping.order, *sizes, array), effectual)
-    elif array.double_buffered:
-        chosen = _pass(mapping, shadows=True)
-        results, events = overlapped.run(chosen, h, operands, array.rows, array.cols, mapping.order)
+    elif array.double_buffered or "nothing" in mapping.keeps:
+        shadows = array.double_buffered
+        chosen = _pass(mapping, shadows=shadows)
+        results, events = overlapped.run(chosen, h, operands, array.rows, array.cols, mapping.order, shadows=shadows)
     else:
         results, events = serial.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
     outputs = {}

@@ -43,6 +43,14 @@ _OF_SLOT: dict[str, Key] = {
 }
 
 
+_SUMMED: dict[Keeps, tuple[int, str]] = {
+    "operand": (1, "it keeps its operand and so adds up along the rows' axis"),
+    "result": (0, "it keeps its result and so adds up along the streamed axis"),
+    "nothing": (2, "it sends its sums to the right and so adds up along the columns' axis"),
+}
+"""Which of a mapping's letters is the axis that a product adds up along, and why."""
+
+
 @runtime_checkable
 class Sized(Protocol):
     """A ``Gemm``, or anything else that has the lengths of the axes b, k and n."""
@@ -113,14 +121,28 @@ class Mapping:
         if not isinstance(self.axes, str) or sorted(self.axes) != ["b", "k", "n"]:
             raise InputError("axes", self.axes, "give the letters b, k and n, such as 'bnk'")
         for product in self.products:
-            place, where = (1, "rows'") if product.keeps == "operand" else (0, "streamed")
+            place, why = _SUMMED[product.keeps]
             if self.axes[place] != product.summed:
                 raise InputError(
                     "axes",
                     self.axes,
-                    f"it keeps its {product.keeps} and so adds up along the {where} axis, the "
-                    f"{('first', 'second')[place]} letter: give {product.summed!r} there",
+                    f"{why}, the {('first', 'second', 'third')[place]} letter: give {product.summed!r} there",
                     problem=f"got {self.axes!r} for {product.result} by {product.dataflow.name!r}",
+                )
+        self._check_borrowed()
+
+    def _check_borrowed(self) -> None:
+        """A product that keeps nothing needs what the one before it keeps; the streamed operand is held for others."""
+        for slot, product in enumerate(self.products):
+            if product.keeps != "nothing":
+                continue
+            last, before = slot == len(self.products) - 1, self.products[slot - 1] if slot else None
+            if not (last and before and before.keeps == "operand" and self.order == "alternate"):
+                raise InputError(
+                    "products",
+                    [f"{one.result} by {one.dataflow.name!r}" for one in self.products],
+                    f"{product.dataflow.name!r} uses the operand that the product before it keeps, at the same time: "
+                    "put it last, after one that keeps its operand, such as 'ws', in order 'alternate'",
                 )
 
     @property
@@ -144,6 +166,7 @@ class Mapping:
         kept = {
             (self.operand if product.keeps == "operand" else self.result)(slot)[0]
             for slot, product in enumerate(self.products)
+            if product.keeps != "nothing"
         }
         return self.fused and kept >= {"w", "dw"}
 
@@ -163,7 +186,7 @@ class Mapping:
         """A slot's result: its name, and its axes as the pass gives them."""
         s, p, q = self.axes
         product = self.products[slot]
-        return product.result, s + q if product.keeps == "operand" else p + q
+        return product.result, {"operand": s + q, "result": p + q, "nothing": s + p}[product.keeps]
 
     def sizes(self, gemm: Sized) -> tuple[int, int, int]:
         """Lengths of the streamed, the row and the column axis."""
@@ -171,8 +194,18 @@ class Mapping:
         return s, p, q
 
     def split(self) -> tuple[Mapping, ...]:
-        """The slots as mappings of their own, one after the other."""
-        return tuple(Mapping((product,), self.axes) for product in self.products)
+        """The slots as mappings of their own, one after the other.
+
+        One that keeps nothing keeps its operand where it is alone: by the dataflow of the product before it, with rows
+        and columns exchanged, so that its sums flow down as others do.
+        """
+        s, p, q = self.axes
+        return tuple(
+            Mapping((Product(self.products[slot - 1].dataflow, product.result),), s + q + p)
+            if product.keeps == "nothing"
+            else Mapping((product,), self.axes)
+            for slot, product in enumerate(self.products)
+        )
 
 
 def oriented(values: Any, name: str, axes: str) -> Any:

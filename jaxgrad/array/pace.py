@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.hardware import Accelerator
 
-# Seconds a cycle, and a cycle and PE, as measured on one core. With shadow registers, each PE looks up its own wave.
+# Seconds a cycle, and a cycle and PE, as measured on one core. With shadow registers, or sums
+# on either link, each PE looks up its own wave.
 _SERIAL = 2e-7, 1 / 2.4e9
 _OVERLAPPED = 1e-5, 1 / 4e7
 _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
-def register_seconds(cycles: int, array: Accelerator) -> float:
+def register_seconds(cycles: int, array: Accelerator, schedule: str | Schedule | None = None) -> float:
     """About how many seconds a run at register fidelity takes on one core of a CPU, without compiling it.
 
     Within a factor of two or so on another CPU of the same age.
@@ -21,8 +23,10 @@ def register_seconds(cycles: int, array: Accelerator) -> float:
     Args:
         cycles: of the array, in closed form.
         array: single-buffered or double-buffered, which takes about sixty times as long.
+        schedule: that they are of, if it is one; where its sums leave on either link, as long as double-buffered.
     """
-    of_cycle, of_pe = _OVERLAPPED if array.double_buffered else _SERIAL
+    overlapped = array.double_buffered or (schedule is not None and "nothing" in find(schedule).keeps)
+    of_cycle, of_pe = _OVERLAPPED if overlapped else _SERIAL
     return cycles * (of_cycle + array.pes * of_pe)
 
 

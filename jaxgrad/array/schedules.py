@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 from jaxgrad.array import closed_form
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Product, Result, Sized, named
-from jaxgrad.base.errors import InputError, either, one_of
+from jaxgrad.array.passes.base import Keeps
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.hardware import Accelerator
 
@@ -22,17 +23,14 @@ PRICED: tuple[str, ...] = ("energy", "edp")
 
 OBJECTIVES: tuple[str, ...] = (*ARRAY_OBJECTIVES, *PRICED)
 
-STATIONARY: tuple[str, ...] = ("best", "x", "dy")
-"""Which operand of dW lies in the PEs, where dW's dataflow keeps one."""
-STATIONARY_DX: tuple[str, ...] = ("best", "w", "dy")
-"""The same of dX."""
 TITLES: dict[Result, str] = {"y": "Y", "dx": "dX", "dw": "dW"}
 
 Choice = tuple[Mapping, ...]
 """Mappings that compute the same, of which the better one is taken."""
 
-PeKind = Literal["ws", "os", "interleaved"]
-"""What a PE must be able to keep: an operand, a result, or both; one of ``hardware.technology.PE_KINDS``."""
+PeKind = Literal["ws", "os", "interleaved", "ws_transposable", "interleaved_transposable"]
+"""What a PE must be able to keep, an operand, a result or both, and whether sums can leave it on either link; one of
+``hardware.technology.PE_KINDS``."""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -138,11 +136,17 @@ class Schedule:
         return bool(self.runs) and any(all(mapping.updates_in_array for mapping in choice) for choice in self.runs)
 
     @property
+    def keeps(self) -> frozenset[Keeps]:
+        """What stays in the PEs for the slots of its passes, and of those that it chooses among."""
+        mappings = (mapping for member in self.members for choice in member.runs for mapping in choice)
+        return frozenset(keeps for mapping in mappings for keeps in mapping.keeps)
+
+    @property
     def pe_kind(self) -> PeKind:
-        """The PE that can run it, by what its passes keep."""
-        kept = {
-            keeps for member in self.members for choice in member.runs for mapping in choice for keeps in mapping.keeps
-        }
+        """The PE that can run it, by what its passes keep, and by whether one that keeps nothing uses the same."""
+        kept = self.keeps
+        if "nothing" in kept:
+            return "interleaved_transposable" if "result" in kept else "ws_transposable"
         return "interleaved" if len(kept) > 1 else "ws" if kept == {"operand"} else "os"
 
     def alternatives(self, *, dx: bool = True, dw: bool = True) -> tuple[Choice, ...]:
@@ -188,6 +192,9 @@ SEQUENTIAL = Mapping(_BOTH, "bnk", "in turn")
 # The same on the transposed layer: X and W^T change places, b and n, dX and dW. Double-buffered, the output-stationary
 # product in the first slot drains a cycle earlier, which costs nothing.
 INTERLEAVED_N = Mapping((Product("os", "dx"), Product("ws", "dw")), "nbk")
+# dY itself stays, rows n and columns b, and serves both: W comes from the left for dX, whose sums flow down, X from the
+# top for dW, whose sums flow right.
+INTERLEAVED_K = Mapping((Product("ws", "dx"), Product("ws_transposed", "dw")), "knb")
 
 # Colours are Okabe and Ito's, and one of Tol's, which differ without colour vision.
 register(Schedule("ws", [DX_WS[0]], description="dX alone, weight-stationary"))
@@ -207,6 +214,14 @@ register(
         [INTERLEAVED_N],
         description="both at once with n streamed: X stays in the PEs, dX is summed there, each dY read once",
         colour="#D55E00",
+    )
+)
+register(
+    Schedule(
+        "interleaved_k",
+        [INTERLEAVED_K],
+        description="both at once with k streamed: dY stays in the PEs, sums of dX flow down, of dW to the right",
+        colour="#F0E442",
     )
 )
 register(
@@ -238,50 +253,6 @@ register(
 # by, so schedules that are registered later are not of it: a choice that has them too is
 # ``Schedule("mine", among=TRAINING_SCHEDULES)``.
 register(Schedule("best", among=[name for name in TRAINING_SCHEDULES if not find(name).among], colour="#000000"))
-
-
-def restricted(schedule: str | Schedule, stationary: str, *, stationary_dx: str = "best") -> Schedule:
-    """A schedule whose gradients have one operand in the PEs, in place of the better of two; it is not registered.
-
-    Args:
-        schedule: a ``Schedule``, or the name of a registered one.
-        stationary: of dW, one of ``STATIONARY``: ``x``, ``dy``, or ``best``, which restricts nothing.
-        stationary_dx: of dX, one of ``STATIONARY_DX``: ``w``, ``dy`` or ``best``.
-
-    Raises:
-        InputError: the schedule has no mapping of the gradient that keeps this operand in the PEs.
-
-    >>> restricted("ws_only", "x").name, len(restricted("ws_only", "x").alternatives(dx=False)[0])
-    ('ws_only, x stationary', 1)
-    """
-    one_of("stationary", stationary, STATIONARY)
-    one_of("stationary_dx", stationary_dx, STATIONARY_DX)
-    record = _keeping(find(schedule), "dw", stationary, "stationary", f"{stationary} stationary")
-    return _keeping(record, "dx", stationary_dx, "stationary_dx", f"{stationary_dx} stationary for dX")
-
-
-def _keeping(record: Schedule, result: Result, operand: str, field: str, name: str) -> Schedule:
-    """The schedule with the mappings alone that keep that operand of one gradient."""
-    if operand == "best":
-        return record
-    title = TITLES[result]
-    runs = [tuple(way for way in choice if _kept(way, result) in (None, operand)) for choice in record.runs]
-    if not all(runs) or not any(_kept(way, result) == operand for choice in runs for way in choice):
-        problem = f"got {operand!r} with schedule {record.name!r}, whose {title} never keeps it in the PEs"
-        raise InputError(field, operand, "choose best, or schedule ws_only", problem=problem)
-    if tuple(runs) == record.runs:
-        return record
-    where = f"{operand} stationary for {title}"
-    description, label = f"{record.description}; {where}", f"{record.label}, {where}"
-    return Schedule(f"{record.name}, {name}", runs, description=description, label=label)
-
-
-def _kept(mapping: Mapping, result: Result) -> str | None:
-    """The operand that lies in the PEs as a gradient is computed, empty where its result does; None without it."""
-    for slot, product in enumerate(mapping.products):
-        if product.result == result:
-            return mapping.operand(slot)[0] if product.keeps == "operand" else ""
-    return None
 
 
 class Cost(NamedTuple):

@@ -87,7 +87,7 @@ def gemm(
     _check_memory(sizes, array, fidelity)
     if fidelity == "register":
         cycles = count(sizes, array, schedule, objective=objective).as_dict()["cycles"]
-        progress.tell_pace(pace.register_seconds(cycles, array))
+        progress.tell_pace(pace.register_seconds(cycles, array, schedule))
     x, w, dy = _data(sizes, seed)
     out = screen.console()
     with progress.busy("running", out) if not as_json else nullcontext():

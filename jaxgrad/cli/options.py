@@ -186,14 +186,15 @@ MACHINE = option(
 TRAINING_SCHEDULE = option(
     "--schedule",
     "NAME",
-    "Backward pass: interleaved, interleaved_n, sequential, ws_only, os_only, free, auto or best.",
+    "Backward pass: interleaved, interleaved_n, interleaved_k, sequential, ws_only, os_only, free, auto or best.",
     ARRAY,
     rule=Choice(choices.training_schedules),
 )
 SCHEDULE = option(
     "--schedule",
     "NAME",
-    "interleaved, interleaved_n, sequential, ws_only, os_only, free, auto or best; ws (dX alone) or os (dW alone).",
+    "interleaved, interleaved_n, interleaved_k, sequential, ws_only, os_only, free, auto or best; ws (dX alone) or "
+    "os (dW alone).",
     ARRAY,
     rule=Choice(choices.schedules),
 )

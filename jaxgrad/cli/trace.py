@@ -60,8 +60,8 @@ def trace(
         option(
             "--schedule",
             "NAMES",
-            "One, or several with commas: interleaved, interleaved_n, sequential, ws_only, os_only, free, auto, best, "
-            "ws (dX alone), os (dW alone).",
+            "One, or several with commas: interleaved, interleaved_n, interleaved_k, sequential, ws_only, os_only, "
+            "free, auto, best, ws (dX alone), os (dW alone).",
             ARRAY,
             rule=Names.parsed,
         ),

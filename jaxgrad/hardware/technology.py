@@ -16,7 +16,10 @@ from jaxgrad.base.schema import parse_toml
 from jaxgrad.hardware.precision import FORMATS
 
 PRESETS: tuple[str, ...] = ("horowitz-45nm", "eyeriss-65nm", "sasiml")
-PE_KINDS: tuple[str, ...] = ("ws", "os", "interleaved")
+_SYNTHESIZED: tuple[str, ...] = ("ws", "os", "interleaved")
+_ESTIMATED: tuple[str, ...] = ("ws_transposable", "interleaved_transposable")
+PE_KINDS: tuple[str, ...] = _SYNTHESIZED + _ESTIMATED
+"""By what a PE can keep: an operand, a result, or both; a transposable one adds to sums on either link."""
 
 # section -> its keys, each a number of at least 0; [mac.pj], [sram] and [[area.pe]] are read on their own
 _NUMBERS: dict[str, tuple[str, ...]] = {
@@ -93,6 +96,13 @@ class Technology:
         """
         areas = dict(self.pe_um2)
         key = (datapath, double_buffered, kind)
+        if key not in areas and kind in _ESTIMATED and (datapath, double_buffered, "ws") in areas:
+            raise InputError(
+                "area.pe",
+                f"{kind}_um2",
+                f"give it for {datapath} with double_buffered = {str(double_buffered).lower()}; presets estimate it",
+                problem=f"got no {kind}_um2 in technology {self.name!r}",
+            )
         if key not in areas:
             names = sorted({name for name, _, _ in areas})
             raise InputError(
@@ -203,6 +213,7 @@ def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
     return [
         ((datapath, buffered, kind), number(f"area.pe.{kind}_um2", entry.get(f"{kind}_um2"), above=True))
         for kind in PE_KINDS
+        if kind in _SYNTHESIZED or f"{kind}_um2" in entry
     ]
 
 

@@ -29,6 +29,7 @@ def layout(mapping: OnArray) -> str:
     kept = [
         f"{TENSORS[mapping.operand(slot)[0]]} stays" if product.keeps == "operand" else f"{TITLES[product.result]} sums"
         for slot, product in enumerate(mapping.products)
+        if product.keeps != "nothing"
     ]
     return f"{mapping.axes[0]}: {', '.join(kept)}"
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import restricted
+from jaxgrad.array.restrictions import restricted
 from jaxgrad.costs import Summary, sparse, step_cost, summary
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
-from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, STATIONARY, STATIONARY_DX, WEIGHT_UPDATES, restricted
+from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, restricted
+from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES

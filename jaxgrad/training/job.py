@@ -53,8 +53,8 @@ class Job:
         per_epoch = self.plan.steps_per_epoch(self.dataset)
         steps = self.plan.epochs * per_epoch - done
         tested = (self.plan.epochs - done // per_epoch) * len(self.dataset.test_labels)
-        cycles = steps * (forward + backward) + forward * tested // self.plan.batch_size
-        return register_seconds(cycles, self.emulation.array)
+        forwards, array = steps * forward + forward * tested // self.plan.batch_size, self.emulation.array
+        return register_seconds(forwards, array) + register_seconds(steps * backward, array, schedule)
 
 
 def prepare(config: Config) -> Job:

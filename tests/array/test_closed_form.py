@@ -85,6 +85,31 @@ def test_the_tables_of_the_design(
     assert count(Gemm(b, k, n), Accelerator(r, c, double_buffered), schedule).as_dict() == whole(expected)
 
 
+@given(
+    sizes=st.tuples(*[st.integers(1, 40)] * 3), r=st.integers(1, 9), c=st.integers(1, 9), double_buffered=st.booleans()
+)
+def test_the_tables_of_the_design_with_k_streamed(
+    sizes: tuple[int, int, int], r: int, c: int, double_buffered: bool
+) -> None:
+    b, k, n = sizes
+    n_r, n_c = -(-n // r), -(-b // c)
+    tiles, around = n_r * n_c, -(-c // n_r) if n_c > 1 else 0
+    overlapped = r + (tiles - 1) * max(2 * k, r, around) + (2 * k + r + c - 2)
+    expected = {
+        "cycles": overlapped if double_buffered else tiles * (2 * r + c + 2 * k - 2),
+        "macs": 2 * b * k * n,
+        "effectual_macs": 2 * b * k * n,
+        "w_reads": k * n * n_c,
+        "dy_reads": b * n,
+        "x_reads": b * k * n_r,
+        "psum_reads": b * k * (n_r - 1) + k * n * (n_c - 1),
+        "psum_writes": b * k * n_r + k * n * n_c,
+        "x_hops": b * k * n_r * r,
+        "psum_hops": b * k * n_r * r + k * n * n_c * c,
+    }
+    assert count(Gemm(b, k, n), Accelerator(r, c, double_buffered), "interleaved_k").as_dict() == whole(expected)
+
+
 def test_the_example_of_the_design_by_hand() -> None:
     """Gemm(8, 9, 10) on 4x4: ceil(10 / 4) = 3 tiles of rows, ceil(9 / 4) = 3 of columns, 9 in all."""
     gemm = Gemm(batch=8, in_features=9, out_features=10)
@@ -110,6 +135,31 @@ def test_the_example_of_the_design_by_hand() -> None:
     assert count(gemm, Accelerator(4, 4, True), "interleaved").as_dict() == expected | {"cycles": 158}
     apart = expected | {"cycles": 2 * 9 * 18, "dy_reads": 480, "dy_hops": 1920}
     assert count(gemm, Accelerator(4, 4), "sequential").as_dict() == apart
+
+
+def test_k_streamed_by_hand() -> None:
+    """Gemm(8, 9, 10) on 4x4: ceil(10 / 4) = 3 tiles of rows, ceil(8 / 4) = 2 of columns, 6 in all."""
+    gemm = Gemm(batch=8, in_features=9, out_features=10)
+    expected = whole(
+        {
+            "cycles": 168,  # 6 tiles of 4 to load, 2 * 9 + 6 to stream
+            "macs": 1440,
+            "effectual_macs": 1440,
+            "w_reads": 180,  # 90, once for each of 2 tiles of columns
+            "x_reads": 216,  # 72, once for each of 3 tiles of rows
+            "dy_reads": 80,
+            "psum_reads": 144 + 90,  # of dX, and of dW
+            "psum_writes": 216 + 180,
+            "x_hops": 864,
+            "psum_hops": 864 + 720,
+        }
+    )
+    assert count(gemm, Accelerator(4, 4), "interleaved_k").as_dict() == expected
+    # 4 to load, 5 tiles of 18, 18 + 6 for the last one
+    assert count(gemm, Accelerator(4, 4, True), "interleaved_k").as_dict() == expected | {"cycles": 118}
+    # One row of PEs, a single k: sums of dW need 4 cycles through the columns before they can come in again.
+    narrow = count(Gemm(8, 1, 1), Accelerator(1, 4, True), "interleaved_k")
+    assert narrow.cycles == 1 + 4 + (2 + 3)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,11 @@ from tests.refusals import Refusal, assert_refused
 
 
 def test_those_there_are() -> None:
-    assert {name: find(name).keeps for name in DATAFLOWS} == {"ws": "operand", "os": "result"}
+    assert {name: find(name).keeps for name in DATAFLOWS} == {
+        "ws": "operand",
+        "os": "result",
+        "ws_transposed": "nothing",
+    }
 
 
 @pytest.mark.parametrize("name", DATAFLOWS)

@@ -39,6 +39,7 @@ def test_phases_add_up_to_the_schedule(sizes: tuple[int, int, int], array: Accel
         ("sequential", {"dx", "dw"}),
         ("interleaved", {"dx+dw"}),
         ("interleaved_n", {"dx+dw"}),
+        ("interleaved_k", {"dx+dw"}),
         ("ws_only", {"dx", "dw"}),
         ("os_only", {"dx", "dw"}),
     ],

@@ -13,18 +13,20 @@ from jaxgrad.array.counts import by_name
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import AXES, RESULTS, Mapping, Product, Result, named, oriented
 from jaxgrad.array.passes.events import Events, SlotEvents
-from jaxgrad.array.schedules import DW_OS, DW_WS, DX_OS, DX_WS, INTERLEAVED, SEQUENTIAL
+from jaxgrad.array.schedules import DW_OS, DW_WS, DX_OS, DX_WS, INTERLEAVED, INTERLEAVED_K, SEQUENTIAL
 from tests.refusals import Refusal, assert_refused
 
 GEMM = Gemm(batch=2, in_features=3, out_features=5)
 
 # mapping -> the horizontal operand, then each slot's operand and result, each with its axes as the pass sees them:
-# [s, p] streams from the left; a slot holds [p, q] and gives [s, q] (ws), or streams [s, q] and gives [p, q] (os).
+# [s, p] streams from the left; a slot holds [p, q] and gives [s, q] (ws), or streams [s, q] and gives [p, q] (os), or
+# streams [s, q] past what the slot before holds and gives [s, p] (ws_transposed).
 ROLES: dict[str, tuple[Mapping, tuple[str, str], list[tuple[str, str]], list[tuple[str, str]]]] = {
     "dX on ws": (DX_WS[0], ("dy", "bn"), [("w", "nk")], [("dx", "bk")]),
     "dW on os": (DW_OS[0], ("dy", "bn"), [("x", "bk")], [("dw", "nk")]),
     "interleaved": (INTERLEAVED, ("dy", "bn"), [("w", "nk"), ("x", "bk")], [("dx", "bk"), ("dw", "nk")]),
     "sequential": (SEQUENTIAL, ("dy", "bn"), [("w", "nk"), ("x", "bk")], [("dx", "bk"), ("dw", "nk")]),
+    "interleaved_k": (INTERLEAVED_K, ("w", "kn"), [("dy", "nb"), ("x", "kb")], [("dx", "kb"), ("dw", "kn")]),
     "dX on ws, dY stays": (DX_WS[1], ("w", "kn"), [("dy", "nb")], [("dx", "kb")]),
     "dW on os, k in rows": (DW_OS[1], ("x", "bk"), [("dy", "bn")], [("dw", "kn")]),
     "dW on ws, dY stays": (DW_WS[0], ("x", "kb"), [("dy", "bn")], [("dw", "kn")]),
@@ -56,12 +58,15 @@ def test_roles_multiply_to_the_product(name: str) -> None:
     products = {"y": x @ w, "dx": dy @ w.T, "dw": x.T @ dy}
     h = oriented(tensors[mapping.stream[0]], *mapping.stream)
     s, p, q = mapping.sizes(GEMM)
+    held = np.zeros((p, q))
     assert h.shape == (s, p)
     for slot, keeps in enumerate(mapping.keeps):
         operand_name, axes = mapping.operand(slot)
         operand = oriented(tensors[operand_name], operand_name, axes)
         assert operand.shape == ((p, q) if keeps == "operand" else (s, q))
-        computed = h @ operand if keeps == "operand" else h.T @ operand
+        factors = {"operand": (h, operand), "result": (h.T, operand), "nothing": (operand, held.T)}
+        computed = np.matmul(*factors[keeps])
+        held = operand
         result, axes = mapping.result(slot)
         np.testing.assert_array_equal(oriented(computed, result, axes), products[result])
 
@@ -85,12 +90,20 @@ def test_split_leaves_each_slot_as_it_was() -> None:
     assert DX_WS[0].split() == (DX_WS[0],)
 
 
+def test_alone_a_slot_that_kept_nothing_keeps_its_operand() -> None:
+    """dW by its own: dY stays as before, and its sums flow down with rows and columns exchanged."""
+    assert INTERLEAVED_K.split() == (Mapping((Product("ws", "dx"),), "knb"), DW_WS[0])
+
+
 # Each event a number of its own, so that none can stand in for another.
 WS = SlotEvents(
     macs=11, effectual_macs=13, operand_reads=17, psum_reads=19, psum_writes=23, psum_hops=29,
 )  # fmt: skip
 OS = SlotEvents(
     macs=31, effectual_macs=37, operand_reads=41, operand_hops=43, result_writes=47, acc_updates=53,
+)  # fmt: skip
+TRANSPOSED = SlotEvents(
+    macs=31, effectual_macs=37, operand_reads=41, operand_hops=43, psum_reads=47, psum_writes=53, psum_hops=59,
 )  # fmt: skip
 PSUMS = {"psum_reads": [19], "psum_writes": [23], "psum_hops": [29]}
 DRAINED = {"psum_writes": [47]}
@@ -123,6 +136,21 @@ OS_MACS = {"macs": [31], "effectual_macs": [37], "acc_updates": [53]}
                 **PSUMS,
             },
         ),
+        (
+            "interleaved_k",
+            (WS, TRANSPOSED),
+            {
+                "w_reads": [3],
+                "dy_reads": [17],
+                "x_reads": [41],
+                "x_hops": [43],
+                "macs": [11, 31],
+                "effectual_macs": [13, 37],
+                "psum_reads": [19, 47],
+                "psum_writes": [23, 53],
+                "psum_hops": [29, 59],
+            },
+        ),
         ("dW on ws, dY stays", (WS,), {"x_reads": [3], "x_hops": [5], "dy_reads": [17], **WS_MACS, **PSUMS}),
         # Moves of weights have no counter; dX drained from the PEs is psum traffic.
         ("dX on os, k in rows", (OS,), {"w_reads": [3], "dy_reads": [41], "dy_hops": [43], **DRAINED, **OS_MACS}),
@@ -140,11 +168,9 @@ def test_events_by_role_become_counters_by_name(name: str, slots: tuple[SlotEven
 def test_what_is_in_the_pes_together() -> None:
     """w and dW meet where one product keeps its operand w and the other its result dW, at once."""
     swapped = Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")
-    assert [own.updates_in_array for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS[0], DW_OS[0])] == [
-        True,
-        *[False] * 4,
-    ]
-    assert [own.fused for own in (INTERLEAVED, SEQUENTIAL, swapped, DX_WS[0])] == [True, False, True, False]
+    others = (SEQUENTIAL, swapped, INTERLEAVED_K, DX_WS[0], DW_OS[0])
+    assert [own.updates_in_array for own in (INTERLEAVED, *others)] == [True, *[False] * 5]
+    assert [own.fused for own in (INTERLEAVED, *others)] == [True, False, True, True, False, False]
     assert swapped.results == INTERLEAVED.results == ("dx", "dw")
 
 
@@ -152,7 +178,7 @@ DY: Any = "dy"
 NO_PRODUCTS: Any = ("ws", "dx")
 AT_ONCE: Any = "at once"
 NO_MAPPINGS: list[tuple[Any, str, str, str]] = [
-    (lambda: Product("xs", "dx"), "dataflow", "'xs'", "choose one of ws, os"),
+    (lambda: Product("xs", "dx"), "dataflow", "'xs'", "choose one of ws, os, ws_transposed"),
     (lambda: Product("ws", DY), "result", "'dy'", "choose one of y, dx, dw"),
     (lambda: Mapping((), "bnk"), "products", "()", "at least one Product"),
     (lambda: Mapping(NO_PRODUCTS, "bnk"), "products", "('ws', 'dx')", "at least one Product"),
@@ -160,6 +186,14 @@ NO_MAPPINGS: list[tuple[Any, str, str, str]] = [
     (lambda: Mapping((Product("ws", "dx"),), "spq"), "axes", "'spq'", "the letters b, k and n"),
     (lambda: Mapping((Product("ws", "dx"),), "bnk", AT_ONCE), "order", "'at once'", "alternate, in turn"),
 ]
+WS_DX, TRANSPOSED_DW = Product("ws", "dx"), Product("ws_transposed", "dw")
+ALONE: list[tuple[Any, str]] = [
+    (lambda: Mapping((TRANSPOSED_DW,), "knb"), "[\"dw by 'ws_transposed'\"]"),
+    (lambda: Mapping((TRANSPOSED_DW, WS_DX), "knb"), "[\"dw by 'ws_transposed'\", \"dx by 'ws'\"]"),
+    (lambda: Mapping((Product("os", "y"), TRANSPOSED_DW), "knb"), "[\"y by 'os'\", \"dw by 'ws_transposed'\"]"),
+    (lambda: Mapping((WS_DX, TRANSPOSED_DW), "knb", "in turn"), "[\"dx by 'ws'\", \"dw by 'ws_transposed'\"]"),
+]
+NO_MAPPINGS += [(call, "products", shown, "put it last, after one that keeps its operand") for call, shown in ALONE]
 """What is called, and as of ``Refusal`` the field, what is shown and the remedy."""
 
 
@@ -169,13 +203,14 @@ def test_no_mapping_is_refused(call: Any, field: str, shown: str, remedy: str) -
 
 
 @pytest.mark.parametrize("axes", ["".join(order) for order in itertools.permutations("bkn")])
-@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "ws_transposed"])
 @pytest.mark.parametrize("result", RESULTS)
 def test_axes_along_which_a_product_does_not_add_up_are_refused(dataflow: str, result: Result, axes: str) -> None:
-    """A pass that keeps its operand adds up along the rows, one that keeps its result along the stream."""
+    """Along the rows if the operand stays, along the stream if the result does, along the columns if neither does."""
     summed = {"y": "k", "dx": "n", "dw": "b"}[result]
-    if axes[1 if dataflow == "ws" else 0] == summed:
-        assert Mapping((Product(dataflow, result),), axes).results == (result,)
+    if axes[{"ws": 1, "os": 0, "ws_transposed": 2}[dataflow]] == summed:
+        if dataflow != "ws_transposed":
+            assert Mapping((Product(dataflow, result),), axes).results == (result,)
     else:
         with pytest.raises(
             ValueError, match=rf"axes: got '{axes}' for {result} by '{dataflow}'.*give '{summed}' there"

@@ -263,7 +263,8 @@ def test_a_choice_among_schedules_takes_mine_where_it_is_cheapest() -> None:
 
 
 def test_a_dataflow_that_nobody_registered_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"dataflow: got 'compensate'; choose one of ws, os, compensated \(did you"):
+    listed = "ws, os, ws_transposed, compensated"
+    with pytest.raises(ValueError, match=rf"dataflow: got 'compensate'; choose one of {listed} \(did you"):
         Product("compensate", "dx")
     with pytest.raises(ValueError, match=r"schedule: got 'x_stay'; choose one of .*, best, x_stays"):
         count(Gemm(1, 1, 1), Accelerator(1, 1), "x_stay")

@@ -38,6 +38,9 @@ def test_it_grows_with_cycles_and_with_pes() -> None:
     assert register_seconds(3 * 10**6, Accelerator(8, 8)) == pytest.approx(3 * small)
     assert register_seconds(10**6, Accelerator(8, 16)) > small
     assert register_seconds(10**6, Accelerator(8, 8, double_buffered=True)) > 10 * small
+    both_ways, shadows = Accelerator(8, 8), Accelerator(8, 8, double_buffered=True)
+    assert register_seconds(10**6, both_ways, "interleaved_k") == register_seconds(10**6, shadows)
+    assert register_seconds(10**6, both_ways, "interleaved") == small
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from jaxgrad.array.schedules import (
     DX_OS,
     DX_WS,
     INTERLEAVED,
+    INTERLEAVED_K,
     PRICED,
     SCHEDULES,
     SEQUENTIAL,
@@ -32,7 +32,6 @@ from jaxgrad.array.schedules import (
     cost,
     find,
     lacking,
-    restricted,
 )
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.hardware import Accelerator
@@ -78,6 +77,10 @@ GEMM, ARRAY = Gemm(5, 6, 7), Accelerator(3, 2)
         # 8 tiles of 11 cycles with k in the rows, 9 with n; with X in the PEs 6 of 13, with dY 8 of 12.
         ("os_only", False, True, (DW_OS[1],)),
         ("free", False, True, (DW_WS[1],)),
+        # Where dY serves both, it stays for either.
+        ("interleaved_k", True, True, (INTERLEAVED_K,)),
+        ("interleaved_k", True, False, (Mapping((Product("ws", "dx"),), "knb"),)),
+        ("interleaved_k", False, True, (DW_WS[0],)),
         *[(name, False, False, ()) for name in SCHEDULES],
     ],
 )
@@ -287,47 +290,3 @@ def test_a_choice_among_choices_is_one_among_all_of_theirs() -> None:
     nested = Schedule("nested", among=["ws_only", "auto"])
     assert [member.name for member in nested.members] == ["ws_only", "interleaved", "sequential", "os_only"]
     assert nested.description == "for each layer the cheapest of ws_only and auto"
-
-
-# Schedules whose dW keeps one operand.
-
-
-@pytest.mark.parametrize(("stationary", "x_reads"), [("x", 7 * 5), ("dy", 3 * 7 * 5)])
-def test_one_operand_of_dw_stays(stationary: str, x_reads: int) -> None:
-    """X is loaded once, or streamed for each of three tiles along n; dX is as it was."""
-    gemm, array = Gemm(7, 5, 9), Accelerator(2, 4)
-    record = restricted("ws_only", stationary)
-    assert record.name == f"ws_only, {stationary} stationary"
-    assert record.alternatives(dw=False) == find("ws_only").alternatives(dw=False)
-    ((mapping,),) = record.alternatives(dx=False)
-    assert mapping.operand(0)[0] == stationary
-    assert count(gemm, array, record).as_dict()["x_reads"] == x_reads
-    costs = [cost(restricted("ws_only", name).alternatives(dx=False)[0], gemm, array) for name in ("x", "dy")]
-    assert cost(choose("ws_only", gemm, array, dx=False).mappings, gemm, array) == min(costs)
-    x, w, dy = integers(7, 5), integers(5, 9), integers(7, 9)
-    _, dw, _ = backward(x, w, dy, Emulation(array, record))
-    np.testing.assert_array_equal(np.asarray(dw), x.T @ dy)
-
-
-def test_one_operand_of_dx_stays() -> None:
-    """Gemm(4, 64, 4) on 4 x 4 PEs: dY is one tile, W 16; and what the schedule does anyway is no other one."""
-    gemm, array = Gemm(4, 64, 4), Accelerator(4, 4)
-    for operand, orientation in (("w", 0), ("dy", 1)):
-        record = restricted("ws_only", "best", stationary_dx=operand)
-        assert record.name == f"ws_only, {operand} stationary for dX"
-        assert backward_mappings(record, gemm, array) == (DX_WS[orientation], DW_WS[0])
-    assert restricted("sequential", "best", stationary_dx="w") is find("sequential")
-    both = restricted("ws_only", "x", stationary_dx="w")
-    assert backward_mappings(both, gemm, array) == (DX_WS[0], DW_WS[1])
-    refused = partial(restricted, "os_only", "best", stationary_dx="w")
-    assert_refused(Refusal(refused, "stationary_dx", "'w' with schedule 'os_only'", "choose best"))
-
-
-def test_what_has_no_such_mapping_is_not_restricted() -> None:
-    assert restricted("interleaved", "best") is find("interleaved")
-    x_stays = Schedule("mine", [Mapping((Product("ws", "dw"), Product("os", "dx")), "nbk")])
-    assert restricted(x_stays, "x") is x_stays
-    for schedule, stationary in ((x_stays, "dy"), ("interleaved", "x"), ("os_only", "dy"), ("auto", "x"), ("ws", "x")):
-        shown = f"{stationary!r} with schedule {find(schedule).name!r}"
-        assert_refused(Refusal(partial(restricted, schedule, stationary), "stationary", shown, "choose best"))
-    assert_refused(Refusal(lambda: restricted("ws_only", "w"), "stationary", "'w'", "best, x, dy"))

@@ -22,8 +22,8 @@ from jaxgrad.array.schedules import find
 from tests import oracle
 from tests.strategies import EXACT, ROUNDED, Case, Floats, cases, on_nasty_cases
 
-SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
-TRAINING = ("sequential", "interleaved", "interleaved_n", "ws_only", "os_only")
+SCHEDULES = ("ws", "os", "sequential", "interleaved", "interleaved_n", "interleaved_k", "ws_only", "os_only")
+TRAINING = ("sequential", "interleaved", "interleaved_n", "interleaved_k", "ws_only", "os_only")
 FREE = "free"  # one of what ws_only and os_only run for each product, so that it compiles nothing new
 CHOICES = {name: [member.name for member in find(name).members] for name in ("auto", "best")}
 FORWARDS = ("ws", "os", "is")
@@ -167,6 +167,8 @@ def alone(case: Case, kind: str, schedule: str) -> dict[str, oracle.Counts]:
             for one in ("ws", "os")
         )
         return {"dx": oracle.transposed(dx), "dw": oracle.transposed(dw)}
+    if schedule == "interleaved_k":  # dY stays for either, and the sums of either flow down
+        return {one: simulated(case, kind, f"{one}_on_dy").counts for one in ("dx", "dw")}
     if schedule in ("ws_only", "os_only", FREE):
         (dx, _), (dw, _) = oracle.apart(
             *layer(case, kind), schedule, oracle.runner(case.rows, case.cols, case.double_buffered)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgrad.array.schedules import SCHEDULES, find
+from jaxgrad.array.schedules import SCHEDULES, Schedule, find
 from jaxgrad.costs.area import area, iso_area, pe_um2
 from jaxgrad.hardware import PRESETS, Accelerator, Level, Machine, Memory, PerOperand, Precision, load_technology
 from jaxgrad.hardware.technology import PE_KINDS
@@ -58,13 +58,36 @@ def test_published_ratios() -> None:
 
 
 def test_the_pe_that_a_schedule_needs() -> None:
-    """By what its passes keep: an operand, a result, or both."""
-    kinds = {name: find(name).pe_kind for name in SCHEDULES if name != "best"}
+    """By what its passes keep: an operand, a result, or both; and whether sums leave on either link."""
+    kinds = {name: find(name).pe_kind for name in SCHEDULES}
     both = dict.fromkeys(("sequential", "interleaved", "interleaved_n", "free", "auto"), "interleaved")
-    assert kinds == {"ws": "ws", "ws_only": "ws", "os": "os", "os_only": "os", **both}
+    either = {"interleaved_k": "ws_transposable", "best": "interleaved_transposable"}
+    assert kinds == {"ws": "ws", "ws_only": "ws", "os": "os", "os_only": "os", **both, **either}
+    any_interleaved = Schedule("any", among=("interleaved", "interleaved_k"))
+    assert any_interleaved.pe_kind == "interleaved_transposable"
     assert set(kinds.values()) == set(PE_KINDS)
-    # What runs any schedule holds an operand and a result.
-    assert find("best").pe_kind in {kinds[member.name] for member in find("best").members} - {"ws", "os"}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("operands", "double_buffered"), PUBLISHED)
+def test_estimated_pes(preset: str, operands: str, double_buffered: bool) -> None:
+    """From the synthesized ones, by registers and multiplexers (see the files): a weight-stationary PE and more."""
+    width = {"int8": 8, "bf16": 16}[operands]
+    of_sums = 32 * 1.862  # multiplexers of a sum, each a MUX2_X1
+    accumulator = PUBLISHED[operands, True][1] - PUBLISHED[operands, False][1]
+    ws_shadow, _, shadows = (
+        (both - one) * double_buffered
+        for both, one in zip(PUBLISHED[operands, True], PUBLISHED[operands, False], strict=True)
+    )
+    interleaved = PUBLISHED[operands, False][2]
+    transposable = interleaved - accumulator * width / 32 + of_sums + ws_shadow
+    growth = accumulator * (32 - width) / 32
+    all_of_them = interleaved + growth + of_sums * (2 + width / 32) + shadows
+    own = machine(1, 1, operands, double_buffered=double_buffered, preset=preset)
+    any_interleaved = Schedule("any", among=("interleaved", "interleaved_k"))
+    assert pe_um2(own, "interleaved_k") == pytest.approx(transposable, abs=0.1)
+    assert pe_um2(own, any_interleaved) == pytest.approx(all_of_them, abs=0.1)
+    assert PUBLISHED[operands, double_buffered][0] < transposable < all_of_them
 
 
 def test_area_by_hand() -> None:

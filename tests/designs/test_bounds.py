@@ -63,7 +63,7 @@ def test_a_watch_sees_each_case() -> None:
     n=st.integers(1, 10**5),
     rows=st.integers(1, 256),
     cols=st.integers(1, 256),
-    schedule=st.sampled_from(["interleaved", "sequential"]),
+    schedule=st.sampled_from(["interleaved", "interleaved_k", "sequential"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_without_a_memory_counts_are_exact_or_refused(

@@ -46,7 +46,7 @@ def unsmoothed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relaxed, "_EAGERNESS", 1e6)
 
 
-@pytest.mark.parametrize("schedule", ["interleaved", "sequential", "ws_only"])
+@pytest.mark.parametrize("schedule", ["interleaved", "interleaved_k", "sequential", "ws_only"])
 @pytest.mark.usefixtures("unsmoothed")
 def test_unsmoothed_it_is_exact_without_a_memory(schedule: str) -> None:
     asked = question(schedule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ REFUSALS = [
             "None",
             "above 0",
         )
-        for kind in PE_KINDS
+        for kind in ("ws", "os", "interleaved")
     ],
     refused(setting("area", "pe", to=[PE | {"is_um2": 1.0}]), "area.pe key", "'is_um2'", "ws_um2"),
     refused(setting("area", "pe", to=[3]), "area.pe", "3", "[[area.pe]]"),
@@ -223,3 +224,13 @@ def test_a_datapath_without_an_area_is_told_where_to_get_one() -> None:
         lambda: technology.pe_area_um2("fp32", double_buffered=True, kind="ws"), "precision", "'fp32'", "[[area.pe]]"
     )
     assert_refused(refusal)
+
+
+@pytest.mark.parametrize("kind", ["ws_transposable", "interleaved_transposable"])
+def test_a_file_without_estimates_is_asked_for_one_where_it_is_needed(kind: str) -> None:
+    data = tree()
+    setting("area", "pe", to=[PE])(data)
+    own = parse(written(data), ORIGIN)
+    assert own.pe_area_um2("int8", double_buffered=False, kind="ws") == 1.0
+    call = partial(own.pe_area_um2, "int8", double_buffered=False, kind=kind)
+    assert_refused(Refusal(call, "area.pe", f"no {kind}_um2", "give it for int8 with double_buffered = false"))

@@ -1,6 +1,7 @@
-"""Passes made of passes: ``interleave`` shares a streamed operand, ``double_buffered`` adds shadow registers.
+"""Passes made of passes: ``interleave`` shares a streamed operand, ``transposed`` a stationary one, ``double_buffered``
+adds shadow registers.
 
-Neither knows which dataflows it composes.
+None knows which dataflows it composes.
 """
 
 from __future__ import annotations
@@ -19,24 +20,30 @@ def interleave(*passes: Pass) -> Pass:
 
     Each PE still does one MAC a cycle: the slot's owner does it, the others hold their registers. The vertical link
     carries the owner's values. Source: Unnikrishnan & Parhi, ISCAS 2020, for a weight- and an output-stationary pass.
+    A pass that keeps nothing comes last and works on the registers of the one before it.
     """
     starts = [sum(len(p.keeps) for p in passes[:i]) for i in range(len(passes))]
     homes = [(i, slot) for i, p in enumerate(passes) for slot in range(len(p.keeps))]
+    borrows = [p.keeps == ("nothing",) for p in passes]
+    for part, is_borrowing in enumerate(borrows):
+        lends = part > 0 and passes[part - 1].keeps == ("operand",)
+        assert not is_borrowing or (lends and part == len(passes) - 1), "it needs the operand of the pass before it"
 
     def init(rows: int, cols: int, dtype: Any) -> tuple[Registers, ...]:
         return tuple(p.init(rows, cols, dtype) for p in passes)
 
     def step(registers: tuple[Registers, ...], h: Array, v: Array, wave: Wave) -> Step:
-        stepped, sent = [], None
-        for part, start, part_registers in zip(passes, starts, registers, strict=True):
+        stepped, sent = list(registers), (v, v, h)
+        for index, (part, start) in enumerate(zip(passes, starts, strict=True)):
             local = wave.owner - start
             is_owner = (local >= 0) & (local < len(part.keeps))
-            new = part.step(part_registers, h, v, wave._replace(owner=local))
-            stepped.append(_where(is_owner, new.registers, part_registers))
-            link = (new.v, new.multiplicand)
-            sent = link if sent is None else tuple(_select(is_owner, n, o) for n, o in zip(link, sent, strict=True))
-        v_out, multiplicand = sent or (v, v)
-        return Step(tuple(stepped), v_out, multiplicand)
+            home = index - borrows[index]
+            new = part.step(stepped[home], h, v, wave._replace(owner=local))
+            stepped[home] = _where(is_owner, new.registers, stepped[home])
+            link = (new.v, new.multiplicand, h if new.h is None else new.h)
+            sent = link if index == 0 else tuple(_select(is_owner, n, o) for n, o in zip(link, sent, strict=True))
+        v_out, multiplicand, h_out = sent
+        return Step(tuple(stepped), v_out, multiplicand, h_out)
 
     def shift(
         registers: tuple[Registers, ...], slot: int, top: Array, enable: Any
@@ -47,12 +54,33 @@ def interleave(*passes: Pass) -> Pass:
 
     def tile(h: Array, operands: tuple[Array, ...], psums: tuple[Array | None, ...]) -> tuple[Array, ...]:
         results: tuple[Array, ...] = ()
-        for part, start in zip(passes, starts, strict=True):
+        for index, (part, start) in enumerate(zip(passes, starts, strict=True)):
             of_part = slice(start, start + len(part.keeps))
-            results += part.tile(h, operands[of_part], psums[of_part])
+            results += part.tile(operands[start - 1] if borrows[index] else h, operands[of_part], psums[of_part])
         return results
 
     return Pass(tuple(keeps for p in passes for keeps in p.keeps), init, step, shift, tile)
+
+
+def transposed(inner: Pass) -> Pass:
+    """A pass that keeps its operand, the other way: the links change places, so that its sums flow right.
+
+    It keeps nothing of its own: interleaved after ``inner``, it multiplies by the transpose of what that keeps.
+    """
+    assert inner.keeps == ("operand",), "only an operand that stays can be used both ways"
+
+    def init(rows: int, cols: int, dtype: Any) -> Registers:
+        return ()
+
+    def step(registers: Registers, h: Array, v: Array, wave: Wave) -> Step:
+        done = inner.step(registers, v, h, wave)
+        return done._replace(v=v, h=done.v)
+
+    def tile(kept: Array, operands: tuple[Array, ...], psums: tuple[Array | None, ...]) -> tuple[Array, ...]:
+        (operand,) = operands
+        return inner.tile(operand, (kept.T,), psums)
+
+    return inner._replace(keeps=("nothing",), init=init, step=step, tile=tile)
 
 
 class DoubleBuffered(NamedTuple):

@@ -1,4 +1,7 @@
-"""Register fidelity, one tile after another: load, stream, drain, each a ``lax.scan`` over clock cycles."""
+"""Register fidelity, one tile after another: load, stream, drain, each a ``lax.scan`` over clock cycles.
+
+It emulates a column of tiles by itself, so it is not for passes that send sums to the right.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ def run(
     Returns:
         Each slot's result (``[s, q]`` or ``[p, q]``) and the events, counted as they happened.
     """
+    assert "nothing" not in pass_.keeps, "sums go from a column of tiles to the next one: run it by overlapped"
     h, *rest = vary_alike(h, *operands)
     operands = tuple(rest)
     s, p = h.shape

@@ -73,7 +73,7 @@ def stream(pass_: Pass, registers: Registers, tile: Tile, tallies: Wide) -> tupl
         for cycle in range(length):
             h = lax.slice_in_dim(window, length - 1 - cycle, length - 1 - cycle + cols, axis=1)
             v = jnp.concatenate([v_in[cycle : cycle + 1], v[:-1]])
-            registers, v, _ = pass_.step(registers, h, v, Wave(_owner(cycle, rows, cols, slots)))
+            registers, v, *_ = pass_.step(registers, h, v, Wave(_owner(cycle, rows, cols, slots)))
             out.append(v[-1])
         return (registers, h, v, add(tallies, count)), jnp.stack(out)
 

@@ -15,7 +15,7 @@ from jaxtyping import Num
 
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import vary_alike
-from jaxgrad.array.passes.base import Pass
+from jaxgrad.array.passes.base import Keeps, Pass, lender
 from jaxgrad.array.wide import Wide
 
 
@@ -25,6 +25,10 @@ class Extent(NamedTuple):
     start: int
     count: int
     size: int
+
+
+Slots = tuple[Array | None, ...]
+"""An array for some of the slots."""
 
 
 def extents(length: int, tile: int) -> list[Extent]:
@@ -40,35 +44,51 @@ def run(
     """Runs a pass over all tiles, ``q`` outer and ``p`` inner; the arguments are those of ``serial.run``.
 
     Returns:
-        Each slot's result (``[s, q]`` or ``[p, q]``), and each slot's effectual MACs, added up tile by tile.
+        Each slot's result (``[s, q]``, ``[p, q]`` or ``[s, p]``), and each slot's effectual MACs, added up tile by
+        tile.
     """
     zero, h, *rest = vary_alike(jnp.uint32(0), h, *operands)
     operands = tuple(rest)
     parts_p = extents(h.shape[1], rows)
     parts_q = extents(operands[0].shape[1], cols)
     h_blocks = [_columns(h, part) for part in parts_p]
+    # What goes from one column of tiles to the next: effectual MACs, and sums that flow right, by part and slot.
     effectual = tuple(Wide(zero, zero) for _ in pass_.keeps)
-    columns: list[tuple[Array, ...]] = []
+    right: list[Slots] = [
+        tuple(jnp.zeros_like(block) if keeps == "nothing" else None for keeps in pass_.keeps) for block in h_blocks
+    ]
+    columns: list[Any] = []
     for part in parts_q:
         operand_blocks = tuple(_columns(operand, part) for operand in operands)
 
-        def column(effectual: Any, blocks: tuple[Array, ...]) -> tuple[Any, tuple[Array, ...]]:
-            results, effectual = _column(pass_, parts_p, h_blocks, blocks, effectual)
-            return effectual, results
+        def column(carry: Any, blocks: tuple[Array, ...]) -> tuple[Any, Slots]:
+            effectual, right = carry
+            results, right, effectual = _column(pass_, parts_p, h_blocks, blocks, right, effectual)
+            return (effectual, right), results
 
-        effectual, results = _scan(column, effectual, operand_blocks, part.count)
-        columns.append(tuple(jnp.moveaxis(r, 0, 1).reshape(r.shape[1], part.count * part.size) for r in results))
-    results = tuple(jnp.concatenate(slot, axis=1) for slot in zip(*columns, strict=True))
+        (effectual, right), results = _scan(column, (effectual, right), operand_blocks, part.count)
+        columns.append(jax.tree.map(_side_by_side, results))
+    flowed: list[Any] = [jax.tree.map(_side_by_side, part) for part in right]
+    results = tuple(
+        jnp.concatenate([part[slot] for part in (flowed if keeps == "nothing" else columns)], axis=1)
+        for slot, keeps in enumerate(pass_.keeps)
+    )
     return results, effectual
 
 
 def _column(
-    pass_: Pass, parts_p: list[Extent], h_blocks: list[Array], operands: tuple[Array, ...], effectual: Any
-) -> tuple[tuple[Array, ...], Any]:
-    """One column of tiles: the partial sums stay in the buffer from tile to tile."""
-    psums: tuple[Array | None, ...] = tuple(None for _ in pass_.keeps)
+    pass_: Pass,
+    parts_p: list[Extent],
+    h_blocks: list[Array],
+    operands: tuple[Array, ...],
+    right: list[Slots],
+    effectual: Any,
+) -> tuple[Slots, list[Slots], Any]:
+    """One column of tiles: partial sums that flow down stay in the buffer from tile to tile."""
+    psums: Slots = tuple(None for _ in pass_.keeps)
     drained: list[list[Array]] = [[] for _ in pass_.keeps]
-    for part, h_block in zip(parts_p, h_blocks, strict=True):
+    flowed: list[Slots] = []
+    for part, h_block, part_right in zip(parts_p, h_blocks, right, strict=True):
         kept = tuple(
             operand[part.start : part.start + part.count * part.size].reshape(part.count, part.size, -1)
             if keeps == "operand"
@@ -76,38 +96,53 @@ def _column(
             for keeps, operand in zip(pass_.keeps, operands, strict=True)
         )
 
-        def tile(carry: Any, block: Any) -> tuple[Any, tuple[Array | None, ...]]:
+        def tile(carry: Any, block: Any) -> tuple[Any, tuple[Slots, Slots]]:
             psums, effectual = carry
-            h, kept = block
+            h, kept, right = block
             slot_operands = tuple(k if k is not None else operand for k, operand in zip(kept, operands, strict=True))
-            results = pass_.tile(h, slot_operands, psums)
+            sums = tuple(r if r is not None else psum for r, psum in zip(right, psums, strict=True))
+            results = pass_.tile(h, slot_operands, sums)
             effectual = jax.tree.map(wide.add, effectual, _effectual(pass_, h, slot_operands), is_leaf=_is_wide)
-            moving = tuple(r if k == "operand" else None for k, r in zip(pass_.keeps, results, strict=True))
-            still = tuple(r if k == "result" else None for k, r in zip(pass_.keeps, results, strict=True))
-            return (moving, effectual), still
+            down, still, right = (_keeping(kind, pass_, results) for kind in ("operand", "result", "nothing"))
+            return (down, effectual), (still, right)
 
+        blocks = h_block, kept, part_right
         if psums == (None,) * len(psums) and part.count > 1 and "operand" in pass_.keeps:
             # The first tile starts from nothing; the scan over the others carries its partial sums.
-            first = jax.tree.map(lambda a: a[0], (h_block, kept))
-            (psums, effectual), still = tile((psums, effectual), first)
-            rest = jax.tree.map(lambda a: a[1:], (h_block, kept))
+            first, rest = (jax.tree.map(lambda a, at=at: a[at], blocks) for at in (0, slice(1, None)))
+            (psums, effectual), out = tile((psums, effectual), first)
             (psums, effectual), more = _scan(tile, (psums, effectual), rest, part.count - 1)
-            still = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), still, more)
+            out = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), out, more)
         else:
-            (psums, effectual), still = _scan(tile, (psums, effectual), (h_block, kept), part.count)
-        for slot, blocks in enumerate(still):
-            if blocks is not None:
-                drained[slot].append(blocks.reshape(part.count * part.size, -1))
+            (psums, effectual), out = _scan(tile, (psums, effectual), blocks, part.count)
+        still, part_right = out
+        flowed.append(part_right)
+        for slot, values in enumerate(still):
+            if values is not None:
+                drained[slot].append(values.reshape(part.count * part.size, -1))
     results = tuple(
-        psum if psum is not None else jnp.concatenate(blocks) for psum, blocks in zip(psums, drained, strict=True)
+        psum if psum is not None else jnp.concatenate(blocks) if blocks else None
+        for psum, blocks in zip(psums, drained, strict=True)
     )
-    return results, effectual
+    return results, flowed, effectual
+
+
+def _keeping(kind: Keeps, pass_: Pass, results: Slots) -> Slots:
+    """The results of the slots that keep this."""
+    return tuple(result if keeps == kind else None for keeps, result in zip(pass_.keeps, results, strict=True))
 
 
 def _effectual(pass_: Pass, h: Num[Array, "s p"], operands: tuple[Array, ...]) -> tuple[Wide, ...]:
-    """MACs of one tile whose operands are both non-zero: each word of h meets a row of the slot's operand."""
+    """MACs of one tile whose operands are both non-zero: each word of h meets a row of the slot's operand.
+
+    Of a slot that keeps nothing, a column of its operand meets the same column of what it uses.
+    """
     counts = []
-    for keeps, operand in zip(pass_.keeps, operands, strict=True):
+    for slot, (keeps, operand) in enumerate(zip(pass_.keeps, operands, strict=True)):
+        if keeps == "nothing":
+            used = operands[lender(pass_.keeps, slot)]
+            counts.append(wide.dot(wide.count_nonzero(used, 0), wide.count_nonzero(operand, 0)))
+            continue
         operand_nonzeros = wide.count_nonzero(operand, 1)
         h_nonzeros = wide.count_nonzero(h, 0 if keeps == "operand" else 1)
         counts.append(wide.dot(h_nonzeros, operand_nonzeros))
@@ -117,6 +152,11 @@ def _effectual(pass_: Pass, h: Num[Array, "s p"], operands: tuple[Array, ...]) -
 def _columns(values: Num[Array, "m n"], part: Extent) -> Num[Array, "count m size"]:
     block = values[:, part.start : part.start + part.count * part.size]
     return jnp.moveaxis(block.reshape(-1, part.count, part.size), 1, 0)
+
+
+def _side_by_side(blocks: Num[Array, "count m size"]) -> Num[Array, "m n"]:
+    """The inverse of ``_columns``."""
+    return jnp.moveaxis(blocks, 0, 1).reshape(blocks.shape[1], -1)
 
 
 def _scan(body: Any, carry: Any, blocks: Any, count: int) -> Any:

@@ -1,4 +1,4 @@
-"""When each wave of a double-buffered run starts: tiles follow each other as closely as load and drain allow.
+"""When each wave of a run starts: double-buffered, tiles follow each other as closely as load and drain allow.
 
 A wavefront enters PE (0, 0) once a cycle and reaches PE (r, c) r + c cycles later; everything a PE does follows from
 the number of the wave that is passing it.
@@ -43,22 +43,53 @@ class SlotTimeline(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The waves of a whole run: ``cycles`` in all, a tile every ``period`` waves of each slot."""
+    """The waves of a whole run: ``cycles`` in all, a tile every ``period`` waves of each slot.
+
+    Each column loads and drains ``lag`` cycles after its left neighbour.
+    """
 
     slots: tuple[SlotTimeline, ...]
     period: int
     cycles: int
+    lag: int
+
+
+def single_buffered(keeps: tuple[Keeps, ...], streamed: int, tiles: tuple[int, int], rows: int, cols: int) -> Timeline:
+    """The timeline of a run whose tiles load, stream and drain one after the other, their slots alternating."""
+    n_p, n_q = tiles
+    loading, length = keeps.count("operand") * rows, len(keeps) * streamed
+    drained = loading + length + cols - 1  # and the rows' own delay
+    slots = [
+        SlotTimeline(
+            loading, len(keeps), offset, keeps[:offset].count(kept) * rows, drained + keeps[:offset].count(kept) * rows
+        )
+        for offset, kept in enumerate(keeps)
+    ]
+    period = drained + (rows - 1) + keeps.count("result") * rows
+    return Timeline(tuple(slots), period, n_p * n_q * period, lag=0)
 
 
 def double_buffered(
-    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: int, rows: int, cols: int
+    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: tuple[int, int], rows: int, cols: int
 ) -> Timeline:
-    """The timeline of a double-buffered run (DESIGN.md section 2, cycles, right-hand column)."""
+    """The timeline of a double-buffered run (DESIGN.md section 2, cycles, right-hand column).
+
+    Args:
+        keeps: of the slots.
+        order: of the slots.
+        streamed: rows of the horizontal operand.
+        tiles: along the rows' and along the columns' axis.
+        rows, cols: of the array.
+    """
+    n_p, n_q = tiles
     together = groups(keeps, order)
     loads = max(group.count("operand") for group in together)
     drains = max(group.count("result") for group in together)
     length = len(together[0]) * streamed
     period = max(length, loads * rows, drains * rows)
+    if "nothing" in keeps and n_q > 1:
+        # A sum that leaves at the right comes in again at the left n_p tiles later.
+        period = max(period, -(-cols // n_p))
     wave = together[0].count("operand") * rows
     slots: list[SlotTimeline] = []
     for group in together:
@@ -71,8 +102,8 @@ def double_buffered(
             load, drain = first_load + earlier * rows, first_drain + earlier * rows
             slots.append(SlotTimeline(wave, len(group), offset, load, drain))
         # The next group's first row follows the last one of this group.
-        wave += (tiles - 1) * period + length
+        wave += (n_p * n_q - 1) * period + length
     last = together[-1]
     flush = max(0, last.count("result") * rows - trailing(last))
     cycles = wave + (rows - 1) + (cols - 1) + flush
-    return Timeline(tuple(slots), period, cycles)
+    return Timeline(tuple(slots), period, cycles, lag=1)

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
+from jaxgrad.array import closed_form
 from jaxgrad.array.counts import ACCESSES, Key
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping, named
@@ -32,6 +33,7 @@ class Tile(NamedTuple):
         rows, cols: real rows and columns, in PEs; the others hold padding.
         streamed: streamed rows of the horizontal operand.
         completes: whether it is the last one along the rows' axis, whose partial sums are results.
+        completes_right: whether it is the last one along the columns' axis, for sums that leave at the right.
     """
 
     number: int
@@ -41,20 +43,22 @@ class Tile(NamedTuple):
     cols: int
     streamed: int
     completes: bool
+    completes_right: bool
 
 
 class Edges(NamedTuple):
     """Tensors that cross the edges of the array in a stream slot.
 
     Args:
-        left: the operand that streams horizontally.
+        left: the operand that streams horizontally, or ``psum``.
         top: the operand that streams vertically, or ``psum``.
-        bottom: ``psum``, or the result where the sums are complete; None where they stay in the PEs.
+        bottom, right: ``psum``, or the result where the sums are complete; None where they do not leave.
     """
 
     left: str
     top: str
-    bottom: str | None
+    bottom: str | None = None
+    right: str | None = None
 
 
 class Activity(NamedTuple):
@@ -138,15 +142,15 @@ def stretches(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> li
     start = 0
     for mapping in mappings:
         sizes, parts = mapping.sizes(gemm), _parts(mapping)
-        tiles = _tiles_in(sizes, array)
+        n_p, n_q = _grid(sizes, array)
+        tiles = n_p * n_q
         if array.double_buffered:
-            timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], tiles, array.rows, array.cols)
+            timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], (n_p, n_q), array.rows, array.cols)
             # Parts that run in turn have one slot each.
             stops = [*(start + slot.start for slot in timeline.slots[1 : len(parts)]), start + timeline.cycles]
         else:
-            crossing = array.rows + array.cols - 2
-            a_tile = [len(part.keeps) * (array.rows + sizes[0]) + crossing for part in parts]
-            stops = [start + tiles * cycles for cycles in accumulate(a_tile)]
+            spent = [closed_form.cycles(part.keeps, part.order, *sizes, array) for part in parts]
+            stops = [start + cycles for cycles in accumulate(spent)]
         for part, stop in zip(parts, stops, strict=True):
             found.append(Stretch(part.results, tiles, start, stop))
             start = stop
@@ -158,9 +162,15 @@ def _parts(mapping: Mapping) -> tuple[Mapping, ...]:
     return mapping.split() if mapping.order == "in turn" else (mapping,)
 
 
-def _tiles_in(sizes: tuple[int, int, int], array: Accelerator) -> int:
+def _grid(sizes: tuple[int, int, int], array: Accelerator) -> tuple[int, int]:
+    """Tiles along the rows' axis and along the columns'."""
     _, p, q = sizes
-    return -(-p // array.rows) * -(-q // array.cols)
+    return -(-p // array.rows), -(-q // array.cols)
+
+
+def _tiles_in(sizes: tuple[int, int, int], array: Accelerator) -> int:
+    n_p, n_q = _grid(sizes, array)
+    return n_p * n_q
 
 
 def _tiles(sizes: tuple[int, int, int], array: Accelerator, number: int) -> Iterator[Tile]:
@@ -168,7 +178,8 @@ def _tiles(sizes: tuple[int, int, int], array: Accelerator, number: int) -> Iter
     for at_q in range(0, q, array.cols):
         for at_p in range(0, p, array.rows):
             real = min(array.rows, p - at_p), min(array.cols, q - at_q)
-            yield Tile(number, at_p // array.rows, at_q // array.cols, *real, s, at_p + array.rows >= p)
+            completes = at_p + array.rows >= p, at_q + array.cols >= q
+            yield Tile(number, at_p // array.rows, at_q // array.cols, *real, s, *completes)
             number += 1
 
 
@@ -204,7 +215,9 @@ def _overlapped(
     """Tiles that load and drain through shadow registers while others stream."""
     parts, rows = _parts(mapping), array.rows
     per_part = _tiles_in(sizes, array)
-    timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], per_part, rows, array.cols)
+    timeline = double_buffered(mapping.keeps, mapping.order, sizes[0], _grid(sizes, array), rows, array.cols)
+    shifting = rows * max(mapping.keeps.count("operand"), mapping.keeps.count("result"))
+    waiting = "shadow registers in use" if timeline.period <= shifting else "sums on their way to the right"
     slots = iter(timeline.slots)
     streamed, tile = begin, None
     for index, part in enumerate(parts):
@@ -214,7 +227,7 @@ def _overlapped(
             for slot in _keeping("operand", part.keeps):
                 yield _load(part, slot, tile, shift + slot_times[slot].load, rows)
             start = shift + slot_times[0].start
-            cause = "load" if streamed == begin else "shadow registers in use"
+            cause = "load" if streamed == begin else waiting
             yield from _stall(cause, tile, streamed, start)
             for slot in range(len(part.keeps)):
                 yield _stream(part, slot, tile, start)
@@ -244,9 +257,13 @@ def _stream(part: Mapping, slot: int, tile: Tile, start: int) -> Activity:
     if part.keeps[slot] == "operand":
         events = SlotEvents(psum_reads=passing if tile.p else 0, psum_writes=passing)
         edges = Edges(left, "psum", result if tile.completes else "psum")
-    else:
+    elif part.keeps[slot] == "result":
         events = SlotEvents(operand_reads=passing)
-        edges = Edges(left, part.operand(slot)[0], None)
+        edges = Edges(left, part.operand(slot)[0])
+    else:
+        flowing = tile.streamed * tile.rows
+        events = SlotEvents(operand_reads=passing, psum_reads=flowing if tile.q else 0, psum_writes=flowing)
+        edges = Edges("psum", part.operand(slot)[0], right=result if tile.completes_right else "psum")
     stride = len(part.keeps)
     # A row is read once, in its first slot, and held for the others.
     words = _words(part, slot, events, 0 if slot else tile.streamed * tile.rows)

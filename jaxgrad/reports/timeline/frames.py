@@ -75,6 +75,7 @@ def frames(schedule: str, recording: Recording, activities: Sequence[Activity], 
                 "left": _plain(left),
                 "top": _plain(top),
                 "bottom": _plain(_bottom(when, cycle, time, array)),
+                "right": _plain(_right(when, cycle, time, array)),
                 "dy_reads": dy_reads,
                 "macs": macs,
             }
@@ -109,9 +110,19 @@ def _left(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Wor
     words = []
     for row in range(array.rows):
         activity, _ = when.waves.get(time - row, (None, 0))
-        if activity is not None and activity.edges and cycle.h is not None and row < activity.tile.rows:
+        if activity is not None and activity.edges and cycle.h_in is not None and row < activity.tile.rows:
             name = activity.edges.left
-            words.append(_Word(row, TENSORS[name], float(cycle.h[row, 0]), Key(SRAM, name, READS) in activity.words))
+            words.append(_Word(row, TENSORS[name], float(cycle.h_in[row, 0]), Key(SRAM, name, READS) in activity.words))
+    return words
+
+
+def _right(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word]:
+    words = []
+    for row in range(array.rows):
+        activity, _ = when.waves.get(time - row - (array.cols - 1), (None, 0))
+        name = activity.edges.right if activity is not None and activity.edges else None
+        if activity is not None and name and cycle.h is not None and row < activity.tile.rows:
+            words.append(_Word(row, TENSORS[name], float(cycle.h[row, -1])))
     return words
 
 

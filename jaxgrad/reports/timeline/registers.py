@@ -35,7 +35,8 @@ class Cycle(NamedTuple):
 
     Args:
         registers: each register of the passes by name, ``[rows, cols]``; ``w_next`` and ``acc_next`` are the shadows.
-        h: the word in each PE's horizontal link; None while nothing streams.
+        h_in: what the PE took from the left; None while nothing streams.
+        h: what it sends to the right.
         v_in: what the PE took from above.
         v: what it sends down.
         loaded: the words that entered the top by shifting, ``[cols]``; None where no operand is loaded.
@@ -43,6 +44,7 @@ class Cycle(NamedTuple):
     """
 
     registers: dict[str, np.ndarray]
+    h_in: np.ndarray | None
     h: np.ndarray | None
     v_in: np.ndarray | None
     v: np.ndarray | None
@@ -104,8 +106,10 @@ def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator
     name, axes = mapping.stream
     h = oriented(tensors[name], name, axes)
     operands = tuple(oriented(tensors[n], n, a) for n, a in map(mapping.operand, range(len(parts))))
-    if array.double_buffered:
-        engine = partial(overlapped.run, watched, rows=array.rows, cols=array.cols, order=mapping.order)
+    every_cycle = array.double_buffered or "nothing" in mapping.keeps  # is an iteration of the engine
+    if every_cycle:
+        sizes: Any = {"rows": array.rows, "cols": array.cols, "order": mapping.order}
+        engine = partial(overlapped.run, watched, **sizes, shadows=array.double_buffered)
         blocks = [operands]
     else:
         # One column of tiles at a time, as the array takes them; the engine would emulate several side by side.
@@ -125,7 +129,7 @@ def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator
         results[name] = np.asarray(oriented(jnp.concatenate(whole, axis=1), name, axes))
     drains = mapping.keeps.count("result")
     loads = mapping.keeps.count("operand")
-    cycles = _overlapping(seen, drains + 1 + loads) if array.double_buffered else [_cycle([call]) for call in seen]
+    cycles = _overlapping(seen, drains + 1 + loads) if every_cycle else [_cycle([call]) for call in seen]
     return Recording(cycles, results, spent)
 
 
@@ -133,7 +137,7 @@ class _Seen(NamedTuple):
     """One call of the pass: a step, or a shift that loads (``top``) or drains (``bottom``)."""
 
     registers: dict[str, np.ndarray]
-    links: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    links: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
     top: np.ndarray | None = None
     bottom: np.ndarray | None = None
 
@@ -143,10 +147,12 @@ def _watched(pass_: Pass, seen: list[_Seen]) -> Pass:
         done = pass_.step(registers, h, v, wave)
 
         def report(registers: dict[str, Array], *links: Array) -> None:
-            in_h, in_v, out = (np.asarray(link) for link in links)
-            seen.append(_Seen({name: np.asarray(plane) for name, plane in registers.items()}, (in_h, in_v, out)))
+            planes = {name: np.asarray(plane) for name, plane in registers.items()}
+            in_h, out_h, in_v, out_v = (np.asarray(link) for link in links)
+            seen.append(_Seen(planes, (in_h, out_h, in_v, out_v)))
 
-        jax.debug.callback(report, _planes(done.registers), h, v, done.v, ordered=True)
+        sent = h if done.h is None else done.h
+        jax.debug.callback(report, _planes(done.registers), h, sent, v, done.v, ordered=True)
         return done
 
     def shift(registers: Registers, slot: int, top: Array, enable: Any) -> tuple[Registers, Array]:
@@ -174,15 +180,15 @@ def _planes(registers: Registers) -> dict[str, Array]:
 
 
 def _overlapping(seen: list[_Seen], calls: int) -> list[Cycle]:
-    """Every cycle of the double-buffered engine makes the same calls: drains, a step, loads."""
+    """Every cycle of ``overlapped`` makes the same calls: drains, a step, loads."""
     return [_cycle(seen[at : at + calls]) for at in range(0, len(seen), calls)]
 
 
 def _cycle(calls: list[_Seen]) -> Cycle:
-    h, v_in, v = next((call.links for call in calls if call.links), (None, None, None))
+    h_in, h, v_in, v = next((call.links for call in calls if call.links), (None, None, None, None))
     loaded = next((call.top for call in calls if call.top is not None), None)
     drained = next((call.bottom for call in calls if call.bottom is not None), None)
-    return Cycle(calls[-1].registers, h, v_in, v, loaded, drained)
+    return Cycle(calls[-1].registers, h_in, h, v_in, v, loaded, drained)
 
 
 def _joined(runs: Sequence[Recording]) -> Recording:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jaxgrad.array import closed_form
 from jaxgrad.array.passes import overlapped, serial
 from jaxgrad.array.passes.base import Pass
-from jaxgrad.array.passes.combinators import double_buffered, interleave
+from jaxgrad.array.passes.combinators import double_buffered, interleave, transposed
 from jaxgrad.array.passes.events import Events
 from jaxgrad.array.passes.output_stationary import output_stationary
 from jaxgrad.array.passes.weight_stationary import weight_stationary
@@ -21,7 +21,11 @@ from jaxgrad.hardware import Accelerator
 Floats = NDArray[np.float32]
 
 COMPOSITIONS = ("ws+ws", "os+os", "os+ws", "ws+os+ws")
-DATAFLOWS = {"ws": weight_stationary, "os": output_stationary}
+DATAFLOWS = {
+    "ws": weight_stationary,
+    "os": output_stationary,
+    "ws_transposed": lambda: transposed(weight_stationary()),
+}
 
 
 class Shape(NamedTuple):
@@ -66,8 +70,8 @@ def assert_right(name: str, shape: Shape, *, shadows: bool) -> None:
 
     @jax.jit
     def run(h: jax.Array, operands: tuple[jax.Array, ...]) -> tuple[tuple[jax.Array, ...], Events]:
-        if shadows:
-            return overlapped.run(pass_, h, operands, rows, cols, "alternate")
+        if shadows or "nothing" in pass_.keeps:
+            return overlapped.run(pass_, h, operands, rows, cols, "alternate", shadows=shadows)
         return serial.run(pass_, h, operands, rows, cols)
 
     closed = closed_form.events(pass_.keeps, "alternate", s, p, q, Accelerator(rows, cols, shadows))
@@ -75,11 +79,12 @@ def assert_right(name: str, shape: Shape, *, shadows: bool) -> None:
         h, operands = data(pass_, shape, odd)
         results, events = run(h, operands)
         slots = []
-        for keeps, operand, result, slot in zip(pass_.keeps, operands, results, closed.slots, strict=True):
-            left = h if keeps == "operand" else h.T
+        for index, (keeps, result, slot) in enumerate(zip(pass_.keeps, results, closed.slots, strict=True)):
+            right = operands[index - 1].T if keeps == "nothing" else operands[index]
+            left = {"operand": h, "result": h.T, "nothing": operands[index]}[keeps]
             with np.errstate(invalid="ignore"):
-                np.testing.assert_array_equal(result, left @ operand)
-            met = (left != 0).astype(int) @ (operand != 0).astype(int)
+                np.testing.assert_array_equal(result, left @ right)
+            met = (left != 0).astype(int) @ (right != 0).astype(int)
             slots.append(slot._replace(effectual_macs=int(met.sum())))
         assert as_ints(events) == closed._replace(slots=tuple(slots))
 

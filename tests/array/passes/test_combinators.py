@@ -9,7 +9,7 @@ import pytest
 
 from jaxgrad.array.passes import overlapped, serial
 from jaxgrad.array.passes.base import Pass, Wave
-from jaxgrad.array.passes.combinators import double_buffered, interleave
+from jaxgrad.array.passes.combinators import double_buffered, interleave, transposed
 from jaxgrad.array.passes.output_stationary import output_stationary
 from jaxgrad.array.passes.weight_stationary import weight_stationary
 from tests.array.passes.watch import macs, shifts, watched
@@ -147,6 +147,67 @@ def test_shadow_accumulators_by_hand() -> None:
     np.testing.assert_array_equal(dw, [[16, 22], [20, 28], [24, 34], [28, 40]])
 
 
+def test_an_operand_used_both_ways_by_hand() -> None:
+    """dY stays, rows n and columns b: in even waves w goes right and sums of dX down, in odd ones x down and sums of dW
+    right. The first two cycles load dY's columns, its last row of n first."""
+    dy, w, x = [[1, 2], [3, 4]], [[5, 6], [7, 8]], [[10, 20], [30, 40]]
+    pass_, seen = watched(interleave(weight_stationary(), transposed(weight_stationary())))
+    assert pass_.keeps == ("operand", "nothing")
+    (dx, dw), _ = overlapped.run(pass_, floats(w), (floats(dy).T, floats(x).T), 2, 2, "alternate", shadows=False)
+    jax.effects_barrier()
+    assert [shift.registers[0].w.tolist() for shift in shifts(seen, 0)[:2]] == [[[2, 4], [0, 0]], [[1, 3], [2, 4]]]
+    streaming = macs(seen)
+    assert len(streaming) == 8
+    assert all(cycle.registers[0].w.tolist() == [[1, 3], [2, 4]] for cycle in streaming[2:])
+    # To the right: w in the even waves, sums of dW in the odd ones. 10 = 1*10 leaves PE (0, 0), 100 = 10 + 3*30 row 0.
+    assert [cycle.h.tolist() for cycle in streaming[2:]] == [
+        [[5, 0], [0, 0]],
+        [[10, 5], [6, 0]],
+        [[7, 100], [20, 6]],
+        [[20, 7], [8, 140]],
+        [[0, 140], [40, 8]],
+        [[0, 0], [0, 200]],
+    ]
+    # Downwards: sums of dX in the even waves, 5 = 5*1 and 17 = 5 + 6*2 in column 0, x in the odd ones.
+    assert [cycle.v.tolist() for cycle in streaming[2:]] == [
+        [[5, 0], [0, 0]],
+        [[10, 15], [17, 0]],
+        [[7, 30], [10, 39]],
+        [[20, 21], [23, 30]],
+        [[0, 40], [20, 53]],
+        [[0, 0], [0, 40]],
+    ]
+    np.testing.assert_array_equal(dx, [[17, 39], [23, 53]])  # [k, b]
+    np.testing.assert_array_equal(dw, [[100, 140], [140, 200]])  # [k, n]
+
+
+def test_both_ways_take_over_a_shadow_at_once() -> None:
+    """Two tiles of b, one streamed row each: dY's second column waits in the shadow until w's row passes again."""
+    pass_, seen = watched(
+        interleave(double_buffered(weight_stationary()), double_buffered(transposed(weight_stationary())))
+    )
+    dy, w, x = [[2], [3]], [[5]], [[10], [20]]  # b = 2, n = k = 1
+    (dx, dw), _ = overlapped.run(pass_, floats(w), (floats(dy).T, floats(x).T), 1, 1, "alternate")
+    jax.effects_barrier()
+    # 1 to load, then w and x past 2, w and x past 3; the sum of dW that left, 20, comes in again.
+    assert [cycle.registers[0].active.w.item() for cycle in macs(seen)] == [0, 2, 2, 3, 3]
+    assert [cycle.h.item() for cycle in macs(seen)] == [0, 5, 20, 5, 80]
+    assert [cycle.v.item() for cycle in macs(seen)] == [0, 10, 10, 15, 20]
+    assert (dx.tolist(), dw.tolist()) == ([[10, 15]], [[80]])
+
+
+def test_what_cannot_be_used_both_ways() -> None:
+    with pytest.raises(AssertionError, match="an operand that stays"):
+        transposed(output_stationary())
+    for parts in (
+        (transposed(weight_stationary()),),
+        (output_stationary(), transposed(weight_stationary())),
+        (weight_stationary(), transposed(weight_stationary()), output_stationary()),
+    ):
+        with pytest.raises(AssertionError, match="the operand of the pass before it"):
+            interleave(*parts)
+
+
 def everything_after(pass_: Pass) -> list[np.ndarray]:
     """All registers and links of a 2 x 3 array after a few steps and shifts, from made-up values on every link."""
     registers, seen = pass_.init(2, 3, jnp.float32), []
@@ -157,7 +218,7 @@ def everything_after(pass_: Pass) -> list[np.ndarray]:
         owner = (cycle - np.indices((2, 3)).sum(0)) % len(pass_.keeps)
         h, v = (jnp.arange(6.0).reshape(2, 3) * scale + cycle for scale in (1, 7))
         registers, *links = pass_.step(registers, h, v, Wave(owner))
-        seen += links
+        seen += [link for link in links if link is not None]
     return [np.asarray(plane) for plane in (*seen, *jax.tree.leaves(registers))]
 
 

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from tests.array.passes.compositions import COMPOSITIONS, SHAPES, Shape, assert_right, compose, temporary_bytes_a_row
+from tests.array.passes.compositions import (
+    COMPOSITIONS,
+    SHAPES,
+    Shape,
+    assert_right,
+    compose,
+    temporary_bytes_a_row,
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
 @pytest.mark.parametrize("name", COMPOSITIONS)
 def test_any_composition(name: str, shape: Shape) -> None:
     assert_right(name, shape, shadows=True)
+
+
+@pytest.mark.parametrize("shadows", [False, True])
+def test_three_slots_that_share_two_operands(shadows: bool) -> None:
+    assert_right("os+ws+ws_transposed", SHAPES[0], shadows=shadows)
+
+
+def test_sums_that_leave_at_the_right_come_in_again_at_the_left() -> None:
+    """A wide array: the sums take longer through the columns than the tiles between take to load and to stream."""
+    assert_right("ws+ws_transposed", Shape(1, 2, 9, 1, 4), shadows=True)
 
 
 def test_memory_grows_with_the_operands_and_not_with_the_array() -> None:

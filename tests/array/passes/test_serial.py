@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import pytest
 
+from jaxgrad.array.passes import serial
 from tests.array.passes.compositions import COMPOSITIONS, SHAPES, Shape, assert_right, compose, temporary_bytes_a_row
 
 
@@ -17,6 +19,13 @@ def test_any_composition(name: str, shape: Shape) -> None:
 def test_a_long_stream(name: str, streamed: int) -> None:
     """Many iterations of several cycles, and some cycles over."""
     assert_right(name, Shape(streamed, 3, 4, 2, 3), shadows=False)
+
+
+def test_columns_of_tiles_that_depend_on_each_other_are_not_its_own() -> None:
+    pass_ = compose("ws+ws_transposed", shadows=False)
+    ones = jnp.ones((2, 2))
+    with pytest.raises(AssertionError, match="run it by overlapped"):
+        serial.run(pass_, ones, (ones, ones), 2, 2)
 
 
 def test_more_columns_of_tiles_than_run_side_by_side() -> None:

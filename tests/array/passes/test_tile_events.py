@@ -16,6 +16,7 @@ from jaxgrad.hardware import Accelerator
 
 KEEPS: tuple[Keeps, ...] = ("operand", "result")
 COMPOSITIONS = [keeps for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)]
+BOTH_WAYS: list[tuple[Keeps, ...]] = [("operand", "nothing"), ("result", "operand", "nothing")]
 size = st.integers(1, 30)
 lanes = st.integers(1, 8)
 
@@ -41,19 +42,24 @@ def test_two_ragged_tiles_by_hand() -> None:
     assert events == Events(2 * (2 + 4 + 2 + 2), 2 * 2 + 2 * 1, 12, (keeps_operand, keeps_result))
 
 
+RUNS = [
+    *((keeps, order) for keeps in COMPOSITIONS for order in ("alternate", "in turn")),
+    *((keeps, "alternate") for keeps in BOTH_WAYS),
+]
+
+
 @settings(max_examples=300)
 @given(
-    keeps=st.sampled_from(COMPOSITIONS),
-    order=st.sampled_from(["alternate", "in turn"]),
+    run=st.sampled_from(RUNS),
     sizes=st.tuples(size, size, size),
     array=st.builds(Accelerator, lanes, lanes, st.booleans()),
 )
 def test_the_walk_comes_to_the_closed_form(
-    keeps: tuple[Keeps, ...],
-    order: Order,
+    run: tuple[tuple[Keeps, ...], Order],
     sizes: tuple[int, int, int],
     array: Accelerator,
 ) -> None:
+    keeps, order = run
     closed = closed_form.events(keeps, order, *sizes, array)
     shapes_alone = tuple(slot._replace(effectual_macs=0) for slot in closed.slots)
     assert walk(keeps, order, *sizes, array) == closed._replace(slots=shapes_alone)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad.array.passes import tiles
-from jaxgrad.array.passes.combinators import interleave
+from jaxgrad.array.passes.combinators import interleave, transposed
 from jaxgrad.array.passes.output_stationary import output_stationary
 from jaxgrad.array.passes.tiles import Extent, extents
 from jaxgrad.array.passes.weight_stationary import weight_stationary
@@ -54,12 +54,34 @@ def test_results_and_effectual_macs(shape: tuple[int, ...]) -> None:
     assert as_int(effectual[1]) == (nonzero[0].T @ nonzero[2]).sum()
 
 
+@pytest.mark.parametrize("shape", [(3, 7, 5, 2, 3), (1, 3, 2, 1, 1)])
+def test_an_operand_used_both_ways(shape: tuple[int, ...]) -> None:
+    s, p, q, rows, cols = shape
+    rng = np.random.default_rng(q)
+    h, kept, streamed = (rng.integers(-2, 3, size).astype(np.float32) for size in ((s, p), (p, q), (s, q)))
+    both = interleave(weight_stationary(), transposed(weight_stationary()))
+    results, effectual = jax.jit(lambda *operands: tiles.run(both, operands[0], operands[1:], rows, cols))(
+        h, kept, streamed
+    )
+    np.testing.assert_array_equal(results[0], h @ kept)
+    np.testing.assert_array_equal(results[1], streamed @ kept.T)
+    assert as_int(effectual[1]) == ((streamed != 0).astype(int) @ (kept != 0).T).sum()
+
+
 # float32 holds 2**24 and 2**24 + 2 but nothing between, so the sum tells in what order it was taken.
 @pytest.mark.parametrize(("rows", "expected"), [(1, 0.0), (2, 2.0)])
 def test_partial_sums_are_added_tile_by_tile(rows: int, expected: float) -> None:
     """One term a tile: each 1 is lost beside 2**24. Two a tile: 1 + 1 is not."""
     terms = jnp.array([[2.0**24, 1.0, 1.0, 1.0, -(2.0**24)]])
     (result,), _ = tiles.run(weight_stationary(), terms, (jnp.ones((5, 1)),), rows, 1)
+    assert float(result[0, 0]) == expected
+
+
+@pytest.mark.parametrize(("cols", "expected"), [(1, 0.0), (2, 2.0)])
+def test_sums_that_flow_right_are_added_tile_by_tile(cols: int, expected: float) -> None:
+    terms = jnp.array([[2.0**24, 1.0, 1.0, 1.0, -(2.0**24)]])
+    both = interleave(weight_stationary(), transposed(weight_stationary()))
+    (_, result), _ = tiles.run(both, jnp.ones((1, 1)), (jnp.ones((1, 5)), terms), 1, cols)
     assert float(result[0, 0]) == expected
 
 

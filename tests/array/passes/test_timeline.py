@@ -1,4 +1,4 @@
-"""jaxgrad.array.passes.timeline: tiles of a double-buffered run never get in each other's way."""
+"""jaxgrad.array.passes.timeline: the tiles of a run never get in each other's way."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgrad.array.passes.base import Keeps
-from jaxgrad.array.passes.timeline import Order, double_buffered, groups
+from jaxgrad.array.passes.timeline import Order, Timeline, double_buffered, groups, single_buffered
 
 KEEPS: tuple[Keeps, ...] = ("operand", "result")
 # Any composition may alternate; in turn, there is the sequential schedule.
 RUNS: list[tuple[tuple[Keeps, ...], Order]] = [
     *((keeps, "alternate") for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)),
     (KEEPS, "in turn"),
+    (("operand", "nothing"), "alternate"),
+    (("result", "operand", "nothing"), "alternate"),
 ]
 
 
@@ -26,7 +28,7 @@ def test_groups() -> None:
 
 def test_interleaved_by_hand() -> None:
     """Two tiles of three streamed rows on a 2 x 4 array: six waves a tile, more than a load or a drain takes."""
-    timeline = double_buffered(("operand", "result"), "alternate", 3, 2, 2, 4)
+    timeline = double_buffered(("operand", "result"), "alternate", 3, (2, 1), 2, 4)
     ws, os = timeline.slots
     assert timeline.period == 6
     # Loads in waves 0-1 (and 6-7), streams in 2-7 and 8-13, the last drain behind the last wave's way to PE (1, 3).
@@ -37,7 +39,7 @@ def test_interleaved_by_hand() -> None:
 
 def test_sequential_by_hand() -> None:
     """Two tiles of one streamed row on a 3 x 1 array: a load or a drain takes longer than a tile's stream."""
-    timeline = double_buffered(("operand", "result"), "in turn", 1, 2, 3, 1)
+    timeline = double_buffered(("operand", "result"), "in turn", 1, (1, 2), 3, 1)
     ws, os = timeline.slots
     assert timeline.period == 3
     # ws: loads in waves 0-2 and 3-5, rows in waves 3 and 6; os: rows in 7 and 10, drained from 8 and from 11.
@@ -50,22 +52,27 @@ def test_sequential_by_hand() -> None:
 @given(
     run=st.sampled_from(RUNS),
     streamed=st.integers(1, 9),
-    tiles=st.integers(1, 4),
+    tiles=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    shadows=st.booleans(),
     rows=st.integers(1, 6),
     cols=st.integers(1, 6),
 )
 def test_nothing_is_in_two_places(
-    run: tuple[tuple[Keeps, ...], Order], streamed: int, tiles: int, rows: int, cols: int
+    run: tuple[tuple[Keeps, ...], Order], streamed: int, tiles: tuple[int, int], shadows: bool, rows: int, cols: int
 ) -> None:
     """As PE (0, 0) sees it: one wave a cycle, one load and one drain at a time, each when its data are there."""
     keeps, order = run
-    timeline = double_buffered(keeps, order, streamed, tiles, rows, cols)
+    if shadows or order == "in turn":
+        timeline = double_buffered(keeps, order, streamed, tiles, rows, cols)
+    else:
+        timeline = single_buffered(keeps, streamed, tiles, rows, cols)
+        assert_one_tile_at_a_time(timeline, keeps, streamed, rows, cols)
     waves: list[int] = []
     loading: list[int] = []
     draining: list[int] = []
     for slot, kept in zip(timeline.slots, keeps, strict=True):
         loaded_until = drained_until = 0
-        for tile in range(tiles):
+        for tile in range(tiles[0] * tiles[1]):
             begin = slot.start + tile * timeline.period
             own = [begin + slot.offset + row * slot.stride for row in range(streamed)]
             waves += own
@@ -75,6 +82,10 @@ def test_nothing_is_in_two_places(
                 assert load + rows <= own[0], "the operand is there when its first row comes"
                 loaded_until = own[0]
                 loading += range(load, load + rows)
+            elif kept == "nothing":
+                if tile >= tiles[0]:
+                    # The column of tiles before has just let go of its sums.
+                    assert own[0] - tiles[0] * timeline.period + cols <= own[0]
             else:
                 drain = slot.drain + tile * timeline.period
                 assert drain > own[-1], "the sum is complete"
@@ -86,12 +97,34 @@ def test_nothing_is_in_two_places(
         assert len(link) == len(set(link))
         assert min(link, default=0) >= 0
     # The corner PE is rows - 1 + cols - 1 cycles behind the first one, and drains like every other.
-    assert timeline.cycles == max(max(waves), max(draining, default=0)) + 1 + (rows - 1) + (cols - 1)
+    lag = (cols - 1) * timeline.lag if draining and max(draining) > max(waves) else cols - 1
+    assert timeline.cycles == max(max(waves), max(draining, default=0)) + 1 + (rows - 1) + lag
+
+
+def assert_one_tile_at_a_time(
+    timeline: Timeline, keeps: tuple[Keeps, ...], streamed: int, rows: int, cols: int
+) -> None:
+    """Loads, then waves through to the far corner, then drains, all before the next tile's loads."""
+    loads = [slot.load for slot, kept in zip(timeline.slots, keeps, strict=True) if kept == "operand"]
+    drains = [slot.drain + rows - 1 for slot, kept in zip(timeline.slots, keeps, strict=True) if kept == "result"]
+    assert loads == [rows * index for index in range(len(loads))]
+    start = timeline.slots[0].start
+    assert start == rows * len(loads)
+    crossed = start + len(keeps) * streamed + rows + cols - 2
+    assert drains == [crossed + rows * index for index in range(len(drains))]
+    assert timeline.period == crossed + rows * len(drains)
+    assert timeline.lag == 0
 
 
 @pytest.mark.parametrize("streamed", [1, 2, 3, 7])
 def test_tiles_are_as_close_as_streams_and_drains_allow(streamed: int) -> None:
-    assert double_buffered(("operand",), "alternate", streamed, 5, 3, 1).period == max(streamed, 3)
-    assert double_buffered(("result",), "alternate", streamed, 5, 3, 1).period == max(streamed, 3)
-    assert double_buffered(("operand", "result"), "alternate", streamed, 5, 3, 1).period == max(2 * streamed, 3)
-    assert double_buffered(("operand", "result"), "in turn", streamed, 5, 3, 1).period == max(streamed, 3)
+    assert double_buffered(("operand",), "alternate", streamed, (5, 1), 3, 1).period == max(streamed, 3)
+    assert double_buffered(("result",), "alternate", streamed, (5, 1), 3, 1).period == max(streamed, 3)
+    assert double_buffered(("operand", "result"), "alternate", streamed, (5, 1), 3, 1).period == max(2 * streamed, 3)
+    assert double_buffered(("operand", "result"), "in turn", streamed, (5, 1), 3, 1).period == max(streamed, 3)
+
+
+@pytest.mark.parametrize(("tiles", "period"), [((1, 1), 3), ((1, 2), 9), ((2, 2), 5), ((3, 2), 3), ((9, 1), 3)])
+def test_sums_that_flow_right_keep_columns_of_tiles_apart(tiles: tuple[int, int], period: int) -> None:
+    """Nine columns, after which the sums of one column of tiles come in again for the next: a load takes 3 cycles."""
+    assert double_buffered(("operand", "nothing"), "alternate", 1, tiles, 3, 9).period == period

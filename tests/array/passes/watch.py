@@ -12,7 +12,7 @@ from jaxgrad.array.passes.base import Pass, Registers, Step, Wave
 
 
 class Cycle(NamedTuple):
-    """What a cycle of MACs left in the registers: ``h`` and ``v`` of each PE's links, and the pass's own."""
+    """What a cycle of MACs left in the registers: ``h`` and ``v``, which each PE sends on, and the pass's own."""
 
     h: np.ndarray
     v: np.ndarray
@@ -37,7 +37,7 @@ def watched(pass_: Pass) -> tuple[Pass, list[Cycle | Shift]]:
         def record(h: Array, v: Array, registers: Registers) -> None:
             seen.append(Cycle(np.asarray(h), np.asarray(v), jax.tree.map(np.asarray, registers)))
 
-        jax.debug.callback(record, h, done.v, done.registers, ordered=True)
+        jax.debug.callback(record, h if done.h is None else done.h, done.v, done.registers, ordered=True)
         return done
 
     def shift(registers: Registers, slot: int, top: Array, enable: Any) -> tuple[Registers, Array]:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from jaxgrad import Accelerator, Gemm, emulate
-from jaxgrad.array.schedules import INTERLEAVED, SEQUENTIAL
+from jaxgrad.array.schedules import INTERLEAVED, INTERLEAVED_K, SEQUENTIAL
 from jaxgrad.reports.timeline.registers import Recording, check_small, record
 from tests.refusals import Refusal, assert_refused
 
 # Ragged edge tiles; and R > B, where loads and drains bound the time.
 CASES = [(False, (3, 5, 4, 2, 3)), (True, (3, 5, 4, 2, 3)), (True, (2, 7, 5, 4, 2))]
-MAPPINGS = {"interleaved": INTERLEAVED, "sequential": SEQUENTIAL}
+MAPPINGS = {"interleaved": INTERLEAVED, "sequential": SEQUENTIAL, "interleaved_k": INTERLEAVED_K}
 
 
 def tensors(b: int, k: int, n: int) -> dict[str, np.ndarray]:
@@ -47,6 +47,20 @@ def test_the_weights_stand_in_their_registers_when_the_stream_begins() -> None:
     assert cycles[2].h is None
     assert cycles[3].h is not None
     assert cycles[3].h[0, 0] == given["dy"][0, 0]
+
+
+def test_sums_are_recorded_on_both_links() -> None:
+    """One tile of two streamed rows: 4 cycles after the load, sums of dX leave PE (1, 0) downwards, of dW PE (0, 1)."""
+    given = tensors(2, 2, 2)
+    cycles = recorded("interleaved_k", given, Accelerator(2, 2)).cycles
+    np.testing.assert_array_equal(cycles[2].registers["w"], given["dy"].T)  # rows hold n, columns hold b
+    down, right = cycles[3], cycles[4]
+    assert down.v is not None
+    assert right.h is not None
+    assert right.h_in is not None
+    assert down.v[1, 0] == (given["dy"] @ given["w"].T)[0, 0]
+    assert right.h[0, 1] == (given["x"].T @ given["dy"])[0, 0]
+    assert right.h_in[0, 1] == given["x"][0, 0] * given["dy"][0, 0]
 
 
 @pytest.mark.parametrize("refusal", [
