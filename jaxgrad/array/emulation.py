@@ -10,7 +10,7 @@ import jax
 from jax import Array
 from jaxtyping import ArrayLike, Float
 
-from jaxgrad.array import execute, forwards, layers, operands, schedules
+from jaxgrad.array import choice, execute, forwards, layers, operands, schedules
 from jaxgrad.array.counters import Counters, check_count
 from jaxgrad.array.counts import Key
 from jaxgrad.array.execute import FIDELITIES
@@ -18,14 +18,7 @@ from jaxgrad.array.forwards import Forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping
 from jaxgrad.array.rounding import check_computes, rounded
-from jaxgrad.array.schedules import (
-    IN_ARRAY,
-    OBJECTIVES,
-    TITLES,
-    TRAINING_SCHEDULES,
-    WEIGHT_UPDATES,
-    Schedule,
-)
+from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, TITLES, TRAINING_SCHEDULES, WEIGHT_UPDATES, Schedule
 from jaxgrad.base.errors import InputError, either, one_of
 from jaxgrad.hardware import Accelerator, Precision
 
@@ -234,7 +227,7 @@ def _backward(
 
 def backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
     """What computes the gradients that are wanted of a layer."""
-    return schedules.backward_mappings(
+    return choice.backward_mappings(
         emulation.schedule, gemm, emulation.array, objective=emulation.objective, dx=dx, dw=dw
     )
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jaxgrad.array.choice import choose, cost
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping
-from jaxgrad.array.schedules import Schedule, choose, cost
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.arithmetic import ceil_div
 from jaxgrad.hardware import Accelerator
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from jaxgrad.array import layers
+from jaxgrad.array.choice import choose
 from jaxgrad.array.counts import CYCLES, DRAM, KEYS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
-from jaxgrad.array.schedules import Schedule, choose
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jaxgrad.array.choice import choose
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import Schedule, choose, known
+from jaxgrad.array.schedules import Schedule, known
 from jaxgrad.costs.anatomy import Fit, fits
 from jaxgrad.costs.records import LayerCost, StepCost, time_cycles
 from jaxgrad.hardware import Accelerator

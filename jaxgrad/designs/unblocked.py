@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxgrad.array import forwards, layers
+from jaxgrad.array.choice import cost
 from jaxgrad.array.counts import CYCLES, Key
-from jaxgrad.array.schedules import cost, find
+from jaxgrad.array.schedules import find
 from jaxgrad.base.arithmetic import where
 from jaxgrad.designs.questions import Question
 

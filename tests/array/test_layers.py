@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgrad import Gemm, count, count_forward
-from jaxgrad.array import layers, schedules
+from jaxgrad.array import choice, layers, schedules
 from jaxgrad.array.counts import CYCLES, KEYS, Key, by_name
 from jaxgrad.hardware import Accelerator
 from tests.costs.layers import arrays
@@ -26,7 +26,7 @@ def total(phases: layers.Phases) -> dict[Key, int]:
 )
 def test_phases_add_up_to_the_schedule(sizes: tuple[int, int, int], array: Accelerator, schedule: str) -> None:
     gemm = Gemm(*sizes)
-    phases = layers.backward(schedules.backward_mappings(schedule, gemm, array), gemm.sizes, array)
+    phases = layers.backward(choice.backward_mappings(schedule, gemm, array), gemm.sizes, array)
     assert total(phases) == count(gemm, array, schedule).counts()
     assert all(value >= 0 for counts in phases.values() for value in counts.values())
 
@@ -46,7 +46,7 @@ def test_phases_add_up_to_the_schedule(sizes: tuple[int, int, int], array: Accel
 )
 def test_names_of_phases(schedule: str, names: set[str]) -> None:
     array = Accelerator(2, 3)
-    mappings = schedules.backward_mappings(schedule, Gemm(*SIZES.values()), array)
+    mappings = choice.backward_mappings(schedule, Gemm(*SIZES.values()), array)
     assert set(layers.backward(mappings, SIZES, array)) == names
 
 

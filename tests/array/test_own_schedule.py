@@ -27,13 +27,14 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxgrad import Accelerator, Counters, Emulation, Gemm, Machine, Memory, count, emulate, load_technology
-from jaxgrad.array import dataflows, execute, schedules
+from jaxgrad.array import choice, dataflows, execute, schedules
+from jaxgrad.array.choice import choose
 from jaxgrad.array.counts import MACS, STALLS, by_name
 from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.array.mapping import AXES, Mapping, Product
 from jaxgrad.array.passes.base import Pass, Step, Wave, shift_down
-from jaxgrad.array.schedules import Schedule, choose
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.costs import hierarchy, step_cost, summary, time_cycles
 from jaxgrad.costs.area import area, iso_area, pe_um2
 from jaxgrad.costs.transfers import Shapes
@@ -212,8 +213,8 @@ def test_pairs_that_share_another_operand(name: str, double_buffered: bool) -> N
 def test_where_one_gradient_is_wanted_its_slot_runs_alone() -> None:
     case = Case(5, 6, 7, Accelerator(3, 2))
     alone = PAIR.split()
-    assert schedules.backward_mappings("x_stays", case.gemm, case.array, dx=False) == alone[:1]
-    assert schedules.backward_mappings("x_stays", case.gemm, case.array, dw=False) == alone[1:]
+    assert choice.backward_mappings("x_stays", case.gemm, case.array, dx=False) == alone[:1]
+    assert choice.backward_mappings("x_stays", case.gemm, case.array, dw=False) == alone[1:]
     only = count(case.gemm, case.array, "x_stays", dx=False).as_dict()
     assert (only["w_reads"], only["x_reads"], only["acc_updates"]) == (0, 30, 0)
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from jaxgrad import backward, count
+from jaxgrad.array.choice import backward_mappings, choose, cost
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping, Product
 from jaxgrad.array.restrictions import restricted
-from jaxgrad.array.schedules import DW_WS, DX_WS, Schedule, backward_mappings, choose, cost, find
+from jaxgrad.array.schedules import DW_WS, DX_WS, Schedule, find
 from jaxgrad.hardware import Accelerator
 from tests.layers import integers
 from tests.refusals import Refusal, assert_refused

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgrad import backward, count, count_forward, forward
+from jaxgrad.array.choice import Cost, backward_mappings, choose, cost
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.gemm import Gemm
@@ -25,11 +26,7 @@ from jaxgrad.array.schedules import (
     SCHEDULES,
     SEQUENTIAL,
     TRAINING_SCHEDULES,
-    Cost,
     Schedule,
-    backward_mappings,
-    choose,
-    cost,
     find,
     lacking,
 )

@@ -104,7 +104,7 @@ def activities(mappings: Sequence[Mapping], gemm: Gemm, array: Accelerator) -> I
     """All that a run does, tile after tile; the last activity ends with the run.
 
     Args:
-        mappings: what runs, in order, as ``schedules.backward_mappings`` gives it.
+        mappings: what runs, in order, as ``choice.backward_mappings`` gives it.
         gemm: the layer's shape.
         array: the hardware.
     """

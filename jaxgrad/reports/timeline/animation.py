@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgrad.array.choice import choose
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import Schedule, choose, find
+from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.base.files import write_text
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.activities import activities

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from jaxgrad.array.choice import backward_mappings
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import Schedule, backward_mappings
+from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.files import whole
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.labels import told_apart

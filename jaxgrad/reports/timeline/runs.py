@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
+from jaxgrad.array.choice import backward_mappings
 from jaxgrad.array.counting import count
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.schedules import Schedule, backward_mappings, find
+from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.activities import Activity, activities, tile_count
 

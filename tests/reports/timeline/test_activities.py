@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 
 from jaxgrad import Accelerator, Gemm, count
+from jaxgrad.array.choice import backward_mappings
 from jaxgrad.array.counts import ACCESSES, CYCLES, Key, by_name
-from jaxgrad.array.schedules import SCHEDULES, backward_mappings
+from jaxgrad.array.schedules import SCHEDULES
 from jaxgrad.reports.timeline.activities import Activity, activities, stretches, tile_count
 from tests.strategies import Case, cases, on_nasty_cases
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxgrad import Accelerator, Gemm
-from jaxgrad.array.schedules import backward_mappings
+from jaxgrad.array.choice import backward_mappings
 from jaxgrad.reports.timeline.activities import activities
 from jaxgrad.reports.timeline.frames import DRAIN, DW, DX, IDLE, LOAD, PADDING, frames
 from jaxgrad.reports.timeline.registers import Recording, record_all

@@ -15,7 +15,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from jaxgrad import Accelerator, Gemm, count
-from jaxgrad.array.schedules import SCHEDULES, backward_mappings
+from jaxgrad.array.choice import backward_mappings
+from jaxgrad.array.schedules import SCHEDULES
 from jaxgrad.reports.timeline import gantt
 from jaxgrad.reports.timeline.activities import activities
 
