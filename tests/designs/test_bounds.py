@@ -57,6 +57,14 @@ def test_a_watch_sees_each_case() -> None:
     assert watch.over.tolist() == [False, True, True]
 
 
+@pytest.mark.parametrize("number", [99, 100, 101, 10**9])
+def test_a_watch_sees_the_limit_and_what_is_past_it_at_either_end(number: int) -> None:
+    for sign in (1, -1):
+        watch = intervals.Watch(2, 100)
+        watch.interval([[0], [sign * number]], [[0], [sign * number]])
+        assert watch.over.tolist() == [False, number >= 100]
+
+
 @given(
     b=st.integers(1, 10**10),
     k=st.integers(1, 10**5),
@@ -85,6 +93,28 @@ def test_without_a_memory_counts_are_exact_or_refused(
     assert {name: values[0] for name, values in found.items() if values[0]} == {
         name: count for name, count in expected.items() if count
     }
+
+
+@pytest.mark.parametrize(
+    ("sides", "gemm"),
+    [
+        # Bounds on both arrays at once pass 2^64, on either one they stay below 2^54.
+        ([1, 4096], Gemm(1, 1 << 25, 1 << 25)),
+        # 15 lies between 1 and 16: on an array of one PE the cycles would pass 2^62.
+        ([15], Gemm(1, 1 << 31, 3 << 28)),
+    ],
+)
+def test_arrays_are_not_refused_for_others_in_their_range(sides: list[int], gemm: Gemm) -> None:
+    single = problems([LayerGemm("large", gemm, 1, needs_dx=True)], patches_in_dram=True)
+    question = Question(None, "interleaved", "", False, True, Precision.of("bf16"))
+    counts = direct.without_memory(question, single, Arrays(np.array(sides), np.array(sides), False), "large")
+    (mapping,) = schedules.find("interleaved").alternatives()[0]
+    sizes = {"b": gemm.batch, "k": gemm.in_features, "n": gemm.out_features}
+    for at, side in enumerate(sides):
+        expected = layers.counts([mapping], sizes, Accelerator(side, side))
+        assert {name: values[at] for name, values in counts.items() if values[at]} == {
+            name: count for name, count in expected.items() if count
+        }
 
 
 def test_the_sum_over_layers_is_what_must_fit() -> None:
