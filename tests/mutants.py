@@ -1,9 +1,9 @@
 """``make mutants``: one small change of the source at a time, and whether a test fails for it (mutation testing).
 
-cosmic-ray makes the changes, in copies of the working tree. A change is tried on the tests of its file's namesake and on
-the file's examples, which kill most within seconds; if it lives, on the other tests of its room, then on those of other
-rooms that import the file. Slow ones are left out. Type annotations are not changed: nothing runs them. A change that
-lives shows either a test that is missing or the same program written otherwise: a person has to say which.
+cosmic-ray makes the changes, in copies of the working tree. A change is tried on the tests of its file's namesake and
+on the file's examples, which kill most within seconds; if it lives, on the other tests of its room, then on those of
+other rooms that import the file. Slow ones are left out. Type annotations are not changed: nothing runs them. A change
+that lives shows either a test that is missing or the same program written otherwise: a person has to say which.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ MEMORY = Memory(400, 2.0, clock_ghz=0.5, levels=LEVELS)
 def test_memories_around_the_scratchpad_in_numbers() -> None:
     assert tiers(MEMORY) == (
         Tier("near", frozenset({"x", "w"}), 500, 1, 10, True, 0),  # half of it, rounded down; 10 bytes a cycle
-        Tier("far", frozenset(KEPT), 2000, 1, 4, False, 8),  # a quarter, all of which is used; 16 bytes a cycle for four
+        Tier("far", frozenset(KEPT), 2000, 1, 4, False, 8),  # a quarter, all of it used; 16 bytes a cycle for four
         Tier(DRAM, frozenset(KEPT), 0, 1, 4),
     )
 
