@@ -49,6 +49,33 @@ def test_intervals_hold_all_results(one: tuple[int, int], other: tuple[int, int]
     assert int(last.low) <= last_block(length, b, ceil_div(length, b)) <= int(last.high)
 
 
+@pytest.mark.parametrize("one", [(-7, -2), (-3, 4), (2, 9)])
+@pytest.mark.parametrize("other", [(1, 3), (2, 2), (4, 11)])
+def test_intervals_are_no_wider_than_their_results(one: tuple[int, int], other: tuple[int, int]) -> None:
+    """Wider ones would hold all results too, and refuse what can be counted."""
+    watch = intervals.Watch(1, 2.0**300)
+    x, y = (watch.interval(*ends) for ends in (one, other))
+    pairs = [(a, b) for a in range(one[0], one[1] + 1) for b in range(other[0], other[1] + 1)]
+    for operation in (operator.add, operator.sub, operator.mul, operator.floordiv, ceil_div, maximum, minimum):
+        found, results = operation(x, y), [operation(a, b) for a, b in pairs]
+        assert (found.low, found.high) == (min(results), max(results)), operation
+        found, results = operation(7, y), [operation(7, b) for _, b in pairs]
+        assert (found.low, found.high) == (min(results), max(results)), operation
+    for found, results in (
+        (-x, [-a for a, _ in pairs]),
+        (where(x < y, x, y), [number for pair in pairs for number in pair]),
+    ):
+        assert (found.low, found.high) == (min(results), max(results))
+
+
+def test_an_interval_is_cut_to_what_is_known_of_it() -> None:
+    watch = intervals.Watch(1, 100)
+    x = watch.interval(-3, 4)
+    for low, high, expected in ((-1, 3, (-1, 3)), (-9, 99, (-3, 4)), (watch.interval(-2, 0), x - 2, (-2, 2))):
+        found = x.within(low, high)
+        assert (found.low, found.high) == expected
+
+
 def test_a_watch_sees_each_case() -> None:
     watch = intervals.Watch(3, 100)
     column = watch.interval([[5], [10], [99]], [[5], [11], [99]])
