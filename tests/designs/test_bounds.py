@@ -92,6 +92,13 @@ def test_a_watch_sees_the_limit_and_what_is_past_it_at_either_end(number: int) -
         assert watch.over.tolist() == [False, number >= 100]
 
 
+def test_every_count_of_parts_is_in_one_range() -> None:
+    ranges = bounds._ranges((7, 90, 33), (2, 16), (3, 16))
+    for axis, most in enumerate((7, 30, 17)):
+        spans = sorted({(low, high) for low, high in (each[2 * axis : 2 * axis + 2] for each in ranges)})
+        assert [count for low, high in spans for count in range(low, high + 1)] == list(range(1, most + 1))
+
+
 @given(
     b=st.integers(1, 10**10),
     k=st.integers(1, 10**5),
