@@ -16,7 +16,7 @@ from jaxgrad.designs.questions import Arrays
 from jaxgrad.hardware import Accelerator
 
 LAYERS = (Shapes(5, 17, 9, 85), Shapes(31, 4, 3, 124))
-TOGETHER = Shapes(*(np.array(column) for column in zip(*(layer.numbers for layer in LAYERS), strict=True)))
+TOGETHER = Shapes(np.array([5, 31]), np.array([17, 4]), np.array([9, 3]), np.array([85, 124]))
 ARRAYS = Arrays(np.array([2, 3, 1]), np.array([4, 1, 2]), False)
 
 
@@ -32,9 +32,10 @@ def test_every_block_is_there_once_and_counted(cuts: Cuts) -> None:
     counted = grid.blocks(TOGETHER, ARRAYS, cuts)
     assert counted.tolist() == [sum(len(layer[at]) for layer in expected) for at in range(len(arrays))]
     with jax.enable_x64(True):
-        parts, sides = jnp.asarray(grid.counts(TOGETHER, cuts)), [jnp.asarray(side) for side in ARRAYS[:2]]
+        parts = jnp.asarray(grid.counts(TOGETHER, cuts))
+        on_device = Arrays(jnp.asarray(ARRAYS.rows), jnp.asarray(ARRAYS.cols), False)
         for layer, by_array in zip(LAYERS, expected, strict=True):
-            table = Grid.of(layer.each(jnp.asarray), Arrays(*sides, False), parts)
+            table = Grid.of(layer.each(jnp.asarray), on_device, parts)
             assert table.size.tolist() == [len(some) for some in by_array]
             for at, some in enumerate(by_array):
                 lengths = [{int(length) for length in table.lengths[axis][:, at]} for axis in "bkn"]
