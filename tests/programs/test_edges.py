@@ -376,12 +376,12 @@ def test_loops_in_loops() -> None:
     ]
 
 
-def scanned(*, layer: Callable[..., Array], start: Callable[..., Array], rounds: int = 3) -> Callable[..., Array]:
-    """Some rounds between a layer (a) and a head."""
+def scanned(*, layer: Callable[..., Array], start: Callable[..., Array]) -> Callable[..., Array]:
+    """Three rounds between a layer (a) and a head."""
 
     def function(ws: list[Array], x: Array) -> Array:
         c = jnp.tanh(x @ ws[0])
-        h, _ = lax.scan(lambda h, _: (layer(h, c, x, ws[1]), None), start(x), None, rounds)
+        h, _ = lax.scan(lambda h, _: (layer(h, c, x, ws[1]), None), start(x), None, 3)
         return jnp.sin(h @ ws[2]).sum()
 
     return function
@@ -412,14 +412,6 @@ def test_rounds_of_a_loop(name: str) -> None:
     layer, start, wanted = ROUNDS[name]
     graph = profile(scanned(layer=layer, start=start), SQUARES, X).graph
     assert written(graph, "abc") == [("input", "a", 48, "x", False), *wanted, *ENDS]
-
-
-@pytest.mark.parametrize("name", ROUNDS)
-def test_a_single_round_hands_nothing_on(name: str) -> None:
-    layer, start, _ = ROUNDS[name]
-    edges = written(profile(scanned(layer=layer, start=start, rounds=1), SQUARES, X).graph, "abc")
-    assert edges[-2:] == ENDS
-    assert all(words and not carried for _, _, words, _, carried in edges)
 
 
 def test_what_a_round_hands_on_may_be_from_before_the_loop() -> None:
