@@ -1,9 +1,9 @@
 """``make mutants``: one small change of the source at a time, and whether a test fails for it (mutation testing).
 
-cosmic-ray makes the changes, in copies of the working tree. A change is tried on the tests of its file's namesake, on
-the file's examples, then on the tests of its room; slow ones are left out. Type annotations are not changed: nothing
-runs them. A change that lives shows either a test that is missing or the same program written otherwise: a person has
-to say which.
+cosmic-ray makes the changes, in copies of the working tree. A change is tried on the tests of its file's namesake and
+on the file's examples, which kill most within seconds; if it lives, on the other tests of its room, then on those of
+other rooms that import the file. Slow ones are left out. Type annotations are not changed: nothing runs them. A change
+that lives shows either a test that is missing or the same program written otherwise: a person has to say which.
 """
 
 from __future__ import annotations
@@ -32,16 +32,20 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("array", "autodiff", "programs", "costs", "transform", "designs")
 SHARE_KILLED = 0.95
 
+_TIMEOUT_S = 1200  # a room takes minutes, and more where a change has its programs compiled again
+
 
 class Outcome(NamedTuple):
     """What became of a change.
 
     Args:
-        killed: whether a test failed for it, or did not end.
+        killed: whether a test failed for it, or the tests did not end.
+        endless: whether they did not end.
         diff: the change.
     """
 
     killed: bool
+    endless: bool
     diff: str
 
 
@@ -59,7 +63,7 @@ def main(
     if 0 < sample < total:
         drawn = random.Random(seed).sample(drawn, sample)
     print(f"{len(drawn)} of {total} changes")
-    killed = alive = 0
+    killed = alive = endless = 0
     with (
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(workers, initializer=_in_a_copy, initargs=(folder,)) as pool,
@@ -71,11 +75,12 @@ def main(
                 continue
             outcome = future.result()
             killed, alive = killed + outcome.killed, alive + (not outcome.killed)
+            endless += outcome.endless
             if not outcome.killed:
                 progress.console.print(f"lives, {killed} killed:\n{outcome.diff}\n", markup=False, highlight=False)
             if minutes and time.monotonic() - started > 60 * minutes:
                 pool.shutdown(wait=False, cancel_futures=True)
-    print(f"{killed} killed, {alive} live: {killed / max(1, killed + alive):.1%}")
+    print(f"{killed} killed ({endless} by the time limit), {alive} live: {killed / max(1, killed + alive):.1%}")
     raise typer.Exit(killed < SHARE_KILLED * (killed + alive))
 
 
@@ -126,22 +131,38 @@ def _in_a_copy(folder: str) -> None:
 
 
 def _outcome(mutation: MutationSpec) -> Outcome:
-    result = mutate_and_test([mutation], _command(mutation.module_path), timeout=600)
-    return Outcome(result.is_killed, result.diff or "")
+    result = mutate_and_test([mutation], _command(mutation.module_path), timeout=_TIMEOUT_S)
+    return Outcome(result.is_killed, result.output == "timeout", result.diff or "")
 
 
 def _command(file: Path) -> str:
-    """The tests of a file: those of its namesake, its examples, then the tests of its room."""
+    """The tests of a file: its namesake's, its examples, the rest of its room, then those elsewhere that import it."""
     inside = file.relative_to("jaxgrad")
     namesake = Path("tests") / inside.with_name(f"test_{inside.name}")
     module = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
     has_examples = ">>> " in file.read_text(encoding="utf-8")
+    others = [test for test in sorted(Path("tests").rglob("test_*.py")) if test != namesake]
+    importing = [test for test in others if module in _imports(test)]
+    room = [test for test in others if test.parts[1] == inside.parts[0]]
     tests = [
-        *([str(namesake)] if namesake.exists() else []),
+        *([namesake] if namesake.exists() else []),
         *([f"tests/test_docstrings.py::test_examples_run_as_printed[{module}]"] if has_examples else []),
-        f"tests/{inside.parts[0]}",
+        # What imports the file is likelier to fail for it.
+        *sorted(room, key=lambda test: test not in importing),
+        *(test for test in importing if test not in room),
     ]
-    return f"{sys.executable} -m pytest -x -q -n 0 -p no:cacheprovider -m 'not slow' {' '.join(tests)}"
+    return f"{sys.executable} -m pytest -x -q -n 0 -p no:cacheprovider -m 'not slow' {' '.join(map(str, tests))}"
+
+
+def _imports(test: Path) -> set[str]:
+    """The modules that a test imports, and what it imports from them."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return names
 
 
 if __name__ == "__main__":

@@ -102,6 +102,8 @@ def with_plain(**changes: object) -> Convolution:
             "rhs", "2 input channels", "lhs has 3 channels",
         ),
         Refusal(lambda: geometry((1, 4, 4, 2), (3, 2, 2), (1, 1), "SAME"), "rhs", "(3, 2, 2)", "as many axes as lhs"),
+        Refusal(lambda: geometry((1, 4, 2), (3, 3, 2, 2), (1,), "SAME"), "rhs", "(3, 3, 2, 2)", "as many axes as lhs"),
+        Refusal(lambda: geometry((4,), (2,), (), "SAME"), "rhs", "(2,)", "2 or more"),
         Refusal(
             lambda: geometry((1, 4, 4, 2), (3, 3, 2, 2), (1, 1), "SOME", dimension_numbers=NHWC),
             "padding", "'SOME'", "SAME",

@@ -247,7 +247,8 @@ def test_what_passes_63_bits_says_so(values: list[int], repeats: int) -> None:
     assert read(Counters.from_limbs(jnp.asarray(limbs))) == expected
     assert read(parts[0].times(repeats)) == saturated(values[0] * repeats)
     past = Counters.of(macs=CAPACITY - 1) + Counters.of(macs=1)
-    for still in (past + parts[0], past - parts[0], past.times(1), Counters.from_limbs(past.to_limbs())):
+    limbs_of_past = Counters.from_limbs(past.to_limbs())
+    for still in (past + parts[0], past - parts[0], past - past, past.times(1), past.times(0), limbs_of_past):
         assert read(still) == saturated(CAPACITY)
 
 

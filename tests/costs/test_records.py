@@ -7,7 +7,7 @@ import pytest
 from jaxgrad.array.counts import CYCLES, KEYS, STALLS, Key
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import LayerCost, StepCost, VectorCost, accesses, dram_accesses, time_cycles
-from jaxgrad.costs.records import add
+from jaxgrad.costs.records import add, times
 from jaxgrad.programs import LayerGemm
 from tests.keys import KEY, keyed
 
@@ -75,6 +75,10 @@ def test_one_of_a_layer_s_gemms_is_enough_to_need_dx() -> None:
 def test_sums_of_nothing_are_zeros() -> None:
     assert add([]) == dict.fromkeys(KEYS, 0)
     assert add([keyed({"cycles": 1}), keyed({"cycles": 2, "dram_w_reads": 3})]) == counts(cycles=3, dram_w_reads=3)
+
+
+def test_equal_runs_count_once_each() -> None:
+    assert times({CYCLES: 5, STALLS: 0, KEY["w_reads"]: 2}, 3) == {CYCLES: 15, STALLS: 0, KEY["w_reads"]: 6}
 
 
 def test_numbers_of_counts() -> None:

@@ -49,12 +49,54 @@ def test_intervals_hold_all_results(one: tuple[int, int], other: tuple[int, int]
     assert int(last.low) <= last_block(length, b, ceil_div(length, b)) <= int(last.high)
 
 
+@pytest.mark.parametrize("one", [(-7, -2), (-3, 4), (2, 9)])
+@pytest.mark.parametrize("other", [(1, 3), (2, 2), (4, 11)])
+def test_intervals_are_no_wider_than_their_results(one: tuple[int, int], other: tuple[int, int]) -> None:
+    """Wider ones would hold all results too, and refuse what can be counted."""
+    watch = intervals.Watch(1, 2.0**300)
+    x, y = (watch.interval(*ends) for ends in (one, other))
+    pairs = [(a, b) for a in range(one[0], one[1] + 1) for b in range(other[0], other[1] + 1)]
+    for operation in (operator.add, operator.sub, operator.mul, operator.floordiv, ceil_div, maximum, minimum):
+        found, results = operation(x, y), [operation(a, b) for a, b in pairs]
+        assert (found.low, found.high) == (min(results), max(results)), operation
+        found, results = operation(7, y), [operation(7, b) for _, b in pairs]
+        assert (found.low, found.high) == (min(results), max(results)), operation
+    for found, results in (
+        (-x, [-a for a, _ in pairs]),
+        (where(x < y, x, y), [number for pair in pairs for number in pair]),
+    ):
+        assert (found.low, found.high) == (min(results), max(results))
+
+
+def test_an_interval_is_cut_to_what_is_known_of_it() -> None:
+    watch = intervals.Watch(1, 100)
+    x = watch.interval(-3, 4)
+    for low, high, expected in ((-1, 3, (-1, 3)), (-9, 99, (-3, 4)), (watch.interval(-2, 0), x - 2, (-2, 2))):
+        found = x.within(low, high)
+        assert (found.low, found.high) == expected
+
+
 def test_a_watch_sees_each_case() -> None:
     watch = intervals.Watch(3, 100)
     column = watch.interval([[5], [10], [99]], [[5], [11], [99]])
     assert not watch.over.any()
     assert (column * column).high.tolist() == [[25], [121], [9801]]
     assert watch.over.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("number", [99, 100, 101, 10**9])
+def test_a_watch_sees_the_limit_and_what_is_past_it_at_either_end(number: int) -> None:
+    for sign in (1, -1):
+        watch = intervals.Watch(2, 100)
+        watch.interval([[0], [sign * number]], [[0], [sign * number]])
+        assert watch.over.tolist() == [False, number >= 100]
+
+
+def test_every_count_of_parts_is_in_one_range() -> None:
+    ranges = bounds._ranges((7, 90, 33), (2, 16), (3, 16))
+    for axis, most in enumerate((7, 30, 17)):
+        spans = sorted({(low, high) for low, high in (each[2 * axis : 2 * axis + 2] for each in ranges)})
+        assert [count for low, high in spans for count in range(low, high + 1)] == list(range(1, most + 1))
 
 
 @given(
@@ -85,6 +127,28 @@ def test_without_a_memory_counts_are_exact_or_refused(
     assert {name: values[0] for name, values in found.items() if values[0]} == {
         name: count for name, count in expected.items() if count
     }
+
+
+@pytest.mark.parametrize(
+    ("sides", "gemm"),
+    [
+        # Bounds on both arrays at once pass 2^64, on either one they stay below 2^54.
+        ([1, 4096], Gemm(1, 1 << 25, 1 << 25)),
+        # 15 lies between 1 and 16: on an array of one PE the cycles would pass 2^62.
+        ([15], Gemm(1, 1 << 31, 3 << 28)),
+    ],
+)
+def test_arrays_are_not_refused_for_others_in_their_range(sides: list[int], gemm: Gemm) -> None:
+    single = problems([LayerGemm("large", gemm, 1, needs_dx=True)], patches_in_dram=True)
+    question = Question(None, "interleaved", "", False, True, Precision.of("bf16"))
+    counts = direct.without_memory(question, single, Arrays(np.array(sides), np.array(sides), False), "large")
+    (mapping,) = schedules.find("interleaved").alternatives()[0]
+    sizes = {"b": gemm.batch, "k": gemm.in_features, "n": gemm.out_features}
+    for at, side in enumerate(sides):
+        expected = layers.counts([mapping], sizes, Accelerator(side, side))
+        assert {name: values[at] for name, values in counts.items() if values[at]} == {
+            name: count for name, count in expected.items() if count
+        }
 
 
 def test_the_sum_over_layers_is_what_must_fit() -> None:

@@ -113,6 +113,35 @@ def test_gradients_by_hand_are_told_by_their_operands() -> None:
     assert [note.partition(":")[0] for note in own.notes] == ["guessed"]
 
 
+def equilibrium(rounds: int) -> Callable[[Array, Array], Array]:
+    """Three rounds to a fixed point, and a rule of its own that sums ``rounds`` terms of the Neumann series."""
+
+    @jax.custom_vjp
+    def settled(w: Array, x: Array) -> Array:
+        return lax.scan(lambda h, _: (jnp.tanh(h @ w), None), x, None, 3)[0]
+
+    def forward(w: Array, x: Array) -> tuple[Array, Array]:
+        return settled(w, x), w
+
+    def backward(w: Array, dy: Array) -> tuple[None, Array]:
+        return None, lax.scan(lambda v, _: (dy + v @ w.T, None), dy, None, rounds)[0]
+
+    settled.defvjp(forward, backward)
+    return lambda w, x: settled(w, x).sum()
+
+
+@pytest.mark.parametrize(
+    ("rounds", "wanted"),
+    [
+        (2, [(WHOLE, 2, True, False, 1)]),
+        (3, [(WHOLE, 3, True, False, 0)]),
+        (5, [(WHOLE, 3, False, False, 0), (WHOLE, 5, False, False, 0)]),  # no dX of three products runs five times
+    ],
+)
+def test_a_gradient_runs_no_more_often_than_its_forward_product(rounds: int, wanted: list[Any]) -> None:
+    assert shapes(profile(jax.grad(equilibrium(rounds), 1), W, X)) == wanted
+
+
 SQUARE, TALL = jnp.ones((8, 8)), jnp.ones((5, 8))
 
 
