@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.array.counts import SRAM, WRITES, Key
-from jaxgrad.array.schedules import known
+from jaxgrad.array.schedules import Schedule, known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.costs.shares import Share, is_choice, shares
@@ -57,6 +57,7 @@ def report(
         _legend(cost, chosen, array, measured=measured),
         "",
         Text(_verdict(cost, chosen) + hidden),
+        Text(_pays(cost, chosen, array)),
     )
 
 
@@ -154,3 +155,35 @@ def _verdict(cost: StepCost, chosen: str) -> str:
         return ", ".join(f"{saving(of(total), of(cost.total(name)))} than {schedule_label(name)}" for name in others)
 
     return f"All layers, {schedule_label(chosen)}: cycles {than(time_cycles)}; accesses {than(accesses)}."
+
+
+def _pays(cost: StepCost, chosen: str, array: Accelerator) -> str:
+    """Where interleaving pays, in a sentence, and what the best schedule for each layer takes."""
+    interleaved = [record for name in cost.schedules if (record := known(name)) and record.fused]
+    if not interleaved:
+        return ""
+    counts = [f"{axis} ({record.label}) in {_short_streams(cost, record, array):,}" for record in interleaved
+              for axis in _streamed(record)]  # fmt: skip
+    rule = (
+        f"Interleaving pays where the axis it streams is shorter than the array's {array.rows:,} rows: of "
+        f"{len(cost.layers):,} layers {', '.join(counts)}"
+    )
+    choices = [name for name in cost.schedules if is_choice(cost, name)]
+    cheapest = min(choices, key=lambda name: time_cycles(cost.total(name)), default=None)
+    if cheapest is not None:
+        spent = saving(time_cycles(cost.total(cheapest)), time_cycles(cost.total(chosen)))
+        rule += f"; {schedule_label(cheapest)} takes {spent} cycles than {schedule_label(chosen)}"
+    return f"{rule}. For one layer, jaxgrad explain says why."
+
+
+def _streamed(record: Schedule) -> list[str]:
+    """The axes that an interleaved schedule streams."""
+    return list(dict.fromkeys(mapping.axes[0] for choice in record.runs for mapping in choice if mapping.fused))
+
+
+def _short_streams(cost: StepCost, record: Schedule, array: Accelerator) -> int:
+    """In how many layers one of them is shorter than the rows behind whose stream loads and drains hide."""
+    return sum(
+        any(gemm.gemm.sizes[axis] < array.rows for gemm in layer.gemms for axis in _streamed(record))
+        for layer in cost.layers
+    )

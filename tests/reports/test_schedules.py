@@ -64,3 +64,25 @@ def test_the_legend_says_how_often_auto_chose_what() -> None:
         "interleaved for 2 (98% of cycles), ws_only for 1 (2% of cycles, n short in 1)"
     ) in text
     assert "than auto" not in text  # the verdict compares with what others would do everywhere
+
+
+def test_the_last_sentence_says_where_interleaving_pays() -> None:
+    """On 4 rows: b = 8 streams long; n is 3 in one layer of three, k 2 in another."""
+    gemms = [Gemm(8, 9, 3), Gemm(8, 9, 10), Gemm(8, 2, 10)]
+    layers = [LayerGemm(f"layers.{index}", gemm, 1, needs_dx=True) for index, gemm in enumerate(gemms)]
+    costs = step_cost(layers, Emulation(ARRAY))
+    text = text_of(costs, measured=False)
+    assert (
+        "Interleaving pays where the axis it streams is shorter than the array's 4 rows: of 3 layers b (interleaved) "
+        "in 0, n (interleaved_n) in 1, k (interleaved_k) in 1; best takes"
+    ) in text
+    change = 100 * (1 - costs.total("best")[CYCLES] / costs.total("interleaved")[CYCLES])
+    assert f"best takes {change:.1f}% fewer cycles than interleaved. For one layer, jaxgrad explain says why." in text
+
+
+def test_without_an_interleaved_schedule_there_is_no_such_sentence() -> None:
+    layers = [LayerGemm("layer", Gemm(8, 9, 3), 1, needs_dx=True)]
+    console = Console(file=io.StringIO(), width=100)
+    console.print(schedules.report(step_cost(layers, Emulation(ARRAY), ["ws_only"]), "ws_only", ARRAY, measured=False))
+    assert isinstance(console.file, io.StringIO)
+    assert "Interleaving" not in console.file.getvalue()
