@@ -31,7 +31,7 @@ def test_one_operand_of_dw_stays(stationary: str, x_reads: int) -> None:
     assert count(gemm, array, record).as_dict()["x_reads"] == x_reads
     costs = [cost(restricted("ws_only", name).alternatives(dx=False)[0], gemm, array) for name in ("x", "dy")]
     assert cost(choose("ws_only", gemm, array, dx=False).mappings, gemm, array) == min(costs)
-    x, w, dy = integers(7, 5), integers(5, 9), integers(7, 9)
+    x, w, dy = integers(1, 7, 5), integers(2, 5, 9), integers(3, 7, 9)
     _, dw, _ = backward(x, w, dy, Emulation(array, record))
     np.testing.assert_array_equal(np.asarray(dw), x.T @ dy)
 
