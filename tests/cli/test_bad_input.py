@@ -100,7 +100,7 @@ BAD_INPUT = {
     "gemm --rows 0": "--rows: got 0; give a whole number of at least 1",
     "gemm --cols x": "--cols: got 'x'; give a whole number of at least 1",
     "gemm --seed -1": "--seed: got -1; give a whole number of at least 0",
-    "gemm --schedule interleave": "--schedule: got 'interleave'; choose one of ws, os, interleaved, sequential, ",
+    "gemm --schedule interleave": "--schedule: got 'interleave'; choose one of ws, os, interleaved, interleaved_n, ",
     "gemm --fidelity exact": "--fidelity: got 'exact'; choose one of register, tile, native",
     "gemm --objective time": "--objective: got 'time'; choose one of cycles, accesses",
     "gemm --weight-update in_array --schedule os": "--weight-update: got 'in_array' with schedule 'os'; ",
