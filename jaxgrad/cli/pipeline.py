@@ -111,8 +111,8 @@ def pipeline(
         option(
             "--pipelines",
             "NAMES",
-            "With commas between: single, pipedream, layerpipe_intra, layerpipe, data_parallel, gpipe, 1f1b, "
-            "interleaved_1f1b, zb_h1, zb_h2; or all.",
+            "With commas between: single, pipedream, pipedream_replicated, layerpipe_intra, layerpipe, data_parallel, "
+            "gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_h2; or all.",
             PIPELINE,
             rule=Pipelines.parsed,
         ),

@@ -1,7 +1,8 @@
 """A network's training on several arrays: tasks, partitions, pipelines and their simulation, in cycles and words."""
 
-from jaxgrad.pipelines import asynchronous, data_parallel, synchronous  # they register theirs
+from jaxgrad.pipelines import asynchronous, data_parallel, replication, synchronous  # they register theirs
 from jaxgrad.pipelines.chain import Chain as Chain
+from jaxgrad.pipelines.delayed import delayed as delayed
 from jaxgrad.pipelines.network import Network as Network
 from jaxgrad.pipelines.network import network as network
 from jaxgrad.pipelines.partitions import Link as Link
@@ -21,9 +22,11 @@ __all__ = [
     "Pipeline",
     "asynchronous",
     "data_parallel",
+    "delayed",
     "network",
     "partitions",
     "register",
+    "replication",
     "simulate",
     "synchronous",
 ]

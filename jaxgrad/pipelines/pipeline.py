@@ -36,6 +36,7 @@ class Shape(NamedTuple):
     Args:
         processors: arrays.
         chunks: stages an array has; array p has the stages p, p + processors, ...
+        replicas: of each stage, where stages are replicated: arrays next to each other take the items in turn.
         microbatches: that a batch is cut into.
         batches: of the run.
     """
@@ -44,10 +45,17 @@ class Shape(NamedTuple):
     chunks: int = 1
     microbatches: int = 1
     batches: int = 1
+    replicas: tuple[int, ...] = ()
 
     @property
     def stages(self) -> int:
-        return self.processors * self.chunks
+        return len(self.replicas) or self.processors * self.chunks
+
+    def processor_of(self, item: int, stage: int) -> int:
+        """The array that does an item's operations of a stage."""
+        if not self.replicas:
+            return stage % self.processors
+        return sum(self.replicas[:stage]) + item % self.replicas[stage]
 
     @property
     def items(self) -> int:
@@ -81,6 +89,7 @@ class Pipeline:
         replicates: whether each array has the whole network, and a share of the batch; ``W`` is then the sum of the
             gradients over all arrays.
         chunked: whether an array has several stages.
+        replicable: whether a stage may be on several arrays, which take its batches in turn.
         alone: whether it is of one array.
     """
 
@@ -93,6 +102,7 @@ class Pipeline:
     splits_backward: bool = False
     replicates: bool = False
     chunked: bool = False
+    replicable: bool = False
     alone: bool = False
 
     def __hash__(self) -> int:

@@ -11,6 +11,7 @@ from jaxgrad.pipelines.chain import Atom, Chain
 from jaxgrad.pipelines.network import Network
 from jaxgrad.pipelines.partitions import Link, Partition, partitions
 from jaxgrad.pipelines.pipeline import OpKind, Pipeline, Shape, find
+from jaxgrad.pipelines.replication import ahead, replicated
 from jaxgrad.pipelines.simulator import Simulation, Stage, simulate
 
 Networks = Callable[[int], Network]
@@ -84,7 +85,16 @@ class Plan:
         """Words between arrays in a batch."""
         if self.pipeline.replicates:
             return self._all_reduced
-        return self.shape.microbatches * sum(self.partition.words)
+        # Each array of a replicated stage has done one batch of as many before they sum their gradients in a ring.
+        summed = sum(
+            2 * (count - 1) * self._stage_words(stage) // count for stage, count in enumerate(self.shape.replicas)
+        )
+        return self.shape.microbatches * sum(self.partition.words) + summed
+
+    def _stage_words(self, stage: int) -> int:
+        """Words of a stage's weights."""
+        layers = self.partition.chain.network.layers
+        return sum(layer.weight_words for number, layer in enumerate(layers) if self._stages_of(number)[0] == stage)
 
     @property
     def _all_reduced(self) -> int:
@@ -97,6 +107,8 @@ class Plan:
         F of a layer on array s, dW on array t: half of what s has, and half of what t has.
         """
         forward, update = self._stages_of(layer)
+        if self.shape.replicas:
+            return ahead(forward, self.shape.replicas)
         stages = self.partition.stages
         return (self.pipeline.delay(forward, stages) + self.pipeline.delay(update, stages)) // 2
 
@@ -107,9 +119,13 @@ class Plan:
         if self.pipeline.replicates:
             return self.shape.processors * network.weight_words
         return sum(
-            layer.weight_words * (self.delay(number) + len(set(self._stages_of(number))))
+            layer.weight_words * (self.delay(number) + len(set(self._stages_of(number)))) * self._arrays_of(number)
             for number, layer in enumerate(network.layers)
         )
+
+    def _arrays_of(self, layer: int) -> int:
+        """How many arrays take the batches of a layer in turn."""
+        return self.shape.replicas[self._stages_of(layer)[0]] if self.shape.replicas else 1
 
     @property
     def activation_words(self) -> int:
@@ -118,7 +134,10 @@ class Plan:
         if self.pipeline.replicates:
             return self.shape.processors * network.saved_words
         if not self.pipeline.flushed:
-            return sum(layer.saved_words * (self.delay(number) + 1) for number, layer in enumerate(network.layers))
+            return sum(
+                layer.saved_words * (self.delay(number) + 1) * self._arrays_of(number)
+                for number, layer in enumerate(network.layers)
+            )
         kept = self.simulation.in_flight()
         return sum(layer.saved_words * kept[self._stages_of(number)[0]] for number, layer in enumerate(network.layers))
 
@@ -205,6 +224,13 @@ def plans(
             for count in counts:
                 _divided("processors", cut, count, "the microbatches of interleaved stages")
         chain = Chain(network, pipeline.grain)
+        if pipeline.replicable:
+            for own in replicated(chain, max(counts), link):
+                count = sum(own.replicas)
+                if count in counts:
+                    shape = Shape(count, batches=batches, replicas=own.replicas)
+                    found[count, pipeline.name] = Plan(pipeline, shape, own.partition, link)
+            continue
         if many > 1 and many * max(counts) > len(chain.atoms):
             remedy = f"give fewer stages an array: the network has {len(chain.atoms)} layers for {max(counts)} arrays"
             raise InputError("chunks", many, remedy)

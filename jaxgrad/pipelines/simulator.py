@@ -84,9 +84,10 @@ class Simulation:
         ends = self.batch_ends[: max(1, self.shape.batches - drained)]
         between = [later - earlier for earlier, later in pairwise(ends)]
         for length in range(1, len(between) // 3 + 1):
-            recent = between[-length:]
-            if recent == between[-2 * length : -length] == between[-3 * length : -2 * length]:
-                return Fraction(sum(recent), length)
+            # Replicas of a stage end batches at the same time: look further than at a few of them.
+            recent = between[-max(3 * length, 2 * self.shape.processors + 1) :]
+            if recent[length:] == recent[:-length]:
+                return Fraction(sum(recent[-length:]), length)
         half = between[len(between) // 2 :]
         return Fraction(sum(half), len(half)) if half else Fraction(self.makespan, self.shape.batches)
 
@@ -207,7 +208,7 @@ class _Run:
         if not self.chained or op.kind == "W" or not 0 <= target < self.shape.stages:
             return
         sent = stage.forward_sent if forward else stage.backward_sent
-        wire = processor, target % self.shape.processors
+        wire = processor, self.shape.processor_of(op.item, target)
         if not sent or wire[0] == wire[1]:
             self.arrived[op] = stop
             return

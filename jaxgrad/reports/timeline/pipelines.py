@@ -72,19 +72,22 @@ def _shown(plan: Plan) -> float:
 
 
 def _panel(axes: Axes, plan: Plan, last: float) -> None:
-    for kind, style in _STYLES.items():
-        tasks = [task for task in plan.simulation.tasks if task.op.kind == kind and task.start < last]
-        for task in tasks:
-            axes.broken_barh(
-                [(task.start, task.stop - task.start)], (task.processor - 0.4, 0.8), facecolor=style.colour,
-                hatch=style.hatch, edgecolor="white", linewidth=0.3,
-            )  # fmt: skip
+    tasks: dict[tuple[OpKind, int], list[tuple[int, int]]] = {}
+    for task in plan.simulation.tasks:
+        if task.start < last:
+            tasks.setdefault((task.op.kind, task.processor), []).append((task.start, task.stop - task.start))
+    for (kind, processor), spans in tasks.items():
+        style = _STYLES[kind]
+        axes.broken_barh(
+            spans, (processor - 0.4, 0.8), facecolor=style.colour, hatch=style.hatch, edgecolor="white", linewidth=0.3
+        )
+    sent: dict[float, list[tuple[int, int]]] = {}
     for message in plan.simulation.messages:
         if message.start < last:
-            place = (message.source + message.target) / 2
-            axes.broken_barh(
-                [(message.start, message.stop - message.start)], (place - 0.1, 0.2), facecolor=_SENT.colour
-            )
+            middle = (message.source + message.target) / 2
+            sent.setdefault(middle, []).append((message.start, message.stop - message.start))
+    for middle, spans in sent.items():
+        axes.broken_barh(spans, (middle - 0.1, 0.2), facecolor=_SENT.colour)
     axes.set(xlim=(0, last), ylim=(plan.shape.processors - 0.5, -0.5))
     axes.set_ylabel("array", fontsize=8)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
