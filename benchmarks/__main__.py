@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import commands, costs, registers, steps
+from benchmarks import commands, costs, pipelines, registers, steps
 from benchmarks.figure import Figure
 
 _REGISTERS = "--registers-only"
@@ -43,6 +43,7 @@ def main(
         *(Figure(**fields) for fields in json.loads(pinned.stdout)),
         commands.startup(),
         *costs.figures(rounds),
+        *pipelines.figures(rounds),
     ]
     table = Table(
         title="jaxgrad benchmark", caption="Medians of alternating runs; a ratio of 1 is plain Flax's own step."
