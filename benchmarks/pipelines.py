@@ -85,11 +85,8 @@ def _delayed_step(rounds: int) -> float:
         updates, opt_state = optimizer.update(gradients, opt_state, weights)
         return (optax.apply_updates(weights, updates), opt_state), value
 
-    runs = [
-        (jax.jit(step, donate_argnums=0), init(params)),
-        (jax.jit(plain, donate_argnums=0), (params, optimizer.init(params))),
-    ]
-    states = [jax.tree.map(jnp.copy, state) for _, state in runs]
+    functions = [jax.jit(step, donate_argnums=0), jax.jit(plain, donate_argnums=0)]
+    states: list[Any] = [jax.tree.map(jnp.copy, state) for state in (init(params), (params, optimizer.init(params)))]
     times: list[list[float]] = [[], []]
     for _ in range(rounds + 1):
         for number, function in enumerate(functions):
