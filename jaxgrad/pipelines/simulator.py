@@ -78,8 +78,14 @@ class Simulation:
     def period(self) -> Fraction:
         """Time a batch in steady state, in which the times between batches' ends recur; else of the run's second half.
 
-        The last batches, which the arrays drain without new ones behind them, do not count.
+        The last batches, which the arrays drain without new ones behind them, do not count. It is no less than what the
+        busiest array does a batch: an array that is nearly as slow works off for hundreds of batches what has queued
+        up before it while the pipeline filled, and the batches' ends follow it till then.
         """
+        return max(self._between_ends(), Fraction(max(self.busy()), self.shape.batches))
+
+    def _between_ends(self) -> Fraction:
+        """The time between two batches' ends, when they recur."""
         drained = -(-max(self.in_flight(), default=0) // self.shape.microbatches)
         ends = self.batch_ends[: max(1, self.shape.batches - drained)]
         between = [later - earlier for earlier, later in pairwise(ends)]

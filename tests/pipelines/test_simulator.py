@@ -42,6 +42,14 @@ def test_an_asynchronous_period_is_the_slowest_arrays_work(of: list[Stage], name
         assert period == slowest
 
 
+def test_a_queue_from_the_filling_does_not_shorten_the_period() -> None:
+    """The second array is the slowest; 30 batches end at the pace of the first, which works off its queue."""
+    of = [Stage({"F": f, "B": b}) for f, b in ((37, 12), (0, 50), (17, 33), (12, 25), (15, 30))]
+    ends = run("layerpipe", of, batches=30).batch_ends
+    assert ends[20] - ends[19] == 49
+    assert run("layerpipe", of, batches=30).period() == 50
+
+
 @settings(max_examples=200)
 @given(of=sending)
 def test_where_arrays_wait_for_their_words_the_period_has_them(of: list[Stage]) -> None:
