@@ -28,27 +28,31 @@ _TRAINING_TABLES = {"array", "emulation", "model", "data", "optimizer", "train"}
 
 DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
 EXPERIMENT = Kind("an experiment", ("jaxgrad run",), lambda tree: "variant" in tree or "extends" in tree)
+PIPELINES = Kind("an experiment with pipelines", ("jaxgrad run",), lambda tree: "pipelines" in tree)
 TRAINING = Kind(
     "a training run's configuration",
     ("jaxgrad train --config",),
     lambda tree: bool(tree) and tree.keys() <= _TRAINING_TABLES,
 )
-_KINDS = (DESIGN_SPACE, EXPERIMENT, TRAINING)
+_KINDS = (DESIGN_SPACE, PIPELINES, EXPERIMENT, TRAINING)
 
 
-def check(file: Path, option: str, wanted: Kind) -> None:
-    """Refuses a file of another command; what is of no kind is left to the command.
+def check(file: Path, option: str, *wanted: Kind) -> Kind:
+    """The kind of a command's file; a file of another command is refused.
+
+    What is of no kind counts as of the first one that is wanted, and the command says what it lacks.
 
     Args:
         file: a TOML file.
         option: what the user gave it as.
-        wanted: the command's own kind.
+        wanted: the command's own kinds.
 
     Raises:
         InputError: it is of another kind, or can't be read.
     """
     tree = read_toml(file, option)
-    kind = next((kind for kind in _KINDS if kind.holds(tree)), wanted)
-    if kind is not wanted:
+    kind = next((kind for kind in _KINDS if kind.holds(tree)), wanted[0])
+    if kind not in wanted:
         remedy = " or ".join(f"{command} {file}" for command in kind.commands)
         raise InputError(option, file, remedy, problem=f"got {str(file)!r}, which is {kind.name}")
+    return kind

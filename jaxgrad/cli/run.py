@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from jaxgrad.cli import stored
 from jaxgrad.cli.options import OUTPUT, RESULTS, config_file, option, path
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
 if TYPE_CHECKING:
-    from jaxgrad.costs import Summary
-    from jaxgrad.studies.points import Point
     from jaxgrad.studies.store import Store
+    from jaxgrad.studies.study import Study
 
 
 def run(
@@ -29,27 +28,23 @@ def run(
     from jaxgrad.base.files import check_folder
     from jaxgrad.base.locks import alone
     from jaxgrad.cli import cache, kinds, progress, screen
-    from jaxgrad.studies import compare, points, report, schema, tables
+    from jaxgrad.studies import study
 
     cache.turn_on()
-    kinds.check(config, "CONFIG", kinds.EXPERIMENT)
-    experiment = schema.load(config)
-    expanded = points.expand(experiment, config)
+    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES)
+    experiment = study.of_pipelines(config) if kind is kinds.PIPELINES else study.of_variants(config)
     folder = check_folder("--out", RESULTS / config.stem if out is None else out)
     results = stored.open_store(store)
     terminal = screen.console()
     if check:
-        done = sum(results.has("points", point.spec) for point in expanded)
-        terminal.print(
-            f"{config}: {experiment.title}. {len(expanded)} points, {done} of them done before", soft_wrap=True
-        )
+        count, done = len(experiment.points), sum(experiment.is_done(point, results) for point in experiment.points)
+        terminal.print(f"{config}: {experiment.title}. {count} points, {done} of them done before", soft_wrap=True)
         return 0
     with stored.resuming(stored.again("run", config, out, store)):
-        rows = compare.rows(experiment, _compute(expanded, results))
-        comparisons = compare.published(experiment, rows)
-        terminal.print(tables.screen(experiment, rows, comparisons))
+        report = experiment.report(_compute(experiment, results))
+        terminal.print(report.screen)
         with progress.busy("drawing", terminal), alone("--out", folder):
-            files = report.write(folder, experiment, rows, comparisons)
+            files = report.write(folder)
     terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
     return 0
 
@@ -64,17 +59,16 @@ def _listed(folder: Path, files: Sequence[Path]) -> str:
     return f"{', '.join(names)}; {figures} figures as PNG and SVG{accelergy}"
 
 
-def _compute(points: Sequence[Point], store: Store) -> list[tuple[Point, Summary]]:
-    """Every point's summary."""
+def _compute(experiment: Study, store: Store) -> list[Any]:
+    """Every point's result."""
     from jaxgrad.cli import progress, screen
-    from jaxgrad.studies import runner
 
-    running = runner.run(points, store)
+    running = experiment.run(experiment.points, store)
     followed = progress.follow(
-        points,
+        experiment.points,
         screen.console(),
-        total=len(points),
-        label=lambda point: f"{point.network}, {point.variant}",
-        kept=lambda point: store.has("points", point.spec),
+        total=len(experiment.points),
+        label=experiment.label,
+        kept=lambda point: experiment.is_done(point, store),
     )
-    return [(point, next(running)[1]) for point in followed]
+    return [next(running) for _ in followed]

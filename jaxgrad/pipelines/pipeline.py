@@ -112,3 +112,7 @@ class Pipeline:
 _REGISTRY: Registry[Pipeline] = Registry("pipeline", Pipeline)
 register, unregister, find = _REGISTRY.register, _REGISTRY.unregister, _REGISTRY.find
 PIPELINES: Names[Pipeline] = _REGISTRY.names()
+ASYNCHRONOUS: Names[Pipeline] = _REGISTRY.names(
+    lambda pipeline: not (pipeline.alone or pipeline.flushed or pipeline.replicates)
+)
+"""Those that begin a whole batch in each period, and have no more arrays at work than the network has parts."""

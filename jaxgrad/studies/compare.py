@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxgrad.array.counts import READS, SRAM, Key
 from jaxgrad.costs import Summary, accesses
 from jaxgrad.studies.points import Group, Measure, Point
+from jaxgrad.studies.published import deviation
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sections import PublishedSection
 
@@ -57,16 +58,7 @@ class Comparison:
     @property
     def deviation(self) -> float | None:
         """By how much ours differs, as a part of the baseline; 0 within a published range."""
-        if self.ours is None:
-            return None
-        published = self.published
-        low = published.ratio if published.ratio is not None else published.at_least
-        high = published.ratio if published.ratio is not None else published.at_most
-        if low is not None and self.ours < low:
-            return self.ours - low
-        if high is not None and self.ours > high:
-            return self.ours - high
-        return 0.0
+        return deviation(self.published, self.ours)
 
 
 def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> list[Row]:

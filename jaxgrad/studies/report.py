@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
+from rich.console import RenderableType
 
 import jaxgrad
 from jaxgrad.base.files import clear_partial, write_text
@@ -32,10 +33,7 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     write_text(written[0], spreadsheets.phases_csv(experiment, rows))
     write_text(written[1], spreadsheets.layers_csv(experiment, rows))
     write_text(written[2], json.dumps(_data(experiment, rows, comparisons), indent=1))
-    console = screen.console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
-    with console.capture() as text:
-        console.print(tables.screen(experiment, rows, comparisons, brief=False))
-    write_text(written[3], text.get())
+    write_text(written[3], as_text(tables.screen(experiment, rows, comparisons, brief=False)))
     if changes:
         written.append(folder / "sensitivity.csv")
         write_text(written[-1], sensitivity_tables.as_csv(changes))
@@ -53,6 +51,20 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
         )
     )
     return written
+
+
+def as_text(shown: RenderableType) -> str:
+    """What the terminal would show, for a file: wide, without colours."""
+    console = screen.console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
+    with console.capture() as text:
+        console.print(shown)
+    return text.get()
+
+
+def how_it_was_made(notes: Sequence[str] = ()) -> html.Section:
+    """The last section of a report: the code that made it."""
+    made = f"jaxgrad {jaxgrad.__version__} (code {fingerprint()}), jax {jax.__version__}."
+    return html.Section("How it was made", paragraphs=[made], notes=notes)
 
 
 def _write_accelergy(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> list[Path]:
@@ -118,13 +130,7 @@ def _sections(
             )
         )
     sections.append(html.Section("Figures", figures=figures))
-    sections.append(
-        html.Section(
-            "How it was made",
-            paragraphs=[f"jaxgrad {jaxgrad.__version__} (code {fingerprint()}), jax {jax.__version__}."],
-            notes=_technologies(experiment, rows),
-        )
-    )
+    sections.append(how_it_was_made(_technologies(experiment, rows)))
     return sections
 
 

@@ -11,12 +11,13 @@ from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, restricted
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.base.errors import InputError, either
-from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise
+from jaxgrad.base.schema import Section, Seed, Size, Switch, among, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.area import ALONG
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
+from jaxgrad.studies.published import PublishedRatio
 
 NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 # quantity -> the keys of [machine] of which it needs one
@@ -162,8 +163,8 @@ class ChangeSection(SweepSection):
     note: str = ""
 
 
-class PublishedSection(Section):
-    """A published figure.
+class PublishedSection(PublishedRatio):
+    """A published figure; its ratio is over the baseline, or over ``over``.
 
     Args:
         network: whose figure it is; by default each of the workload's networks is compared with it.
@@ -171,9 +172,6 @@ class PublishedSection(Section):
         at: label of a swept value by the name of its axis.
         variant: what was measured, over the baseline (or over ``over``).
         quantity: of what.
-        ratio: the figure, the baseline's being 1; or ``at_most``, ``at_least``: the published range's ends.
-        source: paper and place.
-        assumption: what differs between the paper and this configuration and could account for a deviation.
     """
 
     network: str | None = None
@@ -182,22 +180,9 @@ class PublishedSection(Section):
     variant: str
     over: str | None = None
     quantity: Annotated[str, among(tuple(QUANTITIES))]
-    ratio: Rate | None = None
-    at_most: Rate | None = None
-    at_least: Rate | None = None
-    source: str
-    assumption: str = ""
 
     @model_validator(mode="after")
-    def _check_range(self) -> PublishedSection:
-        if self.ratio is None and self.at_most is None and self.at_least is None:
-            raise InputError("ratio", None, "give ratio, or at_most, at_least or both", problem="got none")
-        if self.ratio is not None and not (self.at_most is None and self.at_least is None):
-            problem = f"got {self.ratio} and a range"
-            raise InputError("ratio", self.ratio, "give ratio, or at_most, at_least or both", problem=problem)
-        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
-            problem = f"got {self.at_least}, above at_most"
-            raise InputError("at_least", self.at_least, f"give at most {self.at_most}", problem=problem)
+    def _check_mean(self) -> PublishedSection:
         if self.mean and self.network is not None:
             problem = f"got true with network {self.network!r}"
             raise InputError("mean", True, "leave one of the two out", problem=problem)

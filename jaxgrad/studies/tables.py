@@ -15,6 +15,7 @@ from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import PHASES, phase_of
 from jaxgrad.studies import sensitivity_tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
+from jaxgrad.studies.published import deviation_text, numbered
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sensitivity import Sensitivity, sensitivity
 
@@ -215,19 +216,19 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
 def published(comparisons: Sequence[Comparison]) -> Cells:
     """Each published figure beside ours; the number refers to its source and what could account for the difference."""
     headers = ["", "network", "variant", "quantity", "published", "ours", "deviation"]
-    numbers = {text: index for index, text in sources(comparisons).items()}
+    numbers = {text: number for number, text in sources(comparisons).items()}
     cells = []
     for comparison in comparisons:
         figure = comparison.published
         cells.append(
             [
-                numbers[_source(comparison)],
+                numbers[figure.origin],
                 comparison.network,
                 figure.variant + (f" over {figure.over}" if figure.over else ""),
                 figure.quantity,
-                _range(comparison),
+                figure.text,
                 _ratio(comparison.ours),
-                _deviation(comparison),
+                deviation_text(figure, comparison.ours),
             ]
         )
     return headers, cells
@@ -235,7 +236,7 @@ def published(comparisons: Sequence[Comparison]) -> Cells:
 
 def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
     """The sources of the published figures, numbered, each once."""
-    return {f"[{index}]": text for index, text in enumerate(dict.fromkeys(map(_source, comparisons)), start=1)}
+    return numbered(comparison.published for comparison in comparisons)
 
 
 def part_title(experiment: Experiment) -> str:
@@ -259,29 +260,6 @@ def _without_repeats(cells: list[list[str]]) -> list[list[str]]:
     return [
         ["" if index and line[0] == cells[index - 1][0] else line[0], *line[1:]] for index, line in enumerate(cells)
     ]
-
-
-def _source(comparison: Comparison) -> str:
-    figure = comparison.published
-    return figure.source + (f". Could account for a deviation: {figure.assumption}" if figure.assumption else "")
-
-
-def _range(comparison: Comparison) -> str:
-    figure = comparison.published
-    if figure.ratio is not None:
-        return _ratio(figure.ratio)
-    if figure.at_least is None:
-        return f"<= {_ratio(figure.at_most)}"
-    low = _ratio(figure.at_least)
-    return f">= {low}" if figure.at_most is None else f"{low} to {_ratio(figure.at_most)}"
-
-
-def _deviation(comparison: Comparison) -> str:
-    if comparison.deviation is None:
-        return "-"
-    if comparison.deviation == 0 and comparison.published.ratio is None:
-        return "within"
-    return f"{100 * comparison.deviation:+.1f}%"
 
 
 def _ratio(value: float | None) -> str:

@@ -9,31 +9,34 @@ import pytest
 from jaxgrad.cli import main
 from jaxgrad.training.config import resolve
 from tests.studies.cases import tree, write
+from tests.studies.pipelines.cases import tree as with_pipelines
 
 SPACE = {"workload": {"layers": [[40, 24]]}, "space": {"rows": [4], "cols": [4]}}
 FILES = {
     "experiment.toml": ("an experiment", "jaxgrad run experiment.toml"),
+    "pipelines.toml": ("an experiment with pipelines", "jaxgrad run pipelines.toml"),
     "space.toml": ("a design space", "jaxgrad sweep space.toml or jaxgrad search space.toml"),
     "training.toml": ("a training run's configuration", "jaxgrad train --config training.toml"),
 }
 COMMANDS = {
-    "run": ("CONFIG", "experiment.toml"),
-    "sweep": ("CONFIG", "space.toml"),
-    "search": ("CONFIG", "space.toml"),
-    "train": ("--config", "training.toml"),
+    "run": ("CONFIG", ["experiment.toml", "pipelines.toml"]),
+    "sweep": ("CONFIG", ["space.toml"]),
+    "search": ("CONFIG", ["space.toml"]),
+    "train": ("--config", ["training.toml"]),
 }
 
 
 @pytest.fixture
 def files(elsewhere: Path) -> Path:
     write(elsewhere, tree(), "experiment.toml")
+    write(elsewhere, with_pipelines(), "pipelines.toml")
     write(elsewhere, SPACE, "space.toml")
     (elsewhere / "training.toml").write_text(resolve().to_toml())
     return elsewhere
 
 
 @pytest.mark.parametrize(
-    ("command", "file"), [(command, file) for command in COMMANDS for file in FILES if COMMANDS[command][1] != file]
+    ("command", "file"), [(command, file) for command in COMMANDS for file in FILES if file not in COMMANDS[command][1]]
 )
 def test_it_is_named_and_nothing_is_done(
     command: str, file: str, files: Path, capsys: pytest.CaptureFixture[str]
@@ -46,9 +49,11 @@ def test_it_is_named_and_nothing_is_done(
     assert sorted(files.iterdir()) == before
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "search"])
-def test_a_command_takes_its_own(command: str, files: Path) -> None:
-    assert main([command, COMMANDS[command][1], "--check"]) == 0
+@pytest.mark.parametrize(
+    ("command", "file"), [(command, file) for command in ("run", "sweep", "search") for file in COMMANDS[command][1]]
+)
+def test_a_command_takes_its_own(command: str, file: str, files: Path) -> None:
+    assert main([command, file, "--check"]) == 0
 
 
 def test_a_file_of_no_kind_is_told_what_it_lacks(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ def sweep(
     x_label: str,
     y_label: str,
     published: Mapping[str, Samples] | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> list[Path]:
     """One line for each label; an axis is logarithmic where its values span a factor of eight or more.
 
@@ -41,6 +42,7 @@ def sweep(
         title: of the figure.
         x_label, y_label: of the axes, with units.
         published: points to compare with, hollow stars, by label: one of ``lines`` in its colour, others in black.
+        levels: quantities to compare with that are no one point's, by label: dashed lines from side to side.
 
     Raises:
         ValueError: nothing to draw.
@@ -51,9 +53,9 @@ def sweep(
             raise InputError(
                 "lines", label, "give at least one point, or leave it out", problem=f"got {label!r} without a value"
             )
-    published = published or {}
+    published, levels = published or {}, levels or {}
     colour = colours(lines)
-    figure = Page(3.9 + 0.2 * ((len(lines) + len(published) - 1) // 4))
+    figure = Page(3.9 + 0.2 * ((len(lines) + len(published) + len(levels) - 1) // 4))
     axes: Axes = figure.subplots()
     handles: dict[str, Line2D] = {}
     for index, (label, samples) in enumerate(lines.items()):
@@ -66,11 +68,14 @@ def sweep(
             x, y, linestyle="none", marker="*", markersize=12, markerfacecolor="white",
             markeredgecolor=colour.get(label, "black"), markeredgewidth=1.3, zorder=4,
         )  # fmt: skip
+    for label, level in levels.items():
+        handles[label] = axes.axhline(level, color="black", linestyle="--", linewidth=1.3)
     everything = [sample for samples in (*lines.values(), *published.values()) for sample in samples]
     canvas.scale(axes.xaxis, [x for x, _ in everything])
-    canvas.scale(axes.yaxis, [y for _, y in everything])
+    heights = [*(y for _, y in everything), *levels.values()]
+    canvas.scale(axes.yaxis, heights)
     _tick_samples(axes, sorted({x for x, _ in everything}))
-    if axes.get_yscale() == "linear" and min(y for _, y in everything if y == y) >= 0:
+    if axes.get_yscale() == "linear" and min(y for y in heights if y == y) >= 0:
         axes.set_ylim(bottom=0)
     axes.set_xlabel(canvas.wrapped(x_label), fontsize=9)
     axes.set_ylabel(canvas.wrapped(y_label, _Y_LABEL_CHARACTERS), fontsize=9)

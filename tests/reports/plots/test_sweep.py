@@ -32,6 +32,16 @@ def test_lines_go_through_the_samples_in_order(tmp_path: Path, drawn: list[Figur
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("rows [PEs]", "time [cycles]")
 
 
+def test_a_level_goes_from_side_to_side_and_is_in_sight(tmp_path: Path, drawn: list[Figure]) -> None:
+    sweep({"mine": [(2, 1.0), (4, 1.1)]}, tmp_path / "sweep", "a title", levels={"published": 2.5}, **LABELS)
+    axes = drawn[0].axes[0]
+    _, level = axes.lines
+    assert (list(level.get_xdata()), list(level.get_ydata())) == ([0, 1], [2.5, 2.5])  # of the axes' width
+    assert level.get_linestyle() == "--"
+    assert axes.get_ylim()[1] > 2.5
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["mine", "published"]
+
+
 @pytest.mark.parametrize(
     ("x", "y", "scales"),
     [

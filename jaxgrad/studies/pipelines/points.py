@@ -1,0 +1,140 @@
+"""The points of an experiment with pipelines, a network each, and what comes out: every variant on every number of
+arrays."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.base.errors import InputError
+from jaxgrad.hardware import Machine
+from jaxgrad.hardware.files import build
+from jaxgrad.pipelines.chain import Chain
+from jaxgrad.pipelines.network import Network, network
+from jaxgrad.pipelines.pipeline import find
+from jaxgrad.pipelines.plans import plans
+from jaxgrad.programs import Graph
+from jaxgrad.studies.pipelines.schema import PipelineExperiment
+from jaxgrad.studies.store import Store
+
+KIND = "pipelines"
+"""Of the results in the store."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network under all variants.
+
+    Args:
+        network: the name of a model.
+        spec: all that decides the result, as plain data: ``network``, ``batch``, ``machine``, ``processors``, and of
+            each variant its pipeline, schedule and time.
+        machine: each array, and what is around it.
+    """
+
+    network: str
+    spec: Mapping[str, Any]
+    machine: Machine
+
+
+class Sample(NamedTuple):
+    """A variant of a network on some arrays.
+
+    Args:
+        variant: its number in the file.
+        processors: arrays.
+        busy: how many of them have a part of the network.
+        period: time a batch in steady state, simulated.
+        single: time a batch on one array, under the same schedule.
+        words_moved: between arrays, a batch.
+        weight_words: of all versions of the weights on all arrays.
+        activation_words: that wait for dW on all arrays, at most.
+    """
+
+    variant: int
+    processors: int
+    busy: int
+    period: float
+    single: int
+    words_moved: int
+    weight_words: int
+    activation_words: int
+
+
+def expand(experiment: PipelineExperiment, file: Path) -> list[Point]:
+    """All points of an experiment, checked: a machine that can't be built is refused before anything runs.
+
+    Args:
+        experiment: from ``file``.
+        file: where it is from; paths in it are relative to its folder.
+
+    Raises:
+        InputError: the machine will not do.
+    """
+    machine = build(experiment.machine, file)
+    common = {
+        "batch": experiment.workload.batch,
+        "machine": experiment.machine.model_dump(),
+        "technology": repr(machine.technology),
+        "energies": machine.energies,
+        "processors": experiment.pipelines.processors,
+        "variants": [[variant.pipeline, variant.schedule, variant.time] for variant in experiment.variant],
+    }
+    return [Point(name, {"network": name, **common}, machine) for name in experiment.workload.networks]
+
+
+def run(points: Sequence[Point], store: Store) -> Iterator[list[Sample]]:
+    """Each point's samples; a point that is done is on the disk before the next one begins.
+
+    Raises:
+        InputError: a point can't be computed; the message says which.
+    """
+    for point in points:
+        try:
+            kept = store.cached(KIND, point.spec, functools.partial(compute, point))
+        except InputError as error:
+            raise error.within(point.network) from None
+        yield [Sample(*values) for values in kept]
+
+
+def compute(point: Point) -> list[Sample]:
+    """A network's samples, variant by variant; the network is traced once.
+
+    Raises:
+        InputError: its graph is no chain, or it does not fit the machine.
+    """
+    spec = point.spec
+    graph = traced(point.network, spec["batch"])
+
+    @functools.cache
+    def timed(schedule: str, time: str) -> Network:
+        return network(graph, Emulation(point.machine.array, schedule), machine=point.machine, time=time)
+
+    samples = []
+    for number, (pipeline, schedule, time) in enumerate(spec["variants"]):
+        step = timed(schedule, time)
+        most = len(Chain(step, find(pipeline).grain).atoms)
+        busy = {count: min(count, most) for count in spec["processors"]}
+        planned = plans(lambda batch, step=step: step, spec["batch"], sorted(set(busy.values())), [pipeline])
+        for count in spec["processors"]:
+            plan = planned[busy[count], pipeline]
+            period = float(plan.simulation.period())
+            stored = plan.words_moved, plan.weight_words, plan.activation_words
+            samples.append(Sample(number, count, busy[count], period, step.total, *stored))
+    return samples
+
+
+def traced(name: str, batch: int) -> Graph:
+    """What a network's step at a batch size is made of."""
+    import jax
+    import jax.numpy as jnp
+
+    import jaxgrad_models
+    from jaxgrad.flax import step_work
+
+    images = jax.ShapeDtypeStruct((batch, *jaxgrad_models.INPUT_SHAPES[name]), jnp.float32)
+    return step_work(jaxgrad_models.abstract(name), images).graph

@@ -1,0 +1,104 @@
+"""An experiment with pipelines, its folder: results.csv, results.json, figures, tables.txt and report.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxgrad.base.files import clear_partial, write_text
+from jaxgrad.reports import html, plots
+from jaxgrad.studies.pipelines import tables
+from jaxgrad.studies.pipelines.compare import Ratios, Results
+from jaxgrad.studies.published import deviation, numbered
+from jaxgrad.studies.report import as_text, how_it_was_made
+
+
+def write(folder: Path, results: Results) -> list[Path]:
+    """Writes everything, each file whole or not at all; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_partial(folder)
+    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
+    write_text(written[0], tables.as_csv(results))
+    write_text(written[1], json.dumps(_data(results), indent=1))
+    write_text(written[2], as_text(tables.screen(results, brief=False)))
+    figures: list[html.Figure] = []
+    for number, ratios in enumerate(results.ratios, start=1):
+        drawn = _draw(results, ratios, folder / f"ratios_{number}")
+        written += drawn
+        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), ratios.title))
+    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figures))
+    return [*written, page]
+
+
+def _draw(results: Results, ratios: Ratios, path: Path) -> list[Path]:
+    """The ratio against the number of arrays, a line a network, and the published mean of all of these."""
+    lines = {name: list(of_network.items()) for name, of_network in ratios.by_network.items()}
+    counts = results.experiment.pipelines.processors
+    if len(lines) > 1:
+        lines[f"mean of {len(lines)} networks"] = [(count, ratios.mean(count)) for count in counts]
+    means = [
+        figure.ratio
+        for figure in results.experiment.published
+        if (figure.comparison, figure.statistic) == (ratios.name, "mean") and figure.ratio and not figure.processors
+    ]
+    levels = {f"mean, published ({ratio:g})": ratio for ratio in means}
+    return plots.sweep(lines, path, ratios.title, x_label="arrays", y_label="ratio of speeds", levels=levels)
+
+
+def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Section]:
+    experiment = results.experiment
+    compared = [tables.by_network(ratios) for ratios in results.ratios]
+    sections = [
+        html.Section(
+            "Question and assumptions",
+            paragraphs=[experiment.question] if experiment.question else [],
+            notes=[*experiment.notes, *tables.idle(results)],
+        ),
+        html.Section("Comparisons", [tables.MEANING], [_table(cells) for cells in (tables.means(results), *compared)]),
+        html.Section("Speed-up over one array", [tables.SPEEDUP_MEANING], [_table(tables.speedups(results))]),
+    ]
+    if experiment.published:
+        notes = [f"{number} {text}" for number, text in numbered(experiment.published).items()]
+        said = ["Nothing was fitted."]
+        found = [_table(tables.published(results))]
+        sections.insert(1, html.Section("Published figures beside ours", said, found, notes=notes))
+    return [*sections, html.Section("Figures", figures=figures), how_it_was_made()]
+
+
+def _table(cells: tables.Cells) -> html.Table:
+    return html.Table(cells.headers, cells.rows, cells.title)
+
+
+def _data(results: Results) -> dict:
+    experiment = results.experiment
+    return {
+        "title": experiment.title,
+        "batch": experiment.workload.batch,
+        "array": [experiment.machine.rows, experiment.machine.cols],
+        "variants": [variant.model_dump() for variant in experiment.variant],
+        "points": [
+            {"network": name, **sample._asdict(), "variant": experiment.variant[sample.variant].name}
+            for name, samples in results.samples.items()
+            for sample in samples
+        ],
+        "comparisons": [
+            {
+                "name": ratios.name,
+                "variant": ratios.variant,
+                "over": ratios.over,
+                "ratios": ratios.by_network,
+                "mean": ratios.overall,
+            }
+            for ratios in results.ratios
+        ],
+        "published": [
+            {
+                **figure.model_dump(exclude_none=True),
+                "ours": results.ours(figure),
+                "deviation": deviation(figure, results.ours(figure)),
+            }
+            for figure in experiment.published
+        ],
+        "notes": experiment.notes,
+    }

@@ -1,0 +1,51 @@
+"""jaxgrad.studies.pipelines.schema: a file that will not do is refused by key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jaxgrad.base.errors import InputError
+from jaxgrad.studies.pipelines import schema
+from tests.studies.cases import write
+from tests.studies.pipelines.cases import tree
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    experiment = schema.load(write(tmp_path, tree()))
+    assert [(variant.schedule, variant.time) for variant in experiment.variant] == [
+        ("sequential", "macs"), ("sequential", "macs"), ("sequential", "cycles"), ("sequential", "cycles"),
+        ("interleaved", "cycles"),
+    ]  # fmt: skip
+    assert (experiment.published[0].statistic, experiment.published[0].processors) == ("mean", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t["workload"].update(networks=[]), "workload.networks in .*: got .*; give at least one"),
+        (lambda t: t["workload"].update(networks=["lenett"]), "did you mean 'lenet'"),
+        (lambda t: t["workload"].update(networks=["lenet", "lenet"]), "got 'lenet' twice; give each once"),
+        (lambda t: t["pipelines"].update(processors=[2, 2]), "pipelines.processors in .*: got 2 twice"),
+        (lambda t: t["pipelines"].update(processors=[0]), "got 0; give a whole number of at least 1"),
+        (lambda t: t["variant"][0].update(pipeline="gpipe"), "got 'gpipe'; choose one of"),
+        (lambda t: t["variant"][0].update(pipeline="single"), "got 'single'; choose one of"),
+        (lambda t: t["variant"][0].update(time="seconds"), "got 'seconds'; choose one of cycles, macs"),
+        (lambda t: t["variant"][0].update(name="both"), "variant.name in .*: got 'both' twice"),
+        (lambda t: t["comparison"][0].update(over="nothing"), "comparison.over in .*: got 'nothing'; choose one of"),
+        (lambda t: t["comparison"][0].update(over="PipeDream"), "whose times are not in one unit"),
+        (lambda t: t["comparison"][1].update(name="by MACs"), "comparison.name in .*: got 'by MACs' twice"),
+        (lambda t: t["published"][0].update(comparison="none"), "published.comparison in .*: got 'none'; choose one"),
+        (lambda t: t["published"][1].update(processors=[4]), "published.processors in .*: got 4; give numbers that"),
+        (lambda t: t["published"][0].update(at_most=2.0), "got 1.25 and a range"),
+        (lambda t: t.update(baseline="PipeDream"), "baseline in .*: got 'PipeDream'; there is no such key"),
+    ],
+)
+def test_bad_input_is_named(change: Callable[[dict[str, Any]], None], said: str, tmp_path: Path) -> None:
+    content = tree()
+    change(content)
+    with pytest.raises(InputError, match=said):
+        schema.load(write(tmp_path, content))
