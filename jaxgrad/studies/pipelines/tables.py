@@ -19,7 +19,7 @@ from jaxgrad.studies.pipelines.schema import PublishedSection
 from jaxgrad.studies.published import deviation_text, numbered
 
 MEANING = "Each is a ratio of speeds on as many arrays: the second variant's period over the first one's."
-SPEEDUP_MEANING = "How many times as fast as one array under the same schedule; at the right the mean over all numbers."
+SPEEDUP_MEANING = "How many times as fast as one array under the same schedule; the mean is of all numbers of arrays."
 _NAMES = ("network", "comparison", "variant", "")
 
 

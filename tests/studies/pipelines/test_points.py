@@ -64,6 +64,7 @@ def test_periods_by_macs_are_those_of_the_best_partition(found: Results) -> None
     pipedream, layerpipe = (found.periods("lenet", f"{name}, MACs") for name in ("PipeDream", "LayerPipe"))
     assert pipedream == {2: least(whole, 2), 3: least(whole, 3), 6: least(whole, 5)}
     assert layerpipe == {count: least(parts, count) for count in (2, 3, 6)}
+    assert [sample.busy for sample in found.samples["lenet"] if sample.variant == 0] == [2, 3, 5]
     assert found.speedups("lenet", "PipeDream, MACs")[2] == sum(whole) / pipedream[2]
     assert (found.idle("lenet", "PipeDream"), found.idle("lenet", "LayerPipe")) == ([6], [])
     by_macs, by_cycles, interleaving = found.ratios

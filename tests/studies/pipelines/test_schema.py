@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.studies.pipelines import schema
+from jaxgrad.studies.pipelines import points, schema
+from tests.command import ROOT
 from tests.studies.cases import write
 from tests.studies.pipelines.cases import tree
 
@@ -21,6 +22,15 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ("interleaved", "cycles"),
     ]  # fmt: skip
     assert (experiment.published[0].statistic, experiment.published[0].processors) == ("mean", None)
+
+
+def test_the_experiment_there_is_can_be_run() -> None:
+    file = ROOT / "experiments" / "layerpipe.toml"
+    experiment = schema.load(file)
+    expanded = points.expand(experiment, file)
+    assert [point.network for point in expanded] == experiment.workload.networks
+    assert experiment.pipelines.processors == list(range(2, 11))
+    assert all(each.source and each.assumption for each in experiment.published)
 
 
 @pytest.mark.parametrize(
