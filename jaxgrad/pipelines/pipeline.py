@@ -115,4 +115,4 @@ PIPELINES: Names[Pipeline] = _REGISTRY.names()
 ASYNCHRONOUS: Names[Pipeline] = _REGISTRY.names(
     lambda pipeline: not (pipeline.alone or pipeline.flushed or pipeline.replicates)
 )
-"""Those that begin a whole batch in each period, and have no more arrays at work than the network has parts."""
+"""Those that take whole batches, without a flush."""

@@ -82,7 +82,15 @@ class Simulation:
         busiest array does a batch: an array that is nearly as slow works off for hundreds of batches what has queued
         up before it while the pipeline filled, and the batches' ends follow it till then.
         """
-        return max(self._between_ends(), Fraction(max(self.busy()), self.shape.batches))
+        return max(self._between_ends(), self._busiest())
+
+    def _busiest(self) -> Fraction:
+        """What the busiest array does a batch; of arrays that take batches in turn, their mean."""
+        busy, first, most = self.busy(), 0, Fraction(0)
+        for count in self.shape.replicas or (1,) * self.shape.processors:
+            most = max(most, Fraction(sum(busy[first : first + count]), count * self.shape.batches))
+            first += count
+        return most
 
     def _between_ends(self) -> Fraction:
         """The time between two batches' ends, when they recur."""

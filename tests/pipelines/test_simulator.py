@@ -50,6 +50,12 @@ def test_a_queue_from_the_filling_does_not_shorten_the_period() -> None:
     assert run("layerpipe", of, batches=30).period() == 50
 
 
+def test_arrays_that_take_batches_in_turn_share_their_stages_work() -> None:
+    """Seven batches on two arrays: one has four of them, and the period is not four sevenths of a batch's work."""
+    shape = Shape(2, batches=7, replicas=(2,))
+    assert simulate(find("pipedream_replicated"), [Stage({"F": 1, "B": 1})], shape).period() == 1
+
+
 @settings(max_examples=200)
 @given(of=sending)
 def test_where_arrays_wait_for_their_words_the_period_has_them(of: list[Stage]) -> None:

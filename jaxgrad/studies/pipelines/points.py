@@ -117,7 +117,8 @@ def compute(point: Point) -> list[Sample]:
     samples = []
     for number, (pipeline, schedule, time) in enumerate(spec["variants"]):
         step = timed(schedule, time)
-        most = len(Chain(step, find(pipeline).grain).atoms)
+        record = find(pipeline)
+        most = max(spec["processors"]) if record.replicable else len(Chain(step, record.grain).atoms)
         busy = {count: min(count, most) for count in spec["processors"]}
         planned = plans(lambda batch, step=step: step, spec["batch"], sorted(set(busy.values())), [pipeline])
         for count in spec["processors"]:
