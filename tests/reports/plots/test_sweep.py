@@ -36,7 +36,7 @@ def test_a_level_goes_from_side_to_side_and_is_in_sight(tmp_path: Path, drawn: l
     sweep({"mine": [(2, 1.0), (4, 1.1)]}, tmp_path / "sweep", "a title", levels={"published": 2.5}, **LABELS)
     axes = drawn[0].axes[0]
     _, level = axes.lines
-    assert (list(level.get_xdata()), list(level.get_ydata())) == ([0, 1], [2.5, 2.5])  # of the axes' width
+    np.testing.assert_array_equal(level.get_xydata(), [(0, 2.5), (1, 2.5)])  # x in widths of the axes
     assert level.get_linestyle() == "--"
     assert axes.get_ylim()[1] > 2.5
     assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["mine", "published"]
