@@ -95,7 +95,7 @@ def test_drains_that_overlap_with_loads_save_cycles_alone(store: Store) -> None:
     apart, together = ratios(
         store,
         Change("PEs", "single-buffered"),
-        Change("drain and next load", "overlapped (interleaved, single-buffered)"),
+        Change("drain and next load", "at once, single-buffered"),
     )
     assert apart == {"inception-v4": [0.801, 0.807, 0.847], "densenet264": [0.753, 0.810, 0.799]}
     assert together == {"inception-v4": [0.756, 0.807, 0.847], "densenet264": [0.707, 0.810, 0.799]}
