@@ -73,11 +73,13 @@ def better(ways: Iterable[Way]) -> Way:
     return min(ways, key=lambda way: (way[0]["cycles"], accesses(way[0])))
 
 
-def runner(rows: int, cols: int, double_buffered: bool, early: int = 0) -> Callable[..., SystolicArray]:
+def runner(
+    rows: int, cols: int, double_buffered: bool, early: int = 0, *, overlapped_drain: bool = False
+) -> Callable[..., SystolicArray]:
     """What runs passes one after the other on an array of its own."""
 
     def run(*phases: tuple[Pass, ...]) -> SystolicArray:
-        array = SystolicArray(rows, cols, double_buffered, early)
+        array = SystolicArray(rows, cols, double_buffered, early, overlapped_drain=overlapped_drain)
         array.run(phases)
         return array
 
@@ -113,7 +115,7 @@ def apart(xs: NDArray, ws: NDArray, dys: NDArray, schedule: str, run: Callable[.
 
 def simulate(
     x: ArrayLike, w: ArrayLike, dy: ArrayLike, rows: int, cols: int, schedule: str, *,
-    double_buffered: bool = False, weight_update: str = "none", early: int = 0,
+    double_buffered: bool = False, weight_update: str = "none", early: int = 0, overlapped_drain: bool = False,
 ) -> Outcome:  # fmt: skip
     """The backward GEMMs of one layer, dx[b, k] = dy w^T and dw[k, n] = x^T dy, on a rows x cols array.
 
@@ -122,6 +124,7 @@ def simulate(
         schedule: ws, os, sequential, interleaved, interleaved_n, interleaved_k, ws_only, os_only or free; or one
             gradient on tiles in which dY stays, dx_on_dy or dw_on_dy.
         weight_update: none, separate or (interleaved) in_array.
+        overlapped_drain: whether a single-buffered tile loads while the one before drains.
     """
     xs, ws, dys = (np.asarray(data) for data in (x, w, dy))
     x_bk, x_kb = Operand("x", xs.tolist()), Operand("x", xs.T.tolist())
@@ -130,7 +133,7 @@ def simulate(
     dx_natural = WeightStationary(dy_bn, w_nk)
     dw_natural = OutputStationary(dy_bn, x_bk, "w_writes" if weight_update == "in_array" else "dw_writes")
 
-    run = runner(rows, cols, double_buffered, early)
+    run = runner(rows, cols, double_buffered, early, overlapped_drain=overlapped_drain)
     dx = dw = None
     if schedule == "interleaved_n":  # rows hold b, columns k; dX is summed in the even slots, dW flows in the odd ones
         array = run((OutputStationary(dy_nb, w_nk, "psum_writes"), WeightStationary(dy_nb, x_bk)))

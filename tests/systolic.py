@@ -12,6 +12,8 @@ Time: the PE in row r and column c meets the word that row 0 and column 0 meet a
   * a double-buffered sum moves to the shadow at the PE's last MAC; column c drains during the R cycles after its bottom
     PE's last MAC, and the last word passes row r at the edge where the next tile's sum may arrive there, R cycles on.
 Hence streams max(slots * length, R) apart are feasible, and (`early`) none closer.
+Without shadows a PE's registers shift for all of the array at once, so nothing may stream then; but the weights of a
+tile and the sums of the one before, in registers of their own, may shift together (`overlapped_drain`).
 """
 
 from __future__ import annotations
@@ -160,10 +162,14 @@ class SystolicArray:
         rows, cols: R and C, in PEs.
         double_buffered: with `w_next` and a shadow accumulator in each PE.
         early: cycles by which each tile after a phase's first starts too early; only to see hazards raised.
+        overlapped_drain: single-buffered, whether a tile's load starts with the drain of the one before.
     """
 
-    def __init__(self, rows: int, cols: int, double_buffered: bool, early: int = 0) -> None:
+    def __init__(
+        self, rows: int, cols: int, double_buffered: bool, early: int = 0, *, overlapped_drain: bool = False
+    ) -> None:
         self.rows, self.cols, self.double_buffered, self.early = rows, cols, double_buffered, early
+        self.overlapped_drain = overlapped_drain
         self.pes = [[PE() for _ in range(cols)] for _ in range(rows)]
         self.counts: Counts = dict.fromkeys(NAMES, 0)
         self.psums: dict[Place, Word] = {}
@@ -171,7 +177,7 @@ class SystolicArray:
         self.drained: dict[Place, Number] = {}
         self.held_at_edge: list[Word | None] = [None] * rows
         self.ports: set[tuple[str, int]] = set()
-        self.busy = False
+        self.busy = self.streams = self.shifts = False
 
     def run(self, phases: Iterable[tuple[Pass, ...]]) -> None:
         self.tiles = self.timeline(phases)
@@ -179,8 +185,10 @@ class SystolicArray:
         final = self.tiles[-1]
         cycle = 0
         while cycle < final.start + final.slots + 3 * (self.rows + self.cols):  # longer than anything can take
-            self.busy = False
+            self.busy = self.streams = self.shifts = False
             self.step(cycle)
+            if self.streams and self.shifts and not self.double_buffered:
+                raise Hazard(f"without shadows PEs shift or stream, not both at once: cycle {cycle}")
             cycle += 1
             if self.busy:
                 self.counts["cycles"] = cycle
@@ -190,7 +198,7 @@ class SystolicArray:
 
     def timeline(self, phases: Iterable[tuple[Pass, ...]]) -> list[Tile]:
         tiles: list[Tile] = []
-        clock = 0  # serial: when the array is idle again; double-buffered: when the next stream may enter
+        clock = drained = 0  # serial: when the array is idle again; double-buffered: when the next stream may enter
         for passes in phases:
             first = passes[0]
             assert not isinstance(first, TurnedStationary)  # its partner streams from the left
@@ -207,10 +215,13 @@ class SystolicArray:
                         around = -(-self.cols // -(-height // self.rows)) if turned else 0
                         clock = start + max(tile.slots, self.rows, around) - self.early
                     else:
-                        draining = self.rows if tile.drains_to else 0
-                        clock = start + tile.slots + self.rows + self.cols - 2 + draining
-            if self.double_buffered:  # the next phase need not wait for a load: its stream follows the last word
-                clock = tiles[-1].start + len(passes) * length
+                        crossed = start + tile.slots + self.rows + self.cols - 2
+                        drained = crossed + (self.rows if tile.drains_to else 0)
+                        # The next tile's load takes as long as this one's drain.
+                        clock = crossed if self.overlapped_drain and tile.held else drained
+                        clock -= self.early
+            # Double-buffered, the next phase need not wait for a load: its stream follows the last word.
+            clock = tiles[-1].start + len(passes) * length if self.double_buffered else drained
         return tiles
 
     def lay_out(self) -> None:
@@ -323,7 +334,7 @@ class SystolicArray:
     def drain(self, cycle: int, column: int, before: list[list[PE]]) -> None:
         if (cycle, column) not in self.drains:
             return
-        self.busy = True
+        self.busy = self.shifts = True
         tile, i = self.drains[cycle, column]
         register = "shadow" if self.double_buffered else "acc"
         setattr(self.pes[i][column], register, None)  # rows above i have already let their last word pass
@@ -352,7 +363,7 @@ class SystolicArray:
                 setattr(self.pes[row][column], register, None)
                 take(row + 1, word)
         if (cycle, column) in self.load_edge:
-            self.busy = True
+            self.busy = self.shifts = True
             tile, i = self.load_edge[cycle, column]
             assert tile.held is not None
             word = tile.held.word(tile.number, tile.top + self.rows - 1 - i, tile.left + column)
@@ -366,7 +377,7 @@ class SystolicArray:
             if h is not v:
                 raise Hazard(f"row {row}, column {column}: {h} from the left meets {v} from the top")
             return
-        self.busy = True
+        self.busy = self.streams = True
         tile = self.tiles[h.tile]
         if (h.tile, h.i) != (v.tile, v.i) or (h.j, v.j) != (tile.top + row, tile.left + column):
             raise Hazard(f"row {row}, column {column}: {h} from the left meets {v} from the top")

@@ -199,6 +199,21 @@ def test_tiles_cannot_follow_any_closer(schedule: str, shape: tuple[int, ...]) -
         simulate(*data(*sizes), r, c, schedule, double_buffered=True, early=1)
 
 
+@pytest.mark.parametrize("schedule", ["interleaved", "interleaved_n"])
+def test_a_drain_that_overlaps_with_the_next_load_saves_r_cycles_a_tile_but_the_last(schedule: str) -> None:
+    for b, k, n, r, c in [*CORNERS, *random_cases(25)]:
+        x, w, dy = data(b, k, n)
+        result = simulate(x, w, dy, r, c, schedule, overlapped_drain=True)
+        alone = closed_form(b, k, n, r, c, schedule, False, "none")
+        along = n if schedule == "interleaved" else b
+        alone["cycles"] -= (tiles_of(along, r) * tiles_of(k, c) - 1) * r
+        assert without_effectual(result.counts) == nonzero(alone), (b, k, n, r, c)
+        np.testing.assert_array_equal(result.dx, dy @ w.T)
+        np.testing.assert_array_equal(result.dw, x.T @ dy)
+    with pytest.raises(Hazard, match="PEs shift or stream"):
+        simulate(*data(6, 5, 7), 3, 2, schedule, overlapped_drain=True, early=1)
+
+
 def test_sums_that_leave_at_the_right_cannot_come_in_again_any_sooner() -> None:
     """A row of 4 PEs, one k: what bounds the time is neither the stream nor the load."""
     sizes = (6, 1, 1)

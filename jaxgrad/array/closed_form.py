@@ -32,7 +32,11 @@ def cycles(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: In
     tiles = n_p * n_q
     together = groups(keeps, order)
     if not array.double_buffered:
-        return sum(tiles * (len(group) * s + shifts(group) * rows + rows + cols - 2) for group in together)
+        spent = sum(tiles * (len(group) * s + shifts(group) * rows + rows + cols - 2) for group in together)
+        if order != "overlapped drain":
+            return spent
+        # Each tile but the last drains while the next one loads: the shorter of the two is hidden.
+        return spent - (tiles - 1) * min(keeps.count("operand"), keeps.count("result")) * rows
     # Loads and drains hide behind the stream, save the first load and the last drain.
     fill = together[0].count("operand") * rows
     flush = maximum(0, together[-1].count("result") * rows - trailing(together[-1]))
@@ -55,7 +59,7 @@ def events(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: In
     """All events of a whole run; ``effectual_macs`` as for dense data, since shapes cannot tell zeros."""
     rows, cols = array.rows, array.cols
     n_p, n_q = ceil_div(p, rows), ceil_div(q, cols)
-    reads = s * p * n_q * (1 if order == "alternate" else len(keeps))
+    reads = s * p * n_q * (len(keeps) if order == "in turn" else 1)
     macs = s * p * q
     keeps_operand = SlotEvents(
         macs=macs,

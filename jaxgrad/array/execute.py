@@ -47,7 +47,7 @@ def run(
         results, effectual = tiles.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
         sizes = (h.shape[0], h.shape[1], operands[0].shape[1])
         events = _with_effectual(tile_events.walk(mapping.keeps, mapping.order, *sizes, array), effectual)
-    elif array.double_buffered or "nothing" in mapping.keeps:
+    elif array.double_buffered or mapping.couples_tiles:
         shadows = array.double_buffered
         chosen = _pass(mapping, shadows=shadows)
         results, events = overlapped.run(chosen, h, operands, array.rows, array.cols, mapping.order, shadows=shadows)

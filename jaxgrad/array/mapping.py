@@ -104,7 +104,8 @@ class Mapping:
     Args:
         products: one a slot.
         axes: the letters of the streamed axis, of that along the rows, and of that along the columns.
-        order: whether the slots alternate on each streamed row, or each runs through before the next.
+        order: whether the slots alternate on each streamed row, or each runs through before the next; alternating, a
+            single-buffered tile may also load while the one before drains.
 
     Raises:
         InputError: the products do not lie on the array that way.
@@ -137,12 +138,12 @@ class Mapping:
             if product.keeps != "nothing":
                 continue
             last, before = slot == len(self.products) - 1, self.products[slot - 1] if slot else None
-            if not (last and before and before.keeps == "operand" and self.order == "alternate"):
+            if not (last and before and before.keeps == "operand" and self.order != "in turn"):
                 raise InputError(
                     "products",
                     [f"{one.result} by {one.dataflow.name!r}" for one in self.products],
                     f"{product.dataflow.name!r} uses the operand that the product before it keeps, at the same time: "
-                    "put it last, after one that keeps its operand, such as 'ws', in order 'alternate'",
+                    "put it last, after one that keeps its operand, such as 'ws', and not in order 'in turn'",
                 )
 
     @property
@@ -158,7 +159,15 @@ class Mapping:
     @property
     def fused(self) -> bool:
         """Whether several products go through the array at once."""
-        return len(self.products) > 1 and self.order == "alternate"
+        return len(self.products) > 1 and self.order != "in turn"
+
+    @property
+    def couples_tiles(self) -> bool:
+        """Whether one tile's cycles depend on another's without shadow registers too, so that no engine takes it alone.
+
+        Sums that leave at the right come in again at the left; or a tile loads while the one before drains.
+        """
+        return "nothing" in self.keeps or self.order == "overlapped drain"
 
     @property
     def updates_in_array(self) -> bool:

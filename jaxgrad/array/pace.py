@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.hardware import Accelerator
 
-# Seconds a cycle, and a cycle and PE, as measured on one core. With shadow registers, or sums
-# on either link, each PE looks up its own wave.
+# Seconds a cycle, and a cycle and PE, as measured on one core. With shadow registers, or tiles that depend on each
+# other, each PE looks up its own wave.
 _SERIAL = 2e-7, 1 / 2.4e9
 _OVERLAPPED = 1e-5, 1 / 4e7
 _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -23,9 +23,10 @@ def register_seconds(cycles: int, array: Accelerator, schedule: str | Schedule |
     Args:
         cycles: of the array, in closed form.
         array: single-buffered or double-buffered, which takes about sixty times as long.
-        schedule: that they are of, if it is one; where its sums leave on either link, as long as double-buffered.
+        schedule: that they are of, if it is one; where its tiles depend on each other (sums on either link, an
+            overlapped drain), as long as double-buffered.
     """
-    overlapped = array.double_buffered or (schedule is not None and "nothing" in find(schedule).keeps)
+    overlapped = array.double_buffered or (schedule is not None and find(schedule).couples_tiles)
     of_cycle, of_pe = _OVERLAPPED if overlapped else _SERIAL
     return cycles * (of_cycle + array.pes * of_pe)
 

@@ -139,6 +139,12 @@ class Schedule:
         return frozenset(keeps for mapping in mappings for keeps in mapping.keeps)
 
     @property
+    def couples_tiles(self) -> bool:
+        """Whether a mapping of it, or of those that it chooses among, has tiles that depend on each other's cycles."""
+        mappings = (mapping for member in self.members for choice in member.runs for mapping in choice)
+        return any(mapping.couples_tiles for mapping in mappings)
+
+    @property
     def pe_kind(self) -> PeKind:
         """The PE that can run it, by what its passes keep, and by whether one that keeps nothing uses the same."""
         kept = self.keeps

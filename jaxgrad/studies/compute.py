@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.restrictions import restricted
+from jaxgrad.array.restrictions import overlapped_drain, restricted
 from jaxgrad.costs import Summary, sparse, step_cost, summary
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point
@@ -27,6 +27,8 @@ def compute(point: Point, store: Store) -> Summary:
     asked = demand(spec, store)
     settings = spec["variant"]
     schedule = restricted(settings["schedule"], settings["stationary"], stationary_dx=settings["stationary_dx"])
+    if settings["overlapped_drain"]:
+        schedule = overlapped_drain(schedule)
     cost = step_cost(
         asked.gemms,
         Emulation(

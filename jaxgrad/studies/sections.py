@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
-from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, restricted
+from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, overlapped_drain, restricted
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import Section, Seed, Size, Switch, among, otherwise
@@ -68,6 +68,8 @@ class VariantSection(Section):
         stationary: which operand of dW lies in the PEs: ``x``, ``dy``, or the ``best`` of the two for each layer; for
             schedules that compute dW weight-stationary.
         stationary_dx: the same of dX: ``w``, ``dy`` or ``best``.
+        overlapped_drain: whether a single-buffered tile loads while the one before drains; of schedules with a pass
+            that does both, such as ``interleaved``. Double-buffered PEs hide both, so that it changes nothing there.
         update_cycles: whether a separate weight update takes cycles of its own, R a tile of weights, and not its
             accesses alone (``array.layers.update_cycles``).
         iso_area_with: the name of another variant: this one's array is the largest within that one's area (iso-area).
@@ -82,6 +84,7 @@ class VariantSection(Section):
     forward: Annotated[str, among(FORWARDS)] = "ws"
     stationary: Annotated[str, among(STATIONARY)] = "best"
     stationary_dx: Annotated[str, among(STATIONARY_DX)] = "best"
+    overlapped_drain: Switch = False
     weight_update: Annotated[str, among(WEIGHT_UPDATES)] = "none"
     update_cycles: Switch = False
     objective: Annotated[str, among(OBJECTIVES)] = "cycles"
@@ -115,6 +118,8 @@ class VariantSection(Section):
             problem = f"got {self.iso_area_along!r} without iso_area_with"
             raise InputError("iso_area_along", self.iso_area_along, "give the two, or none", problem=problem)
         restricted(self.schedule, self.stationary, stationary_dx=self.stationary_dx)
+        if self.overlapped_drain:
+            overlapped_drain(self.schedule)
         return self
 
 

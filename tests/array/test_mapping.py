@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,7 @@ def test_oriented_turns_and_turns_back() -> None:
 def test_split_leaves_each_slot_as_it_was() -> None:
     assert SEQUENTIAL.split() == (DX_WS[0], DW_OS[0])
     assert DX_WS[0].split() == (DX_WS[0],)
+    assert replace(INTERLEAVED, order="overlapped drain").split() == (DX_WS[0], DW_OS[0])
 
 
 def test_alone_a_slot_that_kept_nothing_keeps_its_operand() -> None:
@@ -172,6 +174,14 @@ def test_what_is_in_the_pes_together() -> None:
     assert [own.updates_in_array for own in (INTERLEAVED, *others)] == [True, *[False] * 5]
     assert [own.fused for own in (INTERLEAVED, *others)] == [True, False, True, True, False, False]
     assert swapped.results == INTERLEAVED.results == ("dx", "dw")
+    overlapped = replace(INTERLEAVED, order="overlapped drain")
+    assert overlapped.fused
+    assert overlapped.updates_in_array
+
+
+def test_tiles_that_depend_on_each_other() -> None:
+    coupled = (INTERLEAVED_K, replace(INTERLEAVED, order="overlapped drain"))
+    assert [mapping.couples_tiles for mapping in (*coupled, INTERLEAVED, SEQUENTIAL)] == [True, True, False, False]
 
 
 DY: Any = "dy"

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from jaxgrad.array.pace import duration, register_seconds
+from jaxgrad.array.restrictions import overlapped_drain
 from jaxgrad.hardware import Accelerator
 from tests.command import ENVIRONMENT
 
@@ -47,6 +48,7 @@ def test_it_grows_with_cycles_and_with_pes() -> None:
     both_ways, shadows = Accelerator(8, 8), Accelerator(8, 8, double_buffered=True)
     assert register_seconds(10**6, both_ways, "interleaved_k") == register_seconds(10**6, shadows)
     assert register_seconds(10**6, both_ways, "interleaved") == small
+    assert register_seconds(10**6, both_ways, overlapped_drain("interleaved")) == register_seconds(10**6, shadows)
 
 
 @pytest.mark.parametrize(

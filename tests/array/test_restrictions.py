@@ -1,4 +1,4 @@
-"""jaxgrad.array.restrictions: schedules of which dW, or dX, keeps one operand."""
+"""jaxgrad.array.restrictions: schedules of which a gradient keeps one operand, or drains overlap with loads."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from jaxgrad import backward, count
+from jaxgrad import backward, count, emulate
 from jaxgrad.array.choice import backward_mappings, choose, cost
-from jaxgrad.array.emulation import Emulation
+from jaxgrad.array.emulation import FIDELITIES, Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping, Product
-from jaxgrad.array.restrictions import restricted
+from jaxgrad.array.restrictions import overlapped_drain, restricted
 from jaxgrad.array.schedules import DW_WS, DX_WS, Schedule, find
 from jaxgrad.hardware import Accelerator
+from tests import oracle
 from tests.layers import integers
 from tests.refusals import Refusal, assert_refused
+from tests.strategies import Case, cases, on_nasty_cases
 
 
 @pytest.mark.parametrize(("stationary", "x_reads"), [("x", 7 * 5), ("dy", 3 * 7 * 5)])
@@ -60,3 +63,53 @@ def test_what_has_no_such_mapping_is_not_restricted() -> None:
         shown = f"{stationary!r} with schedule {find(schedule).name!r}"
         assert_refused(Refusal(partial(restricted, schedule, stationary), "stationary", shown, "choose best"))
     assert_refused(Refusal(lambda: restricted("ws_only", "w"), "stationary", "'w'", "best, x, dy"))
+
+
+def simulated(sizes: tuple[int, ...], rows: int, cols: int, schedule: str) -> oracle.Outcome:
+    x, w, dy = operands(*sizes)
+    return oracle.simulate(x, w, dy, rows, cols, schedule, overlapped_drain=True)
+
+
+def operands(b: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return integers(1, b, k), integers(2, k, n), integers(3, b, n)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sizes"),
+    [("interleaved", (2, 2, 3)), ("interleaved", (3, 5, 7)), ("interleaved_n", (5, 3, 2))],
+)
+def test_with_overlapped_drains_all_fidelities_are_the_golden_model(schedule: str, sizes: tuple[int, int, int]) -> None:
+    """On 2 x 2 PEs; the first, of two tiles, takes twice 2 + 4 + 2 cycles and 2 for the last drain."""
+    x, w, dy = operands(*sizes)
+    golden, record = simulated(sizes, 2, 2, schedule), overlapped_drain(schedule)
+    assert sizes != (2, 2, 3) or golden.counts["cycles"] == 18
+    for fidelity in FIDELITIES:
+        dx, dw, counters = emulate(x, w, dy, Accelerator(2, 2), record, fidelity)
+        assert counters.as_dict() == golden.counts, fidelity
+        np.testing.assert_array_equal(dx, dy @ w.T)
+        np.testing.assert_array_equal(dw, x.T @ dy)
+
+
+@pytest.mark.parametrize("schedule", ["interleaved", "interleaved_n"])
+@settings(max_examples=40)
+@given(case=cases())
+@on_nasty_cases
+def test_overlapped_drains_in_closed_form(schedule: str, case: Case) -> None:
+    """Single-buffered the golden model's counts; double-buffered those of the schedule as it is."""
+    gemm, record = Gemm(case.b, case.k, case.n), overlapped_drain(schedule)
+    golden = simulated((case.b, case.k, case.n), case.rows, case.cols, schedule).counts
+    counts = count(gemm, Accelerator(case.rows, case.cols), record).as_dict()
+    assert counts | {"effectual_macs": golden["effectual_macs"]} == golden
+    shadowed = Accelerator(case.rows, case.cols, double_buffered=True)
+    assert count(gemm, shadowed, record).as_dict() == count(gemm, shadowed, schedule).as_dict()
+
+
+def test_drains_overlap_where_a_pass_loads_and_drains() -> None:
+    record = overlapped_drain("interleaved")
+    assert record.name == record.label == "interleaved, drain overlapped"
+    assert overlapped_drain(record) is record
+    # One gradient alone loads or drains, not both.
+    assert record.alternatives(dw=False) == find("interleaved").alternatives(dw=False)
+    for schedule in ("ws_only", "sequential", "free", "interleaved_k", "auto"):
+        refused = partial(overlapped_drain, schedule)
+        assert_refused(Refusal(refused, "overlapped_drain", f"true with schedule {schedule!r}", "choose schedule"))

@@ -68,10 +68,11 @@ def test_the_dense_layer_s_figures(tmp_path: Path) -> None:
     file = ROOT / "experiments" / "fc_layer.toml"
     experiment = schema.load(file)
     charged, in_array = "WS + OS, separate update, its cycles charged", "interleaved, update in array"
+    overlapped = f"{in_array}, drain overlapped"
     wanted = [
         point
         for point in points.expand(experiment, file)
-        if point.at["PEs"] == "single" and point.variant in (experiment.baseline, charged, in_array)
+        if point.at["PEs"] == "single" and point.variant in (experiment.baseline, charged, in_array, overlapped)
     ]
     results = [(point, summary) for point, summary, _ in runner.run(wanted, Store(tmp_path))]
     by_place = {(row.point.at["batch"], row.point.variant): row.values for row in compare.rows(experiment, results)}
@@ -79,6 +80,22 @@ def test_the_dense_layer_s_figures(tmp_path: Path) -> None:
         base, own = by_place[str(batch), charged], by_place[str(batch), in_array]
         assert base["cycles"] == 256 * (2 * (3 * 64 + batch - 2) + 64)
         assert own["cycles"] == 256 * (4 * 64 + 2 * batch - 2)
+        assert by_place[str(batch), overlapped] == {**own, "cycles": 256 * (3 * 64 + 2 * batch - 2) + 64}
     assert (by_place["32", charged]["accesses"] or 0) / (by_place["32", in_array]["accesses"] or 1) == pytest.approx(
         1.88, abs=0.005
     )
+    fewer = [
+        (by_place[batch, charged]["cycles"] or 0) / (by_place[batch, overlapped]["cycles"] or 1)
+        for batch in ("4", "8", "16", "32", "64", "128", "256")
+    ]
+    assert fewer == pytest.approx([2.28, 2.23, 2.14, 2.00, 1.80, 1.57, 1.36], abs=0.005)
+
+
+def test_drains_that_overlap_with_loads_save_cycles_alone(store: Store) -> None:
+    apart, together = ratios(
+        store,
+        Change("PEs", "single-buffered"),
+        Change("drain and next load", "at once, single-buffered"),
+    )
+    assert apart == {"inception-v4": [0.801, 0.807, 0.847], "densenet264": [0.753, 0.810, 0.799]}
+    assert together == {"inception-v4": [0.756, 0.807, 0.847], "densenet264": [0.707, 0.810, 0.799]}

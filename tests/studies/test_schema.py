@@ -69,6 +69,7 @@ def test_there_are_those_that_the_papers_want() -> None:
         ),
         ({"variant__0__stationary": "w"}, "variant.0.stationary in F: got 'w'; choose one of best, x, dy"),
         ({"variant__2__stationary": "x"}, "variant.2.stationary in F: got 'x' with schedule 'interleaved'"),
+        ({"variant__0__overlapped_drain": True}, "variant.0.overlapped_drain in F: got true with schedule 'ws_only'"),
         ({"variant__0__update_cycles": True}, "variant.0.update_cycles in F: got true with weight_update 'none'"),
         ({"variant__0__update_cycles": 1}, "variant.0.update_cycles in F: got 1; give true or false"),
         ({"found_by_search": 1}, "found_by_search in F: got 1; give true or false"),

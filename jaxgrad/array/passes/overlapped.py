@@ -1,8 +1,9 @@
 """Register fidelity, double-buffered: one ``lax.scan`` over the clock, tiles overlapping in the array.
 
 Each PE acts on the number of the wave that passes it, so a tile's head, the tail of the one before, the load of the
-next and the drain of the last can all be in the array at once. Events are counted in every PE, every cycle. Passes that
-send sums to the right run here without shadow registers too: their columns of tiles depend on each other.
+next and the drain of the last can all be in the array at once. Events are counted in every PE, every cycle. Without
+shadow registers two kinds of runs come here: passes that send sums to the right, whose columns of tiles depend on each
+other, and those of which a tile loads while the one before drains.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def run(
 
     Args:
         order: whether the slots alternate on each streamed row, or run one after the other.
-        shadows: whether the pass has shadow registers; without them a tile loads once the one before has drained, and
-            the slots alternate.
+        shadows: whether the pass has shadow registers; without them a tile loads once the one before has drained, or
+            while it drains, and the slots alternate.
     """
     h, *rest = vary_alike(h, *operands)
     operands = tuple(rest)
@@ -59,8 +60,8 @@ def run(
     if shadows:
         timeline = double_buffered(pass_.keeps, order, s, (n_p, n_q), rows, cols)
     else:
-        assert order == "alternate", "single-buffered, slots in turn are runs of their own"
-        timeline = single_buffered(pass_.keeps, s, (n_p, n_q), rows, cols)
+        assert order != "in turn", "single-buffered, slots in turn are runs of their own"
+        timeline = single_buffered(pass_.keeps, order, s, (n_p, n_q), rows, cols)
     padded = tuple(
         pad_to(operand, height(keeps, s, n_p * rows), n_q * cols)
         for keeps, operand in zip(pass_.keeps, operands, strict=True)

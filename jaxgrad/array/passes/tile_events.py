@@ -13,6 +13,7 @@ def walk(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: 
     """Python ints; ``effectual_macs`` stays 0 here, since ``tiles.run`` counts it from the data."""
     slots: list[SlotEvents] = []
     total_cycles = reads = 0
+    tiles = -(-p // array.rows), -(-q // array.cols)
     for group in groups(keeps, order):
         slot_events = [SlotEvents() for _ in group]
         for part_q in extents(q, array.cols):
@@ -24,19 +25,27 @@ def walk(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: 
                     once = _tiles(kept, s, part_p, part_q, array)
                     slot_events[slot] = SlotEvents(*(a + b for a, b in zip(slot_events[slot], once, strict=True)))
         slots += slot_events
+        if order == "overlapped drain":
+            load, drain = _shifting(group, array)
+            total_cycles -= (tiles[0] * tiles[1] - 1) * min(load, drain)  # the shorter of the two is hidden
     if array.double_buffered:
-        tiles = -(-p // array.rows), -(-q // array.cols)
         total_cycles = double_buffered(keeps, order, s, tiles, array.rows, array.cols).cycles
     return Events(total_cycles, reads, reads * array.cols, tuple(slots))
 
 
 def _tile_cycles(group: tuple[Keeps, ...], s: int, array: Accelerator) -> int:
     """Load, stream with its skew, and drain of one tile."""
+    load, drain = _shifting(group, array)
+    return load + len(group) * s + (array.rows - 1) + (array.cols - 1) + drain
+
+
+def _shifting(group: tuple[Keeps, ...], array: Accelerator) -> tuple[int, int]:
+    """Cycles in which a tile loads, and in which it drains."""
     load = drain = 0
     for kept in group:
         load += array.rows if kept == "operand" else 0
         drain += array.rows if kept == "result" else 0
-    return load + len(group) * s + (array.rows - 1) + (array.cols - 1) + drain
+    return load, drain
 
 
 def _tiles(kept: Keeps, s: int, part_p: Extent, part_q: Extent, array: Accelerator) -> SlotEvents:

@@ -10,13 +10,17 @@ from typing import Literal, NamedTuple
 
 from jaxgrad.array.passes.base import Keeps
 
-Order = Literal["alternate", "in turn"]
-"""Whether the slots of a pass share each streamed row, or each streams all rows of all tiles before the next one."""
+Order = Literal["alternate", "in turn", "overlapped drain"]
+"""Whether the slots of a pass share each streamed row, or each streams all rows of all tiles before the next one.
+
+With an overlapped drain they share each row too, and a single-buffered tile loads while the one before drains: two
+chains of registers, ``w`` and ``acc``. With shadow registers, which overlap more, it is as ``alternate``.
+"""
 
 
 def groups(keeps: tuple[Keeps, ...], order: Order) -> list[tuple[Keeps, ...]]:
     """The slots that are on the array together, group after group."""
-    return [keeps] if order == "alternate" else [(kept,) for kept in keeps]
+    return [(kept,) for kept in keeps] if order == "in turn" else [keeps]
 
 
 def trailing(group: tuple[Keeps, ...]) -> int:
@@ -54,8 +58,14 @@ class Timeline(NamedTuple):
     lag: int
 
 
-def single_buffered(keeps: tuple[Keeps, ...], streamed: int, tiles: tuple[int, int], rows: int, cols: int) -> Timeline:
-    """The timeline of a run whose tiles load, stream and drain one after the other, their slots alternating."""
+def single_buffered(
+    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: tuple[int, int], rows: int, cols: int
+) -> Timeline:
+    """The timeline of a run without shadow registers, whose slots share the streamed rows.
+
+    A tile loads once the one before has drained, or, with an overlapped drain, so that it streams as soon as the one
+    before has drained and its own operands are there.
+    """
     n_p, n_q = tiles
     loading, length = keeps.count("operand") * rows, len(keeps) * streamed
     drained = loading + length + cols - 1  # and the rows' own delay
@@ -65,8 +75,10 @@ def single_buffered(keeps: tuple[Keeps, ...], streamed: int, tiles: tuple[int, i
         )
         for offset, kept in enumerate(keeps)
     ]
-    period = drained + (rows - 1) + keeps.count("result") * rows
-    return Timeline(tuple(slots), period, n_p * n_q * period, lag=0)
+    draining = keeps.count("result") * rows
+    alone = drained + (rows - 1) + draining
+    period = alone - min(loading, draining) if order == "overlapped drain" else alone
+    return Timeline(tuple(slots), period, (n_p * n_q - 1) * period + alone, lag=0)
 
 
 def double_buffered(

@@ -2,8 +2,8 @@
 
 Times are those of the top left PE and its column, in clock cycles from the start of the run. The PE in row r and column
 c meets every wavefront r + c cycles later, so it stalls for as long as the top left one does: the streamed words and
-the stalls together fill every cycle of a run. Single-buffered tiles follow one another; the times of double-buffered
-ones are those of ``passes.timeline``.
+the stalls together fill every cycle of a run. Single-buffered tiles follow one another, or load while the one before
+drains; the times of double-buffered ones are those of ``passes.timeline``.
 """
 
 from __future__ import annotations
@@ -186,16 +186,23 @@ def _tiles(sizes: tuple[int, int, int], array: Accelerator, number: int) -> Iter
 def _serial(
     mapping: Mapping, sizes: tuple[int, int, int], array: Accelerator, clock: int, number: int
 ) -> Generator[Activity, None, int]:
-    """Load, stream, wavefront to the far corner, drain; returns the cycle in which the next mapping may start."""
+    """Load, stream, wavefront to the far corner, drain; returns the cycle in which the next mapping may start.
+
+    In cycles of a drain that overlaps with the next load the PEs are said to wait for the drain.
+    """
     for part in _parts(mapping):
         keeps = part.keeps
+        shifts = keeps.count("operand"), keeps.count("result")
+        hidden = min(shifts) * array.rows if part.order == "overlapped drain" else 0
+        first = number
         for tile in _tiles(sizes, array, number):
             number = tile.number + 1
-            begun = clock
+            drained = clock
+            clock -= hidden if tile.number > first else 0
             for slot in _keeping("operand", keeps):
                 yield _load(part, slot, tile, clock, array.rows)
                 clock += array.rows
-            yield from _stall("load", tile, begun, clock)
+            yield from _stall("load", tile, drained, clock)
             for slot in range(len(keeps)):
                 yield _stream(part, slot, tile, clock)
             clock += len(keeps) * tile.streamed

@@ -106,7 +106,7 @@ def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator
     name, axes = mapping.stream
     h = oriented(tensors[name], name, axes)
     operands = tuple(oriented(tensors[n], n, a) for n, a in map(mapping.operand, range(len(parts))))
-    every_cycle = array.double_buffered or "nothing" in mapping.keeps  # is an iteration of the engine
+    every_cycle = array.double_buffered or mapping.couples_tiles  # is an iteration of the engine
     if every_cycle:
         sizes: Any = {"rows": array.rows, "cols": array.cols, "order": mapping.order}
         engine = partial(overlapped.run, watched, **sizes, shadows=array.double_buffered)

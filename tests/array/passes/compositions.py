@@ -14,6 +14,7 @@ from jaxgrad.array.passes.base import Pass
 from jaxgrad.array.passes.combinators import double_buffered, interleave, transposed
 from jaxgrad.array.passes.events import Events
 from jaxgrad.array.passes.output_stationary import output_stationary
+from jaxgrad.array.passes.timeline import Order
 from jaxgrad.array.passes.weight_stationary import weight_stationary
 from jaxgrad.array.wide import Wide
 from jaxgrad.hardware import Accelerator
@@ -63,18 +64,18 @@ def data(pass_: Pass, shape: Shape, odd: list[float]) -> tuple[Floats, tuple[Flo
     return draw(s, p), tuple(draw(p if keeps == "operand" else s, q) for keeps in pass_.keeps)
 
 
-def assert_right(name: str, shape: Shape, *, shadows: bool) -> None:
+def assert_right(name: str, shape: Shape, *, shadows: bool, order: Order = "alternate") -> None:
     """Results are numpy's, NaN and infinity included, and the events those of the closed form and the data."""
     pass_ = compose(name, shadows=shadows)
     s, p, q, rows, cols = shape
 
     @jax.jit
     def run(h: jax.Array, operands: tuple[jax.Array, ...]) -> tuple[tuple[jax.Array, ...], Events]:
-        if shadows or "nothing" in pass_.keeps:
-            return overlapped.run(pass_, h, operands, rows, cols, "alternate", shadows=shadows)
+        if shadows or "nothing" in pass_.keeps or order == "overlapped drain":
+            return overlapped.run(pass_, h, operands, rows, cols, order, shadows=shadows)
         return serial.run(pass_, h, operands, rows, cols)
 
-    closed = closed_form.events(pass_.keeps, "alternate", s, p, q, Accelerator(rows, cols, shadows))
+    closed = closed_form.events(pass_.keeps, order, s, p, q, Accelerator(rows, cols, shadows))
     for odd in ([0.0, 5.0], [np.inf, -np.inf, np.nan, 0.0]):
         h, operands = data(pass_, shape, odd)
         results, events = run(h, operands)

@@ -25,6 +25,12 @@ def test_three_slots_that_share_two_operands(shadows: bool) -> None:
     assert_right("os+ws+ws_transposed", SHAPES[0], shadows=shadows)
 
 
+@pytest.mark.parametrize("name", ["ws+os+ws", "os+ws+os"])
+def test_a_tile_loads_while_the_one_before_drains(name: str) -> None:
+    """Two loads and a drain, or a load and two drains: the next stream waits for the longer."""
+    assert_right(name, SHAPES[0], shadows=False, order="overlapped drain")
+
+
 def test_sums_that_leave_at_the_right_come_in_again_at_the_left() -> None:
     """A wide array: the sums take longer through the columns than the tiles between take to load and to stream."""
     assert_right("ws+ws_transposed", Shape(1, 2, 9, 1, 4), shadows=True)

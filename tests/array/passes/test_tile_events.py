@@ -43,7 +43,7 @@ def test_two_ragged_tiles_by_hand() -> None:
 
 
 RUNS = [
-    *((keeps, order) for keeps in COMPOSITIONS for order in ("alternate", "in turn")),
+    *((keeps, order) for keeps in COMPOSITIONS for order in ("alternate", "in turn", "overlapped drain")),
     *((keeps, "alternate") for keeps in BOTH_WAYS),
 ]
 

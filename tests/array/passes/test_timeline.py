@@ -18,12 +18,14 @@ RUNS: list[tuple[tuple[Keeps, ...], Order]] = [
     (KEEPS, "in turn"),
     (("operand", "nothing"), "alternate"),
     (("result", "operand", "nothing"), "alternate"),
+    *((keeps, "overlapped drain") for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)),
 ]
 
 
 def test_groups() -> None:
     assert groups(("operand", "result"), "alternate") == [("operand", "result")]
     assert groups(("operand", "result"), "in turn") == [("operand",), ("result",)]
+    assert groups(("operand", "result"), "overlapped drain") == [("operand", "result")]
 
 
 def test_interleaved_by_hand() -> None:
@@ -65,8 +67,10 @@ def test_nothing_is_in_two_places(
     if shadows or order == "in turn":
         timeline = double_buffered(keeps, order, streamed, tiles, rows, cols)
     else:
-        timeline = single_buffered(keeps, streamed, tiles, rows, cols)
-        assert_one_tile_at_a_time(timeline, keeps, streamed, rows, cols)
+        timeline = single_buffered(keeps, order, streamed, tiles, rows, cols)
+        if order == "alternate":
+            assert_one_tile_at_a_time(timeline, keeps, streamed, rows, cols)
+        assert_streams_or_shifts(timeline, keeps, streamed, tiles[0] * tiles[1], rows, cols)
     waves: list[int] = []
     loading: list[int] = []
     draining: list[int] = []
@@ -114,6 +118,30 @@ def assert_one_tile_at_a_time(
     assert drains == [crossed + rows * index for index in range(len(drains))]
     assert timeline.period == crossed + rows * len(drains)
     assert timeline.lag == 0
+
+
+def assert_streams_or_shifts(
+    timeline: Timeline, keeps: tuple[Keeps, ...], streamed: int, tiles: int, rows: int, cols: int
+) -> None:
+    """In each cycle a wave is somewhere in the array, or the registers shift: never both, and never neither."""
+    streaming: set[int] = set()
+    shifting: set[int] = set()
+    for tile in range(tiles):
+        begin = timeline.slots[0].start + tile * timeline.period
+        streaming |= set(range(begin, begin + len(keeps) * streamed + rows + cols - 2))
+        for slot, kept in zip(timeline.slots, keeps, strict=True):
+            first = (slot.load if kept == "operand" else slot.drain + rows - 1) + tile * timeline.period
+            shifting |= set(range(first, first + rows)) if kept != "nothing" else set()
+    assert not streaming & shifting
+    assert streaming | shifting == set(range(timeline.cycles))
+
+
+def test_a_drain_overlaps_with_the_next_load_by_hand() -> None:
+    """Two tiles of two streamed rows on 2 x 2 PEs: the second loads in cycles 8 and 9, as the first drains."""
+    timeline = single_buffered(("operand", "result"), "overlapped drain", 2, (2, 1), 2, 2)
+    ws, os = timeline.slots
+    assert (ws.load, ws.start, os.drain + 1) == (0, 2, 8)
+    assert (timeline.period, timeline.cycles) == (8, 18)
 
 
 @pytest.mark.parametrize("streamed", [1, 2, 3, 7])

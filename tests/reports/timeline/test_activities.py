@@ -11,25 +11,28 @@ from hypothesis import given
 from jaxgrad import Accelerator, Gemm, count
 from jaxgrad.array.choice import backward_mappings
 from jaxgrad.array.counts import ACCESSES, CYCLES, Key, by_name
-from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad.array.restrictions import overlapped_drain
+from jaxgrad.array.schedules import SCHEDULES, Schedule, find
 from jaxgrad.reports.timeline.activities import Activity, activities, stretches, tile_count
 from tests.strategies import Case, cases, on_nasty_cases
 
+RECORDS = [*map(find, SCHEDULES), overlapped_drain("interleaved"), overlapped_drain("interleaved_n")]
 
-def walked(case: Case, schedule: str) -> list[Activity]:
+
+def walked(case: Case, schedule: Schedule) -> list[Activity]:
     gemm, array = Gemm(case.b, case.k, case.n), Accelerator(case.rows, case.cols, case.double_buffered)
     return list(activities(backward_mappings(schedule, gemm, array), gemm, array))
 
 
-def counted(case: Case, schedule: str) -> dict[Key, int]:
+def counted(case: Case, schedule: Schedule) -> dict[Key, int]:
     array = Accelerator(case.rows, case.cols, case.double_buffered)
     return count(Gemm(case.b, case.k, case.n), array, schedule).counts()
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", RECORDS, ids=str)
 @on_nasty_cases
 @given(case=cases())
-def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: str, case: Case) -> None:
+def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: Schedule, case: Case) -> None:
     seen = walked(case, schedule)
     cycles = counted(case, schedule)[CYCLES]
     taken = Counter(
@@ -40,10 +43,10 @@ def test_streams_and_stalls_fill_every_cycle_of_the_closed_form(schedule: str, c
     assert max(one.stop for one in seen) == cycles
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", RECORDS, ids=str)
 @on_nasty_cases
 @given(case=cases())
-def test_stretches_take_all_of_the_run_and_hold_the_streams_of_their_products(schedule: str, case: Case) -> None:
+def test_stretches_take_all_of_the_run_and_hold_the_streams_of_their_products(schedule: Schedule, case: Case) -> None:
     gemm, array = Gemm(case.b, case.k, case.n), Accelerator(case.rows, case.cols, case.double_buffered)
     mappings = backward_mappings(schedule, gemm, array)
     parts = stretches(mappings, gemm, array)
@@ -57,10 +60,10 @@ def test_stretches_take_all_of_the_run_and_hold_the_streams_of_their_products(sc
             assert one.stop <= around.stop
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", RECORDS, ids=str)
 @on_nasty_cases
 @given(case=cases())
-def test_words_add_up_to_the_accesses_of_the_closed_form(schedule: str, case: Case) -> None:
+def test_words_add_up_to_the_accesses_of_the_closed_form(schedule: Schedule, case: Case) -> None:
     total = Counter[Key]()
     for one in walked(case, schedule):
         total.update(one.words)
@@ -68,10 +71,10 @@ def test_words_add_up_to_the_accesses_of_the_closed_form(schedule: str, case: Ca
     assert {key: total[key] for key in ACCESSES} == {key: expected[key] for key in ACCESSES}
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", RECORDS, ids=str)
 @on_nasty_cases
 @given(case=cases())
-def test_a_tile_loads_before_it_streams_and_drains_after(schedule: str, case: Case) -> None:
+def test_a_tile_loads_before_it_streams_and_drains_after(schedule: Schedule, case: Case) -> None:
     seen = walked(case, schedule)
     numbers = sorted({one.tile.number for one in seen})
     gemm, array = Gemm(case.b, case.k, case.n), Accelerator(case.rows, case.cols, case.double_buffered)
@@ -101,7 +104,7 @@ def test_a_tile_loads_before_it_streams_and_drains_after(schedule: str, case: Ca
 @on_nasty_cases
 @given(case=cases())
 def test_activities_of_a_kind_do_not_overlap(kind: str, case: Case) -> None:
-    for schedule in SCHEDULES:
+    for schedule in RECORDS:
         own = sorted((one for one in walked(case, schedule) if one.kind == kind), key=lambda one: one.start)
         assert all(before.stop <= after.start for before, after in pairwise(own))
 
@@ -125,3 +128,23 @@ def test_times_of_one_interleaved_tile() -> None:
         "streamdw": {"x_reads": 8},
         "draindw": {"dw_writes": 6},
     }
+
+
+def test_a_tile_loads_in_the_cycles_in_which_the_one_before_drains() -> None:
+    gemm, array = Gemm(2, 2, 3), Accelerator(2, 2)
+    seen = list(activities(backward_mappings(overlapped_drain("interleaved"), gemm, array), gemm, array))
+    assert [(one.kind, one.what, one.tile.number, one.start, one.stop) for one in seen] == [
+        ("load", "w", 0, 0, 2),
+        ("stall", "load", 0, 0, 2),
+        ("stream", "dx", 0, 2, 5),
+        ("stream", "dw", 0, 3, 6),
+        ("stall", "wavefront", 0, 6, 8),
+        ("drain", "dw", 0, 8, 10),
+        ("stall", "drain", 0, 8, 10),
+        ("load", "w", 1, 8, 10),
+        ("stream", "dx", 1, 10, 13),
+        ("stream", "dw", 1, 11, 14),
+        ("stall", "wavefront", 1, 14, 16),
+        ("drain", "dw", 1, 16, 18),
+        ("stall", "drain", 1, 16, 18),
+    ]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgrad import Accelerator, Gemm, emulate
+from jaxgrad.array.restrictions import overlapped_drain
 from jaxgrad.array.schedules import INTERLEAVED, INTERLEAVED_K, SEQUENTIAL
 from jaxgrad.reports.timeline.registers import Recording, check_small, record
 from tests.refusals import Refusal, assert_refused
@@ -38,6 +39,19 @@ def test_gradients_and_counters_are_those_of_register_fidelity(
     np.testing.assert_array_equal(got.results["dw"], dw)
     assert got.counters.as_dict() == counters.as_dict()
     assert len(got.cycles) == counters.as_dict()["cycles"]
+
+
+def test_a_tile_loads_in_the_cycles_in_which_the_one_before_drains() -> None:
+    """Two tiles along n on 2 x 2 PEs: in cycles 8 and 9 the first one's dW leaves and the second one's W comes in."""
+    given = tensors(2, 2, 4)
+    ((mapping,),) = overlapped_drain("interleaved").runs
+    got = record(mapping, {name: jnp.asarray(values) for name, values in given.items()}, Accelerator(2, 2))
+    np.testing.assert_array_equal(got.results["dx"], given["dy"] @ given["w"].T)
+    np.testing.assert_array_equal(got.results["dw"], given["x"].T @ given["dy"])
+    assert len(got.cycles) == got.counters.as_dict()["cycles"] == 18
+    np.testing.assert_array_equal(got.cycles[9].registers["w"], given["w"].T[2:])
+    np.testing.assert_array_equal(got.cycles[9].registers["acc"], np.zeros((2, 2)))
+    np.testing.assert_array_equal(got.cycles[8].drained, got.results["dw"].T[1])
 
 
 def test_the_weights_stand_in_their_registers_when_the_stream_begins() -> None:
