@@ -15,25 +15,19 @@ The update is the optimizer's, of the newest weights, in all of them. A stage ke
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jaxtyping import Float, UInt32
+from jaxtyping import UInt32
 
-from jaxgrad.base.errors import InputError, one_of, whole_number
-from jaxgrad.pipelines import two_weights
+from jaxgrad.base.errors import one_of
+from jaxgrad.pipelines import two_weights, versions
 from jaxgrad.pipelines.two_weights import Loss
-
-WEIGHTS: tuple[str, ...] = ("stash", "current", "ema", "vertical_sync")
-BETAS: dict[str, Callable[[int], float]] = {
-    "n/(n+1)": lambda delay: delay / (delay + 1),
-    "(n-1)/(n+1)": lambda delay: max(0, delay - 1) / (delay + 1),
-}
-"""Decay of ``ema`` by delay. The paper's rule is not known to us."""
+from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS, Kept
 
 
 @jax.tree_util.register_dataclass
@@ -43,20 +37,15 @@ class State:
 
     Args:
         params: the newest.
-        versions: by leaf of the parameters, a ring of D + 1 versions of it along a first axis.
+        kept: older versions of them, and the average of ``ema``.
         opt_state: the optimizer's.
-        average: by leaf the moving average of its updates; None but for ``ema``.
         step: updates so far.
-        rebuilding_error: how far ``ema`` was off in the last step: the distance of the rebuilt weights from the stashed
-            ones over that of the newest; 0 where nothing is rebuilt.
     """
 
     params: Any
-    versions: Any
+    kept: Kept
     opt_state: Any
-    average: Any
     step: UInt32[Array, ""]
-    rebuilding_error: Float[Array, ""]
 
 
 Step = Callable[[State, Any], tuple[State, Array]]
@@ -95,74 +84,20 @@ def delayed(
     one_of("weights", weights, WEIGHTS)
     one_of("beta", beta, tuple(BETAS))
 
-    def behind(params: Any) -> Any:
-        """The delay of each leaf."""
-        leaves = jax.tree.leaves(delays)
-        if not leaves:
-            raise InputError("delays", delays, "give a whole number for each stage")
-        for delay in leaves:
-            whole_number("delays", delay, least=0)
-        try:
-            each = jax.tree.map(lambda delay, part: jax.tree.map(lambda _: delay, part), delays, params)
-        except ValueError:
-            raise InputError("delays", delays, "give a pytree prefix of the parameters") from None
-        return jax.tree.map(lambda _: max(leaves), params) if weights == "vertical_sync" else each
-
     def init(params: Any) -> State:
-        return State(
-            params,
-            jax.tree.map(lambda leaf, delay: jnp.repeat(jnp.asarray(leaf)[None], delay + 1, 0), params, behind(params)),
-            optimizer.init(params),
-            jax.tree.map(jnp.zeros_like, params) if weights == "ema" else None,
-            jnp.zeros((), jnp.uint32),
-            jnp.zeros(()),
-        )
+        kept = versions.first(params, delays, weights)
+        return State(params, kept, optimizer.init(params), jnp.zeros((), jnp.uint32))
 
     def step(state: State, batch: Any) -> tuple[State, Array]:
-        delay = behind(state.params)
-        # The oldest of D + 1 versions, in whose place the next one goes.
-        slot = jax.tree.map(lambda leaf: (state.step + 1) % len(leaf), state.versions)
-        stashed = jax.tree.map(lambda leaf, place: leaf[place], state.versions, slot)
-        error = state.rebuilding_error
-        if weights in ("stash", "vertical_sync"):
+        kept, stashed = state.kept, versions.stashed(state.kept, state.step)
+        if weights in STASHED:
             value, gradients = jax.value_and_grad(loss)(stashed, batch)
         else:
-            back = state.params
-            if weights == "ema":
-                back = _rebuilt(state, delay)
-                error = _distance(back, stashed) / jnp.maximum(_distance(state.params, stashed), jnp.finfo(float).tiny)
+            back, kept = versions.backward(kept, state.params, state.step)
             value, gradients = two_weights.gradients(loss, stashed, back, batch)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        average = state.average
-        if weights == "ema":
-            average = jax.tree.map(lambda mean, new, n: _mixed(mean, new, BETAS[beta](n)), average, updates, delay)
-        versions = jax.tree.map(lambda ring, new, place: ring.at[place].set(new), state.versions, params, slot)
-        return replace(
-            state,
-            params=params,
-            versions=versions,
-            opt_state=opt_state,
-            average=average,
-            step=state.step + 1,
-            rebuilding_error=error,
-        ), value
+        kept = versions.advanced(kept, params, updates, state.step, beta)
+        return State(params, kept, opt_state, state.step + 1), value
 
     return init, step
-
-
-def _rebuilt(state: State, delay: Any) -> Any:
-    """The weights of D updates ago, of which the first steps have fewer, from the average update."""
-
-    def rebuilt(leaf: Array, mean: Array, most: int) -> Array:
-        return leaf - jnp.minimum(state.step, most).astype(leaf.dtype) * mean
-
-    return jax.tree.map(rebuilt, state.params, state.average, delay)
-
-
-def _mixed(mean: Array, new: Array, beta: float) -> Array:
-    return beta * mean + (1 - beta) * new
-
-
-def _distance(one: Any, other: Any) -> Array:
-    return optax.tree.norm(jax.tree.map(jnp.subtract, one, other))

@@ -12,8 +12,9 @@ import pytest
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.pipelines.asynchronous import after, one_forward_one_backward, there_and_back
-from jaxgrad.pipelines.delayed import BETAS, WEIGHTS, delayed
+from jaxgrad.pipelines.delayed import delayed
 from jaxgrad.pipelines.pipeline import Shape
+from jaxgrad.pipelines.versions import BETAS, WEIGHTS
 from tests.pipelines.messages import Stage, train
 
 WIDTH, ROWS, BATCHES = 5, 4, 25
@@ -68,7 +69,7 @@ def test_it_is_what_stages_do_that_pass_messages(weights: str, delay: Any, beta:
             for (w, b), (w_expected, b_expected) in zip(own, stage.weights, strict=True):
                 np.testing.assert_allclose(w, w_expected, rtol=1e-12, atol=1e-12)
                 np.testing.assert_allclose(b, b_expected, rtol=1e-12, atol=1e-12)
-        kept = [ring.shape[0] for own in state.versions for pair in own for ring in pair]
+        kept = [ring.shape[0] for own in state.kept.versions for pair in own for ring in pair]
     most = max(delays)
     assert kept == [
         (most if weights == "vertical_sync" else behind) + 1
@@ -88,7 +89,7 @@ def test_the_error_of_rebuilt_weights_is_told() -> None:
         state, errors = init(jnp.ones(3)), []
         for _ in range(12):
             state, _ = step(state, jnp.ones(3))
-            errors.append(float(state.rebuilding_error))
+            errors.append(float(state.kept.rebuilding_error))
         assert holds(errors), errors
 
 
