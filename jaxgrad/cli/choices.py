@@ -104,6 +104,18 @@ def pipeline_times() -> Sequence[str]:
     return TIMES
 
 
+def pipeline_weights() -> Sequence[str]:
+    from jaxgrad.pipelines.versions import WEIGHTS
+
+    return WEIGHTS
+
+
+def pipeline_betas() -> Sequence[str]:
+    from jaxgrad.pipelines.versions import BETAS
+
+    return tuple(BETAS)
+
+
 def topology_kinds() -> Sequence[str]:
     from jaxgrad.interop.scalesim.topology import KINDS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +32,24 @@ def follow(training: Iterable[Progress], out: Console, *, done: int, steps: int,
         place=lambda now: now.step,
         note=_numbers,
         every_s=_REFRESH_S,
+    )
+
+
+def delays(pipeline: Mapping[str, Any]) -> str:
+    """A line of how late the gradients are under a pipeline.
+
+    Args:
+        pipeline: its record, from ``Job.pipeline``.
+    """
+    by_delay: dict[int, list[str]] = {}
+    for layer, delay in pipeline["delays"].items():
+        by_delay.setdefault(delay, []).append(layer)
+    late = ", ".join(
+        f"{delay} ({layers[0]}{f' to {layers[-1]}' if len(layers) > 1 else ''})" for delay, layers in by_delay.items()
+    )
+    return (
+        f"Pipeline {pipeline['name']} on {pipeline['processors']:,} arrays, {pipeline['weights']}: weights are {late} "
+        f"updates old; {pipeline['weight_words']:,} words of them kept"
     )
 
 

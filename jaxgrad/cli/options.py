@@ -21,10 +21,12 @@ from jaxgrad.base.errors import (
 )
 from jaxgrad.cli import choices
 from jaxgrad.cli.errors import BadInput
+from jaxgrad.training import defaults
 
 RESULTS = Path("results")
 
 MODEL, ARRAY, LEARNING, RUN, OUTPUT = "Model and data", "Array", "Learning", "Run", "Output"
+PIPELINE = "Pipeline"
 
 Rule = Callable[[str, Any], Any]
 """From an option's name and what it got, its text or its default, to the value; an InputError if that won't do."""
@@ -228,6 +230,39 @@ ARRAY_OBJECTIVE = option(
     "What best and auto minimise: cycles or accesses.",
     ARRAY,
     rule=Choice(choices.array_objectives),
+)
+TRAINING_PIPELINE = option(
+    "--pipeline",
+    "NAME",
+    "Train with the delays of arrays in a pipeline: layerpipe, layerpipe_intra, pipedream, ...",
+    PIPELINE,
+    rule=Choice(choices.pipelines),
+    default="none",
+)
+PROCESSORS = option("--processors", "N", "Its arrays.", PIPELINE, rule=SIZE, default=str(defaults.PROCESSORS))
+WEIGHTS = option(
+    "--weights",
+    "NAME",
+    "Those of the backward pass: stash or vertical_sync (the forward pass's), current, or ema (rebuilt).",
+    PIPELINE,
+    rule=Choice(choices.pipeline_weights),
+    default=defaults.WEIGHTS,
+)
+BETA = option(
+    "--beta",
+    "RULE",
+    "Decay of ema by the delay n: n/(n+1) or (n-1)/(n+1).",
+    PIPELINE,
+    rule=Choice(choices.pipeline_betas),
+    default=defaults.BETA,
+)
+PIPELINE_TIME = option(
+    "--time",
+    "UNIT",
+    "What tasks are timed in: cycles of the array, or macs (a unit a MAC).",
+    PIPELINE,
+    rule=Choice(choices.pipeline_times),
+    default=defaults.TIME,
 )
 BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
 CLASSES = option(

@@ -36,6 +36,11 @@ _KEYS = {
     "epochs": "train.epochs",
     "seed": "train.seed",
     "checkpoint_every": "train.checkpoint_every",
+    "pipeline": "pipeline.name",
+    "processors": "pipeline.processors",
+    "weights": "pipeline.weights",
+    "beta": "pipeline.beta",
+    "time": "pipeline.time",
 }
 
 

@@ -23,6 +23,8 @@ from jaxgrad.cli.options import (
     MACHINE,
     MODEL,
     OUTPUT,
+    PIPELINE,
+    PIPELINE_TIME,
     RATE,
     ROWS,
     SIZE,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from jaxgrad.pipelines.network import Network
     from jaxgrad.pipelines.plans import Plan
 
-PIPELINE = "Pipeline"
 _MOST_PROCESSORS = 4096
 
 
@@ -117,16 +118,7 @@ def pipeline(
             rule=Pipelines.parsed,
         ),
     ] = Pipelines(("single", "pipedream", "layerpipe_intra", "layerpipe")),
-    time: Annotated[
-        str,
-        option(
-            "--time",
-            "UNIT",
-            "What tasks are timed in: cycles of the array, or macs (a unit a MAC).",
-            PIPELINE,
-            rule=Choice(choices.pipeline_times),
-        ),
-    ] = "cycles",
+    time: Annotated[str, PIPELINE_TIME] = defaults.TIME,
     microbatches: Annotated[
         int, option("--microbatches", "N", "Into which flushed pipelines cut a batch.", PIPELINE, rule=SIZE)
     ] = 8,

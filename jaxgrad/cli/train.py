@@ -17,6 +17,7 @@ from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
     ARRAY,
     ARRAY_OBJECTIVE,
+    BETA,
     COLS,
     DECAY,
     DOUBLE_BUFFERED,
@@ -25,13 +26,17 @@ from jaxgrad.cli.options import (
     FRACTION,
     LEARNING,
     MODEL,
+    PIPELINE_TIME,
+    PROCESSORS,
     RATE,
     ROWS,
     RUN,
     SEED,
     SIZE,
+    TRAINING_PIPELINE,
     TRAINING_SCHEDULE,
     WEIGHT_UPDATE,
+    WEIGHTS,
     Choice,
     file,
     given,
@@ -47,7 +52,11 @@ if TYPE_CHECKING:
     from jaxgrad.training.step import State
 
 # Fields checked only against the data and the model: their name in that error, the key, the option.
-_JUDGED_LATER = (("data folder", "data.folder", "--folder"), ("batch_size", "data.batch_size", "--batch-size"))
+_JUDGED_LATER = (
+    ("data folder", "data.folder", "--folder"),
+    ("batch_size", "data.batch_size", "--batch-size"),
+    ("processors", "pipeline.processors", "--processors"),
+)
 
 
 def train(
@@ -128,6 +137,11 @@ def train(
     seed: Annotated[
         int, option("--seed", "N", "Of weights and of the order of images.", LEARNING, rule=SEED)
     ] = defaults.SEED,
+    pipeline: Annotated[str | None, TRAINING_PIPELINE] = None,
+    processors: Annotated[int | None, PROCESSORS] = None,
+    weights: Annotated[str | None, WEIGHTS] = None,
+    beta: Annotated[str | None, BETA] = None,
+    time: Annotated[str | None, PIPELINE_TIME] = None,
     out: Annotated[
         Path | None,
         option(
@@ -226,7 +240,7 @@ def _existing(out: Path | None, resume: str) -> runs.Run:
 
 def _train(job: Job, run: runs.Run, on_nan: str) -> State:
     from jaxgrad.cli import progress, screen
-    from jaxgrad.cli.epochs import follow
+    from jaxgrad.cli.epochs import delays, follow
     from jaxgrad.training import loop
     from jaxgrad.training.checkpoints import Checkpoints
 
@@ -241,6 +255,8 @@ def _train(job: Job, run: runs.Run, on_nan: str) -> State:
             f"{_plural(job.plan.epochs, 'epoch')} of {_plural(per_epoch, 'step')}{start}",
             soft_wrap=True,
         )
+        if job.pipeline:
+            out.print(delays(job.pipeline), soft_wrap=True)
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
         if job.emulation.fidelity == "register":
             progress.tell_pace(job.register_seconds(done))
@@ -264,7 +280,8 @@ def _report(job: Job, run: runs.Run, state: State) -> None:
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     records = run.metrics()
     with progress.busy("drawing", out):
-        run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **cost.as_dict()})
+        pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
+        run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **pipeline, **cost.as_dict()})
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
         if records:

@@ -27,7 +27,7 @@ from jaxtyping import UInt32
 from jaxgrad.base.errors import one_of
 from jaxgrad.pipelines import two_weights, versions
 from jaxgrad.pipelines.two_weights import Loss
-from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS, Kept
+from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS, Average, Versions
 
 
 @jax.tree_util.register_dataclass
@@ -37,14 +37,16 @@ class State:
 
     Args:
         params: the newest.
-        kept: older versions of them, and the average of ``ema``.
+        versions: of each leaf of the parameters its D + 1 versions, see ``pipelines.versions``.
         opt_state: the optimizer's.
+        average: of the updates; None but for ``ema``.
         step: updates so far.
     """
 
     params: Any
-    kept: Kept
+    versions: Versions
     opt_state: Any
+    average: Average | None
     step: UInt32[Array, ""]
 
 
@@ -85,19 +87,25 @@ def delayed(
     one_of("beta", beta, tuple(BETAS))
 
     def init(params: Any) -> State:
-        kept = versions.first(params, delays, weights)
-        return State(params, kept, optimizer.init(params), jnp.zeros((), jnp.uint32))
+        kept = versions.first(params, versions.by_leaf(params, delays, weights))
+        average = Average.zero(params) if weights == "ema" else None
+        return State(params, kept, optimizer.init(params), average, jnp.zeros((), jnp.uint32))
 
     def step(state: State, batch: Any) -> tuple[State, Array]:
-        kept, stashed = state.kept, versions.stashed(state.kept, state.step)
+        late = versions.by_leaf(state.params, delays, weights)
+        old = jax.tree.unflatten(jax.tree.structure(state.params), versions.stashed(state.versions))
+        average = state.average
         if weights in STASHED:
-            value, gradients = jax.value_and_grad(loss)(stashed, batch)
+            value, gradients = jax.value_and_grad(loss)(old, batch)
         else:
-            back, kept = versions.backward(kept, state.params, state.step)
-            value, gradients = two_weights.gradients(loss, stashed, back, batch)
+            back = state.params
+            if average is not None:
+                back, average = average.rebuilt(back, old, late, state.step)
+            value, gradients = two_weights.gradients(loss, old, back, batch)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        kept = versions.advanced(kept, params, updates, state.step, beta)
-        return State(params, kept, opt_state, state.step + 1), value
+        if average is not None:
+            average = average.updated(updates, late, beta)
+        return State(params, versions.advanced(state.versions, params), opt_state, average, state.step + 1), value
 
     return init, step

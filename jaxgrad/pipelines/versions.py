@@ -1,6 +1,7 @@
 """The versions of its weights that a pipeline has at once, and which of them a batch meets; see ``delayed``.
 
-A ring a leaf: a stage that is D updates behind has D + 1 versions, the oldest of which gives way to the next one.
+A queue a leaf: a stage that is D updates behind has D + 1 versions, the oldest of which gives way to the next one. They
+are arrays of their own, so that nothing is copied where a queue moves on outside of a jitted step.
 """
 
 from __future__ import annotations
@@ -28,111 +29,114 @@ BETAS: dict[str, Callable[[int], float]] = {
 """Decay of ``ema`` by delay. The paper's rule is not known to us."""
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Kept:
-    """What a delayed step keeps beside the newest parameters.
+Versions = tuple[tuple[Array, ...], ...]
+"""Of each leaf of the parameters, in the order of ``jax.tree.leaves``, D + 1 versions: the newest is the last."""
+
+
+def by_leaf(params: Any, delays: Any, weights: str) -> Any:
+    """The delay of each leaf of the parameters, in their structure.
 
     Args:
-        versions: by leaf of the parameters, a ring of D + 1 versions of it along a first axis.
-        average: by leaf the moving average of its updates; None but for ``ema``.
-        rebuilding_error: how far ``ema`` was off in the last step: the distance of the rebuilt weights from the stashed
-            ones over that of the newest; 0 where nothing is rebuilt.
-    """
-
-    versions: Any
-    average: Any
-    rebuilding_error: Float[Array, ""]
-
-    def words(self, weights: str) -> int:
-        """Words of weights that the pipeline keeps: all versions where it stashes them, the newest and the average
-        under ``ema``, the newest alone under ``current``."""
-        rings = jax.tree.leaves(self.versions)
-        if weights in STASHED:
-            return sum(ring.size for ring in rings)
-        return (1 if self.average is None else 2) * sum(ring[0].size for ring in rings)
-
-
-def first(params: Any, delays: Any, weights: str) -> Kept:
-    """Before the first step: the first weights are met until there are others.
-
-    Args:
-        params: the first.
+        params: the parameters.
         delays: a pytree prefix of them with a whole number a stage.
         weights: one of ``WEIGHTS``.
 
     Raises:
         InputError: a delay is none, or they are no prefix of the parameters.
     """
-    delay = _by_leaf(params, delays, weights)
-    return Kept(
-        jax.tree.map(lambda leaf, behind: jnp.repeat(jnp.asarray(leaf)[None], behind + 1, 0), params, delay),
-        jax.tree.map(jnp.zeros_like, params) if weights == "ema" else None,
-        jnp.zeros(()),
-    )
-
-
-def stashed(kept: Kept, step: UInt32[Array, ""]) -> Any:
-    """The weights that a batch's forward pass meets after so many steps: those of D updates ago."""
-    return jax.tree.map(lambda ring: ring[_oldest(ring, step)], kept.versions)
-
-
-def backward(kept: Kept, params: Any, step: UInt32[Array, ""]) -> tuple[Any, Kept]:
-    """The weights through which cotangents go where none are stashed, and what is kept with the error of the rebuilt.
-
-    Args:
-        kept: as it is.
-        params: the newest.
-        step: updates so far.
-    """
-    if kept.average is None:
-        return params, kept
-
-    def rebuilt(leaf: Array, mean: Array, ring: Array) -> Array:
-        return leaf - jnp.minimum(step, len(ring) - 1).astype(leaf.dtype) * mean  # the first steps have fewer updates
-
-    back, old = jax.tree.map(rebuilt, params, kept.average, kept.versions), stashed(kept, step)
-    error = _distance(back, old) / jnp.maximum(_distance(params, old), jnp.finfo(float).tiny)
-    return back, replace(kept, rebuilding_error=error)
-
-
-def advanced(kept: Kept, params: Any, updates: Any, step: UInt32[Array, ""], beta: str) -> Kept:
-    """What is kept after an update.
-
-    Args:
-        kept: as it was.
-        params: the new ones.
-        updates: that made them.
-        step: updates before this one.
-        beta: of ``ema``, one of ``BETAS``.
-    """
-
-    def mixed(mean: Array, update: Array, ring: Array) -> Array:
-        decay = BETAS[beta](len(ring) - 1)
-        return decay * mean + (1 - decay) * update
-
-    average = None if kept.average is None else jax.tree.map(mixed, kept.average, updates, kept.versions)
-    versions = jax.tree.map(lambda ring, leaf: ring.at[_oldest(ring, step)].set(leaf), kept.versions, params)
-    return replace(kept, versions=versions, average=average)
-
-
-def _by_leaf(params: Any, delays: Any, weights: str) -> Any:
-    """The delay of each leaf."""
     numbers = jax.tree.leaves(delays)
     if not numbers:
         raise InputError("delays", delays, "give a whole number for each stage")
     for delay in numbers:
         whole_number("delays", delay, least=0)
     try:
-        by_leaf = jax.tree.map(lambda delay, part: jax.tree.map(lambda _: delay, part), delays, params)
+        late = jax.tree.map(lambda delay, part: jax.tree.map(lambda _: delay, part), delays, params)
     except ValueError:
         raise InputError("delays", delays, "give a pytree prefix of the parameters") from None
-    return jax.tree.map(lambda _: max(numbers), params) if weights == "vertical_sync" else by_leaf
+    return jax.tree.map(lambda _: max(numbers), params) if weights == "vertical_sync" else late
 
 
-def _oldest(ring: Array, step: UInt32[Array, ""]) -> Array:
-    """Where the oldest of D + 1 versions is, in whose place the next one goes."""
-    return (step + 1) % len(ring)
+def first(params: Any, late: Any) -> Versions:
+    """Before the first step: the first weights are met until there are others.
+
+    Args:
+        params: the first.
+        late: the delay of each leaf.
+    """
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(late), strict=True)
+    return tuple((jnp.asarray(leaf),) * (delay + 1) for leaf, delay in pairs)
+
+
+def stashed(versions: Versions) -> list[Array]:
+    """The leaves that a batch's forward pass meets: those of D updates ago."""
+    return [queue[0] for queue in versions]
+
+
+def advanced(versions: Versions, params: Any) -> Versions:
+    """The versions after an update, which made these parameters."""
+    return tuple((*queue[1:], leaf) for queue, leaf in zip(versions, jax.tree.leaves(params), strict=True))
+
+
+def words(versions: Versions, weights: str) -> int:
+    """Words of weights that the pipeline keeps.
+
+    Those of all versions where it stashes them, of the newest and of the average update under ``ema``, of the newest
+    alone under ``current``.
+    """
+    kept = {"current": 1, "ema": 2}
+    return sum(queue[0].size * kept.get(weights, len(queue)) for queue in versions)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Average:
+    """What ``ema`` rebuilds older weights from.
+
+    Args:
+        update: by leaf of the parameters the moving average of its updates.
+        error: how far the rebuilt weights were off in the last step: their distance from the stashed ones over that of
+            the newest.
+    """
+
+    update: Any
+    error: Float[Array, ""]
+
+    @classmethod
+    def zero(cls, params: Any) -> Average:
+        """Before the first update."""
+        return cls(jax.tree.map(jnp.zeros_like, params), jnp.zeros(()))
+
+    def rebuilt(self, params: Any, old: Any, late: Any, step: UInt32[Array, ""]) -> tuple[Any, Average]:
+        """The weights of D updates ago as they are rebuilt, and the average with their error.
+
+        Args:
+            params: the newest.
+            old: those that were.
+            late: the delay of each leaf.
+            step: updates so far.
+        """
+
+        def before(leaf: Array, update: Array, delay: int) -> Array:
+            return leaf - jnp.minimum(step, delay).astype(leaf.dtype) * update  # the first steps have fewer updates
+
+        back = jax.tree.map(before, params, self.update, late)
+        error = _distance(back, old) / jnp.maximum(_distance(params, old), jnp.finfo(float).tiny)
+        return back, replace(self, error=error)
+
+    def updated(self, updates: Any, late: Any, beta: str) -> Average:
+        """The average with one more update of each leaf.
+
+        Args:
+            updates: those.
+            late: the delay of each leaf.
+            beta: the decay, one of ``BETAS``.
+        """
+
+        def mixed(mean: Array, update: Array, delay: int) -> Array:
+            decay = BETAS[beta](delay)
+            return decay * mean + (1 - decay) * update
+
+        return replace(self, update=jax.tree.map(mixed, self.update, updates, late))
 
 
 def _distance(one: Any, other: Any) -> Array:

@@ -31,6 +31,9 @@ from jaxgrad.base.schema import (
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.pipelines import PIPELINES
+from jaxgrad.pipelines.network import TIMES
+from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS
 from jaxgrad.training import data, defaults, optimizers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
@@ -86,6 +89,45 @@ class TrainSection(Section):
     checkpoint_every: Size = defaults.CHECKPOINT_EVERY
 
 
+class PipelineSection(Section):
+    """A pipeline of arrays whose delays the run has; without a name there is none, and no other key."""
+
+    name: Annotated[str, among(PIPELINES)] | None = None
+    processors: Size | None = None
+    weights: Annotated[str, among(WEIGHTS)] | None = None
+    beta: Annotated[str, among(tuple(BETAS))] | None = None
+    time: Annotated[str, among(TIMES)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("name") is None:
+            return values
+        filled = {"processors": defaults.PROCESSORS, "weights": defaults.WEIGHTS, "time": defaults.TIME, **values}
+        return {"beta": defaults.BETA, **filled} if filled["weights"] == "ema" else filled
+
+    def check(self, emulation: EmulationSection) -> None:
+        """Raises InputError where its keys do not go together, or with what the array does."""
+        if self.name is None:
+            for key, value in self.model_dump(exclude_none=True).items():
+                raise InputError(
+                    f"pipeline.{key}", value, "there is no pipeline: set pipeline.name too, or leave it out"
+                )
+            return
+        if self.beta is not None and self.weights != "ema":
+            remedy = f"{self.weights!r} has none: leave it out or choose pipeline.weights = 'ema'"
+            raise InputError("pipeline.beta", self.beta, remedy)
+        if self.weights not in STASHED and (emulation.fidelity != "native" or emulation.precision != "own"):
+            remedy = (
+                "its backward pass is XLA's own: it needs emulation.fidelity = 'native' and precision = 'own' "
+                f"(here {emulation.fidelity!r} and {emulation.precision!r}), or choose {either(map(repr, STASHED))}"
+            )
+            raise InputError("pipeline.weights", self.weights, remedy)
+        if emulation.weight_update == "in_array":
+            remedy = "under a pipeline the array holds older weights than those to update: choose 'separate' or 'none'"
+            raise InputError("emulation.weight_update", "in_array", remedy)
+
+
 class Config(Section):
     """All that decides a training run: two runs with equal configs on one machine end bit-equal."""
 
@@ -95,6 +137,7 @@ class Config(Section):
     data: DataSection = DataSection()
     optimizer: OptimizerSection = OptimizerSection.model_validate({})
     train: TrainSection = TrainSection()
+    pipeline: PipelineSection = PipelineSection()
 
     @model_validator(mode="after")
     def _can_run(self) -> Config:
@@ -122,6 +165,7 @@ class Config(Section):
                     f"it needs plain optimizer.name = 'sgd' without weight decay (here {optimizer.name!r}), or choose "
                     "'separate' or 'none'",
                 )
+        self.pipeline.check(self.emulation)
         return self
 
     def emulation_settings(self) -> Emulation:
@@ -200,7 +244,7 @@ def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
 
 
 def _tree(config: Config) -> dict[str, Any]:
-    return config.model_dump(exclude_none=True)
+    return {section: keys for section, keys in config.model_dump(exclude_none=True).items() if keys}
 
 
 def _kind(key: str, text: str, source: str) -> type:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jax
 from flax import nnx
 
 import jaxgrad_models
@@ -15,11 +17,13 @@ from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import step_cost
-from jaxgrad.flax import put_on_array, step_gemms
+from jaxgrad.flax import put_on_array, step_gemms, step_work
+from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm
 from jaxgrad.training import data, loop, optimizers, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
+from jaxgrad.training.delays import Delays, planned
 from jaxgrad.training.divergence import Diverged
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import Trainer, trainer
@@ -35,11 +39,25 @@ class Job:
     plan: Plan
     trainer: Trainer
     layers: tuple[LayerGemm, ...]
+    delays: Delays | None = None
 
     @property
     def title(self) -> str:
         array = self.emulation.array
         return f"{self.config.model.name} on {self.config.data.name}, {array.rows}x{array.cols} array"
+
+    @property
+    def pipeline(self) -> dict[str, Any] | None:
+        """The pipeline's settings, each layer's delay, and the words of weights that it keeps; None without one."""
+        if self.delays is None:
+            return None
+        initial = self.trainer.initial
+        if initial.versions is None:
+            words = sum(leaf.size for leaf in jax.tree.leaves(initial.params))
+        else:
+            words = versions.words(initial.versions, self.delays.weights)
+        settings = self.config.pipeline.model_dump(exclude_none=True)
+        return {**settings, "delays": dict(self.delays.layers), "weight_words": words}
 
     def register_seconds(self, done: int) -> float:
         """About how long the steps after the first ``done`` take at register fidelity, with the evaluations.
@@ -81,7 +99,17 @@ def prepare(config: Config) -> Job:
         steps=plan.epochs * plan.steps_per_epoch(dataset),
     )
     layers = tuple(step_gemms(model, images))
-    return Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels), layers)
+    delays = _delays(config, emulation, model, images)
+    return Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels, delays), layers, delays)
+
+
+def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:
+    section = config.pipeline
+    if section.name is None:
+        return None
+    graph = step_work(model, images).graph
+    settings = section.model_dump(exclude={"name"}, exclude_none=True)
+    return planned(graph, emulation, config.data.batch_size, section.name, **settings)
 
 
 def train_whole(config: Config, folder: Path) -> tuple[tuple[LayerGemm, ...], Mapping[str, LayerCounters]]:

@@ -108,7 +108,7 @@ def fit(
 def _record(state: State, test: Sums, epoch: int) -> dict[str, Any]:
     train_loss, train_accuracy = state.sums.means()
     test_loss, test_accuracy = test.means()
-    return {
+    record = {
         "epoch": epoch + 1,
         "step": int(state.step),
         "train_loss": _json_number(train_loss),
@@ -117,6 +117,9 @@ def _record(state: State, test: Sums, epoch: int) -> dict[str, Any]:
         "test_accuracy": test_accuracy,
         "cycles": state.cycles(),
     }
+    if state.average is not None:
+        record["rebuilding_error"] = _json_number(float(state.average.error))
+    return record
 
 
 def evaluated(trainer: Trainer, state: State, dataset: Dataset) -> Sums:

@@ -15,6 +15,10 @@ from jaxtyping import ArrayLike, Float, Int, UInt32
 
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.flax import value_and_grad
+from jaxgrad.flax.interception import traced
+from jaxgrad.pipelines import two_weights, versions
+from jaxgrad.pipelines.versions import STASHED, Average, Versions
+from jaxgrad.training.delays import Delays
 
 
 @jax.tree_util.register_dataclass
@@ -51,6 +55,8 @@ class State:
         counters: by layer, what the array has done since the run began.
         sums: of the epoch so far.
         step: steps done since the run began.
+        versions: of each parameter, see ``pipelines.versions``; None without a pipeline's delays.
+        average: of the updates, under ``ema`` alone.
     """
 
     params: nnx.State
@@ -59,6 +65,8 @@ class State:
     counters: Mapping[str, LayerCounters]
     sums: Sums
     step: UInt32[Array, ""]
+    versions: Versions | None = None
+    average: Average | None = None
 
     def cycles(self) -> int:
         """Clock cycles of the array so far, forward and backward."""
@@ -85,14 +93,20 @@ def trainer(
     optimizer: optax.GradientTransformation,
     images: Float[ArrayLike, "b h w c"],
     labels: Int[ArrayLike, " b"],
+    delays: Delays | None = None,
 ) -> Trainer:
     """A trainer for a model that is on the array.
+
+    Under delays a batch meets weights that are some updates old, as ``pipelines.delayed`` says, and the newest are
+    updated and evaluated. The counters are of the step at the weights of the forward pass; where the backward pass has
+    others, its gradients are those of ``pipelines.two_weights``, by XLA.
 
     Args:
         model: from ``put_on_array``, in training mode.
         optimizer: updates the parameters; it never sees the counters.
         images: a batch such as those to come, for its shape alone.
         labels: its labels.
+        delays: of a pipeline; None for the plain step.
 
     Raises:
         ValueError: from the model or the array, where they can't take these shapes.
@@ -111,9 +125,28 @@ def trainer(
         (loss, logits), grads, counters = value_and_grad(loss_of, has_aux=True)(model, images, labels)
         return loss, logits, grads, counters, nnx.split(model, nnx.Param, ...)[2]
 
-    def step(state: State, images: Array, labels: Array) -> State:
-        loss, logits, grads, counters, rest = gradients(state.params, state.rest, images, labels)
+    def loss_by_xla(params: nnx.State, batch: tuple[nnx.State, Array, Array]) -> Array:
+        rest, images, labels = batch
+        model = nnx.merge(graph, params, rest, copy=True)
+        with traced(model):
+            return loss_of(model, images, labels)[0]
+
+    late = delays.by_leaf(params) if delays else None
+
+    @jax.jit
+    def updated(state: State, old: list[Array] | None, images: Array, labels: Array) -> State:
+        """The next state without its versions; ``old`` are the leaves that the batch meets, None for the newest."""
+        weights = state.params if old is None else jax.tree.unflatten(jax.tree.structure(state.params), old)
+        loss, logits, grads, counters, rest = gradients(weights, state.rest, images, labels)
+        average = state.average
+        if delays and delays.weights not in STASHED:
+            back = state.params
+            if average is not None:
+                back, average = average.rebuilt(back, weights, late, state.step)
+            _, grads = two_weights.gradients(loss_by_xla, weights, back, (state.rest, images, labels))
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        if delays and average is not None:
+            average = average.updated(updates, late, delays.beta)
         return State(
             params=cast(nnx.State, optax.apply_updates(state.params, updates)),
             rest=rest,
@@ -121,7 +154,15 @@ def trainer(
             counters={path: state.counters[path] + new for path, new in counters.items()},
             sums=state.sums + _sums(loss * len(labels), logits, labels, jnp.ones(labels.shape, bool)),
             step=state.step + 1,
+            average=average,
         )
+
+    def step(state: State, images: ArrayLike, labels: ArrayLike) -> State:
+        if state.versions is None:
+            return updated(state, None, images, labels)
+        # The versions stay outside of the jitted part, which would pay for each of them.
+        after = updated(replace(state, versions=None), versions.stashed(state.versions), images, labels)
+        return replace(after, versions=versions.advanced(state.versions, after.params))
 
     def evaluate(state: State, images: Array, labels: Array, counted: Array) -> Sums:
         logits = nnx.merge(evaluation_graph, state.params, state.rest, copy=True)(images)
@@ -137,8 +178,10 @@ def trainer(
             counters=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
             sums=Sums.zero(),
             step=jnp.zeros((), jnp.uint32),
+            versions=versions.first(params, late) if delays else None,
+            average=Average.zero(params) if delays and delays.weights == "ema" else None,
         ),
-        step=jax.jit(step),
+        step=step,
         evaluate=jax.jit(evaluate),
     )
 

@@ -40,6 +40,42 @@ def test_train_leaves_a_whole_run_directory(elsewhere: Path, capsys: pytest.Capt
     assert f"Test accuracy {record['test_accuracy']:.1%}" in text
 
 
+def test_train_under_a_pipeline_tells_and_keeps_its_delays(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = ["--pipeline", "layerpipe", "--processors", "4", "--weights", "ema"]
+    assert main(["train", *QUICK, *pipeline, "--out", "run"]) == 0
+    kept = json.loads((elsewhere / "run" / "counters.json").read_text())["pipeline"]
+    delays = kept.pop("delays")
+    weights = {"hidden.0": 64 * 256 + 256, "hidden.1": 256 * 128 + 128, "head": 128 * 10 + 10}
+    assert list(delays) == list(weights)
+    assert kept == {
+        "name": "layerpipe", "processors": 4, "weights": "ema", "beta": "n/(n+1)", "time": "cycles",
+        "weight_words": 2 * sum(weights.values()),
+    }  # fmt: skip
+    late = ", ".join(f"{delay} ({layer})" for layer, delay in delays.items())
+    assert f"Pipeline layerpipe on 4 arrays, ema: weights are {late} updates old; " in capsys.readouterr().out
+    assert json.loads((elsewhere / "run" / "metrics.jsonl").read_text())["rebuilding_error"] > 0
+    assert main(["train", *QUICK, *pipeline, "--processors", "3", "--resume", "run"]) == 2
+    assert "the run in run began with pipeline.processors = 4" in capsys.readouterr().err
+
+
+REFUSED_PIPELINES = {
+    ("--pipeline", "layerpipe", "--processors", "99"): "--processors: got 99; give at most 10: the network has so many "
+    "passes and halves of them to distribute",
+    ("--pipeline", "pipe"): "--pipeline: got 'pipe'; choose one of single, pipedream, layerpipe_intra, layerpipe, "
+    "data_parallel, gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_h2 (did you mean 'gpipe'?)",
+    ("--processors", "4"): "--processors: got 4; there is no pipeline: set pipeline.name too, or leave it out",
+}
+
+
+@pytest.mark.parametrize(("options", "said"), REFUSED_PIPELINES.items())
+def test_a_pipeline_that_will_not_do_is_refused(
+    options: tuple[str, ...], said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *QUICK, *options, "--out", "run"]) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert not (elsewhere / "run").exists()
+
+
 def test_train_numbers_its_runs(elsewhere: Path) -> None:
     for _ in range(2):
         assert main(["train", *QUICK]) == 0

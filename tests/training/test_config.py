@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ REFUSED = {
     "array.double_buffered=yes": "got 'yes'; give true or false",
     "array.row=8": "got '8'; there is no such key; choose one of rows, cols, double_buffered (did you mean 'rows'?)",
     "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
-    "train (did you mean 'array'?)",
+    "train, pipeline (did you mean 'array'?)",
     "rows=8": "got '8'; name a key by its section, such as array.rows=8",
     "emulation.schedule=interleave": f"got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
     "(did you mean 'interleaved'?)",
@@ -106,6 +107,14 @@ REFUSED = {
     "train.seed=-1": "got -1; give a whole number from 0 to 2**32 - 1",
     "train.seed=4294967296": "got 4294967296; give a whole number from 0 to 2**32 - 1",
     "train.checkpoint_every=0": "got 0; give a whole number of at least 1",
+    "pipeline.name=layerpipes": "got 'layerpipes'; choose one of single, pipedream, layerpipe_intra, layerpipe, "
+    "data_parallel, gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_h2 (did you mean 'layerpipe'?)",
+    "pipeline.processors=4": "got 4; there is no pipeline: set pipeline.name too, or leave it out",
+    "pipeline.processors=0": "got 0; give a whole number of at least 1",
+    "pipeline.weights=stashed": "got 'stashed'; choose one of stash, current, ema, vertical_sync "
+    "(did you mean 'stash'?)",
+    "pipeline.beta=n": "got 'n'; choose one of n/(n+1), (n-1)/(n+1)",
+    "pipeline.time=hours": "got 'hours'; choose one of cycles, macs",
     "emulation.weight_update=in_array": "got 'in_array'; it needs plain "
     "optimizer.name = 'sgd' without weight decay (here 'adam'), or choose 'separate' or 'none'",
 }
@@ -124,6 +133,46 @@ def test_in_array_update_is_refused_with_another_schedule_or_weight_decay() -> N
             resolve(None, given("emulation.weight_update=in_array", "optimizer.name=sgd", more))
 
 
+UNDER_A_PIPELINE = {
+    ("pipeline.beta=n/(n+1)",): "pipeline.beta=n/(n+1): got 'n/(n+1)'; 'stash' has none: leave it out or choose "
+    "pipeline.weights = 'ema'",
+    ("emulation.fidelity=tile", "pipeline.weights=ema"): "pipeline.weights=ema: got 'ema'; its backward pass is XLA's "
+    "own: it needs emulation.fidelity = 'native' and precision = 'own' (here 'tile' and 'own'), or choose 'stash' or "
+    "'vertical_sync'",
+    ("emulation.precision=bf16", "pipeline.weights=current"): "pipeline.weights=current: got 'current'; its backward "
+    "pass is XLA's own: it needs emulation.fidelity = 'native' and precision = 'own' (here 'native' and 'bf16'), or "
+    "choose 'stash' or 'vertical_sync'",
+    ("optimizer.name=sgd", "emulation.weight_update=in_array"): "emulation.weight_update=in_array: got 'in_array'; "
+    "under a pipeline the array holds older weights than those to update: choose 'separate' or 'none'",
+}
+
+
+@pytest.mark.parametrize(("texts", "message"), UNDER_A_PIPELINE.items())
+def test_what_does_not_go_with_a_pipeline_is_refused(texts: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refusal:
+        resolve(None, given("pipeline.name=layerpipe", *texts))
+    key, _, said = message.partition(": ")
+    assert str(refusal.value) == f"--set {key.split('=')[0]}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "keys"),
+    [
+        ((), {}),
+        (("name=pipedream",), {"name": "pipedream", "processors": 4, "weights": "stash", "time": "cycles"}),
+        (
+            ("name=layerpipe", "processors=2", "weights=ema", "beta=(n-1)/(n+1)", "time=macs"),
+            {"name": "layerpipe", "processors": 2, "weights": "ema", "beta": "(n-1)/(n+1)", "time": "macs"},
+        ),
+    ],
+)
+def test_a_pipeline_is_filled_in_and_written(tmp_path: Path, texts: tuple[str, ...], keys: dict[str, Any]) -> None:
+    config = resolve(None, given(*(f"pipeline.{text}" for text in texts)))
+    assert config.pipeline.model_dump(exclude_none=True) == keys
+    assert ("[pipeline]" in config.to_toml()) == bool(keys)
+    assert resolve(file(tmp_path, config.to_toml())) == config
+
+
 REFUSED_FILES = {
     "[array]\nrows = 0\n": "array.rows in {path}: got 0; give a whole number of at least 1",
     "[array]\nrows = true\n": "array.rows in {path}: got True; give a whole number of at least 1",
@@ -133,7 +182,7 @@ REFUSED_FILES = {
     "(did you mean 'rows'?)",
     "[array]\ndouble_buffered = 1\n": "array.double_buffered in {path}: got 1; give true or false",
     "[aray]\nrows = 8\n": "aray: got {{'rows': 8}}; there is no such key; choose one of array, emulation, model, data, "
-    "optimizer, train (did you mean 'array'?)",
+    "optimizer, train, pipeline (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
     "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20",

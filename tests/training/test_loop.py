@@ -21,6 +21,7 @@ from jaxgrad.hardware import Accelerator
 from jaxgrad.training import loop, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.data import Dataset
+from jaxgrad.training.delays import Delays
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import State, Trainer, trainer
 
@@ -41,10 +42,12 @@ def dataset(train: int = 41, test: int = 7) -> Dataset:
     return Dataset(images(train), labels(train), images(test), labels(test), 10, "noise")
 
 
-def make(name: str, optimizer: optax.GradientTransformation | None = None) -> tuple[nnx.Module, Trainer]:
+def make(
+    name: str, optimizer: optax.GradientTransformation | None = None, delays: Delays | None = None
+) -> tuple[nnx.Module, Trainer]:
     model = put_on_array(jaxgrad_models.build(name, input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0)), EMULATION)
     images, labels = dataset().train_images[:8], dataset().train_labels[:8]
-    return model, trainer(model, optimizer or optax.adam(0.01), images, labels)
+    return model, trainer(model, optimizer or optax.adam(0.01), images, labels, delays)
 
 
 def train(folder: Path, made: Trainer, stop_after: int | None = None) -> State:
@@ -147,6 +150,18 @@ def test_a_run_that_stops_and_goes_on_ends_the_same(tmp_path: Path, stops: tuple
     assert_same(parts, whole)
     for name in (runs.METRICS, runs.CONFIG):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_run_under_delays_that_stops_and_goes_on_ends_the_same(tmp_path: Path) -> None:
+    _, made = make("mlp", delays=Delays({"hidden.0": 4, "hidden.1": 1, "head": 0}, "ema"))
+    whole = train(tmp_path / "whole", made)
+    train(tmp_path / "parts", made, 7)  # the last checkpoint is of step 6
+    assert_same(train(tmp_path / "parts", made), whole)
+    log = (tmp_path / "whole" / runs.METRICS).read_bytes()
+    assert (tmp_path / "parts" / runs.METRICS).read_bytes() == log
+    assert whole.average is not None
+    errors = [record["rebuilding_error"] for record in runs.reopen(tmp_path / "whole").metrics()]
+    assert errors[-1] == float(whole.average.error) > 0
 
 
 def test_a_log_line_without_its_checkpoint_is_written_again(tmp_path: Path) -> None:
