@@ -243,7 +243,7 @@ PROCESSORS = option("--processors", "N", "Its arrays.", PIPELINE, rule=SIZE, def
 WEIGHTS = option(
     "--weights",
     "NAME",
-    "Those of the backward pass: stash or vertical_sync (the forward pass's), current, or ema (rebuilt).",
+    "What the backward pass meets: stash or vertical_sync (as the forward pass), current, or ema (rebuilt).",
     PIPELINE,
     rule=Choice(choices.pipeline_weights),
     default=defaults.WEIGHTS,
