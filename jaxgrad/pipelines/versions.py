@@ -120,7 +120,8 @@ class Average:
             return leaf - jnp.minimum(step, delay).astype(leaf.dtype) * update  # the first steps have fewer updates
 
         back = jax.tree.map(before, params, self.update, late)
-        error = _distance(back, old) / jnp.maximum(_distance(params, old), jnp.finfo(float).tiny)
+        distance = _distance(params, old)
+        error = _distance(back, old) / jnp.maximum(distance, jnp.finfo(distance.dtype).tiny)  # none at first
         return back, replace(self, error=error)
 
     def updated(self, updates: Any, late: Any, beta: str) -> Average:

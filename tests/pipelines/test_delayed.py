@@ -90,6 +90,7 @@ def test_the_error_of_rebuilt_weights_is_told() -> None:
         state, _ = step(state, jnp.ones(3))
         assert state.average is not None
         errors.append(float(state.average.error))
+    assert errors[0] == 0  # there is no older version yet
     assert 0 < errors[-1] < 0.05 < errors[3]
     init, step = delayed(linear, optax.sgd(0.1), 2, "stash")
     assert step(init(jnp.ones(3)), jnp.ones(3))[0].average is None
