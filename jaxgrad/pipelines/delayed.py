@@ -93,7 +93,7 @@ def delayed(
 
     def step(state: State, batch: Any) -> tuple[State, Array]:
         late = versions.by_leaf(state.params, delays, weights)
-        old = jax.tree.unflatten(jax.tree.structure(state.params), versions.stashed(state.versions))
+        old = jax.tree.unflatten(jax.tree.structure(state.params), versions.stashed(state.versions, state.step))
         average = state.average
         if weights in STASHED:
             value, gradients = jax.value_and_grad(loss)(old, batch)
@@ -106,6 +106,8 @@ def delayed(
         params = optax.apply_updates(state.params, updates)
         if average is not None:
             average = average.updated(updates, late, beta)
-        return State(params, versions.advanced(state.versions, params), opt_state, average, state.step + 1), value
+        return State(
+            params, versions.advanced(state.versions, params, state.step), opt_state, average, state.step + 1
+        ), value
 
     return init, step

@@ -1,7 +1,6 @@
 """The versions of its weights that a pipeline has at once, and which of them a batch meets; see ``delayed``.
 
-A queue a leaf: a stage that is D updates behind has D + 1 versions, the oldest of which gives way to the next one. They
-are arrays of their own, so that nothing is copied where a queue moves on outside of a jitted step.
+A ring a leaf: a stage that is D updates behind has D + 1 versions, the oldest of which gives way to the next one.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float, UInt32
 
 from jaxgrad.base.errors import InputError, whole_number
@@ -29,8 +28,8 @@ BETAS: dict[str, Callable[[int], float]] = {
 """Decay of ``ema`` by delay. The paper's rule is not known to us."""
 
 
-Versions = tuple[tuple[Array, ...], ...]
-"""Of each leaf of the parameters, in the order of ``jax.tree.leaves``, D + 1 versions: the newest is the last."""
+Versions = tuple[Array, ...]
+"""Of each leaf of the parameters, in the order of ``jax.tree.leaves``, a ring of D + 1 versions along a first axis."""
 
 
 def by_leaf(params: Any, delays: Any, weights: str) -> Any:
@@ -64,17 +63,24 @@ def first(params: Any, late: Any) -> Versions:
         late: the delay of each leaf.
     """
     pairs = zip(jax.tree.leaves(params), jax.tree.leaves(late), strict=True)
-    return tuple((jnp.asarray(leaf),) * (delay + 1) for leaf, delay in pairs)
+    return tuple(jnp.repeat(jnp.asarray(leaf)[None], delay + 1, 0) for leaf, delay in pairs)
 
 
-def stashed(versions: Versions) -> list[Array]:
-    """The leaves that a batch's forward pass meets: those of D updates ago."""
-    return [queue[0] for queue in versions]
+def stashed(versions: Versions, step: UInt32[Array, ""]) -> list[Array]:
+    """The leaves that a batch's forward pass meets after so many steps: those of D updates ago."""
+    return [lax.dynamic_index_in_dim(ring, _oldest(ring, step), keepdims=False) for ring in versions]
 
 
-def advanced(versions: Versions, params: Any) -> Versions:
-    """The versions after an update, which made these parameters."""
-    return tuple((*queue[1:], leaf) for queue, leaf in zip(versions, jax.tree.leaves(params), strict=True))
+def advanced(versions: Versions, params: Any, step: UInt32[Array, ""]) -> Versions:
+    """The versions after an update.
+
+    Args:
+        versions: before it.
+        params: that it made.
+        step: updates before it.
+    """
+    pairs = zip(versions, jax.tree.leaves(params), strict=True)
+    return tuple(lax.dynamic_update_index_in_dim(ring, leaf, _oldest(ring, step), 0) for ring, leaf in pairs)
 
 
 def words(versions: Versions, weights: str) -> int:
@@ -84,7 +90,7 @@ def words(versions: Versions, weights: str) -> int:
     alone under ``current``.
     """
     kept = {"current": 1, "ema": 2}
-    return sum(queue[0].size * kept.get(weights, len(queue)) for queue in versions)
+    return sum(ring.size // len(ring) * kept.get(weights, len(ring)) for ring in versions)
 
 
 @jax.tree_util.register_dataclass
@@ -138,6 +144,11 @@ class Average:
             return decay * mean + (1 - decay) * update
 
         return replace(self, update=jax.tree.map(mixed, self.update, updates, late))
+
+
+def _oldest(ring: Array, step: UInt32[Array, ""]) -> Array:
+    """Where the oldest of D + 1 versions is, in whose place the next one goes."""
+    return (step + 1) % len(ring)
 
 
 def _distance(one: Any, other: Any) -> Array:

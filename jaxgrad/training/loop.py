@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgrad.training import defaults, runs
@@ -56,7 +58,10 @@ def resume(trainer: Trainer, run: Run, checkpoints: Checkpoints) -> State:
         InputError: no checkpoint can be read, or other settings made it; or the log is not what it was at the
             checkpoint.
     """
-    state, mark = checkpoints.restore(trainer.initial) or (trainer.initial, runs.START)
+    initial = trainer.initial
+    state, mark = checkpoints.restore(initial) or (initial, runs.START)
+    if state is initial:  # training uses its versions up
+        state = replace(initial, versions=jax.tree.map(jnp.copy, initial.versions))
     run.rewind_metrics(mark)
     return state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -79,7 +80,7 @@ class Trainer:
 
     Args:
         initial: the state before the first step.
-        step: (state, images, labels) to the next state.
+        step: (state, images, labels) to the next state, which takes the memory of this one's versions: they are gone.
         evaluate: (state, images, labels, counted) to the sums over the images where ``counted``.
     """
 
@@ -133,9 +134,18 @@ def trainer(
 
     late = delays.by_leaf(params) if delays else None
 
-    @jax.jit
-    def updated(state: State, old: list[Array] | None, images: Array, labels: Array) -> State:
-        """The next state without its versions; ``old`` are the leaves that the batch meets, None for the newest."""
+    stashed = jax.jit(versions.stashed)
+
+    @partial(jax.jit, donate_argnums=1)
+    def updated(state: State, kept: Versions | None, old: list[Array] | None, images: Array, labels: Array) -> State:
+        """The next state.
+
+        Args:
+            state: this one but for its versions.
+            kept: its versions, in whose place those of the next one are.
+            old: the leaves that the batch meets; None for the newest.
+            images, labels: the batch.
+        """
         weights = state.params if old is None else jax.tree.unflatten(jax.tree.structure(state.params), old)
         loss, logits, grads, counters, rest = gradients(weights, state.rest, images, labels)
         average = state.average
@@ -147,22 +157,22 @@ def trainer(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         if delays and average is not None:
             average = average.updated(updates, late, delays.beta)
+        params = cast(nnx.State, optax.apply_updates(state.params, updates))
         return State(
-            params=cast(nnx.State, optax.apply_updates(state.params, updates)),
+            params=params,
             rest=rest,
             opt_state=opt_state,
             counters={path: state.counters[path] + new for path, new in counters.items()},
             sums=state.sums + _sums(loss * len(labels), logits, labels, jnp.ones(labels.shape, bool)),
             step=state.step + 1,
+            versions=None if kept is None else versions.advanced(kept, params, state.step),
             average=average,
         )
 
     def step(state: State, images: ArrayLike, labels: ArrayLike) -> State:
-        if state.versions is None:
-            return updated(state, None, images, labels)
-        # The versions stay outside of the jitted part, which would pay for each of them.
-        after = updated(replace(state, versions=None), versions.stashed(state.versions), images, labels)
-        return replace(after, versions=versions.advanced(state.versions, after.params))
+        # Read apart: where the step itself reads them, XLA copies all versions to update one.
+        old = None if state.versions is None else stashed(state.versions, state.step)
+        return updated(replace(state, versions=None), state.versions, old, images, labels)
 
     def evaluate(state: State, images: Array, labels: Array, counted: Array) -> Sums:
         logits = nnx.merge(evaluation_graph, state.params, state.rest, copy=True)(images)

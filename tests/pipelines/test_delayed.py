@@ -69,7 +69,7 @@ def test_it_is_what_stages_do_that_pass_messages(weights: str, delay: Any, beta:
             for (w, b), (w_expected, b_expected) in zip(own, stage.weights, strict=True):
                 np.testing.assert_allclose(w, w_expected, rtol=1e-12, atol=1e-12)
                 np.testing.assert_allclose(b, b_expected, rtol=1e-12, atol=1e-12)
-        kept = [len(queue) for queue in state.versions]
+        kept = [len(ring) for ring in state.versions]
     most = max(delays)
     assert kept == [
         (most if weights == "vertical_sync" else behind) + 1

@@ -60,7 +60,7 @@ def test_a_step_is_that_of_delayed(weights: str) -> None:
     for got, wanted in zip(jax.tree.leaves(state.params), jax.tree.leaves(expected.params), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
     assert state.versions is not None
-    assert [len(queue) for queue in state.versions] == [1, 1, 4, 4, 2, 2]  # head, hidden.0, hidden.1
+    assert [len(ring) for ring in state.versions] == [1, 1, 4, 4, 2, 2]  # head, hidden.0, hidden.1
     if weights == "ema":
         assert state.average is not None
         assert expected.average is not None
