@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jaxgrad.cli import main
+from jaxgrad.pipelines import PIPELINES
 from jaxgrad.training import optimizers
 from tests.command import COMMAND, ENVIRONMENT
 
@@ -61,8 +62,7 @@ def test_train_under_a_pipeline_tells_and_keeps_its_delays(elsewhere: Path, caps
 REFUSED_PIPELINES = {
     ("--pipeline", "layerpipe", "--processors", "99"): "--processors: got 99; give at most 10: the network has so many "
     "passes and halves of them to distribute",
-    ("--pipeline", "pipe"): "--pipeline: got 'pipe'; choose one of single, pipedream, layerpipe_intra, layerpipe, "
-    "data_parallel, gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_h2 (did you mean 'gpipe'?)",
+    ("--pipeline", "pipe"): f"--pipeline: got 'pipe'; choose one of {', '.join(PIPELINES)} (did you mean 'gpipe'?)",
     ("--processors", "4"): "--processors: got 4; there is no pipeline: set pipeline.name too, or leave it out",
 }
 

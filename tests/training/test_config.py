@@ -10,6 +10,7 @@ import pytest
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.pipelines import PIPELINES
 from jaxgrad.training import optimizers
 from jaxgrad.training.config import Config, Override, differences, resolve
 
@@ -107,8 +108,7 @@ REFUSED = {
     "train.seed=-1": "got -1; give a whole number from 0 to 2**32 - 1",
     "train.seed=4294967296": "got 4294967296; give a whole number from 0 to 2**32 - 1",
     "train.checkpoint_every=0": "got 0; give a whole number of at least 1",
-    "pipeline.name=layerpipes": "got 'layerpipes'; choose one of single, pipedream, layerpipe_intra, layerpipe, "
-    "data_parallel, gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_h2 (did you mean 'layerpipe'?)",
+    "pipeline.name=layerpipes": f"got 'layerpipes'; choose one of {', '.join(PIPELINES)} (did you mean 'layerpipe'?)",
     "pipeline.processors=4": "got 4; there is no pipeline: set pipeline.name too, or leave it out",
     "pipeline.processors=0": "got 0; give a whole number of at least 1",
     "pipeline.weights=stashed": "got 'stashed'; choose one of stash, current, ema, vertical_sync "
