@@ -104,6 +104,12 @@ def pipeline_times() -> Sequence[str]:
     return TIMES
 
 
+def training_pipelines() -> Sequence[str]:
+    from jaxgrad.pipelines.pipeline import LEARNABLE
+
+    return LEARNABLE
+
+
 def pipeline_weights() -> Sequence[str]:
     from jaxgrad.pipelines.versions import WEIGHTS
 

@@ -236,7 +236,7 @@ TRAINING_PIPELINE = option(
     "NAME",
     "Train with the delays of arrays in a pipeline: layerpipe, layerpipe_intra, pipedream, ...",
     PIPELINE,
-    rule=Choice(choices.pipelines),
+    rule=Choice(choices.training_pipelines),
     default="none",
 )
 PROCESSORS = option("--processors", "N", "Its arrays.", PIPELINE, rule=SIZE, default=str(defaults.PROCESSORS))

@@ -112,6 +112,8 @@ class Pipeline:
 _REGISTRY: Registry[Pipeline] = Registry("pipeline", Pipeline)
 register, unregister, find = _REGISTRY.register, _REGISTRY.unregister, _REGISTRY.find
 PIPELINES: Names[Pipeline] = _REGISTRY.names()
+LEARNABLE: Names[Pipeline] = _REGISTRY.names(lambda pipeline: not pipeline.replicable)
+"""Those that update the weights once a batch; a stage on several arrays does once for a batch on each."""
 ASYNCHRONOUS: Names[Pipeline] = _REGISTRY.names(
     lambda pipeline: not (pipeline.alone or pipeline.flushed or pipeline.replicates)
 )

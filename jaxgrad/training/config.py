@@ -31,8 +31,8 @@ from jaxgrad.base.schema import (
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
-from jaxgrad.pipelines import PIPELINES
 from jaxgrad.pipelines.network import TIMES
+from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS
 from jaxgrad.training import data, defaults, optimizers
 
@@ -92,7 +92,7 @@ class TrainSection(Section):
 class PipelineSection(Section):
     """A pipeline of arrays whose delays the run has; without a name there is none, and no other key."""
 
-    name: Annotated[str, among(PIPELINES)] | None = None
+    name: Annotated[str, among(LEARNABLE)] | None = None
     processors: Size | None = None
     weights: Annotated[str, among(WEIGHTS)] | None = None
     beta: Annotated[str, among(tuple(BETAS))] | None = None

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxgrad.cli import main
-from jaxgrad.pipelines import PIPELINES
+from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.training import optimizers
 from tests.command import COMMAND, ENVIRONMENT
 
@@ -62,7 +62,7 @@ def test_train_under_a_pipeline_tells_and_keeps_its_delays(elsewhere: Path, caps
 REFUSED_PIPELINES = {
     ("--pipeline", "layerpipe", "--processors", "99"): "--processors: got 99; give at most 10: the network has so many "
     "passes and halves of them to distribute",
-    ("--pipeline", "pipe"): f"--pipeline: got 'pipe'; choose one of {', '.join(PIPELINES)} (did you mean 'gpipe'?)",
+    ("--pipeline", "pipe"): f"--pipeline: got 'pipe'; choose one of {', '.join(LEARNABLE)} (did you mean 'gpipe'?)",
     ("--processors", "4"): "--processors: got 4; there is no pipeline: set pipeline.name too, or leave it out",
 }
 

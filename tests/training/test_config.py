@@ -10,7 +10,7 @@ import pytest
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.hardware import Accelerator, Precision
-from jaxgrad.pipelines import PIPELINES
+from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.training import optimizers
 from jaxgrad.training.config import Config, Override, differences, resolve
 
@@ -108,7 +108,9 @@ REFUSED = {
     "train.seed=-1": "got -1; give a whole number from 0 to 2**32 - 1",
     "train.seed=4294967296": "got 4294967296; give a whole number from 0 to 2**32 - 1",
     "train.checkpoint_every=0": "got 0; give a whole number of at least 1",
-    "pipeline.name=layerpipes": f"got 'layerpipes'; choose one of {', '.join(PIPELINES)} (did you mean 'layerpipe'?)",
+    "pipeline.name=layerpipes": f"got 'layerpipes'; choose one of {', '.join(LEARNABLE)} (did you mean 'layerpipe'?)",
+    "pipeline.name=pipedream_replicated": f"got 'pipedream_replicated'; choose one of {', '.join(LEARNABLE)} "
+    "(did you mean 'pipedream'?)",
     "pipeline.processors=4": "got 4; there is no pipeline: set pipeline.name too, or leave it out",
     "pipeline.processors=0": "got 0; give a whole number of at least 1",
     "pipeline.weights=stashed": "got 'stashed'; choose one of stash, current, ema, vertical_sync "
