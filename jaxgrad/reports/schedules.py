@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.array.counts import SRAM, WRITES, Key
-from jaxgrad.array.schedules import Schedule, known
+from jaxgrad.array.schedules import TRAINING_SCHEDULES, Schedule, find, known
 from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.costs.shares import Share, is_choice, shares
@@ -159,14 +159,12 @@ def _verdict(cost: StepCost, chosen: str) -> str:
 
 def _pays(cost: StepCost, chosen: str, array: Accelerator) -> str:
     """Where interleaving pays, in a sentence, and what the best schedule for each layer takes."""
-    interleaved = [record for name in cost.schedules if (record := known(name)) and record.fused]
-    if not interleaved:
-        return ""
+    interleaved = [record for name in TRAINING_SCHEDULES if (record := find(name)).fused]
     counts = [f"{axis} ({record.label}) in {_short_streams(cost, record, array):,}" for record in interleaved
               for axis in _streamed(record)]  # fmt: skip
     rule = (
         f"Interleaving pays where the axis it streams is shorter than the array's {array.rows:,} rows: of "
-        f"{len(cost.layers):,} layers {', '.join(counts)}"
+        f"{len(cost.layers):,} {'layer' if len(cost.layers) == 1 else 'layers'} {', '.join(counts)}"
     )
     choices = [name for name in cost.schedules if is_choice(cost, name)]
     cheapest = min(choices, key=lambda name: time_cycles(cost.total(name)), default=None)
