@@ -92,7 +92,9 @@ def test_help_lists_every_choice_there_is(command: str) -> None:
     for name, info in options(command).items():
         if info.autocompletion is not None and "..." not in info.help:
             lacking = [
-                each for each in info.autocompletion("") if not re.search(rf"\b{each}\b", info.help + info.metavar)
+                each
+                for each in info.autocompletion("")
+                if not re.search(rf"(?<!\w){re.escape(each)}(?!\w)", info.help + info.metavar)
             ]
             assert (lacking, info.autocompletion("") != []) == ([], True), name
 
