@@ -134,7 +134,7 @@ def _scan(equation: JaxprEqn, inputs: list[_Value]) -> list[_Value]:
     """A loop, over layers say: its rounds may share weights, or have a slice of them each; what is carried is none."""
     ((jaxpr, consts),) = jaxprs.closed(equation)
     params = equation.params
-    shared, carried = params["num_consts"], params["num_carry"]
+    shared, carried = jaxprs.scan_counts(equation)
     first = shared + carried
     constants = inputs[:shared]
 

@@ -124,3 +124,15 @@ def with_inner(equation: JaxprEqn, change: Callable[[Jaxpr], Jaxpr]) -> JaxprEqn
         return value
 
     return equation.replace(params={name: changed(value) for name, value in equation.params.items()})
+
+
+def scan_counts(equation: JaxprEqn) -> tuple[int, int]:
+    """How many of a scan's operands are constants, and how many are carried: outside of the body, what is scanned over
+    has one more axis than inside."""
+    (body,) = inner(equation)
+
+    def unscanned(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+        return sum(len(one.aval.shape) == len(other.aval.shape) for one, other in zip(outside, inside, strict=True))
+
+    carried = unscanned(equation.outvars, body.outvars)
+    return unscanned(equation.invars, body.invars) - carried, carried

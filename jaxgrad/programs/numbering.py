@@ -162,7 +162,7 @@ class Numbering:
 
     def _scan(self, equation: JaxprEqn, inner: _Closed, operands: list[Value], place: Place, runs: int) -> list[Value]:
         body, _ = inner
-        consts, carries = _scan_counts(equation, body)
+        consts, carries = jaxprs.scan_counts(equation)
         changing = [index for index in range(carries) if body.outvars[index] is not body.invars[consts + index]]
         starts = [operands[consts + index] for index in changing]
 
@@ -253,21 +253,6 @@ def _scaled(equation: JaxprEqn) -> int | None:
         return None
     number: Any = operands[numbers.index(True)]
     return numbers.index(False) if np.isfinite(number.val) and number.val != 0 else None
-
-
-def _scan_counts(equation: JaxprEqn, body: Jaxpr) -> tuple[int, int]:
-    """How many of a scan's operands are constants, and how many are carried: outside of the body, what is scanned over
-    has one more axis than inside."""
-
-    def unscanned(outside: Sequence[object], inside: Sequence[object]) -> int:
-        return sum(_rank(outer) == _rank(inner) for outer, inner in zip(outside, inside, strict=True))
-
-    carries = unscanned(equation.outvars, body.outvars)
-    return unscanned(equation.invars, body.invars) - carries, carries
-
-
-def _rank(variable: object) -> int:
-    return len(shape_of(variable))
 
 
 def _is_constant(jaxpr: Jaxpr, variable: object) -> bool:

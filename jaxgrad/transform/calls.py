@@ -138,9 +138,9 @@ def _remat(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> 
 def _scan(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tuple[Values, Sites]:
     ((jaxpr, consts),) = closed(equation)
     params = equation.params
-    carried = sum(_rank(one) == _rank(other) for one, other in zip(equation.outvars, jaxpr.outvars, strict=True))
-    whole = sum(_rank(one) == _rank(other) for one, other in zip(equation.invars, jaxpr.invars, strict=True))
-    shared = operands[: whole - carried]
+    constants, carried = jaxprs.scan_counts(equation)
+    whole = constants + carried
+    shared = operands[:constants]
     keys = None if runner.key is None else jax.random.split(runner.key, params["length"])
 
     def body(carry: Values, scanned: tuple[Array | None, Values]) -> tuple[Values, tuple[Values, Sites]]:
@@ -252,7 +252,3 @@ def _on_each(sites: Sites, axes: tuple[str, ...]) -> Sites:
         return lax.pcast(leaf, missing, to="varying") if missing else leaf
 
     return jax.tree.map(of_device, sites)
-
-
-def _rank(variable: Any) -> int:
-    return len(variable.aval.shape)
