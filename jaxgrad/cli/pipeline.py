@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from jaxgrad.pipelines.plans import Plan
 
 _MOST_PROCESSORS = 4096
+_COMPARED = ("single", "pipedream")
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,11 @@ def pipeline(
     terminal = screen.console()
     sizes = {"microbatches": microbatches, "chunks": chunks, "link": link}
     with progress.busy("laying the network out", terminal):
-        found = plans(networks, batch, processors.values, pipelines.names, **sizes)
-        reference = plans(networks, batch, processors.values, ["single", "pipedream"], link=link)
-        pipedream = {count: float(plan.simulation.period()) for (count, _), plan in reference.items()}
+        # What the others are compared with is laid out too, and once where it is shown.
+        names = list(dict.fromkeys((*pipelines.names, *_COMPARED)))
+        planned = plans(networks, batch, processors.values, names, **sizes)
+        found = {key: plan for key, plan in planned.items() if key[1] in pipelines.names}
+        pipedream = {count: plan.period for (count, name), plan in planned.items() if name in _COMPARED}
         table = in_numbers(found, networks(batch), pipedream)
     if as_json:
         print(json.dumps({"model": model, "batch": batch, "time": time, "rows": [asdict(row) for row in table]}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from jaxgrad.base.errors import InputError, positive_integer
 from jaxgrad.pipelines.chain import Atom, Chain
@@ -42,10 +43,10 @@ class Plan:
             reduced = self._all_reduced // self.shape.processors
             time = 0 if link is None else int(link.time(reduced))
             (total,) = self.partition.times
-            ahead = sum(layer.forward for layer in chain.network.layers)
-            return [Stage({"F": ahead, "B": total - ahead, "W": time})] * self.shape.processors
+            forward = sum(layer.forward for layer in chain.network.layers)
+            return [Stage({"F": forward, "B": total - forward, "W": time})] * self.shape.processors
         found = []
-        for start, stop, total in zip(self.partition.cuts, self.partition.cuts[1:], self.partition.times, strict=False):
+        for (start, stop), total in zip(pairwise(self.partition.cuts), self.partition.times, strict=True):
             times = self._times(chain.atoms[start:stop], total)
             forward = 0 if link is None else int(link.time(chain.forward_words[stop]))
             backward = 0 if link is None else int(link.time(chain.backward_words[start]))
@@ -70,11 +71,16 @@ class Plan:
         overlapped = self.link is None or self.link.overlapped
         return simulate(self.pipeline, self.stages, self.shape, overlapped=overlapped)
 
+    @cached_property
+    def period(self) -> float:
+        """Time a batch in steady state, simulated."""
+        return float(self.simulation.period())
+
     @property
     def utilisation(self) -> float:
         """Share of all arrays' time at work in steady state; an all-reduce is none."""
         work = sum(time for stage in self.stages for kind, time in stage.times.items() if kind in self._computed)
-        return float(work * self.shape.microbatches / self.shape.processors / self.simulation.period())
+        return work * self.shape.microbatches / self.shape.processors / self.period
 
     @property
     def _computed(self) -> tuple[OpKind, ...]:
@@ -255,14 +261,13 @@ def rows(found: Mapping[tuple[int, str], Plan], single: Network, pipedream: Mapp
     """
     table = []
     for (count, name), plan in found.items():
-        period = float(plan.simulation.period())
         table.append(
             Row(
                 count,
                 name,
-                period,
-                single.total / period,
-                pipedream[count] / period,
+                plan.period,
+                single.total / plan.period,
+                pipedream[count] / plan.period,
                 plan.utilisation,
                 plan.words_moved,
                 plan.weight_words,

@@ -56,7 +56,7 @@ def gantt(plans: Mapping[str, Plan], path: Path, title: str, time: str) -> list[
     last = max(_shown(plan) for plan in plans.values())
     for axes, (name, plan) in zip(panels, plans.items(), strict=True):
         _panel(axes, plan, last)
-        axes.set_title(f"{name}: a batch every {tick(float(plan.simulation.period()))}", fontsize=8.5, loc="left")
+        axes.set_title(f"{name}: a batch every {tick(plan.period)}", fontsize=8.5, loc="left")
     panels[-1].set_xlabel(f"time [{time}]", fontsize=9)
     panels[-1].xaxis.set_major_formatter(FuncFormatter(tick))
     panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=8))

@@ -123,9 +123,8 @@ def compute(point: Point) -> list[Sample]:
         planned = plans(lambda batch, step=step: step, spec["batch"], sorted(set(busy.values())), [pipeline])
         for count in spec["processors"]:
             plan = planned[busy[count], pipeline]
-            period = float(plan.simulation.period())
             stored = plan.words_moved, plan.weight_words, plan.activation_words
-            samples.append(Sample(number, count, busy[count], period, step.total, *stored))
+            samples.append(Sample(number, count, busy[count], plan.period, step.total, *stored))
     return samples
 
 
