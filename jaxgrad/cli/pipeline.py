@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,11 +38,9 @@ from jaxgrad.cli.options import (
 from jaxgrad.training import defaults
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from jaxgrad.hardware import Machine
     from jaxgrad.pipelines.network import Network
-    from jaxgrad.pipelines.plans import Plan
+    from jaxgrad.pipelines.plans import Plan, Row
 
 _MOST_PROCESSORS = 4096
 _COMPARED = ("single", "pipedream")
@@ -192,24 +190,22 @@ def pipeline(
         folder = runs.vacant(Path("runs"), f"pipeline-{model}")
     if folder:
         runs.create_folder(folder)
-        _draw(found, report, folder, f"{model}, batch {batch}", time, terminal, table)
+        with progress.busy("drawing", terminal):
+            _draw(found, table, folder, f"{model}, batch {batch}", time)
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
 
 
-def _draw(
-    found: dict[tuple[int, str], Plan], report: Any, folder: Path, title: str, time: str, terminal: Console, table: Any
-) -> None:
-    from jaxgrad.cli import progress
+def _draw(found: Mapping[tuple[int, str], Plan], rows: Sequence[Row], folder: Path, title: str, time: str) -> None:
+    from jaxgrad.reports import pipelines as report
     from jaxgrad.reports.timeline import pipelines as timeline
 
-    with progress.busy("drawing", terminal):
-        report.speedups(table, folder / "speedup", f"Speed-up over one array ({title})")
-        most = max(count for count, _ in found)
-        shown = {name: plan for (count, name), plan in found.items() if count == most}
-        timeline.gantt(shown, folder / "gantt", f"Warm-up and steady state on {most} arrays ({title})", time)
-        timeline.write(shown, folder / "trace.json", {"title": title, "time": f"1 us is 1 {time[:-1]}"})
+    report.speedups(rows, folder / "speedup", f"Speed-up over one array ({title})")
+    most = max(count for count, _ in found)
+    shown = {name: plan for (count, name), plan in found.items() if count == most}
+    timeline.gantt(shown, folder / "gantt", f"Warm-up and steady state on {most} arrays ({title})", time)
+    timeline.write(shown, folder / "trace.json", {"title": title, "time": f"1 us is 1 {time[:-1]}"})
 
 
 def _networks(
