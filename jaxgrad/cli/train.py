@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli import choices, overrides
+from jaxgrad.cli import choices, overrides, training_run
 from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
@@ -44,12 +43,6 @@ from jaxgrad.cli.options import (
     path,
 )
 from jaxgrad.training import defaults
-
-if TYPE_CHECKING:
-    from jaxgrad.training import runs
-    from jaxgrad.training.config import Config
-    from jaxgrad.training.job import Job
-    from jaxgrad.training.step import State
 
 # Fields checked only against the data and the model: their name in that error, the key, the option.
 _JUDGED_LATER = (
@@ -181,7 +174,7 @@ def train(
 
     cache.turn_on()
     changes = overrides.of_options(context.params, given(context), set_ or ())
-    existing = None if resume is None else _existing(out, resume)
+    existing = None if resume is None else training_run.existing(out, resume)
     if config is not None:
         kinds.check(config, "--config", kinds.TRAINING)
     if existing is None:
@@ -201,99 +194,17 @@ def train(
             sources = {change.key: change.source for change in changes}
             names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
             raise error.renamed(names[error.field]) if error.field in names else error from None
-        run = existing or _created(out, settings)
+        run = existing or training_run.created(out, settings)
         if not existing:
             kept_out.enter_context(run.alone())
         again = f"jaxgrad train --resume {run.folder}"
         try:
             with resumable(f"go on with: {again}"):
-                state = _train(job, run, on_nan)
+                state = training_run.train(job, run, on_nan)
         except Diverged as stop:
-            _report(job, run, stop.state)
+            training_run.report(job, run, stop.state)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
             print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)
             return CHECK_FAILED
-        _report(job, run, state)
+        training_run.report(job, run, state)
     return 0
-
-
-def _created(out: Path | None, config: Config) -> runs.Run:
-    from jaxgrad.training import runs
-
-    if out is not None:
-        return runs.create(out, config.to_toml())
-    name = f"{config.model.name}-{config.data.name}-{config.emulation.schedule}"
-    return runs.create_numbered(Path("runs"), name, config.to_toml())
-
-
-def _existing(out: Path | None, resume: str) -> runs.Run:
-    """The run to go on with: that in ``resume`` or, where it is empty, in ``out``."""
-    from jaxgrad.training import runs
-
-    folder = Path(resume) if resume else out
-    if folder is None:
-        raise InputError("--resume", None, "give the run directory to go on with", problem="got no folder")
-    if resume and out is not None and folder.resolve() != out.resolve():
-        raise InputError("--out", out, f"a run goes on where it is, in {resume!r}: leave --out away")
-    return runs.reopen(folder)
-
-
-def _train(job: Job, run: runs.Run, on_nan: str) -> State:
-    from jaxgrad.cli import progress, screen
-    from jaxgrad.cli.epochs import delays, follow
-    from jaxgrad.training import loop
-    from jaxgrad.training.checkpoints import Checkpoints
-
-    out = screen.console()
-    per_epoch = job.plan.steps_per_epoch(job.dataset)
-    with Checkpoints(run.checkpoints, job.config.settings()) as checkpoints:
-        state = loop.resume(job.trainer, run, checkpoints)
-        done = int(state.step)
-        start = f", from step {done:,} on" if done else ""
-        out.print(
-            f"Training {job.title}: {job.config.emulation.schedule}, {job.config.emulation.fidelity} fidelity, "
-            f"{_plural(job.plan.epochs, 'epoch')} of {_plural(per_epoch, 'step')}{start}",
-            soft_wrap=True,
-        )
-        if job.pipeline:
-            out.print(delays(job.pipeline), soft_wrap=True)
-        out.print(f"Run directory: {run.folder}", soft_wrap=True)
-        if job.emulation.fidelity == "register":
-            progress.tell_pace(job.register_seconds(done))
-        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
-        for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
-            state = now.state
-    return state
-
-
-def _report(job: Job, run: runs.Run, state: State) -> None:
-    """Writes what the run cost into its directory, and prints it."""
-    from jaxgrad import costs
-    from jaxgrad.cli import progress, screen
-    from jaxgrad.reports import figures, schedules
-    from jaxgrad.training import runs
-
-    out = screen.console()
-    schedule, array = job.config.emulation.schedule, job.emulation.array
-    compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
-    one_step = costs.step_cost(job.layers, job.emulation, compared)
-    cost = costs.measured(one_step, schedule, state.counters, int(state.step))
-    records = run.metrics()
-    with progress.busy("drawing", out):
-        pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
-        run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **pipeline, **cost.as_dict()})
-        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
-        schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
-        if records:
-            figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
-    out.print()
-    out.print(schedules.report(cost, schedule, array, measured=True))
-    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
-    if records:
-        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
-        out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
-    out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

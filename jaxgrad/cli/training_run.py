@@ -1,0 +1,99 @@
+"""The run that ``jaxgrad train`` makes or goes on with: its folder, its epochs, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxgrad.base.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxgrad.training import runs
+    from jaxgrad.training.config import Config
+    from jaxgrad.training.job import Job
+    from jaxgrad.training.step import State
+
+
+def created(out: Path | None, config: Config) -> runs.Run:
+    """A new run, in ``out`` or in a numbered folder."""
+    from jaxgrad.training import runs
+
+    if out is not None:
+        return runs.create(out, config.to_toml())
+    name = f"{config.model.name}-{config.data.name}-{config.emulation.schedule}"
+    return runs.create_numbered(Path("runs"), name, config.to_toml())
+
+
+def existing(out: Path | None, resume: str) -> runs.Run:
+    """The run to go on with: that in ``resume`` or, where it is empty, in ``out``."""
+    from jaxgrad.training import runs
+
+    folder = Path(resume) if resume else out
+    if folder is None:
+        raise InputError("--resume", None, "give the run directory to go on with", problem="got no folder")
+    if resume and out is not None and folder.resolve() != out.resolve():
+        raise InputError("--out", out, f"a run goes on where it is, in {resume!r}: leave --out away")
+    return runs.reopen(folder)
+
+
+def train(job: Job, run: runs.Run, on_nan: str) -> State:
+    """Trains to the last epoch, showing how it goes."""
+    from jaxgrad.cli import progress, screen
+    from jaxgrad.cli.epochs import delays, follow
+    from jaxgrad.training import loop
+    from jaxgrad.training.checkpoints import Checkpoints
+
+    out = screen.console()
+    per_epoch = job.plan.steps_per_epoch(job.dataset)
+    with Checkpoints(run.checkpoints, job.config.settings()) as checkpoints:
+        state = loop.resume(job.trainer, run, checkpoints)
+        done = int(state.step)
+        start = f", from step {done:,} on" if done else ""
+        out.print(
+            f"Training {job.title}: {job.config.emulation.schedule}, {job.config.emulation.fidelity} fidelity, "
+            f"{_plural(job.plan.epochs, 'epoch')} of {_plural(per_epoch, 'step')}{start}",
+            soft_wrap=True,
+        )
+        if job.pipeline:
+            out.print(delays(job.pipeline), soft_wrap=True)
+        out.print(f"Run directory: {run.folder}", soft_wrap=True)
+        if job.emulation.fidelity == "register":
+            progress.tell_pace(job.register_seconds(done))
+        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
+        for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
+            state = now.state
+    return state
+
+
+def report(job: Job, run: runs.Run, state: State) -> None:
+    """Writes what the run cost into its directory, and prints it."""
+    from jaxgrad import costs
+    from jaxgrad.cli import progress, screen
+    from jaxgrad.reports import figures, schedules
+    from jaxgrad.training import runs
+
+    out = screen.console()
+    schedule, array = job.config.emulation.schedule, job.emulation.array
+    compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
+    one_step = costs.step_cost(job.layers, job.emulation, compared)
+    cost = costs.measured(one_step, schedule, state.counters, int(state.step))
+    records = run.metrics()
+    with progress.busy("drawing", out):
+        pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
+        run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **pipeline, **cost.as_dict()})
+        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
+        schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
+        if records:
+            figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
+    out.print()
+    out.print(schedules.report(cost, schedule, array, measured=True))
+    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
+    if records:
+        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
+        out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
+    out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
