@@ -172,6 +172,64 @@ def simulate(
     return Outcome(counts, dx=dx, dw=dw)
 
 
+def simulate_first_columns(
+    x: ArrayLike, w: ArrayLike, dy: ArrayLike, rows: int, cols: int, schedule: str, *,
+    double_buffered: bool = False, overlapped_drain: bool = False,
+) -> Outcome:  # fmt: skip
+    """As ``simulate``, of an x of which only the first columns are there: dW has as many rows, dX has all its columns.
+
+    What computes both at once does so on the columns of tiles in which some of x are, or, where k is streamed, on these
+    columns alone; dX of the others comes after it, by itself.
+    """
+    xs, ws, dys = (np.asarray(data) for data in (x, w, dy))
+    columns, in_features = xs.shape[1], len(ws)
+    if columns == in_features:
+        return simulate(
+            x, w, dy, rows, cols, schedule, double_buffered=double_buffered, overlapped_drain=overlapped_drain
+        )
+    x_bk, x_kb = Operand("x", xs.tolist()), Operand("x", xs.T.tolist())
+    dy_bn, dy_nb = Operand("dy", dys.tolist()), Operand("dy", dys.T.tolist())
+    run = runner(rows, cols, double_buffered, overlapped_drain=overlapped_drain)
+    shared = min(in_features, -(-columns // cols) * cols)
+    if schedule == "interleaved_k":
+        shared = columns
+
+    def w_nk(part: slice) -> Operand:
+        return Operand("w", ws[part].T.tolist())
+
+    def w_kn(part: slice) -> Operand:
+        return Operand("w", ws[part].tolist())
+
+    both, others = slice(shared), slice(shared, None)
+    if schedule == "interleaved":
+        first = run((WeightStationary(dy_bn, w_nk(both)), OutputStationary(dy_bn, x_bk, "dw_writes")))
+        dx, dw = streamed_out(first), table(first.drained).T
+    elif schedule == "interleaved_n":
+        first = run((OutputStationary(dy_nb, w_nk(both), "psum_writes"), WeightStationary(dy_nb, x_bk)))
+        dx, dw = table(first.drained), streamed_out(first).T
+    elif schedule == "interleaved_k":
+        first = run((WeightStationary(w_kn(both), dy_nb), TurnedStationary(x_kb, dy_nb)))
+        dx, dw = streamed_out(first).T, table({place: word.value for place, word in first.turned_psums.items()})
+    elif schedule == "sequential":
+        of_dx = run((WeightStationary(dy_bn, w_nk(slice(None))),))
+        of_dw = run((OutputStationary(dy_bn, x_bk, "dw_writes"),))
+        return Outcome(total(of_dx.counts, of_dw.counts), dx=streamed_out(of_dx), dw=table(of_dw.drained).T)
+    else:
+        (of_x, dx), (of_w, dw) = apart(xs, ws, dys, schedule, run)
+        return Outcome(total(of_x, of_w), dx=dx, dw=dw)
+    if shared == in_features:
+        return Outcome(first.counts, dx=dx, dw=dw)
+    alone: dict[str, Pass] = {
+        "interleaved": WeightStationary(dy_bn, w_nk(others)),
+        "interleaved_n": OutputStationary(dy_nb, w_nk(others), "psum_writes"),
+        "interleaved_k": WeightStationary(w_kn(others), dy_nb),
+    }
+    rest = run((alone[schedule],))
+    by_schedule = {"interleaved": streamed_out, "interleaved_n": lambda array: table(array.drained)}
+    last = by_schedule.get(schedule, lambda array: streamed_out(array).T)(rest)
+    return Outcome(total(first.counts, rest.counts), dx=np.concatenate([dx, last], axis=1), dw=dw)
+
+
 def simulate_forward(
     x: ArrayLike, w: ArrayLike, rows: int, cols: int, dataflow: str, *, double_buffered: bool = False
 ) -> Outcome:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxgrad.array import closed_form
 from jaxgrad.array.counts import ACCESSES, CYCLES
 from jaxgrad.array.mapping import Mapping, Sized, named
+from jaxgrad.array.partial import parts
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES, PRICED, Schedule, find
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.hardware import Accelerator
@@ -20,13 +20,15 @@ class Cost(NamedTuple):
     accesses: int
 
 
-def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator) -> Cost:
-    """Cycles and SRAM accesses (words) of some mappings, one after the other, in closed form."""
+def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator, columns: int | None = None) -> Cost:
+    """Cycles and SRAM accesses (words) of some mappings, one after the other, in closed form; see ``choose``."""
     cycles = accesses = 0
+    in_features = gemm.sizes["k"]
     for mapping in mappings:
-        counts = named(closed_form.events(mapping.keeps, mapping.order, *mapping.sizes(gemm), array), mapping)
-        cycles += sum(counts[CYCLES])
-        accesses += sum(sum(counts.get(key, [])) for key in ACCESSES)
+        for part in parts(mapping, in_features, columns or in_features, array):
+            counts = named(part.events(gemm.sizes, array), part.mapping)
+            cycles += sum(counts[CYCLES])
+            accesses += sum(sum(counts.get(key, [])) for key in ACCESSES)
     return Cost(cycles, accesses)
 
 
@@ -45,6 +47,7 @@ def choose(
     objective: str = "cycles",
     dx: bool = True,
     dw: bool = True,
+    columns: int | None = None,
 ) -> Chosen:
     """What runs on the array for one layer's gradients.
 
@@ -54,6 +57,7 @@ def choose(
         array: the hardware, which decides the better orientation of a single-dataflow baseline.
         objective: what a choice among schedules minimises, ``cycles`` or ``accesses``; the other one breaks a tie.
         dx, dw: which gradients are wanted, of those that the schedule gives.
+        columns: of how many columns of x, the first ones, dW is wanted; of all by default.
 
     Raises:
         InputError: the schedule is a choice by energy, of which the array alone knows nothing.
@@ -66,7 +70,7 @@ def choose(
         Chosen(
             member,
             tuple(
-                min(choice, key=lambda mapping: cost([mapping], gemm, array))
+                min(choice, key=lambda mapping: cost([mapping], gemm, array, columns))
                 for choice in member.alternatives(dx=dx, dw=dw)
             ),
         )
@@ -80,7 +84,7 @@ def choose(
             "memory and prices: in compare, profile, run and costs.step_cost"
         )
         raise InputError("objective", objective, remedy)
-    return min(plans, key=lambda plan: _key(cost(plan.mappings, gemm, array), objective))
+    return min(plans, key=lambda plan: _key(cost(plan.mappings, gemm, array, columns), objective))
 
 
 def backward_mappings(
@@ -91,9 +95,10 @@ def backward_mappings(
     objective: str = "cycles",
     dx: bool = True,
     dw: bool = True,
+    columns: int | None = None,
 ) -> tuple[Mapping, ...]:
     """The mappings that run for one layer's gradients, in order; see ``choose``."""
-    return choose(schedule, gemm, array, objective=objective, dx=dx, dw=dw).mappings
+    return choose(schedule, gemm, array, objective=objective, dx=dx, dw=dw, columns=columns).mappings
 
 
 def _key(cost: Cost, objective: str) -> tuple[int, int]:

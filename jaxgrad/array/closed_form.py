@@ -55,37 +55,34 @@ def shifts(group: tuple[Keeps, ...]) -> int:
     return len(group) - group.count("nothing")
 
 
-def events(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: Integer, array: Array) -> Events:
-    """All events of a whole run; ``effectual_macs`` as for dense data, since shapes cannot tell zeros."""
+def events(
+    keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: Integer | tuple[Integer, ...], array: Array
+) -> Events:
+    """All events of a whole run; ``effectual_macs`` as for dense data, since shapes cannot tell zeros.
+
+    Args:
+        keeps, order: of the slots.
+        s, p: rows that stream, and what lies along the array's rows.
+        q: what lies along its columns; a tuple where it differs from slot to slot, the widest of which sets the tiles.
+        array: the hardware.
+    """
     rows, cols = array.rows, array.cols
-    n_p, n_q = ceil_div(p, rows), ceil_div(q, cols)
+    widths = q if isinstance(q, tuple) else (q,) * len(keeps)
+    widest = maximum(*q) if isinstance(q, tuple) else q
+    n_p, n_q = ceil_div(p, rows), ceil_div(widest, cols)
     reads = s * p * n_q * (len(keeps) if order == "in turn" else 1)
-    macs = s * p * q
-    keeps_operand = SlotEvents(
-        macs=macs,
-        effectual_macs=macs,
-        operand_reads=p * q,
-        psum_reads=s * q * (n_p - 1),
-        psum_writes=s * q * n_p,
-        psum_hops=s * q * n_p * rows,
-    )
-    keeps_result = SlotEvents(
-        macs=macs,
-        effectual_macs=macs,
-        operand_reads=s * q * n_p,
-        operand_hops=s * q * n_p * rows,
-        result_writes=p * q,
-        acc_updates=macs,
-    )
-    keeps_nothing = SlotEvents(
-        macs=macs,
-        effectual_macs=macs,
-        operand_reads=s * q * n_p,
-        operand_hops=s * q * n_p * rows,
-        psum_reads=s * p * (n_q - 1),
-        psum_writes=s * p * n_q,
-        psum_hops=s * p * n_q * cols,
-    )
-    by_kind = {"operand": keeps_operand, "result": keeps_result, "nothing": keeps_nothing}
-    slots = tuple(by_kind[kept] for kept in keeps)
-    return Events(cycles(keeps, order, s, p, q, array), reads, reads * cols, slots)
+    slots: list[SlotEvents] = []
+    for kept, width in zip(keeps, widths, strict=True):
+        macs, streamed = s * p * width, s * width * n_p
+        met = SlotEvents(macs=macs, effectual_macs=macs)
+        if kept == "operand":
+            psums = {"psum_reads": s * width * (n_p - 1), "psum_writes": streamed, "psum_hops": streamed * rows}
+            slots.append(met._replace(operand_reads=p * width, **psums))
+            continue
+        met = met._replace(operand_reads=streamed, operand_hops=streamed * rows)
+        if kept == "result":
+            slots.append(met._replace(result_writes=p * width, acc_updates=macs))
+        else:
+            psums = {"psum_reads": s * p * (n_q - 1), "psum_writes": s * p * n_q, "psum_hops": s * p * n_q * cols}
+            slots.append(met._replace(**psums))
+    return Events(cycles(keeps, order, s, p, widest, array), reads, reads * cols, tuple(slots))

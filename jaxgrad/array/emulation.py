@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import ArrayLike, Float
 
@@ -17,6 +18,7 @@ from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.array.forwards import Forward
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping
+from jaxgrad.array.partial import parts
 from jaxgrad.array.rounding import check_computes, rounded
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, TITLES, TRAINING_SCHEDULES, WEIGHT_UPDATES, Schedule
 from jaxgrad.base.errors import InputError, either, one_of
@@ -35,7 +37,7 @@ class Emulation:
         forward: how the forward pass runs: a ``Forward``, or the name of a registered one, ``ws``, ``os`` or ``is``.
         weight_update: ``none``, ``separate`` (w and dW read, w written) or ``in_array`` (w and dW meet in the PE, so w
             is written instead of dW; for ``interleaved`` and plain SGD. A layer that computes no dX has no w in the
-            array, and is counted as ``separate``).
+            array, and one that computes dW of some columns of x has no whole dW: it is counted as ``separate``).
         objective: what a choice among schedules, such as ``auto`` or ``best``, minimises: ``cycles`` or ``accesses``;
             ``energy`` and ``edp`` are for ``costs.step_cost``, whose machine has prices.
         precision: number formats to round to: operands as they enter the array, results as they leave it; sums are
@@ -95,7 +97,7 @@ class Emulation:
 
 
 def emulate(
-    x: Float[ArrayLike, "b k"],
+    x: Float[ArrayLike, "b columns"],
     w: Float[ArrayLike, "k n"],
     dy: Float[ArrayLike, "b n"],
     array: Accelerator,
@@ -105,11 +107,11 @@ def emulate(
     weight_update: str = "none",
     objective: str = "cycles",
     precision: Precision | None = None,
-) -> tuple[Float[Array, "b k"] | None, Float[Array, "k n"] | None, Counters]:
+) -> tuple[Float[Array, "b k"] | None, Float[Array, "columns n"] | None, Counters]:
     """The gradients of ``y = x w`` on the array.
 
     Args:
-        x: the layer's input.
+        x: the layer's input; or its first columns alone, as many as dW is wanted to have rows (DESIGN.md section 2).
         w: its weights.
         dy: the cotangent of its output.
         array: the hardware.
@@ -165,15 +167,17 @@ def product(x: Array, w: Array, emulation: Emulation) -> tuple[Array, Counters]:
 
 
 def backward(
-    x: Float[ArrayLike, "b k"],
+    x: Float[ArrayLike, "b columns"],
     w: Float[ArrayLike, "k n"],
     dy: Float[ArrayLike, "b n"],
     emulation: Emulation,
     *,
     dx: bool = True,
     dw: bool = True,
-) -> tuple[Float[Array, "b k"] | None, Float[Array, "k n"] | None, Counters]:
+) -> tuple[Float[Array, "b k"] | None, Float[Array, "columns n"] | None, Counters]:
     """The gradients that are wanted of ``y = x w``, on the array; the others are None and cost nothing.
+
+    Of an x of fewer columns than w has rows, dW is of these columns, the first ones; dX is whole.
 
     Raises:
         ValueError: a shape or a dtype will not do, or the schedule does not compute what is wanted.
@@ -186,11 +190,12 @@ def backward(
     """
     _check_emulation(emulation)
     x, w, dy = operands.matrix("x", x), operands.matrix("w", w), operands.matrix("dy", dy)
-    operands.check_product(x, w)
+    operands.check_columns(x, w)
     operands.check_cotangent(x, w, dy)
     _can_compute(emulation.schedule, dx=dx, dw=dw)
-    gemm = Gemm(x.shape[0], *w.shape)
-    check_countable(gemm, emulation.array, backward_mappings(gemm, emulation, dx=dx, dw=dw))
+    gemm, columns = Gemm(x.shape[0], *w.shape), x.shape[1]
+    mappings = backward_mappings(gemm, emulation, dx=dx, dw=dw, columns=columns)
+    check_countable(gemm, emulation.array, mappings, columns)
     return _backward(x, w, dy, emulation, dx, dw)
 
 
@@ -214,46 +219,57 @@ def _backward(
     inputs = {"x": x, "w": w, "dy": dy}
     tensors = {name: rounded(name, values, emulation.precision).astype(dtype) for name, values in inputs.items()}
     outputs: dict[str, Array] = {}
-    mappings = backward_mappings(gemm, emulation, dx=dx, dw=dw)
+    columns = x.shape[1]
+    mappings = backward_mappings(gemm, emulation, dx=dx, dw=dw, columns=columns)
     counts = Counters.zero()
-    for mapping in mappings:
-        results, spent = execute.run(mapping, tensors, emulation.array, emulation.fidelity)
+    for part in (part for mapping in mappings for part in parts(mapping, gemm.in_features, columns, emulation.array)):
+        weights = tensors["w"][part.start : part.start + part.dx]
+        results, spent = execute.run(part.mapping, tensors | {"w": weights}, emulation.array, emulation.fidelity)
+        if part.start:
+            results["dx"] = jnp.concatenate([outputs["dx"], results["dx"]], axis=1)
         outputs |= results
         counts += spent
-    counts = _updated(counts, update(gemm, emulation, mappings))
+    counts = _updated(counts, update(gemm, emulation, mappings, columns))
     results = {name: rounded(name, values, emulation.precision).astype(x.dtype) for name, values in outputs.items()}
     return results.get("dx"), results.get("dw"), counts
 
 
-def backward_mappings(gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool) -> tuple[Mapping, ...]:
-    """What computes the gradients that are wanted of a layer."""
+def backward_mappings(
+    gemm: Gemm, emulation: Emulation, *, dx: bool, dw: bool, columns: int | None = None
+) -> tuple[Mapping, ...]:
+    """What computes the gradients that are wanted of a layer, dW of its first ``columns`` columns of x, or of all."""
     return choice.backward_mappings(
-        emulation.schedule, gemm, emulation.array, objective=emulation.objective, dx=dx, dw=dw
+        emulation.schedule, gemm, emulation.array, objective=emulation.objective, dx=dx, dw=dw, columns=columns
     )
 
 
-def check_countable(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> None:
+def check_countable(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...], columns: int | None = None) -> None:
     """Refuses what no counter holds."""
-    closed_form(gemm, array, mappings)
+    closed_form(gemm, array, mappings, columns)
 
 
-def closed_form(gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
+def closed_form(
+    gemm: Gemm, array: Accelerator, mappings: tuple[Mapping, ...], columns: int | None = None
+) -> dict[Key, int]:
     """The counts of mappings, one after the other.
 
     Raises:
         ValueError: no counter holds one of them.
     """
-    totals = layers.counts(mappings, gemm.sizes, array)
+    totals = layers.counts(mappings, gemm.sizes, array, columns)
     for key, total in totals.items():
         check_count(key.name, total)
     return totals
 
 
-def update(gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...]) -> dict[Key, int]:
-    """What the weight update adds, where the mappings give dW."""
+def update(
+    gemm: Gemm, emulation: Emulation, mappings: tuple[Mapping, ...], columns: int | None = None
+) -> dict[Key, int]:
+    """What the weight update adds, where the mappings give dW; in the array only where they give all of it."""
     if not any("dw" in mapping.results for mapping in mappings):
         return {}
-    in_array = any(mapping.updates_in_array for mapping in mappings)
+    whole = columns in (None, gemm.in_features)
+    in_array = whole and any(mapping.updates_in_array for mapping in mappings)
     return layers.update(emulation.weight_update, gemm.sizes, in_array=in_array)
 
 

@@ -45,8 +45,8 @@ def run(
     operands = tuple(oriented(tensors[n], n, a) for n, a in map(mapping.operand, range(len(mapping.products))))
     if fidelity == "tile":
         results, effectual = tiles.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
-        sizes = (h.shape[0], h.shape[1], operands[0].shape[1])
-        events = _with_effectual(tile_events.walk(mapping.keeps, mapping.order, *sizes, array), effectual)
+        (s, p), q = h.shape, tuple(operand.shape[1] for operand in operands)
+        events = _with_effectual(tile_events.walk(mapping.keeps, mapping.order, s, p, q, array), effectual)
     elif array.double_buffered or mapping.couples_tiles:
         shadows = array.double_buffered
         chosen = _pass(mapping, shadows=shadows)
@@ -81,8 +81,8 @@ def effectual_macs(result: Result, tensors: Dictionary[str, Array]) -> Wide:
 def _native(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator) -> tuple[dict[str, Array], Counters]:
     name, axes = mapping.stream
     s, p = oriented(tensors[name], name, axes).shape
-    name, axes = mapping.operand(0)
-    q = oriented(tensors[name], name, axes).shape[1]
+    slots = range(len(mapping.products))
+    q = tuple(oriented(tensors[name], name, axes).shape[1] for name, axes in map(mapping.operand, slots))
     events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
     effectual = tuple(effectual_macs(product.result, tensors) for product in mapping.products)
     outputs = {product.result: _matmul(product, tensors) for product in mapping.products}

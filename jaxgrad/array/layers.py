@@ -10,6 +10,7 @@ from jaxgrad.array.closed_form import Array
 from jaxgrad.array.counts import READS, SRAM, WRITES, Key
 from jaxgrad.array.forwards import Forward, find
 from jaxgrad.array.mapping import Mapping, named
+from jaxgrad.array.partial import parts
 from jaxgrad.base.arithmetic import Integer, ceil_div
 
 Sizes = Dictionary[str, Integer]
@@ -19,14 +20,26 @@ Phases = Dictionary[str, dict[Key, Integer]]
 """Counts by phase: ``forward``, ``dx``, ``dw`` (or ``dx+dw`` where one pass computes both) and ``update``."""
 
 
-def counts(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> dict[Key, Integer]:
-    """The counters of some mappings, one after the other."""
+def counts(mappings: Sequence[Mapping], sizes: Sizes, array: Array, columns: int | None = None) -> dict[Key, Integer]:
+    """The counters of some mappings, one after the other.
+
+    Args:
+        mappings: what runs.
+        sizes: of the layer.
+        array: the hardware.
+        columns: of how many columns of x, the first ones, dW is; of all by default. Needs sizes in Python ints.
+    """
     totals: dict[Key, Integer] = {}
     for mapping in mappings:
-        s, p, q = (sizes[axis] for axis in mapping.axes)
-        events = closed_form.events(mapping.keeps, mapping.order, s, p, q, array)
-        for key, values in named(events, mapping).items():
-            totals[key] = totals.get(key, 0) + sum(values)
+        if columns is None:
+            s, p, q = (sizes[axis] for axis in mapping.axes)
+            spent = [named(closed_form.events(mapping.keeps, mapping.order, s, p, q, array), mapping)]
+        else:
+            divided = parts(mapping, sizes["k"], columns, array)
+            spent = [named(part.events(sizes, array), part.mapping) for part in divided]
+        for events in spent:
+            for key, values in events.items():
+                totals[key] = totals.get(key, 0) + sum(values)
     return totals
 
 

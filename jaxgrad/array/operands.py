@@ -62,6 +62,14 @@ def check_product(x: Array, w: Array) -> None:
     _same("w", "dtype", w.dtype, "x", "dtype", x.dtype)
 
 
+def check_columns(x: Array, w: Array) -> None:
+    """Refuses an x that is neither an input of ``w`` nor its first columns."""
+    if x.shape[1] > w.shape[0]:
+        remedy = f"give at least {x.shape[1]}, as x has columns {x.shape[1]}"
+        raise InputError("w", w.shape[0], remedy, problem=f"got rows {w.shape[0]}")
+    _same("w", "dtype", w.dtype, "x", "dtype", x.dtype)
+
+
 def check_cotangent(x: Array, w: Array, dy: Array) -> None:
     """Refuses what is no cotangent of ``y = x w``."""
     _same("dy", "rows", dy.shape[0], "x", "rows", x.shape[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import jax
@@ -15,8 +15,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Num
 
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.autodiff.contraction import check_not_empty
+from jaxgrad.autodiff.contraction import Contraction, check_not_empty
 from jaxgrad.autodiff.effectual import OnOperands
+from jaxgrad.base.errors import InputError, whole_number
 
 DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 
@@ -114,6 +115,27 @@ class DotGeneral(OnOperands):
 
     def _size(self, axes: tuple[int, ...]) -> int:
         return math.prod(self.lhs_shape[axis] for axis in axes)
+
+
+def first_columns(contraction: Contraction, columns: int) -> Contraction:
+    """A product of the first columns of x, and the first rows of w, alone; itself where these are all.
+
+    Raises:
+        ValueError: there are not so many, or it is no ``DotGeneral`` that contracts one axis.
+    """
+    whole_number("columns", columns, most=contraction.gemm.in_features)
+    if columns == contraction.gemm.in_features:
+        return contraction
+    if not isinstance(contraction, DotGeneral) or len(contraction.lhs_axes[2]) != 1:
+        remedy = "give all, or a DotGeneral along one axis, which has columns of its own"
+        raise InputError("columns", columns, remedy, problem=f"got {columns} of {contraction.kind}")
+    (of_lhs,), (of_rhs,) = contraction.lhs_axes[2], contraction.rhs_axes[2]
+    lhs_shape, rhs_shape = contraction.lhs_shape, contraction.rhs_shape
+    return replace(
+        contraction,
+        lhs_shape=(*lhs_shape[:of_lhs], columns, *lhs_shape[of_lhs + 1 :]),
+        rhs_shape=(*rhs_shape[:of_rhs], columns, *rhs_shape[of_rhs + 1 :]),
+    )
 
 
 def _axes(ndim: int, batch: Sequence[int], contracting: Sequence[int]) -> tuple[tuple[int, ...], ...]:

@@ -24,6 +24,7 @@ from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.wide import Wide, add
 from jaxgrad.autodiff import lowered
 from jaxgrad.autodiff.contraction import Contraction
+from jaxgrad.autodiff.dot_general import first_columns
 
 Results: TypeAlias = tuple[Literal["y", "dx", "dw"], ...]
 Live: TypeAlias = UInt32[Array, "..."]
@@ -39,12 +40,14 @@ class GemmRun(NamedTuple):
         groups: how many.
         results: ``("y",)``, or the gradients: ``("dx",)``, ``("dw",)``, or both, by the emulation's schedule.
         updates: whether its dW is that of the layer's weights, whose update is counted with it.
+        columns: of how many columns of x, the first ones, its dW is; None for all.
     """
 
     gemm: Gemm
     groups: int
     results: Results
     updates: bool = False
+    columns: int | None = None
 
     def count(self, emulation: Emulation) -> Counters:
         """What it takes in closed form, as for operands without zeros."""
@@ -58,6 +61,7 @@ class GemmRun(NamedTuple):
             objective=emulation.objective,
             dx="dx" in self.results,
             dw="dw" in self.results,
+            columns=self.columns,
         ).times(self.groups)
 
 
@@ -141,6 +145,7 @@ class Layer:
         dx: bool,
         dw: bool,
         live: Live | None = None,
+        columns: int | None = None,
     ) -> tuple[Array | None, Array | None]:
         """The gradients that are asked for of a product, by the emulation's schedule, in the operands' types or that
         of the array's sums; None for the others.
@@ -152,21 +157,31 @@ class Layer:
             cotangent: the product's.
             dx, dw: which ones.
             live: what ``product`` said of this lhs; it is read off it where not given.
+            columns: of how many columns of x, the first ones, dW is wanted; of all by default. The contraction is a
+                ``DotGeneral`` along one axis; lhs and the dW that is returned have that many elements along it.
+
+        Raises:
+            ValueError: there are not so many columns, or the contraction is another one.
         """
         if not (dx or dw):
             return None, None
-        run = self._gradients(contraction, dx=dx, dw=dw)
+        of_dw = contraction if columns is None or not dw else first_columns(contraction, columns)
+        run = self._gradients(contraction, dx=dx, dw=dw, of_dw=of_dw)
         emulation = replace(self._emulation, weight_update=self._emulation.weight_update if run.updates else "none")
         lhs, rhs, cotangent = _arrays(lhs, rhs, cotangent)
         dlhs = drhs = spent = None
         if emulation.fidelity == "native":
             if dx:
-                (dlhs,) = jax.linear_transpose(lambda lhs: contraction.plain(lhs, rhs), lhs)(cotangent)
+                whole = jax.ShapeDtypeStruct(contraction.lhs_shape, lhs.dtype)
+                (dlhs,) = jax.linear_transpose(lambda lhs: contraction.plain(lhs, rhs), whole)(cotangent)
             if dw:
-                (drhs,) = jax.linear_transpose(lambda rhs: contraction.plain(lhs, rhs), rhs)(cotangent)
+                weights = jax.ShapeDtypeStruct(of_dw.rhs_shape, rhs.dtype)
+                (drhs,) = jax.linear_transpose(lambda rhs: of_dw.plain(lhs, rhs), weights)(cotangent)
         else:
-            dlhs, drhs, spent = lowered.backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
+            dlhs, drhs, spent = lowered.backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw, of_dw=of_dw)
         if self._counts and spent is None:
+            if live is None and of_dw != contraction:
+                live = of_dw.effectual_forward(lhs, jnp.zeros(of_dw.rhs_shape, rhs.dtype))[1]
             spent = self._counted(run, contraction, lhs, rhs, cotangent, live)
         self._add(run, spent)
         return dlhs, drhs
@@ -175,7 +190,7 @@ class Layer:
         self, contraction: Contraction, lhs: Operand, rhs: Operand, cotangent: Array, *, dx: bool, dw: bool
     ) -> None:
         """Counts ``gradients`` that are computed elsewhere, as XLA does it."""
-        run = self._gradients(contraction, dx=dx, dw=dw)
+        run = self._gradients(contraction, dx=dx, dw=dw, of_dw=contraction)
         lhs, rhs, cotangent = _arrays(lhs, rhs, cotangent)
         self._add(run, self._counted(run, contraction, lhs, rhs, cotangent, None))
 
@@ -184,10 +199,11 @@ class Layer:
         """What all that has run took together; None where no one asks for counts."""
         return total(self._spent) if self._counts else None
 
-    def _gradients(self, contraction: Contraction, *, dx: bool, dw: bool) -> GemmRun:
+    def _gradients(self, contraction: Contraction, *, dx: bool, dw: bool, of_dw: Contraction) -> GemmRun:
         results: Results = ("dx", "dw") if dx and dw else ("dx",) if dx else ("dw",)
-        updates = dw and contraction == self.contraction and not any(run.updates for run in self.runs)
-        return GemmRun(contraction.gemm, contraction.groups, results, updates)
+        updates = dw and of_dw == self.contraction and not any(run.updates for run in self.runs)
+        columns = None if of_dw == contraction else of_dw.gemm.in_features
+        return GemmRun(contraction.gemm, contraction.groups, results, updates, columns)
 
     def _counted(
         self, run: GemmRun, contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, live: Live | None

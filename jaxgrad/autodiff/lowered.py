@@ -35,15 +35,28 @@ def forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulati
 
 
 def backward(
-    contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, emulation: Emulation, *, dx: bool, dw: bool
+    contraction: Contraction,
+    lhs: Array,
+    rhs: Array,
+    cotangent: Array,
+    emulation: Emulation,
+    *,
+    dx: bool,
+    dw: bool,
+    of_dw: Contraction,
 ) -> tuple[Array | None, Array | None, Counters | None]:
-    """The gradients that are wanted, and at register fidelity the events that they took."""
+    """The gradients that are wanted, and at register fidelity the events that they took.
+
+    ``of_dw`` is the contraction, or that of the first columns of x, of which lhs and dW then are.
+    """
     chunks = contraction.chunks
-    if chunks is None or emulation.fidelity == "register":
-        return _backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw)
+    if chunks is None or emulation.fidelity == "register" or of_dw != contraction:
+        return _backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw, of_dw=of_dw)
 
     def body(drhs: Array | None, operands: tuple[Array, Array]) -> tuple[Array | None, Array | None]:
-        dlhs, part, _ = _backward(chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw)
+        dlhs, part, _ = _backward(
+            chunks.part, operands[0], rhs, operands[1], emulation, dx=dx, dw=dw, of_dw=chunks.part
+        )
         return None if drhs is None or part is None else drhs + part, dlhs
 
     _, sums = vary_alike(lhs, jnp.zeros(rhs.shape, accumulator(lhs.dtype, rhs.dtype, cotangent.dtype)) if dw else None)
@@ -60,7 +73,15 @@ def _forward(contraction: Contraction, lhs: Array, rhs: Array, emulation: Emulat
 
 
 def _backward(
-    contraction: Contraction, lhs: Array, rhs: Array, cotangent: Array, emulation: Emulation, *, dx: bool, dw: bool
+    contraction: Contraction,
+    lhs: Array,
+    rhs: Array,
+    cotangent: Array,
+    emulation: Emulation,
+    *,
+    dx: bool,
+    dw: bool,
+    of_dw: Contraction,
 ) -> tuple[Array | None, Array | None, Counters | None]:
     dtype = accumulator(lhs.dtype, rhs.dtype, cotangent.dtype)
 
@@ -70,13 +91,13 @@ def _backward(
 
     (dx_rows, dw_matrix), counters = _each_group(
         run,
-        contraction.x(lhs).astype(dtype),
+        of_dw.x(lhs).astype(dtype),
         contraction.w(rhs).astype(dtype),
         contraction.rows(cotangent).astype(dtype),
     )
     return (
         None if dx_rows is None else contraction.lhs_cotangent(dx_rows),
-        None if dw_matrix is None else contraction.rhs_cotangent(dw_matrix),
+        None if dw_matrix is None else of_dw.rhs_cotangent(dw_matrix),
         counters if emulation.fidelity == "register" else None,
     )
 

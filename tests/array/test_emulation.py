@@ -291,7 +291,6 @@ OPERANDS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"x": ones(0, K)}, "x", "(0, 4)", MATRIX),
     ({"w": ones(K, 0)}, "w", "(4, 0)", MATRIX),
     ({"w": ones(3, N)}, "w", "rows 3", "4, as x has columns 4"),
-    ({"w": ones(N, K)}, "w", "rows 5", "4, as x has columns 4"),
     ({"w": ones(K, N, dtype=np.float16)}, "w", "float16", "float32, as x has"),
     ({"x": ones(B, K, dtype=jnp.bfloat16)}, "w", "float32", "bfloat16, as x has"),
 ]
@@ -305,6 +304,8 @@ COTANGENTS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"dy": ones(B, N, dtype=np.float16)}, "dy", "float16", "float32, as x has"),
 ]
 
+NO_COLUMNS: list[tuple[Any, str]] = [(0, "at least 1"), (K + 1, f"at most {K}"), (2.0, "a whole number")]
+
 
 def operands(**changed: Any) -> dict[str, Any]:
     return {"x": ones(B, K), "w": ones(K, N), "dy": ones(B, N)} | changed
@@ -315,6 +316,7 @@ def forward_operands(**changed: Any) -> dict[str, Any]:
 
 
 CALLS = [
+    Refusal(lambda: forward(**forward_operands(w=ones(N, K)), emulation=ANY), "w", "rows 5", "4, as x has columns 4"),
     *[Refusal(lambda c=c: forward(**forward_operands(**c), emulation=ANY), *rest) for c, *rest in OPERANDS],
     *[Refusal(lambda c=c: backward(**operands(**c), emulation=ANY), *rest) for c, *rest in OPERANDS + COTANGENTS],
     *[Refusal(lambda c=c: emulate(**operands(**c), array=ARRAY), *rest) for c, *rest in OPERANDS + COTANGENTS],
@@ -346,6 +348,7 @@ CALLS = [
         for call in (count, count_forward)
         for v in NO_ARRAYS
     ],
+    *[Refusal(lambda v=v: count(GEMM, ARRAY, columns=v), "columns", repr(v), remedy) for v, remedy in NO_COLUMNS],
     *[
         Refusal(lambda f=f, v=v: count(GEMM, ARRAY, **{f: v}), f, repr(v), LISTED[f])
         for f in ("schedule", "weight_update", "objective")

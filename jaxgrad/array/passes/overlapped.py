@@ -55,8 +55,8 @@ def run(
     """
     h, *rest = vary_alike(h, *operands)
     operands = tuple(rest)
-    (s, p), q = h.shape, operands[0].shape[1]
-    n_p, n_q = -(-p // rows), -(-q // cols)
+    (s, p), widths = h.shape, tuple(operand.shape[1] for operand in operands)
+    n_p, n_q = -(-p // rows), -(-max(widths) // cols)
     if shadows:
         timeline = double_buffered(pass_.keeps, order, s, (n_p, n_q), rows, cols)
     else:
@@ -66,8 +66,7 @@ def run(
         pad_to(operand, height(keeps, s, n_p * rows), n_q * cols)
         for keeps, operand in zip(pass_.keeps, operands, strict=True)
     )
-    setup = Setup(pass_, timeline, pad_to(h, s, n_p * rows), padded, (s, p, q), rows, cols)
-    sizes = {"operand": (s, q), "result": (p, q), "nothing": (s, p)}
+    setup = Setup(pass_, timeline, pad_to(h, s, n_p * rows), padded, (s, p), widths, rows, cols)
     padded_sizes = {"operand": (s, n_q * cols), "result": (n_p * rows, n_q * cols), "nothing": (s, n_p * rows)}
     links = jnp.zeros((rows, cols), h.dtype)
     zero = Wide(jnp.uint32(0), jnp.uint32(0))
@@ -81,7 +80,10 @@ def run(
     )
     times = jnp.arange(timeline.cycles)
     state, _ = lax.scan(lambda state, time: (_cycle(setup, state, time), None), varied(state, h), times)
-    ends = (sizes[keeps] for keeps in pass_.keeps)
+    ends = (
+        {"operand": (s, q), "result": (p, q), "nothing": (s, p)}[keeps]
+        for keeps, q in zip(pass_.keeps, widths, strict=True)
+    )
     results = tuple(buffer[:first, :second] for buffer, (first, second) in zip(state.buffers, ends, strict=True))
     return results, state.events
 
@@ -110,8 +112,8 @@ def _cycle(setup: Setup, state: State, time: Int[Array, ""]) -> State:
 
     for slot, (keeps, place) in enumerate(zip(pass_.keeps, places, strict=True)):
         buffers[slot], left = far_edge(setup, slot, buffers[slot], h_out[:, -1], done.v[-1], time)
-        real = place.busy & is_real(setup, place, row, col)
-        moves = _moving(place.busy & is_real(setup, place, None, col))
+        real = place.busy & is_real(setup, slot, place, row, col)
+        moves = _moving(place.busy & is_real(setup, slot, place, None, col))
         met = real.sum(dtype=jnp.uint32)
         passing = v if keeps == "nothing" else h
         useful = (real & wide.nonzero(passing) & wide.nonzero(done.multiplicand)).sum(dtype=jnp.uint32)
@@ -126,12 +128,12 @@ def _cycle(setup: Setup, state: State, time: Int[Array, ""]) -> State:
             counts[slot] |= {"acc_updates": met}
         elif keeps == "nothing":
             counts[slot] |= {"psum_reads": sums[slot], "psum_writes": left}
-            counts[slot] |= {"psum_hops": _moving(place.busy & is_real(setup, place, row, None))}
+            counts[slot] |= {"psum_hops": _moving(place.busy & is_real(setup, slot, place, row, None))}
 
     new_values = _any(
-        place.busy & is_real(setup, place, row, None)
-        for slot, place in zip(setup.timeline.slots, places, strict=True)
-        if slot.offset == 0
+        place.busy & is_real(setup, slot, place, row, None)
+        for slot, (timing, place) in enumerate(zip(setup.timeline.slots, places, strict=True))
+        if timing.offset == 0
     )
     happened = Events(jnp.uint32(1), h_entered, _moving(new_values), tuple(SlotEvents(**count) for count in counts))
     events = jax.tree.map(_accumulate, state.events, happened, is_leaf=lambda leaf: isinstance(leaf, Wide))

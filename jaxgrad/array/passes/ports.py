@@ -26,20 +26,21 @@ class Place(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """What does not change during a run; sizes are those of the GEMM, ``p`` and ``q`` padded in the operands."""
+    """What does not change during a run; sizes are ``s`` and ``p`` of the GEMM, widths each slot's ``q``; the operands
+    are padded."""
 
     pass_: Pass
     timeline: Timeline
     h: Num[Array, "s padded_p"]
     operands: tuple[Array, ...]
-    sizes: tuple[int, int, int]
+    sizes: tuple[int, int]
+    widths: tuple[int, ...]
     rows: int
     cols: int
 
     @property
     def tiles(self) -> tuple[int, int]:
-        _, p, q = self.sizes
-        return -(-p // self.rows), -(-q // self.cols)
+        return -(-self.sizes[1] // self.rows), -(-max(self.widths) // self.cols)
 
 
 def place_of(setup: Setup, slot: SlotTimeline, wave: Int[Array, "..."]) -> Place:
@@ -52,9 +53,11 @@ def place_of(setup: Setup, slot: SlotTimeline, wave: Int[Array, "..."]) -> Place
     return Place(busy, tile % n_p, tile // n_p, row)
 
 
-def is_real(setup: Setup, place: Place, row: np.ndarray | None, col: np.ndarray | None) -> Bool[Array, "..."]:
-    """Whether the PE's row and column stand for real elements of the tile, not for padding."""
-    _, p, q = setup.sizes
+def is_real(
+    setup: Setup, slot: int, place: Place, row: np.ndarray | None, col: np.ndarray | None
+) -> Bool[Array, "..."]:
+    """Whether the PE's row and column stand for real elements of the slot's tile, not for padding."""
+    p, q = setup.sizes[1], setup.widths[slot]
     real = jnp.ones(place.busy.shape, bool)
     if row is not None:
         real &= place.tile_p * setup.rows + row < p
@@ -76,7 +79,7 @@ def left_edge(
     edge, reads, sums = jnp.zeros(setup.rows, setup.h.dtype), jnp.uint32(0), {}
     for slot, (keeps, timing) in enumerate(zip(setup.pass_.keeps, setup.timeline.slots, strict=True)):
         place = place_of(setup, timing, time - row)
-        lane, real = place.tile_p * setup.rows + row, is_real(setup, place, row, None)
+        lane, real = place.tile_p * setup.rows + row, is_real(setup, slot, place, row, None)
         if keeps == "nothing":
             read = place.busy & (place.tile_q > 0)
             values = jnp.where(read, buffers[slot][place.row, lane], 0)
@@ -99,7 +102,7 @@ def top_edge(setup: Setup, buffers: list[Array], time: Int[Array, ""]) -> tuple[
         source = buffers[slot] if keeps == "operand" else setup.operands[slot]
         values = source[place.row, place.tile_q * setup.cols + col]
         edge = jnp.where(place.busy, jnp.where(read, values, 0), edge)
-        reads.append((read & is_real(setup, place, None, col)).sum(dtype=jnp.uint32))
+        reads.append((read & is_real(setup, slot, place, None, col)).sum(dtype=jnp.uint32))
     return edge, reads
 
 
@@ -123,7 +126,7 @@ def far_edge(
     first = place.tile_q * setup.cols if downwards else place.tile_p * setup.rows
     target = jnp.where(place.busy, place.row, buffer.shape[0])
     buffer = buffer.at[target, first + lane].set(bottom if downwards else right, mode="drop")
-    real = is_real(setup, place, *((None, lane) if downwards else (lane, None)))
+    real = is_real(setup, slot, place, *((None, lane) if downwards else (lane, None)))
     return buffer, (place.busy & real).sum(dtype=jnp.uint32)
 
 
@@ -142,7 +145,7 @@ def load(setup: Setup, slot: int, registers: Registers, time: Int[Array, ""]) ->
     source = place.tile_p * rows + place.row
     top = setup.operands[slot][source, place.tile_q * cols + col[0]]
     registers, _ = setup.pass_.shift(registers, slot, top, loading & (step >= row))
-    read = place.busy & is_real(setup, place, np.asarray(0), col[0]) & (source < setup.sizes[1])
+    read = place.busy & is_real(setup, slot, place, np.asarray(0), col[0]) & (source < setup.sizes[1])
     return registers, read.sum(dtype=jnp.uint32)
 
 
@@ -163,6 +166,6 @@ def drain(
     registers, bottom = setup.pass_.shift(registers, slot, zeros, moving)
     target = tile[0] % n_p * rows + rows - 1 - step[0]
     column = tile[0] // n_p * cols + col[0]
-    real = draining[0] & (target < setup.sizes[1]) & (column < setup.sizes[2])
+    real = draining[0] & (target < setup.sizes[1]) & (column < setup.widths[slot])
     buffer = buffer.at[jnp.where(real, target, buffer.shape[0]), column].set(bottom, mode="drop")
     return registers, buffer, real.sum(dtype=jnp.uint32)

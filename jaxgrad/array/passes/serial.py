@@ -33,7 +33,8 @@ def run(
     Args:
         pass_: the dataflow.
         h: the horizontal operand.
-        operands: each slot's operand, ``[p, q]`` where the slot keeps it, else ``[s, q]``.
+        operands: each slot's operand, ``[p, q]`` where the slot keeps it, else ``[s, q]``; q may differ from slot to
+            slot, and the widest sets the tiles.
         rows, cols: the array's size.
 
     Returns:
@@ -43,8 +44,8 @@ def run(
     h, *rest = vary_alike(h, *operands)
     operands = tuple(rest)
     s, p = h.shape
-    q = operands[0].shape[1]
-    n_p, n_q = -(-p // rows), -(-q // cols)
+    widths = [operand.shape[1] for operand in operands]
+    n_p, n_q = -(-p // rows), -(-max(widths) // cols)
     h_blocks = pad_to(h, s, n_p * rows).reshape(s, n_p, rows).transpose(1, 0, 2)
     columns = tuple(
         _column_blocks(pad_to(operand, n_p * rows if keeps == "operand" else s, n_q * cols), n_q)
@@ -69,7 +70,7 @@ def run(
                 psums,
                 jnp.minimum(index_p, 1),
                 jnp.minimum(rows, p - index_p * rows),
-                jnp.minimum(cols, q - index_q * cols),
+                tuple(jnp.clip(q - index_q * cols, 0, cols) for q in widths),
             )
             results, tallies = _run_tile(pass_, registers, inputs, tallies)
             moving = tuple(r if k == "operand" else None for k, r in zip(pass_.keeps, results, strict=True))
@@ -89,7 +90,7 @@ def run(
     sizes = (s if keeps == "operand" else p for keeps in pass_.keeps)
     results = tuple(
         block.transpose(1, 0, 2).reshape(block.shape[1], -1)[:size, :q]
-        for block, size in zip(blocks, sizes, strict=True)
+        for block, size, q in zip(blocks, sizes, widths, strict=True)
     )
     return results, as_events(pass_, wide.fold(tallies, 1))
 
@@ -117,7 +118,7 @@ def _load(pass_: Pass, slot: int, registers: Registers, tile: Tile, tallies: Wid
     """Shifts the operand in from the top, its last row first, ``cols`` words a cycle."""
     operand = tile.operands[slot]
     row = jnp.arange(operand.shape[0])[::-1]
-    reads = jnp.where(row < tile.rows, tile.cols, 0)
+    reads = jnp.where(row < tile.rows, tile.cols[slot], 0)
     counts = tally(pass_, row.shape[0], slot, SlotEvents(operand_reads=reads))
 
     def cycle(carry: tuple[Registers, Wide], edge: tuple[Array, Array]) -> tuple[tuple[Registers, Wide], None]:
@@ -133,7 +134,7 @@ def _drain(pass_: Pass, slot: int, registers: Registers, tile: Tile, tallies: Wi
     """Shifts the result out at the bottom, its last row first; the zeros that follow clear the accumulators."""
     rows, cols = tile.h.shape[1], tile.operands[slot].shape[1]
     row = jnp.arange(rows)[::-1]
-    counts = tally(pass_, rows, slot, SlotEvents(result_writes=jnp.where(row < tile.rows, tile.cols, 0)))
+    counts = tally(pass_, rows, slot, SlotEvents(result_writes=jnp.where(row < tile.rows, tile.cols[slot], 0)))
     zeros = jnp.zeros(cols, tile.h.dtype)
 
     def cycle(carry: tuple[Registers, Wide], count: Array) -> tuple[tuple[Registers, Wide], Array]:

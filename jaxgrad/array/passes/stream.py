@@ -34,7 +34,7 @@ class Tile(NamedTuple):
         operands: each slot's, ``[rows, cols]`` or ``[s, cols]``.
         psums: the partial sums so far of each slot, ``[s, cols]``; None for a slot that keeps its result.
         resumed: 1 where the partial sums come out of the buffer, 0 where they start from nothing.
-        rows, cols: real rows and columns.
+        rows, cols: real rows, and real columns of each slot.
     """
 
     h: Num[Array, "s rows"]
@@ -42,7 +42,7 @@ class Tile(NamedTuple):
     psums: tuple[Array | None, ...]
     resumed: Int[Array, ""]
     rows: Int[Array, ""]
-    cols: Int[Array, ""]
+    cols: tuple[Int[Array, ""], ...]
 
 
 def stream(pass_: Pass, registers: Registers, tile: Tile, tallies: Wide) -> tuple[Registers, list[Array], Wide]:
@@ -110,7 +110,6 @@ def _stream_counts(pass_: Pass, tile: Tile, cycles: int) -> Events:
     slots = len(pass_.keeps)
     (s, rows), cols = tile.h.shape, tile.operands[0].shape[1]
     nonzero_h = wide.nonzero(tile.h)
-    real_cols = tile.cols.astype(jnp.uint32)
 
     def busy(real: Array, slot: int, delay: int = 0) -> Array:
         """How many of the first ``real`` lanes of a skewed edge one slot uses in each cycle."""
@@ -127,8 +126,8 @@ def _stream_counts(pass_: Pass, tile: Tile, cycles: int) -> Events:
     h_in = busy(tile.rows, 0)
     slot_events = []
     for slot, keeps in enumerate(pass_.keeps):
-        v_in, v_out = busy(tile.cols, slot), busy(tile.cols, slot, rows - 1)
-        met = busy(tile.rows, slot) * real_cols
+        v_in, v_out = busy(tile.cols[slot], slot), busy(tile.cols[slot], slot, rows - 1)
+        met = busy(tile.rows, slot) * tile.cols[slot].astype(jnp.uint32)
         nonzero_operand = wide.nonzero(tile.operands[slot]).sum(1, dtype=jnp.uint32)
         if keeps == "operand":
             # A word of h that enters row r meets the weights which that row holds.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Events, SlotEvents
 from jaxgrad.array.passes.tiles import Extent, extents
@@ -9,22 +11,28 @@ from jaxgrad.array.passes.timeline import Order, double_buffered, groups
 from jaxgrad.hardware import Accelerator
 
 
-def walk(keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int, array: Accelerator) -> Events:
-    """Python ints; ``effectual_macs`` stays 0 here, since ``tiles.run`` counts it from the data."""
+def walk(
+    keeps: tuple[Keeps, ...], order: Order, s: int, p: int, q: int | tuple[int, ...], array: Accelerator
+) -> Events:
+    """Python ints; ``effectual_macs`` stays 0 here, since ``tiles.run`` counts it from the data.
+
+    A slot that is narrower than the others has real elements in the first columns of tiles, or of a tile, alone.
+    """
+    widths = q if isinstance(q, tuple) else (q,) * len(keeps)
+    widest = max(widths)
     slots: list[SlotEvents] = []
     total_cycles = reads = 0
-    tiles = -(-p // array.rows), -(-q // array.cols)
+    tiles = -(-p // array.rows), -(-widest // array.cols)
     for group in groups(keeps, order):
-        slot_events = [SlotEvents() for _ in group]
-        for part_q in extents(q, array.cols):
-            for part_p in extents(p, array.rows):
-                count = part_q.count * part_p.count
-                reads += count * s * part_p.size
-                total_cycles += count * _tile_cycles(group, s, array)
-                for slot, kept in enumerate(group):
-                    once = _tiles(kept, s, part_p, part_q, array)
-                    slot_events[slot] = SlotEvents(*(a + b for a, b in zip(slot_events[slot], once, strict=True)))
-        slots += slot_events
+        for part_p in extents(p, array.rows):
+            reads += tiles[1] * part_p.count * s * part_p.size
+        total_cycles += tiles[0] * tiles[1] * _tile_cycles(group, s, array)
+        for kept in group:
+            slot_events = SlotEvents()
+            for part_q, part_p in product(extents(widths[len(slots)], array.cols), extents(p, array.rows)):
+                once = _tiles(kept, s, part_p, part_q, array)
+                slot_events = SlotEvents(*(a + b for a, b in zip(slot_events, once, strict=True)))
+            slots.append(slot_events)
         if order == "overlapped drain":
             load, drain = _shifting(group, array)
             total_cycles -= (tiles[0] * tiles[1] - 1) * min(load, drain)  # the shorter of the two is hidden

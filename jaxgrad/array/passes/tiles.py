@@ -16,6 +16,7 @@ from jaxtyping import Num
 from jaxgrad.array import wide
 from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.array.passes.base import Keeps, Pass, lender
+from jaxgrad.array.passes.edges import pad_to
 from jaxgrad.array.wide import Wide
 
 
@@ -48,9 +49,10 @@ def run(
         tile.
     """
     zero, h, *rest = vary_alike(jnp.uint32(0), h, *operands)
-    operands = tuple(rest)
+    widths = [operand.shape[1] for operand in rest]
+    operands = tuple(pad_to(operand, operand.shape[0], max(widths)) for operand in rest)
     parts_p = extents(h.shape[1], rows)
-    parts_q = extents(operands[0].shape[1], cols)
+    parts_q = extents(max(widths), cols)
     h_blocks = [_columns(h, part) for part in parts_p]
     # What goes from one column of tiles to the next: effectual MACs, and sums that flow right, by part and slot.
     effectual = tuple(Wide(zero, zero) for _ in pass_.keeps)
@@ -70,7 +72,9 @@ def run(
         columns.append(jax.tree.map(_side_by_side, results))
     flowed: list[Any] = [jax.tree.map(_side_by_side, part) for part in right]
     results = tuple(
-        jnp.concatenate([part[slot] for part in (flowed if keeps == "nothing" else columns)], axis=1)
+        jnp.concatenate([part[slot] for part in flowed], axis=1)
+        if keeps == "nothing"
+        else jnp.concatenate([part[slot] for part in columns], axis=1)[:, : widths[slot]]
         for slot, keeps in enumerate(pass_.keeps)
     )
     return results, effectual

@@ -22,9 +22,8 @@ def test_an_edge_tile_by_hand() -> None:
     psums = [[10, 20, 0], [30, 40, 0], [50, 60, 0]]
     held = [[100, 100, 0], [0, 0, 0]]
     floats = [jnp.array(values, jnp.float32) for values in (dy, w, x, psums, held)]
-    tile = Tile(
-        floats[0], (floats[1], floats[2]), (floats[3], None), resumed=jnp.int32(1), rows=jnp.int32(1), cols=jnp.int32(2)
-    )
+    one, two = jnp.int32(1), jnp.int32(2)
+    tile = Tile(floats[0], (floats[1], floats[2]), (floats[3], None), resumed=one, rows=one, cols=(two, two))
     registers = (WeightStationary(floats[1]), OutputStationary(floats[4]))
     run = jax.jit(lambda registers, tile: stream(pass_, registers, tile, no_tallies(pass_)))
     (_, accumulated), (dx, _), tallies = run(registers, tile)
