@@ -6,6 +6,7 @@ Those rooms import JAX, which help must not wait for: a list is imported when a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jaxgrad_models
 
@@ -23,6 +24,13 @@ def data_sets() -> Sequence[str]:
     from jaxgrad.training.data import NAMES
 
     return NAMES
+
+
+def data_source(field: str, value: Any) -> str:
+    """A rule: a data set by name, or one of the user's own."""
+    from jaxgrad.training.data import check
+
+    return check(field, value)
 
 
 def schedules() -> Sequence[str]:

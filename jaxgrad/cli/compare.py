@@ -46,7 +46,14 @@ if TYPE_CHECKING:
 
 _CHOSEN = "interleaved"
 _IMAGENET_FROM = 128  # pixels
-_SHAPES = {"digits": Shape(8, 8, 1), "mnist": Shape(28, 28, 1), "cifar10": Shape(32, 32, 3)}
+_SHAPES = {
+    "digits": Shape(8, 8, 1),
+    "mnist": Shape(28, 28, 1),
+    "cifar10": Shape(32, 32, 3),
+    "cifar100": Shape(32, 32, 3),
+    "fashion-mnist": Shape(28, 28, 1),
+}
+_CLASSES = {"cifar100": 100}  # where the shape does not tell
 
 
 def compare(
@@ -66,7 +73,7 @@ def compare(
         option(
             "--data",
             "NAME",
-            "Images of digits, mnist or cifar10.",
+            "Images of digits, mnist, cifar10, cifar100 or fashion-mnist.",
             MODEL,
             rule=Choice(lambda: tuple(_SHAPES)),
             default="digits; for a paper's, its own",
@@ -121,7 +128,7 @@ def compare(
 
     cache.turn_on()
     shape, images = images_of(model, data, input_shape)
-    outputs = classes or classes_of(shape)
+    outputs = classes or _CLASSES.get(data or "") or classes_of(shape)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}

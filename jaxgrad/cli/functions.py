@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from jaxgrad.base import references
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.options import SIZE
 
@@ -80,48 +77,17 @@ def _scalar(option: str, text: str) -> Any:
     raise InputError(option, text, "give a type and a shape, such as f32[32,784], or a number")
 
 
-def load(target: str) -> tuple[Callable[..., Any], ModuleType]:
+def load(reference: str) -> tuple[Callable[..., Any], ModuleType]:
     """The function that ``MODULE:FUNCTION`` names, and its module.
 
     Raises:
         InputError: the module can't be imported, or has no such function.
     """
-    source, colon, name = target.rpartition(":")
-    if not colon or not source or not name:
-        raise InputError("function", target, "give MODULE:FUNCTION, such as train:step or train.py:step")
-    module = _module(source)
-    value: Any = module
-    for attribute in name.split("."):
-        if not hasattr(value, attribute):
-            raise InputError("function", target, f"{source} has no {name}")
-        value = getattr(value, attribute)
+    value, module = references.load("function", reference, "FUNCTION")
     if not callable(value):
-        problem = f"got {target!r}, which is a {type(value).__name__}"
-        raise InputError("function", target, "give something to call", problem=problem)
+        problem = f"got {reference!r}, which is a {type(value).__name__}"
+        raise InputError("function", reference, "give something to call", problem=problem)
     return value, module
-
-
-def _module(source: str) -> ModuleType:
-    """A module by its dotted name, as Python started here would find it, or by its file."""
-    try:
-        if not source.endswith(".py"):
-            if "" not in sys.path:
-                sys.path.insert(0, "")
-            return importlib.import_module(source)
-        path = Path(source)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise InputError("function", source, "there is no such file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        sys.path.insert(0, str(path.parent))
-        spec.loader.exec_module(module)
-        return module
-    except InputError:
-        raise
-    except (Exception, SystemExit) as error:  # whatever the user's module does when imported
-        problem = f"got {source!r}, which can't be imported ({type(error).__name__}: {error})"
-        raise InputError("function", source, "give one that can", problem=problem) from error
 
 
 def example_arguments(module: ModuleType) -> Sequence[Any]:

@@ -84,12 +84,13 @@ def _parser(name: str, rule: Rule) -> Callable[[Any], Any]:
 
 
 class Choice(NamedTuple):
-    """A rule: one of some names."""
+    """A rule: one of some names; or whatever ``rule`` takes, these names among it."""
 
     names: Names
+    rule: Callable[[str, Any], str] | None = None
 
     def __call__(self, name: str, value: Any) -> str:
-        return one_of(name, value, self.names())
+        return self.rule(name, value) if self.rule else one_of(name, value, self.names())
 
     def complete(self, incomplete: str) -> list[str]:
         return [name for name in self.names() if name.startswith(incomplete)]

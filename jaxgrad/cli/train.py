@@ -59,10 +59,17 @@ def train(
         option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(choices.trainable_models)),
     ] = defaults.MODEL,
     data: Annotated[
-        str, option("--data", "NAME", "digits, mnist or cifar10.", MODEL, rule=Choice(choices.data_sets))
+        str,
+        option(
+            "--data",
+            "NAME",
+            "digits, mnist, cifar10, cifar100, fashion-mnist; or FILE.npz, a folder of images by class, FILE.py:NAME.",
+            MODEL,
+            rule=Choice(choices.data_sets, choices.data_source),
+        ),
     ] = defaults.DATA,
     folder: Annotated[
-        Path | None, option("--folder", "DIR", "Where the files of mnist or cifar10 are.", MODEL, rule=path)
+        Path | None, option("--folder", "DIR", "Where the files of a named data set are.", MODEL, rule=path)
     ] = None,
     batch_size: Annotated[int, option("--batch-size", "N", "Images a step.", MODEL, rule=SIZE)] = defaults.BATCH_SIZE,
     rows: Annotated[int, ROWS] = defaults.ROWS,

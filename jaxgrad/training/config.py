@@ -26,6 +26,7 @@ from jaxgrad.base.schema import (
     Size,
     Switch,
     among,
+    checked,
     read_toml,
     validated,
 )
@@ -60,7 +61,7 @@ class ModelSection(Section):
 
 
 class DataSection(Section):
-    name: Annotated[str, among(data.NAMES)] = defaults.DATA
+    name: Annotated[str, checked(data.check)] = defaults.DATA
     folder: Folder | None = None
     batch_size: Size = defaults.BATCH_SIZE
 

@@ -44,7 +44,7 @@ class Job:
     @property
     def title(self) -> str:
         array = self.emulation.array
-        return f"{self.config.model.name} on {self.config.data.name}, {array.rows}x{array.cols} array"
+        return f"{self.config.model.name} on {data.short(self.config.data.name)}, {array.rows}x{array.cols} array"
 
     @property
     def pipeline(self) -> dict[str, Any] | None:

@@ -157,3 +157,12 @@ def test_interruption_says_how_to_go_on(elsewhere: Path) -> None:
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert (child.returncode, errors) == (130, "interrupted; go on with: jaxgrad train --resume run\n")
+
+
+def test_data_of_ones_own_train_too(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (40, 8, 8)).astype(np.uint8)
+    np.savez("own.npz", x_train=images, y_train=np.arange(40) % 10)
+    assert main(["train", "--model", "mlp", "--data", "own.npz", "--batch-size", "16", "--epochs", "1"]) == 0
+    assert "mlp on own, 16x16 array" in capsys.readouterr().out
+    assert (elsewhere / "runs" / "mlp-own-interleaved-1" / "counters.json").is_file()

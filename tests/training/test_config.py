@@ -91,7 +91,10 @@ REFUSED = {
     "emulation.objective=energy": "got 'energy'; choose one of cycles, accesses",
     "emulation.weight_update=array": "got 'array'; choose one of none, separate, in_array (did you mean 'in_array'?)",
     "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20 (did you mean 'resnet20'?)",
-    "data.name=cifar": "got 'cifar'; choose one of digits, mnist, cifar10 (did you mean 'cifar10'?)",
+    "data.name=cifar": (
+        "got 'cifar'; choose one of digits, mnist, cifar10, cifar100, fashion-mnist (did you mean 'cifar10'?), or give "
+        "FILE.npz, a folder of images by class, or FILE.py:NAME"
+    ),
     "data.batch_size=0": "got 0; give a whole number of at least 1",
     "data.folder=": "got ''; give the path of a folder",
     "optimizer.name=sdg": "got 'sdg'; choose one of sgd, momentum, adam, adamw, rmsprop (did you mean 'sgd'?)",

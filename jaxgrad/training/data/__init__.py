@@ -1,0 +1,11 @@
+"""What networks are trained on: data sets by name or of one's own, and the order in which a run sees them."""
+
+from jaxgrad.training.data.dataset import Dataset as Dataset
+from jaxgrad.training.data.dataset import batches as batches
+from jaxgrad.training.data.dataset import order as order
+from jaxgrad.training.data.sources import NAMES as NAMES
+from jaxgrad.training.data.sources import check as check
+from jaxgrad.training.data.sources import load as load
+from jaxgrad.training.data.sources import short as short
+
+__all__ = ["NAMES", "Dataset", "batches", "check", "load", "order", "short"]
