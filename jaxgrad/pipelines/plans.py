@@ -41,23 +41,23 @@ class Plan:
         chain, link = self.partition.chain, self.link
         if self.pipeline.replicates:
             reduced = self._all_reduced // self.shape.processors
-            time = 0 if link is None else int(link.time(reduced))
             (total,) = self.partition.times
-            return [Stage({**self._times(chain.atoms, total), "W": time})] * self.shape.processors
+            times = self._times(chain.atoms, total)
+            times["W"] = 0 if link is None else int(link.time(reduced))
+            return [Stage(times)] * self.shape.processors
         found = []
         for number, ((start, stop), total) in enumerate(
             zip(pairwise(self.partition.cuts), self.partition.times, strict=True)
         ):
             times = self._times(chain.atoms[start:stop], total)
             if rest := self._rest_of_all_reduce(number, total):
-                summed: dict[OpKind, int] = {"W": rest}
-                times = {**times, **summed}
+                times["W"] = rest
             forward = 0 if link is None else int(link.time(chain.forward_words[stop]))
             backward = 0 if link is None else int(link.time(chain.backward_words[start]))
             found.append(Stage(times, forward, backward))
         return found
 
-    def _times(self, atoms: Iterable[Atom], total: int) -> Mapping[OpKind, int]:
+    def _times(self, atoms: Iterable[Atom], total: int) -> dict[OpKind, int]:
         chain = self.partition.chain
         layers = chain.network.layers
         updating = [atom.layer for atom in atoms if "dW" in atom.kinds]
