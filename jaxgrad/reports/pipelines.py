@@ -51,7 +51,7 @@ def legend(plans: Mapping[tuple[int, str], Plan], time: str) -> Table:
         "speed-up": "over all of it on one array; over PipeDr.: over PipeDream on as many arrays",
         "busy": "share of all arrays' time in which they compute",
         "words moved": "activations, cotangents and updated weights that go between arrays, a batch",
-        "weight words": "of all versions on all arrays, so that each batch's backward pass has those of its forward pass",
+        "weight words": "of all versions on all arrays: each batch goes back through those that it met on its way in",
         "X words": "activations that wait for dW on all arrays, at most",
     }
     return tables.legend(words | {name: find(name).description for _, name in plans} | {"k, M, G": "10^3, 10^6, 10^9"})
