@@ -139,6 +139,15 @@ def pipeline(
         bool,
         option("--overlapped/--blocking", None, "Whether arrays work on while their words leave.", PIPELINE),
     ] = True,
+    update_cycles: Annotated[
+        bool,
+        option(
+            "--update-cycles/--no-update-cycles",
+            None,
+            "Whether the update of weights takes time, once a batch: R cycles a tile of W.",
+            PIPELINE,
+        ),
+    ] = False,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
@@ -168,7 +177,7 @@ def pipeline(
     cache.turn_on()
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     link = None if words_per_cycle is None else Link(words_per_cycle, overlapped)
-    networks = _networks(model, input_shape, classes, hardware, schedule, time)
+    networks = _networks(model, input_shape, classes, hardware, schedule, time, update_cycles)
     folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
     sizes = {"microbatches": microbatches, "chunks": chunks, "link": link}
@@ -209,7 +218,13 @@ def _draw(found: Mapping[tuple[int, str], Plan], rows: Sequence[Row], folder: Pa
 
 
 def _networks(
-    model: str, input_shape: Shape | None, classes: int | None, machine: Machine, schedule: str, time: str
+    model: str,
+    input_shape: Shape | None,
+    classes: int | None,
+    machine: Machine,
+    schedule: str,
+    time: str,
+    update_cycles: bool,
 ) -> Callable[[int], Network]:
     """The network at a batch size, each traced once."""
     import functools
@@ -230,6 +245,6 @@ def _networks(
     def at(batch: int) -> Network:
         abstract = jaxgrad_models.abstract(model, input_shape=shape, classes=classes or classes_of(shape))
         work = step_work(abstract, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
-        return network(work.graph, emulation, machine=machine, time=time)
+        return network(work.graph, emulation, machine=machine, time=time, update_cycles=update_cycles)
 
     return at

@@ -27,7 +27,7 @@ class Atom(NamedTuple):
     Args:
         layer: its number.
         kinds: which passes it is.
-        time: that they take.
+        time: that they take, with what the update of W takes where dW is.
     """
 
     layer: int
@@ -50,6 +50,8 @@ class Chain:
     Args:
         network: whose atoms they are.
         grain: how fine they are, one of ``GRAINS``.
+        microbatches: into which a batch is cut, if the network's times are of one of them: an update of W, once a
+            batch, adds its share to each, rounded up.
 
     Raises:
         InputError: a step takes 2^62 or more.
@@ -57,6 +59,7 @@ class Chain:
 
     network: Network
     grain: Grain
+    microbatches: int = 1
 
     def __post_init__(self) -> None:
         one_of("grain", self.grain, GRAINS)
@@ -66,7 +69,9 @@ class Chain:
     @cached_property
     def atoms(self) -> tuple[Atom, ...]:
         return tuple(
-            atom for place, layer in enumerate(self.network.layers) for atom in _atoms(place, layer, self.grain)
+            atom
+            for place, layer in enumerate(self.network.layers)
+            for atom in _atoms(place, layer, self.grain, self.update_share(place))
         )
 
     @cached_property
@@ -138,6 +143,10 @@ class Chain:
             places[atom.layer].append(place)
         return places
 
+    def update_share(self, layer: int) -> int:
+        """Of a layer's update, what falls on one microbatch."""
+        return -(-self.network.layers[layer].update // self.microbatches)
+
     def _groups(self) -> tuple[list[_Group], list[_Group]]:
         """Pairs of halves, and backward passes; each list in order, without overlap."""
         if self.grain == "layers":
@@ -182,9 +191,9 @@ class Chain:
         return np.where(whole > 0, whole, sum(parts.values(), self._no_words))
 
 
-def _atoms(number: int, layer: Layer, grain: Grain) -> list[Atom]:
+def _atoms(number: int, layer: Layer, grain: Grain, update: int) -> list[Atom]:
     if grain == "layers":
-        return [Atom(number, ("F", "dX", "dW"), layer.total)]
+        return [Atom(number, ("F", "dX", "dW"), layer.forward + layer.backward + update)]
     halves = layer.halves if grain == "halves" else (layer.dx,) if layer.dx else ()
     atoms = [Atom(number, ("F",), layer.forward), *(Atom(number, ("dX",), time) for time in halves)]
-    return [*atoms, Atom(number, ("dW",), layer.dw)] if layer.dw else atoms
+    return [*atoms, Atom(number, ("dW",), layer.dw + update)] if layer.dw else atoms

@@ -35,6 +35,7 @@ class Layer:
         backward: time of both on one array: under its schedule, or one after the other where that is less.
         weight_words: of W; 0 of a product of activations.
         saved_words: of X, which waits from the forward pass for dW.
+        update: time of the update of W, once a batch, where dW is.
     """
 
     name: str
@@ -45,11 +46,12 @@ class Layer:
     backward: int
     weight_words: int
     saved_words: int
+    update: int = 0
 
     @property
     def total(self) -> int:
         """All of it on one array."""
-        return self.forward + self.backward
+        return self.forward + self.backward + self.update
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,14 @@ class Network:
         return sum(layer.saved_words for layer in self.layers)
 
 
-def network(graph: Graph, emulation: Emulation, *, machine: Machine | None = None, time: str = "cycles") -> Network:
+def network(
+    graph: Graph,
+    emulation: Emulation,
+    *,
+    machine: Machine | None = None,
+    time: str = "cycles",
+    update_cycles: bool = False,
+) -> Network:
     """The layers of a step's graph with their times and words.
 
     Args:
@@ -111,10 +120,12 @@ def network(graph: Graph, emulation: Emulation, *, machine: Machine | None = Non
         emulation: the array, and the schedule of dX and dW where both are on one array.
         machine: what is around the array, see ``costs.step_cost``.
         time: ``cycles``, or ``macs`` for a unit a MAC.
+        update_cycles: whether the update of weights is a task, of R cycles a tile (``array.layers.update_cycles``) and
+            what its transfers take more than these; else it takes no time.
 
     Raises:
-        InputError: there is no layer; or a tensor is carried from one round of a loop to the next between layers, so
-            that the graph can't be cut into a chain.
+        InputError: there is no layer; an update is to take time that is counted in MACs; or a tensor is carried from
+            one round of a loop to the next between layers, so that the graph can't be cut into a chain.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxgrad import Accelerator, profile
@@ -129,12 +140,14 @@ def network(graph: Graph, emulation: Emulation, *, machine: Machine | None = Non
     (128, (64, 64), 128)
     """
     one_of("time", time, TIMES)
+    if update_cycles and time == "macs":
+        raise InputError("update_cycles", True, "count time in cycles: an update of weights has no MACs")
     if not graph.nodes:
         raise InputError("model", None, "give one that has a layer", problem="got a step without a product")
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     _check_chain(graph, places)
     gemms = [node.gemm for node in graph.nodes]
-    spent = _macs(gemms) if time == "macs" else _cycles(gemms, emulation, machine)
+    spent = _macs(gemms) if time == "macs" else _cycles(gemms, emulation, machine, update_cycles)
     layers = tuple(_layer(node.name, node.gemm, times) for node, times in zip(graph.nodes, spent, strict=True))
     returning = {(edge.target, edge.source, edge.tensor, edge.part, edge.operand) for edge in graph.backward()}
     tensors = tuple(
@@ -159,6 +172,7 @@ class _Times:
     dx: int
     dw: int
     both: int
+    update: int = 0
 
 
 def _check_chain(graph: Graph, places: Mapping[str, int]) -> None:
@@ -184,6 +198,7 @@ def _layer(name: str, gemm: LayerGemm, times: _Times) -> Layer:
         min(times.both, times.dx + times.dw),
         weight_words=gemm.times * sizes["k"] * sizes["n"] if gemm.weights else 0,
         saved_words=gemm.times * gemm.input_words if gemm.needs_dw else 0,
+        update=times.update,
     )
 
 
@@ -203,7 +218,9 @@ def _macs(gemms: Iterable[LayerGemm]) -> list[_Times]:
     return found
 
 
-def _cycles(gemms: Sequence[LayerGemm], emulation: Emulation, machine: Machine | None) -> list[_Times]:
+def _cycles(
+    gemms: Sequence[LayerGemm], emulation: Emulation, machine: Machine | None, update_cycles: bool
+) -> list[_Times]:
     """From one costing of all that each layer could ask for: as it is, dX or dW alone, and each half of dX."""
     asked: list[LayerGemm] = []
 
@@ -224,14 +241,16 @@ def _cycles(gemms: Sequence[LayerGemm], emulation: Emulation, machine: Machine |
         for gemm in gemms
     ]
     schedule = emulation.schedule.name
-    cost = step_cost(asked, emulation, [emulation.schedule], machine=machine)
+    if update_cycles:
+        emulation = replace(emulation, weight_update="separate")
+    cost = step_cost(asked, emulation, [emulation.schedule], machine=machine, update_cycles=update_cycles)
     phases = [layer.phases[schedule] for layer in cost.layers]
 
     def backward(place: int | None) -> int:
         return (
             0
             if place is None
-            else sum(time_cycles(counts) for name, counts in phases[place].items() if name != "forward")
+            else sum(time_cycles(counts) for name, counts in phases[place].items() if name not in ("forward", "update"))
         )
 
     found = []
@@ -239,5 +258,6 @@ def _cycles(gemms: Sequence[LayerGemm], emulation: Emulation, machine: Machine |
         assert whole is not None
         both = backward(whole) if gemm.needs_dx or gemm.needs_dw else 0
         forward = time_cycles(phases[whole]["forward"])
-        found.append(_Times(forward, tuple(map(backward, halves)), backward(dx), backward(dw), both))
+        update = time_cycles(phases[whole]["update"]) if "update" in phases[whole] else 0
+        found.append(_Times(forward, tuple(map(backward, halves)), backward(dx), backward(dw), both, update))
     return found

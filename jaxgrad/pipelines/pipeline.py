@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from jaxgrad.base.registry import Names, Registry
 from jaxgrad.pipelines.chain import Grain
 
-OpKind = Literal["F", "B", "W"]
+OpKind = Literal["F", "B", "W", "U"]
 
 
 class Op(NamedTuple):
@@ -20,7 +20,8 @@ class Op(NamedTuple):
 
     Args:
         kind: ``F`` the forward pass of a stage, ``B`` its backward pass; of a pipeline that splits it, ``B`` is dX and
-            ``W`` is dW.
+            ``W`` is dW. Once a batch, and not in an order, since the simulator adds them: ``U``, the update of the
+            stage's weights, and of a stage on several arrays ``W``, what these wait for the sum of their gradients.
         item: which microbatch, counted from the run's first; an asynchronous pipeline's batches are whole.
         stage: counted from the input.
     """
@@ -114,7 +115,5 @@ register, unregister, find = _REGISTRY.register, _REGISTRY.unregister, _REGISTRY
 PIPELINES: Names[Pipeline] = _REGISTRY.names()
 LEARNABLE: Names[Pipeline] = _REGISTRY.names(lambda pipeline: not pipeline.replicable)
 """Those that update the weights once a batch; a stage on several arrays does once for a batch on each."""
-ASYNCHRONOUS: Names[Pipeline] = _REGISTRY.names(
-    lambda pipeline: not (pipeline.alone or pipeline.flushed or pipeline.replicates)
-)
-"""Those that take whole batches, without a flush."""
+OF_SEVERAL: Names[Pipeline] = _REGISTRY.names(lambda pipeline: not pipeline.alone)
+"""Those of several arrays."""

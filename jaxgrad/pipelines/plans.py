@@ -12,7 +12,7 @@ from jaxgrad.pipelines.chain import Atom, Chain
 from jaxgrad.pipelines.network import Network
 from jaxgrad.pipelines.partitions import Link, Partition, partitions
 from jaxgrad.pipelines.pipeline import OpKind, Pipeline, Shape, find
-from jaxgrad.pipelines.replication import ahead, replicated
+from jaxgrad.pipelines.replication import ahead, all_reduce, replicated
 from jaxgrad.pipelines.simulator import Simulation, Stage, simulate
 
 Networks = Callable[[int], Network]
@@ -41,30 +41,42 @@ class Plan:
         chain, link = self.partition.chain, self.link
         if self.pipeline.replicates:
             reduced = self._all_reduced // self.shape.processors
-            time = 0 if link is None else int(link.time(reduced))
             (total,) = self.partition.times
-            forward = sum(layer.forward for layer in chain.network.layers)
-            return [Stage({"F": forward, "B": total - forward, "W": time})] * self.shape.processors
+            times = self._times(chain.atoms, total)
+            times["W"] = 0 if link is None else int(link.time(reduced))
+            return [Stage(times)] * self.shape.processors
         found = []
-        for (start, stop), total in zip(pairwise(self.partition.cuts), self.partition.times, strict=True):
+        for number, ((start, stop), total) in enumerate(
+            zip(pairwise(self.partition.cuts), self.partition.times, strict=True)
+        ):
             times = self._times(chain.atoms[start:stop], total)
+            if rest := self._rest_of_all_reduce(number, total):
+                times["W"] = rest
             forward = 0 if link is None else int(link.time(chain.forward_words[stop]))
             backward = 0 if link is None else int(link.time(chain.backward_words[start]))
             found.append(Stage(times, forward, backward))
         return found
 
-    def _times(self, atoms: Iterable[Atom], total: int) -> Mapping[OpKind, int]:
-        layers = self.partition.chain.network.layers
+    def _times(self, atoms: Iterable[Atom], total: int) -> dict[OpKind, int]:
+        chain = self.partition.chain
+        layers = chain.network.layers
+        updating = [atom.layer for atom in atoms if "dW" in atom.kinds]
+        update = sum(layers[number].update for number in updating)
+        of_update: dict[OpKind, int] = {"U": update} if update else {}
         whole = [layers[atom.layer] for atom in atoms if len(atom.kinds) > 1]
-        if self.pipeline.splits_backward:
-            return {
-                "F": sum(layer.forward for layer in whole),
-                "B": sum(layer.dx for layer in whole),
-                "W": sum(layer.dw for layer in whole),
-            }
         forward = sum(layer.forward for layer in whole)
+        if self.pipeline.splits_backward:
+            apart: dict[OpKind, int] = {"B": sum(layer.dx for layer in whole), "W": sum(layer.dw for layer in whole)}
+            return {"F": forward, **apart, **of_update}
         forward += sum(atom.time for atom in atoms if atom.kinds == ("F",))
-        return {"F": forward, "B": total - forward}
+        return {"F": forward, "B": total - forward - sum(map(chain.update_share, updating)), **of_update}
+
+    def _rest_of_all_reduce(self, stage: int, work: int) -> int:
+        """What an array of a replicated stage waits for the sum of gradients, which may overlap with its work."""
+        if self.link is None or not self.shape.replicas:
+            return 0
+        reduced = int(all_reduce(self._stage_words(stage), self.shape.replicas[stage], self.link))
+        return max(0, reduced - work) if self.link.overlapped else reduced
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -79,12 +91,15 @@ class Plan:
     @property
     def utilisation(self) -> float:
         """Share of all arrays' time at work in steady state; an all-reduce is none."""
-        work = sum(time for stage in self.stages for kind, time in stage.times.items() if kind in self._computed)
-        return work * self.shape.microbatches / self.shape.processors / self.period
+        times = [stage.times for stage in self.stages]
+        work = sum(time for by_kind in times for kind, time in by_kind.items() if kind in self._computed)
+        updates = sum(by_kind.get("U", 0) for by_kind in times)
+        return (work * self.shape.microbatches + updates) / self.shape.processors / self.period
 
     @property
     def _computed(self) -> tuple[OpKind, ...]:
-        return ("F", "B") if self.pipeline.replicates else ("F", "B", "W")
+        sums = self.pipeline.replicates or self.pipeline.replicable  # W is then the sum of gradients
+        return ("F", "B") if sums else ("F", "B", "W")
 
     @property
     def words_moved(self) -> int:
@@ -229,7 +244,7 @@ def plans(
         if many > 1:
             for count in counts:
                 _divided("processors", cut, count, "the microbatches of interleaved stages")
-        chain = Chain(network, pipeline.grain)
+        chain = Chain(network, pipeline.grain, cut)
         if pipeline.replicable:
             for own in replicated(chain, max(counts), link):
                 count = sum(own.replicas)

@@ -84,13 +84,19 @@ def _traced(chain: Chain, came: list[tuple[np.ndarray, np.ndarray]], arrays: int
 
 def _busy(chain: Chain, link: Link | None, counts: Iterable[int]) -> dict[int, Int[np.ndarray, "cuts cuts"]]:
     """By number of arrays, what one of them is busy for in a batch with the layers from one cut to another: at work, or
-    summing gradients with the others in a ring, whichever is longer."""
+    summing gradients with the others in a ring, whichever is longer; both where it waits for its words."""
     if link is None:
         return dict.fromkeys(counts, chain.loads)
     layers = chain.network.layers
     passed = np.concatenate([[0], np.cumsum([layers[atom.layer].weight_words for atom in chain.atoms], dtype=np.int64)])
     words = np.maximum(0, passed[None, :] - passed[:, None])
-    return {count: np.maximum(chain.loads, link.time(2 * (count - 1) * words / count)) for count in counts}
+    join = np.maximum if link.overlapped else np.add
+    return {count: join(chain.loads, all_reduce(words, count, link)) for count in counts}
+
+
+def all_reduce(words: Int[np.ndarray, "..."] | int, arrays: int, link: Link) -> Int[np.ndarray, "..."]:
+    """Time in which a ring of arrays sums gradients of so many words."""
+    return link.time(np.asarray(2 * (arrays - 1) * words / arrays))
 
 
 def ahead(stage: int, replicas: Sequence[int]) -> int:

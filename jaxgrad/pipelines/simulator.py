@@ -18,7 +18,8 @@ class Stage(NamedTuple):
     """What a stage takes and sends, for one microbatch.
 
     Args:
-        times: of each kind of operation; what is not there takes none.
+        times: of each kind of operation; what is not there takes none. ``U``, and of a stage on several arrays ``W``,
+            is once a batch, the others once a microbatch.
         forward_sent: time that its activations take to the next stage.
         backward_sent: time that its cotangents take to the one before.
     """
@@ -124,6 +125,8 @@ class Simulation:
         """The most microbatches whose activations each stage keeps at a time: from its F to its last use of them."""
         ends: dict[tuple[int, int], int] = {}
         for task in self.tasks:
+            if task.op.kind == "U":
+                continue
             key = task.op.stage, task.op.item
             ends[key] = max(ends.get(key, 0), task.stop)
         events: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -155,10 +158,28 @@ def simulate(pipeline: Pipeline, stages: Sequence[Stage], shape: Shape, *, overl
     """
     if len(stages) != shape.stages:
         raise InputError("stages", len(stages), f"give {shape.stages}, {shape.chunks} for each array")
-    orders = [list(pipeline.order(processor, shape)) for processor in range(shape.processors)]
+    orders = [
+        _with_ends(list(pipeline.order(processor, shape)), stages, shape) for processor in range(shape.processors)
+    ]
     run = _Run(stages, shape, overlapped, chained=not pipeline.replicates)
     run.go(orders)
     return Simulation(shape, tuple(run.tasks), tuple(run.messages))
+
+
+def _with_ends(order: list[Op], stages: Sequence[Stage], shape: Shape) -> list[Op]:
+    """An array's operations, and after the last of a batch's gradients of a stage what follows once: of a stage on
+    several arrays the sum over these, and the update of the weights."""
+    follow: tuple[OpKind, ...] = ("W", "U") if shape.replicas else ("U",)
+    if not any(kind in stage.times for stage in stages for kind in follow):
+        return order
+    last = {(op.item // shape.microbatches, op.stage): place for place, op in enumerate(order) if op.kind in ("B", "W")}
+    ends = set(last.values())
+    found = []
+    for place, op in enumerate(order):
+        found.append(op)
+        if place in ends:
+            found += [op._replace(kind=kind) for kind in follow if kind in stages[op.stage].times]
+    return found
 
 
 class _Run:
@@ -207,6 +228,8 @@ class _Run:
             return []  # an array's own order has it all
         if kind == "F":
             return [(Op("F", item, stage - 1), self.arrived)] if stage else []
+        if kind == "U":
+            return []
         if kind == "W":
             return [(Op("B", item, stage), self.there)]
         own = (Op("F", item, stage), self.there)
@@ -219,7 +242,7 @@ class _Run:
         self.there[op] = self.free[processor] = stop
         forward = op.kind == "F"
         target = op.stage + (1 if forward else -1)
-        if not self.chained or op.kind == "W" or not 0 <= target < self.shape.stages:
+        if not self.chained or op.kind in ("W", "U") or not 0 <= target < self.shape.stages:
             return
         sent = stage.forward_sent if forward else stage.backward_sent
         wire = processor, self.shape.processor_of(op.item, target)

@@ -21,8 +21,8 @@ def table(rows: Iterable[Row], title: str) -> Table:
     drawn.add_column("arrays", justify="right", names=True)
     drawn.add_column("pipeline", names=True)
     for header in (
-        *("period", "speed-\nup", "over\nPipeDr.", "arrays\nbusy", "moved\n[words]", "weights\n[words]"),
-        "X kept\n[words]",
+        *("period", "speed-\nup", "over\nPipeDr.", "arrays\nbusy", "words\nmoved", "weight\nwords"),
+        "X\nwords",
     ):
         drawn.add_column(header, justify="right", no_wrap=True)
     before = None
@@ -50,9 +50,9 @@ def legend(plans: Mapping[tuple[int, str], Plan], time: str) -> Table:
         "period": f"{time} a batch in steady state, simulated from warm-up to drain",
         "speed-up": "over all of it on one array; over PipeDr.: over PipeDream on as many arrays",
         "busy": "share of all arrays' time in which they compute",
-        "moved": "activations, cotangents and updated weights that go between arrays, a batch",
-        "weights": "of all versions on all arrays, so that each batch's backward pass has those of its forward pass",
-        "X kept": "activations that wait for dW on all arrays, at most",
+        "words moved": "activations, cotangents and updated weights that go between arrays, a batch",
+        "weight words": "of all versions on all arrays: each batch goes back through those that it met on its way in",
+        "X words": "activations that wait for dW on all arrays, at most",
     }
     return tables.legend(words | {name: find(name).description for _, name in plans} | {"k, M, G": "10^3, 10^6, 10^9"})
 

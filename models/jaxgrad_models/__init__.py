@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MODELS: dict[str, str] = {
     "mlp": "jaxgrad_models.mlp:MLP",
     "lenet": "jaxgrad_models.lenet:LeNet",
+    "irnn": "jaxgrad_models.irnn:IRNN",
     "resnet20": "jaxgrad_models.resnet:resnet20",
 }
 # Networks as their papers have them; some take no small images:
@@ -55,7 +56,7 @@ PAPERS: dict[str, str] = {
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = (
     dict.fromkeys(PAPERS, (224, 224, 3))
     | dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"), (32, 32, 3))
-    | {"lenet": (32, 32, 1), "inception-v4": (299, 299, 3)}
+    | {"lenet": (32, 32, 1), "irnn": (28, 28, 1), "inception-v4": (299, 299, 3)}
 )
 # the same -> how many classes the paper's images have: ImageNet's, or the ten of CIFAR-10 and of digits
 CLASSES: dict[str, int] = {name: 1000 if shape[0] >= 224 else 10 for name, shape in INPUT_SHAPES.items()}

@@ -68,6 +68,7 @@ def test_cycles_are_the_arrays(capsys: pytest.CaptureFixture[str]) -> None:
         (["--processors", "x"], "--processors: got 'x'; give numbers of arrays, such as 4, 2-10 or 2,4,8"),
         (["--processors", "4-2"], "give numbers from 1 to 4096, the lesser first"),
         (["--processors", "40"], "--processors: got 40; give at most"),
+        (["--update-cycles"], "--update-cycles: got True; count time in cycles"),
         (["--words-per-cycle", "0"], "--words-per-cycle: got 0.0; give a number above 0"),
         (
             ["--pipelines", "gpipe", "--microbatches", "3"],

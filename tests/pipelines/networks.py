@@ -16,7 +16,9 @@ def layers(draw: st.DrawFn, number: int) -> Layer:
     dx = draw(st.integers(0, sum(halves)))
     dw = draw(times)
     backward = draw(st.integers(max(dx, dw), dx + dw))
-    return Layer(str(number), draw(times), halves, dx, dw, backward, draw(st.integers(0, 20)), draw(st.integers(0, 20)))
+    update = draw(st.integers(0, 5)) if dw else 0
+    words, saved = draw(st.integers(0, 20)), draw(st.integers(0, 20))
+    return Layer(str(number), draw(times), halves, dx, dw, backward, words, saved, update)
 
 
 @st.composite

@@ -22,15 +22,16 @@ def load(network: Network, chain: Chain, start: int, stop: int) -> int:
     for number, layer in enumerate(network.layers):
         atoms = [atom for atom in chain.atoms[start:stop] if atom.layer == number]
         if any(len(atom.kinds) == 3 for atom in atoms):
-            total += layer.forward + layer.backward
+            total += layer.forward + layer.backward + layer.update
             continue
         total += sum(atom.time for atom in atoms if atom.kinds == ("F",))
         parts = [atom.time for atom in atoms if atom.kinds == ("dX",)]
         all_parts = [atom for atom in chain.atoms if atom.layer == number and atom.kinds == ("dX",)]
         dx = min(layer.dx, sum(parts)) if len(parts) == len(all_parts) else sum(parts)
-        dw = sum(atom.time for atom in atoms if atom.kinds == ("dW",))
-        whole = parts and len(parts) == len(all_parts) and any(atom.kinds == ("dW",) for atom in atoms)
-        total += min(layer.backward, dx + dw) if whole else dx + dw
+        updated = any(atom.kinds == ("dW",) for atom in atoms)
+        dw = layer.dw * updated
+        whole = parts and len(parts) == len(all_parts) and updated
+        total += (min(layer.backward, dx + dw) if whole else dx + dw) + layer.update * updated
     return total
 
 
@@ -98,3 +99,15 @@ def test_times_past_64_bits_are_refused() -> None:
     huge = Network((Layer("a", 2**62, (), 0, 1, 1, 0, 0),), (), "macs")
     with pytest.raises(InputError, match="give a smaller network or batch"):
         Chain(huge, "layers")
+
+
+def test_an_update_is_where_dw_is() -> None:
+    """Whole of a whole batch, and of each of three microbatches a third, rounded up."""
+    network = plain(4, 6)
+    network = replace(network, layers=tuple(replace(layer, update=7) for layer in network.layers))
+    for grain in GRAINS:
+        for microbatches, share in ((1, 7), (3, 3)):
+            chain, before = Chain(network, grain, microbatches), Chain(plain(4, 6), grain)
+            more = [atom.time - other.time for atom, other in zip(chain.atoms, before.atoms, strict=True)]
+            assert more == [share * ("dW" in atom.kinds) for atom in chain.atoms]
+            assert chain.loads[0, -1] == before.loads[0, -1] + 2 * share

@@ -91,3 +91,31 @@ def test_bad_input() -> None:
         network(replace(graph_of(), nodes=(), edges=()), Emulation(ARRAY))
     with pytest.raises(InputError, match="choose one of cycles, macs"):
         network(graph_of(), Emulation(ARRAY), time="seconds")
+
+
+def test_an_update_of_weights_is_a_task_with_cycles_of_its_own() -> None:
+    """R a tile: 4 rows of n, 3 columns of k. All else stays."""
+    graph = graph_of()
+    plain = network(graph, Emulation(ARRAY)).layers
+    updated = network(graph, Emulation(ARRAY), update_cycles=True).layers
+    assert [layer.update for layer in plain] == [0, 0, 0]
+    assert [layer.update for layer in updated] == [4 * 2 * 2, 4 * 2 * 2, 4 * 1 * 3]
+    assert [replace(layer, update=0) for layer in updated] == list(plain)
+    assert updated[0].total == plain[0].total + 16
+
+
+def test_an_update_waits_for_its_transfers() -> None:
+    """W and dW in, W out: 3 words a weight through the memory's channel, less what its own cycles hide."""
+    slow = Machine(ARRAY, Memory(2048, 0.01))
+    graph = graph_of()
+    alone = network(graph, Emulation(ARRAY), update_cycles=True).layers
+    through = network(graph, Emulation(ARRAY), machine=slow, update_cycles=True).layers
+    assert all(more.update > less.update for more, less in zip(through, alone, strict=True))
+    assert [layer.dw for layer in through] == [
+        layer.dw for layer in network(graph, Emulation(ARRAY), machine=slow).layers
+    ]
+
+
+def test_an_update_has_no_macs() -> None:
+    with pytest.raises(InputError, match="update_cycles: got True; count time in cycles"):
+        network(graph_of(), Emulation(ARRAY), time="macs", update_cycles=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.pipelines.chain import Chain
 from jaxgrad.pipelines.network import Network
 from jaxgrad.pipelines.partitions import Link, partitions
-from jaxgrad.pipelines.pipeline import PIPELINES
+from jaxgrad.pipelines.pipeline import PIPELINES, find
 from jaxgrad.pipelines.plans import Plan, apart, plans, rows
 from tests.pipelines.networks import networks, plain
 
@@ -117,3 +119,23 @@ def test_every_pipeline_has_a_row() -> None:
 def test_bad_input(name: str, count: int, more: dict[str, int], said: str) -> None:
     with pytest.raises(InputError, match=said):
         planned(FOUR, count, name, **more)
+
+
+UPDATED = replace(FOUR, layers=tuple(replace(layer, update=5) for layer in FOUR.layers))
+
+
+@pytest.mark.parametrize("name", [name for name in PIPELINES if name != "single"])
+def test_updates_are_counted_once_a_batch_and_where_dw_is(name: str) -> None:
+    """On two arrays: what the stages do in a batch is all of the network's passes and updates, whatever the order."""
+    many = 4 if find(name).flushed and not find(name).replicates else 1
+    plan, before = planned(UPDATED, 2, name, microbatches=4), planned(FOUR, 2, name, microbatches=4)
+    updates = sum(stage.times.get("U", 0) for stage in plan.stages)
+    assert updates == 4 * 5 * (2 if find(name).replicates else 1)
+    work, plain_work = (
+        sum(time for stage in each.stages for kind, time in stage.times.items() if kind != "U")
+        for each in (plan, before)
+    )
+    assert work == plain_work
+    assert plan.period > before.period
+    share = (many * work + updates) / 2 / plan.period
+    assert plan.utilisation == pytest.approx(share)

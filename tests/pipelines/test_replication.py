@@ -84,3 +84,29 @@ def test_words_and_versions_of_replicas() -> None:
     assert (plan.weight_words, plan.activation_words) == (2 * 200, 2 * 20)
     with pytest.raises(InputError, match="processors"):
         replicated(Chain(network, "layers"), 0)
+
+
+@settings(max_examples=40)
+@given(network=networks(), arrays=st.integers(1, 4), overlapped=st.booleans())
+def test_a_simulated_period_has_the_sum_of_gradients(network: Network, arrays: int, overlapped: bool) -> None:
+    """Of all layers on every array exactly the planner's; of several stages, which also send, no less."""
+    link = Link(0.5, overlapped)
+    plan = plans(lambda batch: network, 8, [arrays], ["pipedream_replicated"], link=link)[
+        arrays, "pipedream_replicated"
+    ]
+    (*_, best) = replicated(Chain(network, "layers"), arrays, link)
+    assert plan.simulation.period() >= best.period(link)
+    if len(best.replicas) == 1:
+        assert plan.simulation.period() == best.period(link)
+        if plan.period:
+            assert plan.utilisation == pytest.approx(network.total / arrays / plan.period)
+
+
+def test_slow_links_make_the_sum_of_gradients_the_period() -> None:
+    """A layer of 40 with 100 words of weights on two arrays: each sends 100 words, one a cycle, meanwhile or after."""
+    network = plain(20)
+    for overlapped, period in ((True, 100), (False, 140)):
+        link = Link(1.0, overlapped)
+        plan = plans(lambda batch: network, 8, [2], ["pipedream_replicated"], link=link)[2, "pipedream_replicated"]
+        assert plan.shape.replicas == (2,)
+        assert plan.period == period / 2

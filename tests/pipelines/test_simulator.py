@@ -197,3 +197,35 @@ def test_every_pipeline_ends() -> None:
     for name in PIPELINES:
         shape = Shape(2, 1, 4 if find(name).flushed and not find(name).replicates else 1, 2)
         assert simulate(find(name), [Stage({"F": 1, "B": 1, "W": 1})] * 2, shape).makespan > 0
+
+
+@settings(max_examples=60)
+@given(of=stages, updates=st.lists(times, min_size=6, max_size=6))
+def test_an_update_is_work_of_its_array_once_a_batch(of: list[Stage], updates: list[int]) -> None:
+    updated = [Stage({**stage.times, "U": update}) for stage, update in zip(of, updates, strict=False)]
+    slowest = max(sum(stage.times.values()) for stage in updated)
+    assert run("layerpipe", updated, batches=80).period() == slowest
+
+
+@pytest.mark.parametrize("name", ["1f1b", "gpipe"])
+@pytest.mark.parametrize(("arrays", "many"), [(1, 3), (3, 5), (4, 8)])
+def test_a_flushed_batch_takes_its_update_once(name: str, arrays: int, many: int) -> None:
+    """(m + p - 1) of a microbatch's passes, and one update: the other arrays' are done while the first one works."""
+    of = [Stage({"F": 3, "B": 5, "U": 7})] * arrays
+    simulation = run(name, of, microbatches=many, batches=9)
+    assert simulation.period() == 8 * (many + arrays - 1) + 7
+    done = [task for task in simulation.tasks if task.op.kind == "U"]
+    assert len(done) == 9 * arrays
+    assert simulation.in_flight() == run(name, [Stage({"F": 3, "B": 5})] * arrays, many, 9).in_flight()
+
+
+def test_every_stage_of_an_array_is_updated() -> None:
+    of = [Stage({"F": 1, "B": 2, "U": 4})] * 4
+    simulation = run("interleaved_1f1b", of, microbatches=4, batches=2, chunks=2)
+    updated = [(task.op.stage, task.op.item // 4) for task in simulation.tasks if task.op.kind == "U"]
+    assert sorted(updated) == [(stage, batch) for stage in range(4) for batch in range(2)]
+    last = {op: task.stop for task in simulation.tasks if (op := task.op).kind == "B"}
+    for task in simulation.tasks:
+        if task.op.kind == "U":
+            first = task.op.item // 4 * 4
+            assert task.start >= max(last[Op("B", item, task.op.stage)] for item in range(first, first + 4))

@@ -36,6 +36,7 @@ _STYLES: dict[OpKind, _Style] = {
     "F": _Style("forward", "#0072B2", ""),
     "B": _Style("backward (dX where dW is apart)", "#E69F00", ""),
     "W": _Style("dW, or the sum of gradients", "#009E73", r"\\\\"),
+    "U": _Style("update of weights", "#CC79A7", ""),
 }
 _SENT = _Style("words to a neighbour", "#999999", "")
 
@@ -60,7 +61,9 @@ def gantt(plans: Mapping[str, Plan], path: Path, title: str, time: str) -> list[
     panels[-1].set_xlabel(f"time [{time}]", fontsize=9)
     panels[-1].xaxis.set_major_formatter(FuncFormatter(tick))
     panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=8))
-    handles = {style.label: Patch(facecolor=style.colour, hatch=style.hatch) for style in (*_STYLES.values(), _SENT)}
+    done = {task.op.kind for plan in plans.values() for task in plan.simulation.tasks} | {"F", "B", "W"}
+    styles = [style for kind, style in _STYLES.items() if kind in done]
+    handles = {style.label: Patch(facecolor=style.colour, hatch=style.hatch) for style in (*styles, _SENT)}
     canvas.legend(figure, handles, 4)
     return canvas.save(figure, path, title)
 

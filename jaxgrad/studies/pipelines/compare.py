@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from statistics import mean
 
 from jaxgrad.studies.pipelines.points import Point, Sample
-from jaxgrad.studies.pipelines.schema import PipelineExperiment, PublishedSection
+from jaxgrad.studies.pipelines.schema import ComparisonSection, PipelineExperiment, PublishedSection
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """One comparison: the ratio of two variants' speeds.
+    """One comparison: the ratio of two variants' speeds, or of the words that they move.
 
     Args:
         name: of the comparison.
-        variant, over: which variants; above 1 the former is faster.
+        variant, over: which variants; of speeds, above 1 the former is faster, of words, it moves more.
         by_network: by network and number of arrays.
     """
 
@@ -53,26 +54,27 @@ class Results:
 
     @property
     def ratios(self) -> list[Ratios]:
-        """Every comparison."""
+        """Every comparison's speeds."""
         return [
-            Ratios(
-                comparison.name,
-                comparison.variant,
-                comparison.over,
-                {
-                    name: {
-                        count: self.periods(name, comparison.over)[count] / period
-                        for count, period in self.periods(name, comparison.variant).items()
-                    }
-                    for name in self.samples
-                },
-            )
+            _ratios(comparison, self.samples, self.periods, comparison.over, comparison.variant)
+            for comparison in self.experiment.comparison
+        ]
+
+    @property
+    def words(self) -> list[Ratios]:
+        """Every comparison's words between arrays, of the variant over the other one's."""
+        return [
+            _ratios(comparison, self.samples, self.moved, comparison.variant, comparison.over)
             for comparison in self.experiment.comparison
         ]
 
     def periods(self, network: str, variant: str) -> dict[int, float]:
         """A variant's periods by number of arrays."""
         return {sample.processors: sample.period for sample in self._of(network, variant)}
+
+    def moved(self, network: str, variant: str) -> dict[int, float]:
+        """Words between arrays that a variant moves in a batch, by number of arrays."""
+        return {sample.processors: sample.words_moved for sample in self._of(network, variant)}
 
     def speedups(self, network: str, variant: str) -> dict[int, float]:
         """How many times as fast as one array, under the variant's schedule, by number of arrays."""
@@ -92,6 +94,28 @@ class Results:
     def _of(self, network: str, variant: str) -> list[Sample]:
         number = [section.name for section in self.experiment.variant].index(variant)
         return [sample for sample in self.samples[network] if sample.variant == number]
+
+
+def _ratios(
+    comparison: ComparisonSection,
+    networks: Iterable[str],
+    values: Callable[[str, str], Mapping[int, float]],
+    above: str,
+    below: str,
+) -> Ratios:
+    """One variant's values over another one's; not a number where the latter's are 0."""
+    return Ratios(
+        comparison.name,
+        comparison.variant,
+        comparison.over,
+        {
+            name: {
+                count: values(name, above)[count] / value if value else nan
+                for count, value in values(name, below).items()
+            }
+            for name in networks
+        },
+    )
 
 
 def results(experiment: PipelineExperiment, computed: Sequence[tuple[Point, Sequence[Sample]]]) -> Results:

@@ -18,7 +18,7 @@ from jaxgrad.pipelines.network import Network, network
 from jaxgrad.pipelines.pipeline import find
 from jaxgrad.pipelines.plans import plans
 from jaxgrad.programs import Graph
-from jaxgrad.studies.pipelines.schema import PipelineExperiment
+from jaxgrad.studies.pipelines.schema import PipelineExperiment, VariantSection
 from jaxgrad.studies.store import Store
 
 KIND = "pipelines"
@@ -32,13 +32,15 @@ class Point:
     Args:
         network: the name of a model.
         spec: all that decides the result, as plain data: ``network``, ``batch``, ``machine``, ``processors``, and of
-            each variant its pipeline, schedule and time.
+            each variant all but its name.
         machine: each array, and what is around it.
+        variants: under which it is trained.
     """
 
     network: str
     spec: Mapping[str, Any]
     machine: Machine
+    variants: Sequence[VariantSection]
 
 
 class Sample(NamedTuple):
@@ -82,9 +84,10 @@ def expand(experiment: PipelineExperiment, file: Path) -> list[Point]:
         "technology": repr(machine.technology),
         "energies": machine.energies,
         "processors": experiment.pipelines.processors,
-        "variants": [[variant.pipeline, variant.schedule, variant.time] for variant in experiment.variant],
+        "variants": [variant.model_dump(exclude={"name"}) for variant in experiment.variant],
     }
-    return [Point(name, {"network": name, **common}, machine) for name in experiment.workload.networks]
+    variants = experiment.variant
+    return [Point(name, {"network": name, **common}, machine, variants) for name in experiment.workload.networks]
 
 
 def run(points: Sequence[Point], store: Store) -> Iterator[list[Sample]]:
@@ -108,23 +111,27 @@ def compute(point: Point) -> list[Sample]:
         InputError: its graph is no chain, or it does not fit the machine.
     """
     spec = point.spec
-    graph = traced(point.network, spec["batch"])
+    graph = functools.cache(functools.partial(traced, point.network))
 
     @functools.cache
-    def timed(schedule: str, time: str) -> Network:
-        return network(graph, Emulation(point.machine.array, schedule), machine=point.machine, time=time)
+    def timed(schedule: str, time: str, update_cycles: bool, batch: int) -> Network:
+        emulation = Emulation(point.machine.array, schedule)
+        return network(graph(batch), emulation, machine=point.machine, time=time, update_cycles=update_cycles)
 
     samples = []
-    for number, (pipeline, schedule, time) in enumerate(spec["variants"]):
-        step = timed(schedule, time)
-        record = find(pipeline)
-        most = max(spec["processors"]) if record.replicable else len(Chain(step, record.grain).atoms)
+    for number, variant in enumerate(point.variants):
+        networks = functools.partial(timed, variant.schedule, variant.time, variant.update_cycles)
+        single = networks(spec["batch"])
+        record = find(variant.pipeline)
+        shared = record.replicable or record.replicates or record.chunked
+        most = max(spec["processors"]) if shared else len(Chain(single, record.grain).atoms)
         busy = {count: min(count, most) for count in spec["processors"]}
-        planned = plans(lambda batch, step=step: step, spec["batch"], sorted(set(busy.values())), [pipeline])
+        sizes = {"microbatches": variant.microbatches, "chunks": variant.chunks, "link": variant.link}
+        planned = plans(networks, spec["batch"], sorted(set(busy.values())), [record], **sizes)
         for count in spec["processors"]:
-            plan = planned[busy[count], pipeline]
+            plan = planned[busy[count], record.name]
             stored = plan.words_moved, plan.weight_words, plan.activation_words
-            samples.append(Sample(number, count, busy[count], plan.period, step.total, *stored))
+            samples.append(Sample(number, count, busy[count], plan.period, single.total, *stored))
     return samples
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 from jaxgrad.base.files import clear_partial, write_text
@@ -56,6 +57,7 @@ def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Sec
             notes=[*experiment.notes, *tables.idle(results)],
         ),
         html.Section("Comparisons", [tables.MEANING], [_table(cells) for cells in (tables.means(results), *compared)]),
+        html.Section("Words between arrays", [tables.WORDS_MEANING], [_table(tables.words(results))]),
         html.Section("Speed-up over one array", [tables.SPEEDUP_MEANING], [_table(tables.speedups(results))]),
     ]
     if experiment.published:
@@ -68,6 +70,14 @@ def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Sec
 
 def _table(cells: tables.Cells) -> html.Table:
     return html.Table(cells.headers, cells.rows, cells.title)
+
+
+def _numbers(ratios: Ratios) -> dict[str, dict[int, float | None]]:
+    """Ratios as JSON has them: None where there is none."""
+    return {
+        name: {count: ratio if isfinite(ratio) else None for count, ratio in of_network.items()}
+        for name, of_network in ratios.by_network.items()
+    }
 
 
 def _data(results: Results) -> dict:
@@ -89,8 +99,9 @@ def _data(results: Results) -> dict:
                 "over": ratios.over,
                 "ratios": ratios.by_network,
                 "mean": ratios.overall,
+                "words": _numbers(moved),
             }
-            for ratios in results.ratios
+            for ratios, moved in zip(results.ratios, results.words, strict=True)
         ],
         "published": [
             {

@@ -1,7 +1,8 @@
 """The TOML file of an experiment with pipelines, read and checked as a whole.
 
 It asks how fast P arrays train each network under each *variant* (a pipeline, the schedule of dX and dW where both are
-on one array, and what time is counted in), and how much faster one variant is than another (a *comparison*).
+on one array, what time is counted in, and the links between arrays), how much faster one variant is than another, and
+how much more it moves (a *comparison*).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import Section, Size, among, read_toml, validated
+from jaxgrad.base.schema import Rate, Section, Size, Switch, among, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.pipelines.network import TIMES
-from jaxgrad.pipelines.pipeline import ASYNCHRONOUS
+from jaxgrad.pipelines.partitions import Link
+from jaxgrad.pipelines.pipeline import OF_SEVERAL, find
 from jaxgrad.studies.published import PublishedRatio
 from jaxgrad.studies.sections import NETWORKS, Name
 
@@ -52,15 +54,66 @@ class VariantSection(Section):
 
     Args:
         name: what reports call it.
-        pipeline: one of ``pipelines.pipeline.ASYNCHRONOUS``.
+        pipeline: one of ``pipelines.pipeline.OF_SEVERAL``.
         schedule: of dX and dW of a layer where both are on one array.
         time: what it is counted in, cycles of the array or MACs.
+        words_per_cycle: what a link to a neighbour carries each way in a unit of time; without it words take no time.
+        overlapped: whether an array works while its words leave, or waits for them.
+        microbatches: into which a flushed pipeline cuts a batch.
+        chunks: stages that an array has under a pipeline that gives it several.
+        update_cycles: whether the update of weights takes time, see ``pipelines.network``.
     """
 
     name: Name
-    pipeline: Annotated[str, among(ASYNCHRONOUS)]
+    pipeline: Annotated[str, among(OF_SEVERAL)]
     schedule: Annotated[str, among(TRAINING_SCHEDULES)] = "sequential"
     time: Annotated[str, among(TIMES)] = "cycles"
+    words_per_cycle: Rate | None = None
+    overlapped: Switch = True
+    microbatches: Size = 8
+    chunks: Size = 2
+    update_cycles: Switch = False
+
+    @property
+    def link(self) -> Link | None:
+        """Between neighbours; None where words take no time."""
+        return None if self.words_per_cycle is None else Link(self.words_per_cycle, self.overlapped)
+
+    @model_validator(mode="after")
+    def _is_of_use(self) -> VariantSection:
+        pipeline = find(self.pipeline)
+        flushed = pipeline.flushed and not pipeline.replicates
+        for key, taken, by in (
+            ("overlapped", self.words_per_cycle is not None, "with words_per_cycle"),
+            ("microbatches", flushed, "with a pipeline that is flushed"),
+            ("chunks", pipeline.chunked, "with interleaved_1f1b"),
+        ):
+            if key in self.model_fields_set and not taken:
+                raise InputError(key, getattr(self, key), f"give it {by}, or leave it out")
+        if self.update_cycles and self.time == "macs":
+            raise InputError("update_cycles", True, "count time in cycles: an update of weights has no MACs")
+        return self
+
+    def check_divides(self, batch: int, processors: Sequence[int]) -> None:
+        """Refuses what the batch and the numbers of arrays do not allow.
+
+        Raises:
+            InputError: microbatches that do not divide the batch, arrays that do not divide the microbatches of
+                interleaved stages, or more arrays than images to share.
+        """
+        pipeline = find(self.pipeline)
+        if pipeline.replicates:
+            if max(processors) > batch:
+                remedy = f"give at most {batch} with {self.pipeline}: the batch has so many images to share"
+                raise InputError("pipelines.processors", max(processors), remedy)
+        elif pipeline.flushed:
+            if batch % self.microbatches:
+                remedy = f"give a number that divides the batch, {batch}"
+                raise InputError("variant.microbatches", self.microbatches, remedy)
+            uneven = [count for count in processors if self.microbatches % count]
+            if pipeline.chunked and uneven:
+                remedy = f"give numbers that divide the microbatches of interleaved stages, {self.microbatches}"
+                raise InputError("pipelines.processors", uneven[0], remedy)
 
 
 class ComparisonSection(Section):
@@ -117,6 +170,8 @@ class PipelineExperiment(Section):
         _check_distinct("pipelines.processors", self.pipelines.processors)
         _check_distinct("variant.name", variants)
         _check_distinct("comparison.name", comparisons)
+        for variant in self.variant:
+            variant.check_divides(self.workload.batch, self.pipelines.processors)
         times = {variant.name: variant.time for variant in self.variant}
         for comparison in self.comparison:
             for key, name in (("variant", comparison.variant), ("over", comparison.over)):

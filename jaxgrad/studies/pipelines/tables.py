@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from math import isnan
 from statistics import mean
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from jaxgrad.studies.pipelines.schema import PublishedSection
 from jaxgrad.studies.published import deviation_text, numbered
 
 MEANING = "Each is a ratio of speeds on as many arrays: the second variant's period over the first one's."
+WORDS_MEANING = "The first variant's words between arrays in a batch over the second one's."
 SPEEDUP_MEANING = "How many times as fast as one array under the same schedule; the mean is of all numbers of arrays."
 _NAMES = ("network", "comparison", "variant", "")
 
@@ -53,6 +55,7 @@ def all_tables(results: Results, *, brief: bool = False) -> Iterator[Cells]:
         if not brief or ratios.name in with_figure:
             yield by_network(ratios)
     yield means(results)
+    yield words(results)
     yield speedups(results, brief=brief)
     if results.experiment.published:
         yield published(results)
@@ -72,13 +75,21 @@ def by_network(ratios: Ratios) -> Cells:
 
 def means(results: Results) -> Cells:
     """Every comparison: a row each, the mean of the networks by number of arrays, and of all."""
+    return _means(results, results.ratios, "Ratios of speeds")
+
+
+def words(results: Results) -> Cells:
+    """The same of words between arrays, the variant's over the other one's."""
+    return _means(results, results.words, "Ratios of words between arrays")
+
+
+def _means(results: Results, compared: Sequence[Ratios], what: str) -> Cells:
     rows = [
-        [ratios.name, *(fixed(ratios.mean(count), 2) for count in _counts(ratios)), fixed(ratios.overall, 3)]
-        for ratios in results.ratios
+        [ratios.name, *(_or_dash(ratios.mean(count), 2) for count in _counts(ratios)), _or_dash(ratios.overall, 3)]
+        for ratios in compared
     ]
     counts = map(str, results.experiment.pipelines.processors)
-    title = f"Ratios of speeds, mean of {len(results.samples)} networks, by arrays"
-    return Cells(title, ["comparison", *counts, "mean"], rows)
+    return Cells(f"{what}, mean of {len(results.samples)} networks, by arrays", ["comparison", *counts, "mean"], rows)
 
 
 def speedups(results: Results, *, brief: bool = False) -> Cells:
@@ -130,18 +141,25 @@ def as_csv(results: Results) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
-        ["network", "variant", "pipeline", "schedule", "time", "processors", "busy_processors", "period",
-         "single_period", "speedup", "words_moved", "weight_words", "activation_words"]
+        ["network", "variant", "pipeline", "schedule", "time", "words_per_cycle", "overlapped", "microbatches",
+         "chunks", "update_cycles", "processors", "busy_processors", "period", "single_period", "speedup",
+         "words_moved", "weight_words", "activation_words"]
     )  # fmt: skip
     for name, samples in results.samples.items():
         for sample in samples:
             section = results.experiment.variant[sample.variant]
             writer.writerow(
-                [name, section.name, section.pipeline, section.schedule, section.time, sample.processors, sample.busy,
-                 sample.period, sample.single, sample.single / sample.period, sample.words_moved, sample.weight_words,
-                 sample.activation_words]
+                [name, section.name, section.pipeline, section.schedule, section.time, section.words_per_cycle,
+                 section.overlapped, section.microbatches, section.chunks, section.update_cycles, sample.processors,
+                 sample.busy, sample.period, sample.single, sample.single / sample.period, sample.words_moved,
+                 sample.weight_words, sample.activation_words]
             )  # fmt: skip
     return out.getvalue()
+
+
+def _or_dash(ratio: float, digits: int) -> str:
+    """A ratio; a dash where there was nothing to divide by."""
+    return fixed(None if isnan(ratio) else ratio, digits)
 
 
 def _statistic(figure: PublishedSection) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -17,7 +19,9 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.base.errors import InputError
 from jaxgrad.flax import step_gemms
 from jaxgrad.pipelines.network import Layer, Network, network
-from jaxgrad.studies.pipelines import compare, points, schema
+from jaxgrad.pipelines.partitions import Link
+from jaxgrad.pipelines.plans import plans
+from jaxgrad.studies.pipelines import compare, points, report, schema, tables
 from jaxgrad.studies.pipelines.compare import Results
 from jaxgrad.studies.store import Store
 from tests.command import ROOT
@@ -99,6 +103,49 @@ def test_a_point_is_kept_and_names_of_variants_do_not_decide_it(
     content["pipelines"]["processors"] = [2, 3, 5, 6]
     (other,) = points.expand(schema.load(write(tmp_path, content)), file)
     assert not kept.has(points.KIND, other.spec)
+
+
+def test_flushed_pipelines_links_and_updates_are_those_of_the_plans(tmp_path: Path) -> None:
+    """One by one as ``plans`` has them, from networks of the microbatches' and the shares' own sizes."""
+    content = tree()
+    content["workload"]["batch"] = 8
+    content["pipelines"]["processors"] = [1, 2, 4]
+    content["variant"] = [
+        {"name": "1F1B", "pipeline": "1f1b", "microbatches": 4, "update_cycles": True},
+        {"name": "data parallel", "pipeline": "data_parallel", "words_per_cycle": 8},
+        {"name": "replicated", "pipeline": "pipedream_replicated", "words_per_cycle": 0.5, "overlapped": False},
+        {"name": "interleaved", "pipeline": "interleaved_1f1b", "microbatches": 4, "chunks": 1},
+    ]
+    content["comparison"] = [{"name": "rounds", "variant": "1F1B", "over": "data parallel"}]
+    content["published"] = []
+    file = write(tmp_path, content)
+    found = run(schema.load(file), file, Store(tmp_path / "store"))
+
+    @functools.cache
+    def at(batch: int, update_cycles: bool = False) -> Network:
+        graph = points.traced("lenet", batch)
+        return network(graph, Emulation(Accelerator(8, 8), "sequential"), update_cycles=update_cycles)
+
+    wanted = {
+        "1F1B": plans(functools.partial(at, update_cycles=True), 8, [1, 2, 4], ["1f1b"], microbatches=4),
+        "data parallel": plans(at, 8, [1, 2, 4], ["data_parallel"], link=Link(8)),
+        "replicated": plans(at, 8, [1, 2, 4], ["pipedream_replicated"], link=Link(0.5, False)),
+        "interleaved": plans(at, 8, [1, 2, 4], ["interleaved_1f1b"], microbatches=4, chunks=1),
+    }
+    for name, of_variant in wanted.items():
+        assert found.periods("lenet", name) == {count: plan.period for (count, _), plan in of_variant.items()}
+        assert found.moved("lenet", name) == {count: plan.words_moved for (count, _), plan in of_variant.items()}
+    assert found.speedups("lenet", "1F1B")[2] == at(8, True).total / wanted["1F1B"][2, "1f1b"].period
+    (moved,) = found.words
+    assert (
+        moved.by_network["lenet"][2]
+        == wanted["1F1B"][2, "1f1b"].words_moved / wanted["data parallel"][2, "data_parallel"].words_moved
+    )
+    assert math.isnan(moved.by_network["lenet"][1])  # one array moves nothing
+    assert tables.words(found).rows[0][:2] == ["rounds", "-"]
+    folder = tmp_path / "out"
+    report.write(folder, found)
+    assert json.loads((folder / "results.json").read_text())["comparisons"][0]["words"]["lenet"]["1"] is None
 
 
 def test_what_can_t_be_computed_is_said_with_the_network(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert (experiment.published[0].statistic, experiment.published[0].processors) == ("mean", None)
 
 
-def test_the_experiment_there_is_can_be_run() -> None:
+def test_the_experiments_there_are_can_be_run() -> None:
+    links = ROOT / "experiments" / "layerpipe_links.toml"
+    assert len(points.expand(schema.load(links), links)) == 7
     file = ROOT / "experiments" / "layerpipe.toml"
     experiment = schema.load(file)
     expanded = points.expand(experiment, file)
@@ -41,7 +43,30 @@ def test_the_experiment_there_is_can_be_run() -> None:
         (lambda t: t["workload"].update(networks=["lenet", "lenet"]), "got 'lenet' twice; give each once"),
         (lambda t: t["pipelines"].update(processors=[2, 2]), "pipelines.processors in .*: got 2 twice"),
         (lambda t: t["pipelines"].update(processors=[0]), "got 0; give a whole number of at least 1"),
-        (lambda t: t["variant"][0].update(pipeline="gpipe"), "got 'gpipe'; choose one of"),
+        (lambda t: t["variant"][0].update(pipeline="gpip"), "got 'gpip'; choose one of"),
+        (
+            lambda t: t["variant"][0].update(pipeline="gpipe"),
+            "variant.microbatches in .*: got 8; .* divides the batch, 4",
+        ),
+        (
+            lambda t: t["variant"][0].update(pipeline="interleaved_1f1b", microbatches=4),
+            "pipelines.processors in .*: got 3; give numbers that divide the microbatches of interleaved stages, 4",
+        ),
+        (
+            lambda t: t["variant"][0].update(pipeline="data_parallel"),
+            "pipelines.processors in .*: got 6; give at most 4",
+        ),
+        (
+            lambda t: t["variant"][0].update(microbatches=2),
+            "microbatches in .*: got 2; give it with a pipeline that is",
+        ),
+        (lambda t: t["variant"][0].update(chunks=2), "chunks in .*: got 2; give it with interleaved_1f1b"),
+        (lambda t: t["variant"][0].update(words_per_cycle=0), "words_per_cycle in .*: got 0; give a number above 0"),
+        (
+            lambda t: t["variant"][0].update(overlapped=False),
+            "overlapped in .*: got False; give it with words_per_cycle",
+        ),
+        (lambda t: t["variant"][0].update(update_cycles=True), "update_cycles in .*: got True; count time in cycles"),
         (lambda t: t["variant"][0].update(pipeline="single"), "got 'single'; choose one of"),
         (lambda t: t["variant"][0].update(time="seconds"), "got 'seconds'; choose one of cycles, macs"),
         (lambda t: t["variant"][0].update(name="both"), "variant.name in .*: got 'both' twice"),
