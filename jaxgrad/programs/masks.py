@@ -1,8 +1,8 @@
 """Masks of ReLUs: what a step keeps of a nonlinearity for its derivative, one bit an element.
 
 A ReLU is ``max(v, 0)`` in a function of that name, ``jax.nn.relu`` (which ``flax.nnx.relu`` and ``flax.linen.relu``
-are); its derivative asks ``v > 0``. Where no derivative is taken, nothing asks. What ``jax.checkpoint`` makes anew is
-the same value, and counts as kept once.
+are); its derivative asks ``v > 0``. Where no derivative is taken, nothing asks; under ``jax.checkpoint`` only what runs
+again does, so that a mask is there once.
 """
 
 from __future__ import annotations
@@ -51,13 +51,11 @@ def relu_masks(trace: Trace) -> list[ReluMask]:
     [ReluMask(path='model', elements=35, times=1)]
     """
     rectified = {site.operands[0].number for site in trace.sites if _with_zero(site.equation, "max") and _in_relu(site)}
-    masks: dict[int, ReluMask] = {}
-    for site in trace.sites:
-        if _with_zero(site.equation, "gt") and site.operands[0].number in rectified:
-            (out,) = site.outs
-            mask = ReluMask(site.place.layer or "model", elements(site.equation.outvars[0]), site.runs)
-            masks.setdefault(out.number, mask)
-    return list(masks.values())
+    return [
+        ReluMask(site.place.layer or "model", elements(site.equation.outvars[0]), site.runs)
+        for site in trace.sites
+        if _with_zero(site.equation, "gt") and site.operands[0].number in rectified
+    ]
 
 
 def _in_relu(site: Site) -> bool:
