@@ -164,12 +164,13 @@ def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation,
     import optax
 
     from jaxgrad.costs import step_cost
-    from jaxgrad.flax import step_gemms, step_work
+    from jaxgrad.flax import step_gemms_and_masks, step_work
 
     if machine.vector_unit is None:
-        return step_cost(step_gemms(model, images), emulation, machine=machine)
+        gemms, masks = step_gemms_and_masks(model, images)
+        return step_cost(gemms, emulation, machine=machine, masks=masks)
     work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
-    return step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector)
+    return step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector, masks=work.masks)
 
 
 def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, parameters: Mapping[str, int]) -> None:

@@ -32,7 +32,7 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
         }
         return replace(layer, phases=phases)
 
-    return StepCost(tuple(map(put_in, cost.layers)), cost.schedules, cost.steps * steps)
+    return StepCost(tuple(map(put_in, cost.layers)), cost.schedules, cost.steps * steps, stored=cost.stored)
 
 
 def _of(path: str, counters: Mapping[str, LayerCounters]) -> LayerCounters:

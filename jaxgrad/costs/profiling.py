@@ -17,11 +17,12 @@ from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError, positive_integer
 from jaxgrad.costs import StepCost
 from jaxgrad.hardware import Machine
-from jaxgrad.programs import Edge, Graph, LayerGemm, VectorWork, collector, jaxprs, vector_work
+from jaxgrad.programs import Edge, Graph, LayerGemm, ReluMask, VectorWork, collector, jaxprs, vector_work
 from jaxgrad.programs.edges import Call, graph
 from jaxgrad.programs.kinds import labelled
 from jaxgrad.programs.layers import layers
 from jaxgrad.programs.lines import where
+from jaxgrad.programs.masks import relu_masks
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.operations import LAPACK
@@ -44,6 +45,7 @@ class Profile:
         vector: of the vector unit.
         notes: what could not be known, or was taken for what it may not be; a line each.
         graph: which of the GEMMs feeds which, and what crosses.
+        masks: of the ReLUs of which a derivative is taken.
 
     >>> import numpy as np
     >>> from jaxgrad import Accelerator, Emulation, profile
@@ -57,6 +59,7 @@ class Profile:
     vector: list[VectorWork]
     notes: list[str]
     graph: Graph
+    masks: Sequence[ReluMask] = ()
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -72,7 +75,9 @@ class Profile:
     ) -> StepCost:
         """The counts under each of the schedules, of the array and, where the machine has one, of its vector unit; see
         ``evaluate.step_cost``."""
-        return evaluate.step_cost(self.gemms, emulation, schedules, machine=machine, vector_work=self.vector)
+        return evaluate.step_cost(
+            self.gemms, emulation, schedules, machine=machine, vector_work=self.vector, masks=self.masks
+        )
 
 
 def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None, **kwargs: Any) -> Profile:
@@ -112,7 +117,8 @@ def _read(traced: Traced, trips: Trips | None) -> Profile:
     calls = _calls(in_trace, walked, traced.names)
     gradients = [product.site for product in in_trace if product.of is not None]
     gemms = [call.gemm for call in calls]
-    return Profile(gemms, vector_work(read), notes, graph(inner, walked, calls, gradients))
+    edges = graph(inner, walked, calls, gradients)
+    return Profile(gemms, vector_work(read), notes, edges, relu_masks(walked))
 
 
 def _trace(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:

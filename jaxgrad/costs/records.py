@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, DRAM, KEYS, STALLS, VECTOR, Key, by_name
 from jaxgrad.array.schedules import known
+from jaxgrad.autodiff.estimators import StoredWords
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy, memories
 from jaxgrad.costs.cores import Partition
@@ -102,6 +103,7 @@ class StepCost:
         steps: training steps that the counts are the sum of.
         vector: work beside the array; empty where the machine has no vector unit.
         machine: what it was costed on; None where nothing but the array is known.
+        stored: activation words that one step keeps for its backward pass, the same under every schedule.
     """
 
     layers: tuple[LayerCost, ...]
@@ -109,6 +111,7 @@ class StepCost:
     steps: int = 1
     vector: tuple[VectorCost, ...] = ()
     machine: Machine | None = None
+    stored: StoredWords = field(default_factory=StoredWords)
 
     def total(self, schedule: str) -> dict[Key, int]:
         """The backward counts of all layers under ``schedule``; the array's, without the vector unit's."""
@@ -173,6 +176,7 @@ class StepCost:
                 "forward": by_name(self.total_forward()),
                 "backward": {schedule: by_name(self.total(schedule)) for schedule in self.schedules},
             },
+            "stored_activation_words": self.stored.as_dict(),
         }
         if self.machine is not None:
             data["memories"] = {schedule: self.memories(schedule) for schedule in self.schedules if known(schedule)}

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from jaxgrad.array import layers
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, Schedule, find
+from jaxgrad.autodiff.estimators import stored_words
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import vector
 from jaxgrad.costs.problems import Answer, Problem, from_scratchpad, problem_of, through_memory
 from jaxgrad.costs.records import Counts, LayerCost, StepCost, VectorCost, add, times
 from jaxgrad.hardware import Machine
-from jaxgrad.programs import LayerGemm, VectorWork
+from jaxgrad.programs import LayerGemm, ReluMask, VectorWork
 
 
 def step_cost(
@@ -25,6 +26,7 @@ def step_cost(
     plan_for: str = "cycles",
     update_cycles: bool = False,
     vector_work: Sequence[VectorWork] = (),
+    masks: Sequence[ReluMask] = (),
 ) -> StepCost:
     """One training step under each of ``schedules``, from shapes alone: ``effectual_macs`` counts no zeros.
 
@@ -41,6 +43,7 @@ def step_cost(
         update_cycles: whether a separate weight update takes cycles of its own (``array.layers.update_cycles``), and
             not its accesses and transfers alone.
         vector_work: work beside the array, costed where the machine has a vector unit.
+        masks: of the model's ReLUs, for the stored activation words.
 
     Raises:
         ValueError: a name will not do, two schedules have the same, a layer does not fit into the scratchpad, or a
@@ -86,7 +89,8 @@ def step_cost(
         for path, gemms in by_path.items()
     ]
     names = tuple(schedule.name for schedule in compared)
-    return StepCost(tuple(costs), names, 1, _vector(vector_work, machine), machine)
+    stored = stored_words(gemms, masks=masks)
+    return StepCost(tuple(costs), names, 1, _vector(vector_work, machine), machine, stored)
 
 
 def _records(schedules: Iterable[str | Schedule]) -> list[Schedule]:

@@ -3,6 +3,7 @@
 from jaxgrad.flax.gradients import layer_gemms as layer_gemms
 from jaxgrad.flax.gradients import read_counters as read_counters
 from jaxgrad.flax.gradients import step_gemms as step_gemms
+from jaxgrad.flax.gradients import step_gemms_and_masks as step_gemms_and_masks
 from jaxgrad.flax.gradients import value_and_grad as value_and_grad
 from jaxgrad.flax.interception import Tap as Tap
 from jaxgrad.flax.interception import put_on_array as put_on_array
@@ -20,6 +21,7 @@ __all__ = [
     "put_on_array",
     "read_counters",
     "step_gemms",
+    "step_gemms_and_masks",
     "step_work",
     "value_and_grad",
 ]

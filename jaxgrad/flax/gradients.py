@@ -17,7 +17,7 @@ from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
 from jaxgrad.flax.interception import key_of, rules_of, traced
 from jaxgrad.flax.layers import layer_name, layers_with_products, with_weights
 from jaxgrad.flax.notes import say
-from jaxgrad.programs import LayerGemm, collector
+from jaxgrad.programs import LayerGemm, ReluMask, collector
 from jaxgrad.transform.api import Emulated
 from jaxgrad.transform.cache import Cache
 from jaxgrad.transform.insertion import estimated
@@ -116,6 +116,24 @@ def step_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[La
     """
     with collector.at_rest():
         return with_weights(programs.step_gemms(_trace(model, inputs, wrt)), model)
+
+
+def step_gemms_and_masks(
+    model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param
+) -> tuple[list[LayerGemm], list[ReluMask]]:
+    """``step_gemms``, and the masks of the model's ReLUs, from one trace.
+
+    Args:
+        model: on the array or not; it is left as it is.
+        inputs: what the model is called with; ``jax.ShapeDtypeStruct`` will do.
+        wrt: an NNX filter, what is trained.
+
+    Returns:
+        GEMMs and masks, each in the order in which the model computes them.
+    """
+    with collector.at_rest():
+        jaxpr = _trace(model, inputs, wrt)
+        return with_weights(programs.step_gemms(jaxpr), model), programs.step_masks(jaxpr)
 
 
 def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[LayerGemm]:

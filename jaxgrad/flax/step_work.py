@@ -17,7 +17,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jaxgrad import programs
 from jaxgrad.flax.interception import traced
 from jaxgrad.flax.layers import with_weights
-from jaxgrad.programs import Edge, Graph, LayerGemm, VectorWork, collector, kinds
+from jaxgrad.programs import Edge, Graph, LayerGemm, ReluMask, VectorWork, collector, kinds
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class StepWork:
         """Which of the GEMMs feeds which, a node a call of a layer; read off the trace when it is first asked for."""
         with collector.at_rest():
             return programs.step_graph(self.trace)
+
+    @cached_property
+    def masks(self) -> list[ReluMask]:
+        """Of the ReLUs; read off the trace when they are first asked for."""
+        with collector.at_rest():
+            return programs.step_masks(self.trace)
 
     @property
     def edges(self) -> tuple[Edge, ...]:

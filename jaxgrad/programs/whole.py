@@ -10,6 +10,7 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.programs.edges import Call, graph
 from jaxgrad.programs.gemms import LayerGemm
 from jaxgrad.programs.graph import Graph
+from jaxgrad.programs.masks import ReluMask, relu_masks
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import Product, products
 from jaxgrad.programs.shapes import gemm_of
@@ -45,6 +46,11 @@ def step_graph(jaxpr: ClosedJaxpr) -> Graph:
         elif product is not None:
             gradients.append(site)
     return graph(jaxpr.jaxpr, trace, calls, gradients)
+
+
+def step_masks(jaxpr: ClosedJaxpr) -> list[ReluMask]:
+    """The masks of the ReLUs of a traced step."""
+    return relu_masks(walk(jaxpr))
 
 
 def record(product: Product, path: str) -> LayerGemm:

@@ -15,7 +15,7 @@ from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.costs.shares import Share, is_choice, shares
 from jaxgrad.hardware import Accelerator
-from jaxgrad.reports import figures, levels, screen, tables
+from jaxgrad.reports import figures, levels, screen, stored, tables
 from jaxgrad.reports.numbers import percent, saving
 from jaxgrad.reports.plots.choices import choices
 from jaxgrad.reports.style import schedule_label
@@ -53,6 +53,7 @@ def report(
     return Group(
         tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),
         tables.accesses_table(cost, chosen, "SRAM accesses of the backward pass by operand [words]", layers=layers),
+        *_stored(cost, layers=layers),
         *_machine(cost, chosen, steps),
         _legend(cost, chosen, array, measured=measured),
         "",
@@ -77,6 +78,12 @@ def draw(folder: Path, cost: StepCost, title: str, array: Accelerator) -> list[P
         figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
         figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: SRAM accesses by operand ({title})"),
     ]
+
+
+def _stored(cost: StepCost, *, layers: bool) -> list[Table]:
+    """What one step keeps, where it keeps something."""
+    title = "Stored activations of a step"
+    return [stored.stored_table(cost.stored, title, layers=layers)] if cost.stored.total else []
 
 
 def _machine(cost: StepCost, chosen: str, steps: str) -> list[Table]:
@@ -112,6 +119,8 @@ def _legend(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) 
         words["W write"] = (
             "the weights after their update; dW read: the gradients for it, unless W is updated in the array"
         )
+    if cost.stored.total:
+        words["stored"] = stored.MEANING
     if cost.machine and (cost.machine.memory or cost.vector):
         has_levels = cost.machine.memory is not None and bool(cost.machine.memory.levels)
         awaited = "memory" if has_levels else "DRAM"

@@ -17,9 +17,9 @@ from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import step_cost
-from jaxgrad.flax import put_on_array, step_gemms, step_work
+from jaxgrad.flax import put_on_array, step_gemms_and_masks, step_work
 from jaxgrad.pipelines import versions
-from jaxgrad.programs import LayerGemm
+from jaxgrad.programs import LayerGemm, ReluMask
 from jaxgrad.training import data, loop, optimizers, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
@@ -40,6 +40,7 @@ class Job:
     trainer: Trainer
     layers: tuple[LayerGemm, ...]
     delays: Delays | None = None
+    masks: tuple[ReluMask, ...] = ()
 
     @property
     def title(self) -> str:
@@ -98,9 +99,10 @@ def prepare(config: Config) -> Job:
         decay=section.decay,
         steps=plan.epochs * plan.steps_per_epoch(dataset),
     )
-    layers = tuple(step_gemms(model, images))
+    layers, masks = map(tuple, step_gemms_and_masks(model, images))
     delays = _delays(config, emulation, model, images)
-    return Job(config, emulation, dataset, plan, trainer(model, optimizer, images, labels, delays), layers, delays)
+    training = trainer(model, optimizer, images, labels, delays)
+    return Job(config, emulation, dataset, plan, training, layers, delays, masks)
 
 
 def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:

@@ -150,6 +150,10 @@ def test_compare_json_needs_no_folder(elsewhere: Path, capsys: pytest.CaptureFix
     for layer in result["layers"].values():
         (ran,) = layer["ran"]["auto"]
         assert layer["backward"]["auto"] == layer["backward"][ran]
+    stored = result["stored_activation_words"]
+    assert stored["layers"]["conv1"] == 3 * 16 * 16 * 2  # the image, not its patches
+    masked = (16 * 16 * 6, 8 * 8 * 16, 120, 84)
+    assert stored["relu_masks"] == {"model": sum(-(-3 * elements // 32) for elements in masked)}
     assert list(elsewhere.iterdir()) == []
 
 

@@ -39,6 +39,14 @@ def test_train_leaves_a_whole_run_directory(elsewhere: Path, capsys: pytest.Capt
     assert own["effectual_macs"] == counters["total"]["backward"]["ws_only"]["effectual_macs"] < own["macs"]
     assert all(schedule in text for schedule in ("interleaved", "sequential", "ws_only", "os_only"))
     assert f"Test accuracy {record['test_accuracy']:.1%}" in text
+    stored = {"hidden.0": 256 * 64, "hidden.1": 256 * 256, "head": 256 * 128}  # of one step
+    assert counters["stored_activation_words"] == {
+        "total": sum(stored.values()) + 256 * (256 + 128) // 32,
+        "peak": stored["hidden.1"],
+        "layers": stored,
+        "relu_masks": {"model": 256 * (256 + 128) // 32},
+    }
+    assert "Stored activations of a step" in text
 
 
 def test_train_under_a_pipeline_tells_and_keeps_its_delays(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 import jaxgrad_models
-from jaxgrad.flax import layer_gemms, step_gemms, step_work
+from jaxgrad.flax import layer_gemms, step_gemms, step_gemms_and_masks, step_work
 from jaxgrad.programs import VectorWork
 from tests.flax.models import MODELS, images
 
@@ -103,6 +103,15 @@ def test_the_gemms_are_those_of_step_gemms(name: str) -> None:
         work = step_work(model, images(), loss=total)
     assert work.gemms == wanted
     assert all(own.operations >= 0 and own.reads_words >= 0 and own.writes_words >= 0 for own in work.vector)
+
+
+def test_the_masks_are_those_of_step_gemms_and_masks() -> None:
+    image = jax.ShapeDtypeStruct((2, 8, 8, 1), jnp.float32)
+    model = jaxgrad_models.abstract("lenet", input_shape=(8, 8, 1))
+    gemms, masks = step_gemms_and_masks(model, image)
+    assert [mask.elements for mask in masks] == [2 * 8 * 8 * 6, 2 * 4 * 4 * 16, 2 * 120, 2 * 84]
+    assert step_work(model, image).masks == masks
+    assert gemms == step_gemms(model, image)
 
 
 def test_the_model_is_left_as_it_is() -> None:

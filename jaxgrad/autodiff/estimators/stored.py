@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.autodiff.dot_general import DotGeneral
@@ -11,7 +12,7 @@ from jaxgrad.autodiff.estimators.base import Estimator
 from jaxgrad.autodiff.estimators.description import describe
 from jaxgrad.autodiff.estimators.exact import EXACT
 from jaxgrad.base.errors import InputError, shown
-from jaxgrad.programs import LayerGemm
+from jaxgrad.programs import LayerGemm, ReluMask
 
 
 class StoredWords(NamedTuple):
@@ -19,29 +20,41 @@ class StoredWords(NamedTuple):
 
     Args:
         layers: of each layer, by path, all its calls together.
+        masks: of the ReLUs that each module computes, by its path: a bit an element.
     """
 
-    layers: dict[str, int]
+    layers: Mapping[str, int] = MappingProxyType({})
+    masks: Mapping[str, int] = MappingProxyType({})
 
     @property
     def total(self) -> int:
         """Of the whole step: what is held as the backward pass begins."""
-        return sum(self.layers.values())
+        return sum(self.layers.values()) + sum(self.masks.values())
 
     @property
     def peak(self) -> int:
         """Of the layer that keeps most."""
         return max(self.layers.values(), default=0)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {"total": self.total, "peak": self.peak, "layers": dict(self.layers), "relu_masks": dict(self.masks)}
+
 
 def stored_words(
-    records: Iterable[LayerGemm], estimator: Estimator | Callable[[str], Estimator] = EXACT
+    records: Iterable[LayerGemm],
+    estimator: Estimator | Callable[[str], Estimator] = EXACT,
+    masks: Iterable[ReluMask] = (),
 ) -> StoredWords:
-    """What the layers of a step keep for their gradients. What ``jax.checkpoint`` makes anew counts as kept.
+    """What the layers of a step and its ReLUs keep for their gradients.
+
+    What ``jax.checkpoint`` makes anew counts as kept, and what several layers read counts for each. What other work
+    beside the array keeps (norms, max pooling, other nonlinearities, the loss) does not count.
 
     Args:
         records: of a step, as ``step_gemms`` has them.
         estimator: of all of them, or of each by its path, as ``transform.Rules.estimator`` tells.
+        masks: of its ReLUs, as ``step_gemms_and_masks`` has them; no estimator changes them.
 
     Raises:
         ValueError: a convolution's estimator keeps something else than x, which a record's sizes do not tell; for one
@@ -54,7 +67,10 @@ def stored_words(
     for record in records:
         of_layer = estimator if isinstance(estimator, Estimator) else estimator(record.path)
         layers[record.path] = layers.get(record.path, 0) + record.times * _words(record, of_layer)
-    return StoredWords(layers)
+    of_modules: dict[str, int] = {}
+    for mask in masks:
+        of_modules[mask.path] = of_modules.get(mask.path, 0) + mask.words
+    return StoredWords(layers, of_modules)
 
 
 def _words(record: LayerGemm, estimator: Estimator) -> int:

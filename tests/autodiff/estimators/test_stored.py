@@ -5,7 +5,7 @@ import doctest
 from jaxgrad import Gemm
 from jaxgrad.autodiff.estimators import EXACT, rounded, stored, stored_words
 from jaxgrad.hardware import Precision
-from jaxgrad.programs import LayerGemm
+from jaxgrad.programs import LayerGemm, ReluMask
 from tests.autodiff.estimators.own import Columns, Flags
 from tests.refusals import Refusal, assert_refused
 
@@ -30,6 +30,21 @@ def test_of_two_activations_each_is_kept_for_the_others_gradient() -> None:
 def test_another_estimator_keeps_what_it_says() -> None:
     assert stored_words([DENSE], Columns(2)).layers == {"dense": 2 * 4 * 2}
     assert stored_words([DENSE], Flags()).layers == {"dense": 2 * 1}
+
+
+def test_masks_are_told_apart_and_no_estimator_changes_them() -> None:
+    masks = [ReluMask("net", 33), ReluMask("net", 64, times=3), ReluMask("head", 1)]
+    for estimator in (EXACT, Columns(2)):
+        words = stored_words([DENSE], estimator, masks)
+        assert words.masks == {"net": 2 + 3 * 2, "head": 1}
+        assert words.total == sum(words.layers.values()) + 9
+        assert words.peak == words.layers["dense"]
+        assert words.as_dict() == {
+            "total": words.total,
+            "peak": words.peak,
+            "layers": words.layers,
+            "relu_masks": {"net": 8, "head": 1},
+        }
 
 
 def test_a_step_without_layers_keeps_nothing() -> None:
