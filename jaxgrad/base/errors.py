@@ -109,6 +109,13 @@ def positive_integer(field: str, value: Any) -> int:
     return whole_number(field, value)
 
 
+def sizes(field: str, value: Any) -> list[int]:
+    """``value`` as sizes, at least one."""
+    if not isinstance(value, list | tuple) or not value:
+        raise InputError(field, value, "give one size or more, each a whole number of at least 1")
+    return [positive_integer(field, size) for size in value]
+
+
 def seed(field: str, value: Any) -> int:
     """``value`` as a seed of random numbers, of 32 bits."""
     try:

@@ -23,6 +23,7 @@ from jaxgrad.base.errors import (
     positive_integer,
     positive_number,
     seed,
+    sizes,
 )
 
 _DEEPEST = 64  # tables and lists within each other that a file may have
@@ -71,6 +72,7 @@ def _folder(field: str, value: Any) -> str:
 
 
 Size = Annotated[int, checked(positive_integer)]
+Sizes = Annotated[list[int], checked(sizes)]
 Seed = Annotated[int, checked(seed)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Folder = Annotated[str, checked(_folder)]

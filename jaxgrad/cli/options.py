@@ -17,6 +17,7 @@ from jaxgrad.base.errors import (
     positive_integer,
     positive_number,
     seed,
+    sizes,
     whole_number,
 )
 from jaxgrad.cli import choices
@@ -151,6 +152,24 @@ class Shape(NamedTuple):
         except ValueError:
             raise InputError(name, value, "give height, width and channels, such as 32x32x3") from None
         return cls(height, width, channels)
+
+
+class Widths(tuple[int, ...]):
+    """Widths of layers."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Widths:
+        """A rule: ``300,300``."""
+        if isinstance(value, cls):
+            return value
+        try:
+            widths = [int(width) for width in value.split(",")]
+        except ValueError:
+            raise InputError(name, value, "give widths, such as 300,300") from None
+        return cls(sizes(name, widths))
 
 
 def config_file(text: str) -> Any:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # parameter of the command -> the key of the configuration that it sets
 _KEYS = {
     "model": "model.name",
+    "hidden": "model.hidden",
+    "batch_norm": "model.batch_norm",
     "data": "data.name",
     "folder": "data.folder",
     "batch_size": "data.batch_size",

@@ -37,6 +37,7 @@ from jaxgrad.cli.options import (
     WEIGHT_UPDATE,
     WEIGHTS,
     Choice,
+    Widths,
     file,
     given,
     option,
@@ -58,6 +59,13 @@ def train(
         str,
         option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(choices.trainable_models)),
     ] = defaults.MODEL,
+    hidden: Annotated[
+        Widths | None,
+        option("--hidden", "N,N,...", "Widths of mlp's hidden layers.", MODEL, rule=Widths.of, default="256,128"),
+    ] = None,
+    batch_norm: Annotated[
+        bool, option("--batch-norm", None, "Whether mlp normalises each hidden layer over the batch.", MODEL)
+    ] = False,
     data: Annotated[
         str,
         option(

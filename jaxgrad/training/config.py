@@ -24,6 +24,7 @@ from jaxgrad.base.schema import (
     Section,
     Seed,
     Size,
+    Sizes,
     Switch,
     among,
     checked,
@@ -57,7 +58,24 @@ class EmulationSection(Section):
 
 
 class ModelSection(Section):
+    """A model, and the options of its constructor; what is left out is the constructor's own."""
+
     name: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = defaults.MODEL
+    hidden: Sizes | None = None
+    batch_norm: Switch | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What the constructor takes by keyword."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
+
+    def check(self) -> None:
+        """Raises InputError where the model does not have such an option."""
+        possible = jaxgrad_models.options_of(self.name) if self.options() else ()
+        for key, value in self.options().items():
+            if key not in possible:
+                takers = [repr(name) for name in jaxgrad_models.MODELS if key in jaxgrad_models.options_of(name)]
+                remedy = f"{self.name} has none: leave it out or choose model.name = {either(takers)}"
+                raise InputError(f"model.{key}", value, remedy)
 
 
 class DataSection(Section):
@@ -166,6 +184,7 @@ class Config(Section):
                     f"it needs plain optimizer.name = 'sgd' without weight decay (here {optimizer.name!r}), or choose "
                     "'separate' or 'none'",
                 )
+        self.model.check()
         self.pipeline.check(self.emulation)
         return self
 
@@ -201,6 +220,11 @@ class Override:
         holds = _kind(key, text, source)
         if holds is bool:
             return cls(key, {"true": True, "false": False}.get(text.strip().lower(), text), source)
+        if typing.get_origin(holds) is list:
+            try:
+                return cls(key, [int(size) for size in text.split(",")], source)
+            except ValueError:
+                pass
         if holds in (int, float):
             try:
                 return cls(key, holds(text), source)

@@ -87,7 +87,11 @@ def prepare(config: Config) -> Job:
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = jaxgrad_models.build(
-        config.model.name, input_shape=dataset.input_shape, classes=dataset.classes, rngs=nnx.Rngs(plan.seed)
+        config.model.name,
+        input_shape=dataset.input_shape,
+        classes=dataset.classes,
+        rngs=nnx.Rngs(plan.seed),
+        **config.model.options(),
     )
     model = put_on_array(model, emulation)
     section = config.optimizer

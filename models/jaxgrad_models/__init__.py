@@ -3,22 +3,25 @@
 Every model maps images in NHWC to one logit a class, and is built by name:
 
     model = build("lenet", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0))
+    wide = build("mlp", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0), hidden=(300, 300), batch_norm=True)
 
 A family is imported when one of it is built, so that listing the names imports neither JAX nor Flax.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from jaxgrad_models.errors import BuildError
+from jaxgrad_models.errors import BuildError, is_size
 
 if TYPE_CHECKING:
     from flax import nnx
 
-# name -> where its constructor is; each takes (input_shape, classes, *, rngs)
+# name -> where its constructor is; each takes (input_shape, classes, *, rngs), and options by keyword
 # Small enough to train here, on images from 8x8 up:
 MODELS: dict[str, str] = {
     "mlp": "jaxgrad_models.mlp:MLP",
@@ -62,7 +65,7 @@ INPUT_SHAPES: dict[str, tuple[int, int, int]] = (
 CLASSES: dict[str, int] = {name: 1000 if shape[0] >= 224 else 10 for name, shape in INPUT_SHAPES.items()}
 
 
-def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs) -> nnx.Module:
+def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
     """The model ``name``, freshly initialised and in training mode.
 
     Args:
@@ -70,19 +73,55 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
         input_shape: (height, width, channels) of one image; ``INPUT_SHAPES[name]`` is the paper's.
         classes: how many logits the model gives.
         rngs: where the initial weights come from.
+        options: what its constructor takes besides, those of ``options_of(name)``.
 
     Raises:
-        BuildError: an unknown name, or sizes that the model can't take.
+        BuildError: an unknown name or option, or sizes that the model can't take.
     """
+    if len(input_shape) != 3 or not all(is_size(size) for size in input_shape):
+        raise BuildError("input_shape", tuple(input_shape), "give (height, width, channels), each at least 1")
+    if not is_size(classes):
+        raise BuildError("classes", classes, "give a whole number of at least 1")
+    constructor, possible = _constructor(name), options_of(name)
+    for option, value in options.items():
+        if option not in possible:
+            remedy = f"{name} takes {' and '.join(possible)}" if possible else f"{name} has no options: leave it out"
+            raise BuildError(option, value, remedy)
+    return constructor(tuple(input_shape), classes, rngs=rngs, **options)
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """What the constructor of the model ``name`` takes by keyword; of a family's member, what its name leaves open.
+
+    >>> options_of("mlp")
+    ('hidden', 'batch_norm')
+    >>> options_of("resnet20")
+    ()
+
+    Raises:
+        BuildError: an unknown name.
+    """
+    constructor = _constructor(name)
+    settled = {"rngs"}
+    if isinstance(constructor, functools.partial):
+        settled |= constructor.keywords.keys()
+        constructor = constructor.func
+    # Of a class its initialiser: the signature of Flax's modules themselves is that of their metaclass.
+    function = constructor.__init__ if isinstance(constructor, type) else constructor
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(
+        parameter.name
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in settled
+    )
+
+
+def _constructor(name: str) -> Callable[..., nnx.Module]:
     known = MODELS | PAPERS
     if name not in known:
         raise BuildError("model", name, f"choose one of {', '.join(known)}")
-    if len(input_shape) != 3 or not all(_is_size(size) for size in input_shape):
-        raise BuildError("input_shape", tuple(input_shape), "give (height, width, channels), each at least 1")
-    if not _is_size(classes):
-        raise BuildError("classes", classes, "give a whole number of at least 1")
     module, constructor = known[name].split(":")
-    return getattr(importlib.import_module(module), constructor)(tuple(input_shape), classes, rngs=rngs)
+    return getattr(importlib.import_module(module), constructor)
 
 
 def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: int | None = None) -> nnx.Module:
@@ -104,7 +143,3 @@ def abstract(name: str, *, input_shape: Sequence[int] | None = None, classes: in
     shapes = importlib.import_module("jaxgrad_models.shapes")
     outputs = CLASSES.get(name, 10) if classes is None else classes
     return shapes.of(lambda rngs: build(name, input_shape=shape, classes=outputs, rngs=rngs))
-
-
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

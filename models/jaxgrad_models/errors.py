@@ -20,3 +20,8 @@ class BuildError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.field}: got {self.value!r}; {self.remedy}"
+
+
+def is_size(value: object) -> bool:
+    """Whether a value can be a number of pixels, channels or classes: a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,4 +1,4 @@
-"""A multilayer perceptron: dense layers with ReLU between them."""
+"""A multilayer perceptron: dense layers with ReLU between them, batch normalisation before it if wanted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models.errors import BuildError, is_size
+from jaxgrad_models.layers import norm
+
 
 class MLP(nnx.Module):
     """Dense layers over the flattened image, ReLU after each but the last.
@@ -18,17 +21,27 @@ class MLP(nnx.Module):
         input_shape: (height, width, channels) of one image.
         classes: how many logits come out.
         hidden: the widths of the hidden layers, from the image on.
+        batch_norm: whether each hidden layer is normalised over the batch before its ReLU.
         rngs: where the initial weights come from (He normal: ReLU halves the variance).
+
+    Raises:
+        BuildError: a width is no size.
     """
 
     def __init__(
-        self, input_shape: Sequence[int], classes: int, *, hidden: Sequence[int] = (256, 128), rngs: nnx.Rngs
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        *,
+        hidden: Sequence[int] = (256, 128),
+        batch_norm: bool = False,
+        rngs: nnx.Rngs,
     ) -> None:
+        if not all(map(is_size, hidden)):
+            raise BuildError("hidden", hidden, "give the width of each hidden layer, each at least 1")
         widths = [math.prod(input_shape), *hidden]
-        self.hidden = nnx.List(
-            nnx.Linear(n_in, n_out, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
-            for n_in, n_out in itertools.pairwise(widths)
-        )
+        layer = NormalisedDense if batch_norm else dense
+        self.hidden = nnx.List(layer(n_in, n_out, rngs=rngs) for n_in, n_out in itertools.pairwise(widths))
         self.head = nnx.Linear(widths[-1], classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
@@ -37,3 +50,26 @@ class MLP(nnx.Module):
         for layer in self.hidden:
             x = nnx.relu(layer(x))
         return self.head(x)
+
+
+class NormalisedDense(nnx.Module):
+    """A dense layer and batch normalisation, which takes the place of the layer's bias.
+
+    Args:
+        n_in: features in.
+        n_out: features out.
+        rngs: where the initial weights come from.
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, rngs: nnx.Rngs) -> None:
+        self.dense = dense(n_in, n_out, bias=False, rngs=rngs)
+        self.norm = norm(n_out, rngs)
+
+    def __call__(self, x: Float[Array, "b n_in"]) -> Float[Array, "b n_out"]:
+        """One layer."""
+        return self.norm(self.dense(x))
+
+
+def dense(n_in: int, n_out: int, *, bias: bool = True, rngs: nnx.Rngs) -> nnx.Linear:
+    """A dense layer that starts at He's normal variance."""
+    return nnx.Linear(n_in, n_out, use_bias=bias, kernel_init=nnx.initializers.he_normal(), rngs=rngs)

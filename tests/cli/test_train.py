@@ -67,6 +67,20 @@ def test_train_under_a_pipeline_tells_and_keeps_its_delays(elsewhere: Path, caps
     assert "the run in run began with pipeline.processors = 4" in capsys.readouterr().err
 
 
+def test_options_of_the_model_are_kept_and_shape_it(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *QUICK, "--hidden", "6,5", "--batch-norm", "--out", "run"]) == 0
+    assert list(json.loads((elsewhere / "run" / "counters.json").read_text())["layers"]) == [
+        "hidden.0.dense", "hidden.1.dense", "head",
+    ]  # fmt: skip
+    assert main(["train", *QUICK, "--resume", "run", "--hidden", "6,5", "--batch-norm"]) == 0
+    assert main(["train", *QUICK, "--resume", "run", "--hidden", "6,4"]) == 2
+    assert "--hidden: got [6, 4]; the run in run began with model.hidden = [6, 5]" in capsys.readouterr().err
+    assert main(["train", "--hidden", "6", "--out", "lenet"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --hidden: got [6]; lenet has none: leave it out or choose model.name = 'mlp'\n"
+    )
+
+
 REFUSED_PIPELINES = {
     ("--pipeline", "layerpipe", "--processors", "99"): "--processors: got 99; give at most 10: the network has so many "
     "passes and halves of them to distribute",

@@ -111,6 +111,10 @@ def test_the_same_seed_builds_the_same_model():
         ({"input_shape": (3, 8, 1)}, r"input_shape: got \(3, 8, 1\); lenet needs height and width of at least 4"),
         ({"classes": 0}, r"classes: got 0; give a whole number of at least 1"),
         ({"classes": True}, r"classes: got True; give a whole number of at least 1"),
+        ({"hidden": [3]}, r"hidden: got \[3\]; lenet has no options: leave it out"),
+        ({"name": "resnet20", "blocks": 5}, r"blocks: got 5; resnet20 has no options: leave it out"),
+        ({"name": "mlp", "width": 3}, r"width: got 3; mlp takes hidden and batch_norm"),
+        ({"name": "mlp", "hidden": [3, 0]}, r"hidden: got \[3, 0\]; give the width of each hidden layer, .*"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(changed, message):

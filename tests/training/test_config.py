@@ -60,6 +60,13 @@ def test_a_written_configuration_reads_back_the_same(tmp_path: Path) -> None:
     assert resolve(file(tmp_path, config.to_toml())) == config
 
 
+def test_options_of_the_model_are_its_constructors(tmp_path: Path) -> None:
+    config = resolve(None, given("model.name=mlp", "model.hidden=300, 20", "model.batch_norm=true"))
+    assert config.model.options() == {"hidden": [300, 20], "batch_norm": True}
+    assert resolve(file(tmp_path, config.to_toml())) == config
+    assert resolve(None, given("model.name=mlp")).model.options() == {}
+
+
 def test_base_stands_in_for_the_file() -> None:
     base = resolve(None, given("optimizer.name=sgd", "array.rows=3"))
     changed = resolve(None, given("array.cols=2"), base=base)
@@ -95,6 +102,12 @@ REFUSED = {
         "got 'cifar'; choose one of digits, mnist, cifar10, cifar100, fashion-mnist (did you mean 'cifar10'?), or give "
         "FILE.npz, a folder of images by class, or FILE.py:NAME"
     ),
+    "model.hidden=300": "got [300]; lenet has none: leave it out or choose model.name = 'mlp'",
+    "model.hidden=": "got ''; give one size or more, each a whole number of at least 1",
+    "model.hidden=30,x": "got '30,x'; give one size or more, each a whole number of at least 1",
+    "model.hidden=30,0": "got 0; give a whole number of at least 1",
+    "model.batch_norm=true": "got True; lenet has none: leave it out or choose model.name = 'mlp'",
+    "model.batch_norm=1": "got '1'; give true or false",
     "data.batch_size=0": "got 0; give a whole number of at least 1",
     "data.folder=": "got ''; give the path of a folder",
     "optimizer.name=sdg": "got 'sdg'; choose one of sgd, momentum, adam, adamw, rmsprop (did you mean 'sgd'?)",
@@ -190,6 +203,11 @@ REFUSED_FILES = {
     "optimizer, train, pipeline (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
+    "[model]\nname = 'mlp'\nhidden = [4, 0]\n": "model.hidden in {path}: got 0; give a whole number of at least 1",
+    "[model]\nname = 'mlp'\nhidden = []\n": "model.hidden in {path}: got []; give one size or more, each a whole "
+    "number of at least 1",
+    "[model]\nhidden = [4]\n": "model.hidden in {path}: got [4]; lenet has none: leave it out or choose model.name = "
+    "'mlp'",
     "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20",
     "[optimizer]\nname = []\n": "optimizer.name in {path}: got []; choose one of sgd, momentum, adam, adamw, rmsprop",
     "[optimizer]\nlearning_rate = '1'\n": "optimizer.learning_rate in {path}: got '1'; give a number above 0",
