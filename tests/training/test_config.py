@@ -90,7 +90,7 @@ REFUSED = {
     "emulation.forward=xs": "got 'xs'; choose one of ws, os, is",
     "emulation.objective=energy": "got 'energy'; choose one of cycles, accesses",
     "emulation.weight_update=array": "got 'array'; choose one of none, separate, in_array (did you mean 'in_array'?)",
-    "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20 (did you mean 'resnet20'?)",
+    "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20, irnn (did you mean 'resnet20'?)",
     "data.name=cifar": "got 'cifar'; choose one of digits, mnist, cifar10 (did you mean 'cifar10'?)",
     "data.batch_size=0": "got 0; give a whole number of at least 1",
     "data.folder=": "got ''; give the path of a folder",
@@ -187,7 +187,7 @@ REFUSED_FILES = {
     "optimizer, train, pipeline (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
-    "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20",
+    "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20, irnn",
     "[optimizer]\nname = []\n": "optimizer.name in {path}: got []; choose one of sgd, momentum, adam, adamw, rmsprop",
     "[optimizer]\nlearning_rate = '1'\n": "optimizer.learning_rate in {path}: got '1'; give a number above 0",
     "[array\nrows = 8\n": "--config: got '{path}'; mend its TOML: Expected ']' at the end of a table declaration "
