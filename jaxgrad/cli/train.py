@@ -57,7 +57,7 @@ def train(
     context: typer.Context,
     model: Annotated[
         str,
-        option("--model", "NAME", "mlp, lenet or resnet20.", MODEL, rule=Choice(choices.trainable_models)),
+        option("--model", "NAME", "mlp, lenet, resnet20 or irnn.", MODEL, rule=Choice(choices.trainable_models)),
     ] = defaults.MODEL,
     hidden: Annotated[
         Widths | None,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MODELS: dict[str, str] = {
     "mlp": "jaxgrad_models.mlp:MLP",
     "lenet": "jaxgrad_models.lenet:LeNet",
-    "irnn": "jaxgrad_models.irnn:IRNN",
     "resnet20": "jaxgrad_models.resnet:resnet20",
+    "irnn": "jaxgrad_models.irnn:IRNN",
 }
 # Networks as their papers have them; some take no small images:
 PAPERS: dict[str, str] = {

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from jaxgrad_models.errors import BuildError
@@ -53,6 +54,6 @@ class IRNN(nnx.Module):
         return self.head(last)
 
 
-def _identity(key: Array, shape: Sequence[int], dtype: jnp.dtype, **placed: object) -> Float[Array, "n n"]:
-    """An initialiser without chance."""
+def _identity(key: Array, shape: Sequence[int], dtype: DTypeLike, **placed: object) -> Float[Array, "n n"]:
+    """An initialiser that draws nothing."""
     return jnp.eye(*shape, dtype=dtype)

@@ -97,7 +97,6 @@ REFUSED = {
     "emulation.forward=xs": "got 'xs'; choose one of ws, os, is",
     "emulation.objective=energy": "got 'energy'; choose one of cycles, accesses",
     "emulation.weight_update=array": "got 'array'; choose one of none, separate, in_array (did you mean 'in_array'?)",
-    "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20 (did you mean 'resnet20'?)",
     "data.name=cifar": (
         "got 'cifar'; choose one of digits, mnist, cifar10, cifar100, fashion-mnist (did you mean 'cifar10'?), or give "
         "FILE.npz, a folder of images by class, or FILE.py:NAME"
@@ -108,6 +107,7 @@ REFUSED = {
     "model.hidden=30,0": "got 0; give a whole number of at least 1",
     "model.batch_norm=true": "got True; lenet has none: leave it out or choose model.name = 'mlp'",
     "model.batch_norm=1": "got '1'; give true or false",
+    "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20, irnn (did you mean 'resnet20'?)",
     "data.batch_size=0": "got 0; give a whole number of at least 1",
     "data.folder=": "got ''; give the path of a folder",
     "optimizer.name=sdg": "got 'sdg'; choose one of sgd, momentum, adam, adamw, rmsprop (did you mean 'sgd'?)",
@@ -208,7 +208,7 @@ REFUSED_FILES = {
     "number of at least 1",
     "[model]\nhidden = [4]\n": "model.hidden in {path}: got [4]; lenet has none: leave it out or choose model.name = "
     "'mlp'",
-    "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20",
+    "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20, irnn",
     "[optimizer]\nname = []\n": "optimizer.name in {path}: got []; choose one of sgd, momentum, adam, adamw, rmsprop",
     "[optimizer]\nlearning_rate = '1'\n": "optimizer.learning_rate in {path}: got '1'; give a number above 0",
     "[array\nrows = 8\n": "--config: got '{path}'; mend its TOML: Expected ']' at the end of a table declaration "
