@@ -75,7 +75,7 @@ def pe_um2(machine: Machine, schedule: str | Schedule) -> float:
     if machine.technology is None:
         raise InputError("technology", None, "area needs one", problem="got none")
     return machine.technology.pe_area_um2(
-        machine.precision.multiplier,
+        machine.technology.datapath(machine.precision.datapath),
         double_buffered=machine.array.double_buffered,
         kind=find(schedule).pe_kind,
     )
