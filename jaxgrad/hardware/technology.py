@@ -243,8 +243,8 @@ def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
     for key in entry:
         one_of("area.pe key", key, _PE_KEYS)
     datapath = entry.get("datapath")
-    if datapath not in _MIXED:
-        one_of("area.pe.datapath", datapath, tuple(FORMATS))
+    if not isinstance(datapath, str) or datapath not in _MIXED:
+        datapath = one_of("area.pe.datapath", datapath, tuple(FORMATS))
     buffered = boolean("area.pe.double_buffered", entry.get("double_buffered"))
     return [
         ((datapath, buffered, kind), number(f"area.pe.{kind}_um2", entry.get(f"{kind}_um2"), above=True))
