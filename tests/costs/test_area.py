@@ -99,6 +99,17 @@ def test_a_pe_multiplies_the_widest_pair_of_its_products() -> None:
     assert pe_um2(replace(wide, precision=Precision(x="int8", w="int1", dy="bf16")), "ws") == pe_um2(wide, "ws")
 
 
+def test_an_array_of_other_formats_in_the_same_area() -> None:
+    wide = machine(128, 128, "bf16", double_buffered=True)
+    narrow = Precision(x="int4", w="int1", dy="bf16")
+    filled = iso_area(wide, "interleaved", "interleaved", precision=narrow)
+    budget = 128 * 128 * 2924.9
+    assert filled.pes_um2 == pytest.approx(filled.array.pes * 2610.0)
+    assert filled.pes_um2 + filled.remainder_um2 == pytest.approx(budget)
+    assert 0 <= filled.remainder_um2 < 2610.0 * 2 * 128
+    assert iso_area(wide, "interleaved", "interleaved").array == wide.array
+
+
 def test_area_by_hand() -> None:
     """8 PEs and 8000 bits at 0.55 um2, on each of two cores."""
     one, two = (area(machine(2, 4, cores=cores), "os_only") for cores in (1, 2))
