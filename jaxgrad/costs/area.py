@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.base.errors import InputError, one_of
-from jaxgrad.hardware import Accelerator, Machine, Technology
+from jaxgrad.hardware import Accelerator, Machine, Precision, Technology
 
 ALONG: tuple[str, ...] = ("both", "rows", "cols")
 """Along which sides an array of equal area may differ from the other one."""
@@ -75,13 +76,20 @@ def pe_um2(machine: Machine, schedule: str | Schedule) -> float:
     if machine.technology is None:
         raise InputError("technology", None, "area needs one", problem="got none")
     return machine.technology.pe_area_um2(
-        machine.precision.multiplier,
+        machine.technology.datapath(machine.precision.datapath),
         double_buffered=machine.array.double_buffered,
         kind=find(schedule).pe_kind,
     )
 
 
-def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedule, *, along: str = "both") -> IsoArea:
+def iso_area(
+    machine: Machine,
+    schedule: str | Schedule,
+    baseline: str | Schedule,
+    *,
+    along: str = "both",
+    precision: Precision | None = None,
+) -> IsoArea:
     """The array of ``baseline``'s PEs that takes no more area than ``machine``'s array does with ``schedule``'s.
 
     The scratchpad stays as it is.
@@ -92,6 +100,7 @@ def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedul
         along: ``rows``: as many columns as ``machine``'s array has, and the most rows that fit; ``cols``: the other way
             round; ``both``: of all arrays that fit and are nearly of the same shape (rows over columns within a tenth),
             the one of most PEs; of those with equally many, the one whose shape is nearest.
+        precision: the number formats of ``baseline``'s PEs; ``machine``'s by default.
 
     Raises:
         ValueError: no technology, or no figure for the machine's datapath; or not even one PE fits (of ``rows`` and
@@ -104,7 +113,7 @@ def iso_area(machine: Machine, schedule: str | Schedule, baseline: str | Schedul
     Accelerator(rows=161, cols=192, double_buffered=True)
     """
     one_of("along", along, ALONG)
-    per_pe = pe_um2(machine, baseline)
+    per_pe = pe_um2(replace(machine, precision=precision or machine.precision), baseline)
     budget = pe_um2(machine, schedule) * machine.array.pes
     rows, cols = machine.array.rows, machine.array.cols
     most = math.floor(budget / per_pe * (1 + 1e-9))  # a quotient that is whole may come out a little less

@@ -32,7 +32,7 @@ from jaxgrad.base.arithmetic import Integer
 from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Machine, Precision, Technology
 from jaxgrad.hardware.energy_table import ACTIONS, Table, actions
-from jaxgrad.hardware.precision import TENSORS
+from jaxgrad.hardware.precision import PRODUCTS, TENSORS
 
 COMPONENTS: tuple[str, ...] = tuple(ACTIONS)
 _ENERGETIC_MACS = Key(PE, "", "energetic_macs")
@@ -123,16 +123,11 @@ def priced(
     Raises:
         ValueError: the technology has no figure for what it computes with.
     """
-    macs = dict(technology.mac_pj)
-    if precision.multiplier not in macs:
-        raise InputError(
-            "precision", precision.multiplier, f"technology {technology.name!r} has MACs of {', '.join(macs)}"
-        )
     bits = {name: precision.format(name).bits_per_word for name in TENSORS}
     sram, dram = technology.sram_access_pj_per_bit, technology.dram_pj_per_bit
     parts = {name: sram(sizes[name]) * bits[name] for name in TENSORS}
     return {
-        "mac": {"compute": macs[precision.multiplier]},
+        "mac": _macs(technology, precision),
         "register": {
             "weight": technology.register_pj_per_bit * bits["w"],
             "accumulator": technology.register_pj_per_bit * bits["psum"],
@@ -151,7 +146,22 @@ def priced(
     }
 
 
-def energy_pj(counts: Counts, prices: Table, *, zero_gating: bool = False) -> dict[str, float]:
+def _macs(technology: Technology, precision: Precision) -> dict[str, float]:
+    """A MAC on the datapath of the widest operand; where operands differ, also one of each product."""
+    widest = technology.product_pj((precision.multiplier, precision.multiplier))
+    products = {product: technology.product_pj(precision.pair(product)) for product in PRODUCTS}
+    return {"compute": widest} | (products if len({precision.x, precision.w, precision.dy}) > 1 else {})
+
+
+def _mac_pj(prices: Mapping[str, Any], phase: str) -> Any:
+    """A MAC of a phase; where one computes both gradients, half of its MACs are each one's."""
+    products = [phase] if phase in PRODUCTS else ["dx", "dw"]
+    return sum(prices.get(product, prices["compute"]) for product in products) / len(products)
+
+
+def energy_pj(
+    counts: Counts, prices: Table, *, zero_gating: bool = False, phase: str | None = None
+) -> dict[str, float]:
     """Energy of some counts in pJ, by component.
 
     Args:
@@ -159,7 +169,10 @@ def energy_pj(counts: Counts, prices: Table, *, zero_gating: bool = False) -> di
         prices: from ``table``, or a table of one's own with the same components and actions; what else it has are
             levels between scratchpad and DRAM.
         zero_gating: whether only MACs with both operands non-zero take energy.
+        phase: of a training step, whose products' MACs are priced; None for MACs on the datapath of the widest operand.
     """
+    if phase is not None:
+        prices = {**prices, "mac": {"compute": _mac_pj(prices["mac"], phase)}}
     counted = {**counts, _ENERGETIC_MACS: counts[EFFECTUAL_MACS if zero_gating else MACS]}
     levels = [component for component in prices if component not in ACTIONS]
     times = _TIMES | {level: {name: _in_level(level, name) for name in TENSORS} for level in levels}

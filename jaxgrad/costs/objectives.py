@@ -58,5 +58,10 @@ class Objective:
             return cycles, moved
         if self._name == "accesses":
             return words, cycles, moved
-        spent = sum(energy.energy_pj(total, self._prices, zero_gating=machine.zero_gating).values())
+        # Phase by phase only where MACs differ: equal schedules are to have equal sums, to the last bit.
+        parts = phases if "forward" in self._prices["mac"] else {None: total}
+        spent = sum(
+            sum(energy.energy_pj(counts, self._prices, zero_gating=machine.zero_gating, phase=name).values())
+            for name, counts in parts.items()
+        )
         return (spent if self._name == "energy" else spent * cycles), cycles, words

@@ -139,7 +139,7 @@ class StepCost:
         if machine is None:
             raise InputError("machine", None, "energy needs one with a memory and a technology", problem="got none")
         return {
-            phase: energy.energy_pj(counts, prices, zero_gating=machine.zero_gating)
+            phase: energy.energy_pj(counts, prices, zero_gating=machine.zero_gating, phase=phase.name)
             for phase, counts in self.phases(schedule).items()
         }
 

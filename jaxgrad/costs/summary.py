@@ -144,7 +144,8 @@ def summary(cost: StepCost, schedule: str | Schedule) -> Summary:
     prices = energy.table(machine) if machine.technology or machine.energies else None
 
     def phase(part: Phase, counts: Counts) -> PhaseSummary:
-        spent = energy.energy_pj(counts, prices, zero_gating=machine.zero_gating) if prices else {}
+        gating = machine.zero_gating
+        spent = energy.energy_pj(counts, prices, zero_gating=gating, phase=part.name) if prices else {}
         return PhaseSummary(part, counts, dram_bytes(counts, machine.precision), spent)
 
     memory = machine.memory

@@ -2,7 +2,8 @@
 
 A table names components by their path in a design, ``system.core[0..3].PE[0..255].mac``, and gives what one action of
 one instance takes in pJ. Components and actions are those of ``ACTIONS``; of registers and memories the actions may
-also be Accelergy's usual ``read`` and ``write``.
+also be Accelergy's usual ``read`` and ``write``, and ``mac`` may have ``forward``, ``dx`` and ``dw``, in place of which
+``compute`` stands otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 
 from jaxgrad.base.errors import InputError, number, shown
-from jaxgrad.hardware.precision import TENSORS
+from jaxgrad.hardware.precision import PRODUCTS, TENSORS
 
 Table = Mapping[str, Mapping[str, Any]]
 """pJ by component and action; floats, or arrays for many machines at once."""
@@ -38,6 +39,8 @@ def actions(levels: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
     return ACTIONS | dict.fromkeys(levels, TENSORS)
 
 
+# Actions that a table may have besides: a MAC of each product, where these have operands of different formats.
+_OPTIONAL: dict[str, tuple[str, ...]] = {"mac": PRODUCTS}
 # What an action takes where a table has Accelergy's own actions in its place: their mean. Costs count reads and writes
 # of a tensor together; a sum in a register is read and written once for each update.
 _IN_REGISTERS: dict[str, tuple[str, ...]] = {"weight": ("read",), "accumulator": ("read", "write")}
@@ -137,7 +140,7 @@ def _energies(component: str, listed: Any, wanted: Sequence[str]) -> dict[str, f
     energies: dict[str, float] = {}
     names = [name for name, _ in entries]
     means = _IN_REGISTERS if component == "register" else _IN_MEMORIES if tuple(wanted) == TENSORS else {}
-    for action in wanted:
+    for action in (*wanted, *(name for name in _OPTIONAL.get(component, ()) if name in names)):
         in_place = means.get(action, ())
         priced = (action,) if action in names or not set(in_place) & set(names) else in_place
         energies[action] = sum(_energy(component, name, entries) for name in priced) / len(priced)

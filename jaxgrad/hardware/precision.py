@@ -43,6 +43,7 @@ class Format:
         return self.block_bits / self.block
 
 
+# int1 is -1 or 1 as a weight and 0 or 1 as an activation, ternary -1, 0 or 1: no multiplier is needed for either.
 # Block formats: Open Compute Project, Microscaling Formats (MX) 1.0: 32 numbers share an exponent of 8 bits.
 FORMATS: dict[str, Format] = {
     entry.name: entry
@@ -53,12 +54,19 @@ FORMATS: dict[str, Format] = {
         Format("int32", 32),
         Format("int16", 16),
         Format("int8", 8),
+        Format("int4", 4),
+        Format("int2", 2),
+        Format("ternary", 2),
+        Format("int1", 1),
         Format("mxfp8", 8, 8, 32),
         Format("mxint8", 8, 8, 32),
         Format("mxfp6", 6, 8, 32),
         Format("mxfp4", 4, 8, 32),
     )
 }
+Pair = tuple[str, str]
+"""The formats of a product's operands, the wider one first."""
+PRODUCTS: tuple[str, ...] = ("forward", "dx", "dw")
 FormatName = Annotated[str, among(tuple(FORMATS))]
 
 
@@ -100,7 +108,7 @@ class Precision:
     @classmethod
     def of(cls, operands: str) -> Precision:
         """All operands in one format; sums in fp32, or int32 for integers; weight gradients in the sums' format."""
-        accumulator = "int32" if operands.startswith("int") else "fp32"
+        accumulator = "int32" if operands.startswith(("int", "ternary")) else "fp32"
         return cls(operands, operands, operands, accumulator, accumulator)
 
     def format(self, tensor: str) -> Format:
@@ -116,5 +124,32 @@ class Precision:
 
     @property
     def multiplier(self) -> str:
-        """The widest of the operands' formats: one datapath multiplies them all."""
-        return max((self.x, self.w, self.dy), key=lambda name: (FORMATS[name].bits, name))
+        """The widest of the operands' formats: a datapath of it multiplies them all."""
+        return max((self.x, self.w, self.dy), key=_width)
+
+    def pair(self, product: str) -> Pair:
+        """What one of ``PRODUCTS`` multiplies: x and w, dY and w, or x and dY.
+
+        >>> Precision(x="int4", w="int1", dy="bf16").pair("dx")
+        ('bf16', 'int1')
+        """
+        operands = {"forward": (self.x, self.w), "dx": (self.dy, self.w), "dw": (self.x, self.dy)}[product]
+        return paired(*operands)
+
+    @property
+    def datapath(self) -> Pair:
+        """The widest of the three products' pairs: what a PE that computes all of them multiplies."""
+        return max(map(self.pair, PRODUCTS), key=lambda pair: [*map(_width, pair)])
+
+
+def paired(first: str, second: str) -> Pair:
+    """Two formats, the wider one first.
+
+    >>> paired("int1", "bf16")
+    ('bf16', 'int1')
+    """
+    return max(first, second, key=_width), min(first, second, key=_width)
+
+
+def _width(name: str) -> tuple[int, str]:
+    return FORMATS[name].bits, name

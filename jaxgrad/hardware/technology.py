@@ -13,7 +13,7 @@ from typing import Any
 from jaxgrad.base.arithmetic import where
 from jaxgrad.base.errors import InputError, boolean, number, one_of, positive_integer
 from jaxgrad.base.schema import parse_toml
-from jaxgrad.hardware.precision import FORMATS
+from jaxgrad.hardware.precision import FORMATS, Pair, paired
 
 PRESETS: tuple[str, ...] = ("horowitz-45nm", "eyeriss-65nm", "sasiml")
 _SYNTHESIZED: tuple[str, ...] = ("ws", "os", "interleaved")
@@ -30,11 +30,13 @@ _NUMBERS: dict[str, tuple[str, ...]] = {
     "vector": ("pj_per_operation",),
 }
 _KEYS: dict[str, tuple[str, ...]] = _NUMBERS | {
-    "mac": ("pj",),
+    "mac": ("pj", "mixed_pj"),
     "sram": ("bytes", "pj_per_bit", "leakage_pj_per_byte_cycle"),
     "area": ("sram_um2_per_bit", "pe"),
 }
 _PE_KEYS = ("datapath", "double_buffered", *(f"{kind}_um2" for kind in PE_KINDS))
+_MIXED = tuple("_".join(paired(*formats)) for formats in itertools.combinations(FORMATS, 2))
+_HOW_MIXED = "join the names of two formats by _, the wider one first, as in bf16_int4"
 _SECTIONS = ("name", "source", "assumptions", *_KEYS)
 
 
@@ -54,6 +56,8 @@ class Technology:
         vector_pj_per_operation: an elementwise operation of the vector unit.
         sram_um2_per_bit: area of the scratchpad.
         pe_um2: area of a PE by (datapath, double-buffered, one of ``PE_KINDS``).
+        mixed_mac_pj: one multiply-accumulate of operands of two formats, by the wider one's and the other's as
+            ``wider_other``; where there is none, it is the wider one's.
     """
 
     name: str
@@ -69,6 +73,29 @@ class Technology:
     vector_pj_per_operation: float
     sram_um2_per_bit: float
     pe_um2: tuple[tuple[tuple[str, bool, str], float], ...]
+    mixed_mac_pj: tuple[tuple[str, float], ...] = ()
+
+    def product_pj(self, pair: Pair) -> float:
+        """Energy of one multiply-accumulate of operands of two formats, the wider one first.
+
+        Raises:
+            ValueError: no figure is given for the pair, nor for the wider one.
+
+        >>> technology = load_technology("horowitz-45nm")
+        >>> technology.product_pj(("int4", "int1")), technology.product_pj(("bf16", "bf16"))
+        (0.1, 2.0)
+        """
+        macs = dict(self.mac_pj)
+        wider, _ = pair
+        if (mixed := dict(self.mixed_mac_pj).get(_joined(pair))) is not None:
+            return mixed
+        if wider not in macs:
+            raise InputError("precision", wider, f"technology {self.name!r} has MACs of {', '.join(macs)}")
+        return macs[wider]
+
+    def datapath(self, pair: Pair) -> str:
+        """The datapath of a PE for such operands: their own where such PEs have areas, else the wider one's."""
+        return mixed if (mixed := _joined(pair)) in {name for (name, _, _), _ in self.pe_um2} else pair[0]
 
     def sram_access_pj_per_bit(self, size_bytes: Any) -> Any:
         """Energy of an access to a scratchpad of that size, or of an array of sizes.
@@ -167,6 +194,12 @@ def _read(tree: Mapping[str, Any]) -> Technology:
     macs = _table(_table(tree, "mac"), "pj", "mac.")
     for name in macs:
         one_of("mac.pj", name, tuple(FORMATS))
+    mixed = tree["mac"].get("mixed_pj", {})
+    if not isinstance(mixed, dict):
+        raise InputError("mac.mixed_pj", mixed, "give a table, [mac.mixed_pj]")
+    for name in mixed:
+        if name not in _MIXED:
+            raise InputError("mac.mixed_pj", name, _HOW_MIXED)
     if not macs:
         raise InputError("mac.pj", None, "give the energy of a MAC for at least one format", problem="got none")
     sram, area = _table(tree, "sram"), _table(tree, "area")
@@ -193,6 +226,7 @@ def _read(tree: Mapping[str, Any]) -> Technology:
         vector_pj_per_operation=numbers["vector"]["pj_per_operation"],
         sram_um2_per_bit=_figure(tree, "area", "sram_um2_per_bit"),
         pe_um2=tuple(itertools.chain.from_iterable(map(_areas, _entries(area)))),
+        mixed_mac_pj=tuple((name, number(f"mac.mixed_pj.{name}", value)) for name, value in mixed.items()),
     )
 
 
@@ -208,13 +242,20 @@ def _areas(entry: Any) -> list[tuple[tuple[str, bool, str], float]]:
         raise InputError("area.pe", entry, "give a table, [[area.pe]]")
     for key in entry:
         one_of("area.pe key", key, _PE_KEYS)
-    datapath = one_of("area.pe.datapath", entry.get("datapath"), tuple(FORMATS))
+    datapath = entry.get("datapath")
+    if not isinstance(datapath, str) or datapath not in _MIXED:
+        datapath = one_of("area.pe.datapath", datapath, tuple(FORMATS))
     buffered = boolean("area.pe.double_buffered", entry.get("double_buffered"))
     return [
         ((datapath, buffered, kind), number(f"area.pe.{kind}_um2", entry.get(f"{kind}_um2"), above=True))
         for kind in PE_KINDS
         if kind in _SYNTHESIZED or f"{kind}_um2" in entry
     ]
+
+
+def _joined(pair: Pair) -> str:
+    wider, other = pair
+    return wider if wider == other else f"{wider}_{other}"
 
 
 def _table(tree: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:

@@ -124,7 +124,11 @@ def _machines(experiment: Experiment, file: Path) -> dict[str, tuple[MachineSect
             other = by_name[variant.iso_area_with]
             try:
                 area_match = iso_area(
-                    machine_of(other)[1], other.schedule, variant.schedule, along=variant.iso_area_along
+                    machine_of(other)[1],
+                    other.schedule,
+                    variant.schedule,
+                    along=variant.iso_area_along,
+                    precision=machine.precision,
                 )
             except InputError as error:
                 raise error.within(f"variant.iso_area_with in {file}") from None

@@ -103,10 +103,10 @@ def prepare(config: Config) -> Job:
         decay=section.decay,
         steps=plan.epochs * plan.steps_per_epoch(dataset),
     )
-    layers, masks = map(tuple, step_gemms_and_masks(model, images))
+    layers, masks = step_gemms_and_masks(model, images)
     delays = _delays(config, emulation, model, images)
     training = trainer(model, optimizer, images, labels, delays)
-    return Job(config, emulation, dataset, plan, training, layers, delays, masks)
+    return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
 
 
 def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:

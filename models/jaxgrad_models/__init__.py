@@ -54,12 +54,13 @@ PAPERS: dict[str, str] = {
     "mobilenet-v2": "jaxgrad_models.mobilenet:MobileNetV2",
     "vit-tiny": "jaxgrad_models.vit:vit_tiny",
     "vit-small": "jaxgrad_models.vit:vit_small",
+    "convnet": "jaxgrad_models.convnet:ConvNet",
 }
 # name of a paper's network -> the paper's (height, width, channels) of one image
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = (
     dict.fromkeys(PAPERS, (224, 224, 3))
     | dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"), (32, 32, 3))
-    | {"lenet": (32, 32, 1), "irnn": (28, 28, 1), "inception-v4": (299, 299, 3)}
+    | {"lenet": (32, 32, 1), "irnn": (28, 28, 1), "convnet": (32, 32, 3), "inception-v4": (299, 299, 3)}
 )
 # the same -> how many classes the paper's images have: ImageNet's, or the ten of CIFAR-10 and of digits
 CLASSES: dict[str, int] = {name: 1000 if shape[0] >= 224 else 10 for name, shape in INPUT_SHAPES.items()}

@@ -90,6 +90,26 @@ def test_estimated_pes(preset: str, operands: str, double_buffered: bool) -> Non
     assert PUBLISHED[operands, double_buffered][0] < transposable < all_of_them
 
 
+def test_a_pe_multiplies_the_widest_pair_of_its_products() -> None:
+    """Weights of 1 bit and activations of 4 with dY in bf16: a multiplier of 8 x 4 bits, and narrow kept operands."""
+    wide = machine(4, 4, "bf16", double_buffered=True)
+    narrow = replace(wide, precision=Precision(x="int4", w="int1", dy="bf16"))
+    assert (pe_um2(narrow, "ws"), pe_um2(narrow, "os")) == (2180.9, 2296.9)
+    assert pe_um2(narrow, "interleaved") == 2610.0
+    assert pe_um2(replace(wide, precision=Precision(x="int8", w="int1", dy="bf16")), "ws") == pe_um2(wide, "ws")
+
+
+def test_an_array_of_other_formats_in_the_same_area() -> None:
+    wide = machine(128, 128, "bf16", double_buffered=True)
+    narrow = Precision(x="int4", w="int1", dy="bf16")
+    filled = iso_area(wide, "interleaved", "interleaved", precision=narrow)
+    budget = 128 * 128 * 2924.9
+    assert filled.pes_um2 == pytest.approx(filled.array.pes * 2610.0)
+    assert filled.pes_um2 + filled.remainder_um2 == pytest.approx(budget)
+    assert 0 <= filled.remainder_um2 < 2610.0 * 2 * 128
+    assert iso_area(wide, "interleaved", "interleaved").array == wide.array
+
+
 def test_area_by_hand() -> None:
     """8 PEs and 8000 bits at 0.55 um2, on each of two cores."""
     one, two = (area(machine(2, 4, cores=cores), "os_only") for cores in (1, 2))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from jaxgrad import Gemm, count
+from jaxgrad import Emulation, Gemm, LayerGemm, count
 from jaxgrad.array.counts import ACC_UPDATES, CYCLES, EFFECTUAL_MACS, STALLS, Key
-from jaxgrad.costs import energy
+from jaxgrad.costs import energy, step_cost, summary
 from jaxgrad.hardware import (
     PRESETS,
     Accelerator,
@@ -20,6 +20,7 @@ from jaxgrad.hardware import (
     VectorUnit,
     load_technology,
 )
+from jaxgrad.hardware.precision import TENSORS
 from tests.keys import keyed
 from tests.refusals import Refusal, assert_refused
 
@@ -204,6 +205,45 @@ def test_every_count_of_movement_has_a_price() -> None:
         assert sum(spent.values()) > 0, key
     assert set(prices) == set(energy.COMPONENTS) == set(energy.ACTIONS)
     assert all(set(prices[part]) == set(energy.ACTIONS[part]) for part in energy.ACTIONS)
+
+
+# Weights of 1 bit and activations of 4 in training: an addition forward, bf16's own signs flipped for dX, and a
+# multiplication by 4 of the 11 bits of a significand for dW.
+NARROW = Precision(x="int4", w="int1", dy="bf16")
+PRODUCTS_PJ = {"forward": 0.1, "dx": 0.9, "dw": 1.1 * 4 / 11 + 0.9}
+
+
+def narrow() -> Machine:
+    return replace(machine("horowitz-45nm"), precision=NARROW)
+
+
+def test_each_product_s_macs_take_what_their_operands_need() -> None:
+    prices = energy.table(narrow())
+    assert prices["mac"] == pytest.approx(PRODUCTS_PJ | {"compute": 2.0})
+    both = (PRODUCTS_PJ["dx"] + PRODUCTS_PJ["dw"]) / 2
+    for phase, pj in {**PRODUCTS_PJ, "dx+dw": both, "backward": both, None: 2.0}.items():
+        assert energy.energy_pj(COUNTS, prices, phase=phase)["mac"] == pytest.approx(1440 * pj), phase
+    assert energy.table(machine("eyeriss-65nm"))["mac"] == {"compute": 1.0}
+
+
+def test_narrow_operands_move_as_many_bits_as_they_have() -> None:
+    prices = energy.table(narrow())
+    bits = {"w": 1, "x": 4, "dy": 16, "y": 4, "dx": 16, "psum": 32, "dw": 32}
+    assert prices["dram"] == pytest.approx({name: 20 * bits[name] for name in TENSORS})
+    assert prices["register"] == pytest.approx({"weight": 0.006, "accumulator": 0.006 * 32})
+    assert prices["hop"] == pytest.approx({name: 0.012 * bits[name] for name in ("x", "dy", "psum")})
+
+
+def test_a_step_is_priced_phase_by_phase() -> None:
+    layer = LayerGemm("dense", Gemm(8, 9, 10), 1, needs_dx=True)
+    own = narrow()
+    cost = step_cost([layer], Emulation(own.array), ["interleaved", "sequential"], machine=own)
+    for schedule in cost.schedules:
+        macs = {phase.name: spent["mac"] for phase, spent in cost.energy_pj(schedule).items()}
+        assert macs["forward"] == pytest.approx(720 * 0.1)
+        assert sum(macs.values()) == pytest.approx(720 * sum(PRODUCTS_PJ.values()))
+        shown = {part.phase.name: part.energy_pj["mac"] for part in summary(cost, schedule).phases}
+        assert shown == macs
 
 
 def test_more_bits_take_more() -> None:

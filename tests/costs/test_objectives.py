@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,18 @@ def values(phases: Mapping[str, Counts], machine: Machine) -> dict[str, float]:
     cycles, prices = sum(map(time_cycles, parts)), energy.table(machine)
     spent = sum(sum(energy.energy_pj(counts, prices).values()) for counts in parts)
     return {"cycles": cycles, "accesses": sum(map(accesses, parts)), "energy": spent, "edp": spent * cycles}
+
+
+def test_energy_is_by_the_macs_of_each_phase_s_products() -> None:
+    narrow = replace(MACHINES["waiting"], precision=Precision(x="int4", w="int1", dy="bf16"))
+    (layer,) = layers = [Problem(64, 24, 40, 64 * 24, dx=True, dw=True)]
+    ran = from_scratchpad(layers, Machine(ARRAY), [find("sequential")], Emulation(ARRAY))[find("sequential")][layer]
+    prices = energy.table(narrow)
+    spent = {phase: energy.energy_pj(counts, prices, phase=phase) for phase, counts in ran.phases.items()}
+    assert {phase: part["mac"] for phase, part in spent.items()} == pytest.approx(
+        {"dx": 64 * 24 * 40 * 0.9, "dw": 64 * 24 * 40 * 1.3}
+    )
+    assert Objective("energy", narrow).of(ran.phases)[0] == pytest.approx(sum(sum(p.values()) for p in spent.values()))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def test_there_and_back(preset: str, operands: str, tmp_path: Path) -> None:
     assert read_ert(text, "ert.yaml") == energy.table(own)
     (tmp_path / "ert.yaml").write_text(text)
     assert load_ert(tmp_path / "ert.yaml") == energy.table(own)
+
+
+def test_there_and_back_where_products_have_macs_of_their_own() -> None:
+    own = replace(machine(), precision=Precision(x="int4", w="int1", dy="bf16"))
+    prices = energy.table(own)
+    assert set(prices["mac"]) == {"compute", "forward", "dx", "dw"}
+    assert read_ert(write_ert(own), "ert.yaml") == prices
 
 
 def test_the_format_is_accelergy_s() -> None:

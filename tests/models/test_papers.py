@@ -16,6 +16,7 @@ from flax import nnx
 
 from jaxgrad_models import INPUT_SHAPES, MODELS, PAPERS, build
 from jaxgrad_models.alexnet import AlexNet
+from jaxgrad_models.convnet import ConvNet
 from jaxgrad_models.densenet import DenseNet
 from jaxgrad_models.googlenet import GoogLeNet
 from jaxgrad_models.inception_v4 import InceptionV4
@@ -76,6 +77,8 @@ CIFAR_PUBLISHED = {
     "resnet44": (44, 97.2, "0.66"),
     "resnet56": (56, 125.5, "0.85"),
     "resnet110": (110, 252.9, "1.7"),
+    # RAD's: by hand (1024 x 75 x 16, 1024 x 400 x 32, twice 256 x 800 x 32, 2048 x 10); its memory tells the weights
+    "convnet": (5, 27.5, "0.086"),
 }
 
 
@@ -126,6 +129,7 @@ VARIANTS = {
     "mobilenet-v1": (partial(MobileNetV1, width=0.25, blocks=SEPARABLE[:4]), (32, 40, 1)),
     "mobilenet-v2": (partial(MobileNetV2, width=0.25, blocks=BOTTLENECKS[:3]), (32, 40, 1)),
     "vit": (partial(ViT, width=24, heads=3, depth=2, patch=8), (24, 16, 1)),
+    "convnet": (ConvNet, (12, 8, 1)),
 }
 LONG_TO_COMPILE = ("resnet, basic", "inception-v4", "googlenet")
 
@@ -184,6 +188,7 @@ def test_a_small_one_trains(family):
         ("inception-v4", (99, 74, 3), r"got \(99, 74, 3\); inception-v4 needs height and width of at least 75"),
         ("alexnet", (62, 99, 3), r"got \(62, 99, 3\); alexnet needs height and width of at least 63"),
         ("vgg", (31, 64, 3), r"got \(31, 64, 3\); vgg needs height and width of at least 32"),
+        ("convnet", (8, 3, 3), r"got \(8, 3, 3\); convnet needs height and width of at least 4"),
         ("vit", (16, 20, 3), r"got \(16, 20, 3\); vit needs height and width that are multiples of 8"),
     ],
 )

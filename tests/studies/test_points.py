@@ -55,6 +55,24 @@ def test_an_array_of_equal_area_is_found_for_its_variant() -> None:
     assert equal.spec["array"] == [expected.array.rows, expected.array.cols]
 
 
+def test_an_array_of_equal_area_has_the_pes_of_its_own_formats() -> None:
+    narrow = {"precision": {"x": "int4", "w": "int1", "dy": "bf16"}}
+    wide, equal, *_ = expand(
+        machine__precision="bf16",
+        machine__rows=64,
+        machine__cols=64,
+        baseline="interleaved",
+        variant=[
+            {"name": "interleaved", "schedule": "interleaved"},
+            {"name": "narrow", "schedule": "interleaved", "iso_area_with": "interleaved", "machine": narrow},
+        ],
+        published=[],
+    )
+    assert equal.iso_area == iso_area(wide.machine, "interleaved", "interleaved", precision=equal.machine.precision)
+    assert equal.machine.array.pes > wide.machine.array.pes
+    assert equal.machine.precision == Precision(x="int4", w="int1", dy="bf16")
+
+
 def test_several_keys_take_their_values_together_and_labels_name_them() -> None:
     sweep = [
         {"name": "array", "keys": ["machine.rows", "machine.cols"], "values": [[2, 3], [4, 5]], "labels": ["s", "l"]},
