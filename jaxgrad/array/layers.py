@@ -68,13 +68,20 @@ def update_cycles(sizes: Sizes, array: Array) -> Integer:
     return array.rows * ceil_div(sizes["n"], array.rows) * ceil_div(sizes["k"], array.cols)
 
 
-def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array) -> Phases:
-    """The counts of a layer's gradients by phase.
+def backward(mappings: Sequence[Mapping], sizes: Sizes, array: Array, columns: int | None = None) -> Phases:
+    """The counts of a layer's gradients by phase; see ``counts``.
 
     Of two in turn, the second (dW of ``sequential``) is charged as if it ran alone, and the first with what is left:
     where the two overlap, that is its gain.
     """
     phases: dict[str, dict[Key, Integer]] = {}
+    if columns is not None:
+        divided = (part for mapping in mappings for part in parts(mapping, sizes["k"], columns, array))
+        for part in divided:
+            phase = phases.setdefault(phase_of(part.mapping.results), {})
+            for key, values in named(part.events(sizes, array), part.mapping).items():
+                phase[key] = phase.get(key, 0) + sum(values)
+        return phases
     for mapping in mappings:
         counted = counts([mapping], sizes, array)
         if mapping.order == "in turn":

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import NamedTuple
 
 from jaxgrad.array import layers
 from jaxgrad.array.choice import choose
-from jaxgrad.array.counts import CYCLES, DRAM, KEYS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.layers import Phases
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import cores, hierarchy
 from jaxgrad.costs.cores import CoresPlanner, Partition
-from jaxgrad.costs.hierarchy import memory_keys
 from jaxgrad.costs.objectives import Objective
 from jaxgrad.costs.records import Counts, add
 from jaxgrad.costs.search import Unfit
-from jaxgrad.costs.tiers import waits_for_dram
 from jaxgrad.costs.transfers import Shapes
+from jaxgrad.costs.updates import complete, update_apart, with_memory
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
 
 
 class Problem(NamedTuple):
-    """What layers are told apart by: those with equal problems cost the same, and are costed once."""
+    """What layers are told apart by: those with equal problems cost the same, and are costed once.
+
+    ``columns`` are the columns of x that dW is of, the first ones, where it is not of all.
+    """
 
     b: int
     k: int
@@ -35,6 +36,7 @@ class Problem(NamedTuple):
     dx: bool
     dw: bool
     weights: bool = True
+    columns: int | None = None
 
     @property
     def shapes(self) -> Shapes:
@@ -45,12 +47,22 @@ class Problem(NamedTuple):
         """Of a layer: whether dX, whether dW, and whether that updates weights."""
         return self.dx, self.dw, self.weights
 
+    def parts(self, schedule: Schedule) -> tuple[Problem, Problem]:
+        """A problem of some columns as two problems, one after the other: both gradients of these columns and dX of the
+        others where a schedule computes them at once, else each gradient by itself."""
+        assert self.columns is not None
+        some = self._replace(k=self.columns, x_words=self.b * self.columns, columns=None)
+        if schedule.fused:
+            left = self.k - self.columns
+            return some, self._replace(k=left, x_words=self.b * left, dw=False, columns=None)
+        return self._replace(dw=False, columns=None), some._replace(dx=False)
+
 
 class Answer(NamedTuple):
-    """What a problem costs: by phase, by which plan where there is a memory, and under which schedules that ran."""
+    """What a problem costs: by phase, by which plans where there is a memory, and under which schedules that ran."""
 
     phases: Mapping[str, Counts]
-    plan: Partition | None = None
+    plans: tuple[Partition, ...] = ()
     ran: tuple[str, ...] = ()
 
 
@@ -89,8 +101,9 @@ def _from_scratchpad(
 ) -> Answer:
     """Of a schedule that is no choice among others."""
     gemm = _Sizes(problem.shapes.sizes)
-    mappings = choose(schedule, gemm, machine.array, dx=problem.dx, dw=problem.dw).mappings
-    phases = layers.backward(mappings, gemm.sizes, machine.array)
+    columns = problem.columns
+    mappings = choose(schedule, gemm, machine.array, dx=problem.dx, dw=problem.dw, columns=columns).mappings
+    phases = layers.backward(mappings, gemm.sizes, machine.array, columns)
     done = _updated(phases, problem, schedule, emulation, machine, update_cycles=update_cycles)
     return Answer(done, ran=(schedule.name,) if mappings else ())
 
@@ -112,9 +125,8 @@ def _chooser(
 
 
 def through_memory(
-    unique: Sequence[Problem],
-    gemms: Sequence[LayerGemm],
-    problems: Sequence[Problem],
+    paths: Mapping[Problem, str],
+    ahead: Set[Problem],
     machine: Machine,
     orders: Mapping[Schedule, str],
     plan_for: str,
@@ -125,23 +137,34 @@ def through_memory(
     """With a memory: the forward counts, and by schedule the answers, of plans that are searched for.
 
     A choice among schedules is made last, when each of them has its own plan, stalls and update; where cores' shares
-    differ, one in which each core runs its own is among them.
+    differ, one in which each core runs its own is among them. A problem of some columns is planned as its two parts.
+
+    Args:
+        paths: the problems, each with the layer that a message names.
+        ahead: those whose forward product runs.
+        machine: with a memory.
+        orders: of the gradients' blocks, by schedule.
+        plan_for: what blocks and orders are chosen by.
+        emulation: the forward dataflow, the objective of choices and the weight update.
+        update_cycles: whether a separate weight update takes cycles of its own.
     """
     forward: dict[Problem, Counts] = {}
     answers: Answers = {schedule: {} for schedule in orders}
     better = _chooser(orders, machine, emulation)
+    unique = [problem for problem in paths if problem.columns is None]
 
     def fitting(problem: Problem, found: Sequence[Answer | Unfit]) -> list[Answer]:
         fits = [option for option in found if isinstance(option, Answer)]
         if not fits:
             (unfit, *_) = (option for option in found if isinstance(option, Unfit))
-            raise _too_small(unfit, gemms[problems.index(problem)].path, machine)
+            raise _too_small(unfit, paths[problem], machine)
         return fits
 
-    for dx, dw, weights in dict.fromkeys(problem.wanted for problem in unique):
-        group = [problem for problem in unique if problem.wanted == (dx, dw, weights)]
+    for wanted_of, runs_ahead in dict.fromkeys((problem.wanted, problem in ahead) for problem in unique):
+        dx, dw, _ = wanted_of
+        group = [problem for problem in unique if (problem.wanted, problem in ahead) == (wanted_of, runs_ahead)]
         planned = _Planned(group, machine, plan_for, emulation, update_cycles)
-        for problem, answer in zip(group, planned.forward(), strict=True):
+        for problem, answer in zip(group, planned.forward(), strict=True) if runs_ahead else ():
             (fits,) = fitting(problem, [answer])
             forward[problem] = fits.phases["forward"]
         for schedule, order in orders.items() if dx or dw else ():
@@ -155,7 +178,31 @@ def through_memory(
                 answers[schedule][problem] = better(fitting(problem, found))
     for by_problem in answers.values():
         by_problem.update({problem: Answer({}) for problem in unique if not (problem.dx or problem.dw)})
+    in_parts = [problem for problem in paths if problem.columns is not None]
+    for schedule, order in orders.items() if in_parts else ():
+        members = {
+            member: order if not schedule.among or hierarchy.can_run(member, order) else "best"
+            for member in schedule.members
+        }
+        parts = {part: paths[problem] for problem in in_parts for member in members for part in problem.parts(member)}
+        _, of_parts = through_memory(
+            parts, frozenset(), machine, members, plan_for, emulation, update_cycles=update_cycles
+        )
+        for problem in in_parts:
+            answers[schedule][problem] = better(
+                [_together([of_parts[member][part] for part in problem.parts(member)]) for member in members]
+            )
     return forward, answers
+
+
+def _together(answers: Sequence[Answer]) -> Answer:
+    """What parts of a problem cost, one after the other."""
+    phases = dict.fromkeys(phase for answer in answers for phase in answer.phases)
+    return Answer(
+        {phase: add(answer.phases[phase] for answer in answers if phase in answer.phases) for phase in phases},
+        tuple(plan for answer in answers for plan in answer.plans),
+        tuple(dict.fromkeys(name for answer in answers for name in answer.ran)),
+    )
 
 
 class _Planned:
@@ -196,7 +243,7 @@ class _Planned:
         phases = cores.counts(plan, problem.shapes, stored)
         ran = tuple(dict.fromkeys(share.plan.schedule for share in plan.shares if share.plan.runs))
         done = _updated(phases, problem, schedule, self._emulation, self._machine, update_cycles=self._update_cycles)
-        return Answer(done, plan, ran)
+        return Answer(done, (plan,), ran)
 
 
 def _too_small(unfit: Unfit, path: str, machine: Machine) -> InputError:
@@ -225,32 +272,17 @@ def _updated(
 
     Where its cycles are charged, it is a run of its own: its transfers overlap with it as those of other runs do.
     """
-    done = {phase: _complete(counts, machine) for phase, counts in phases.items()}
+    done = {phase: complete(counts, machine) for phase, counts in phases.items()}
     if not (problem.dw and problem.weights):
         return done
-    how = emulation.weight_update
-    together = "dx+dw" in done and schedule.updates_in_array
-    extra = layers.update(how, problem.shapes.sizes, in_array=together)
-    if not extra:
-        return done
-    if machine.memory is not None:
-        extra |= {key._replace(level=DRAM): words for key, words in extra.items()}
-    if together and how == "in_array":
+    if emulation.weight_update == "in_array" and "dx+dw" in done and schedule.updates_in_array:
+        extra = with_memory(layers.update("in_array", problem.shapes.sizes, in_array=True), machine)
         return done | {"dx+dw": add((done["dx+dw"], extra))}
-    busy = layers.update_cycles(problem.shapes.sizes, machine.array) if update_cycles else 0
-    if machine.memory is not None:
-        transfers = hierarchy.transfer_cycles(extra, machine)
-        waits = max(0, transfers - busy) if machine.memory.double_buffered else transfers
-        extra |= dict.fromkeys(waits_for_dram(machine.memory), waits)
-    extra[CYCLES] = busy
-    return done | {"update": _complete(extra, machine)}
+    apart = update_apart(problem.shapes.sizes, emulation, machine, update_cycles=update_cycles)
+    return done | {"update": apart} if apart else done
 
 
 class _Sizes(NamedTuple):
     """What mappings want of a GEMM."""
 
     sizes: Mapping[str, int]
-
-
-def _complete(counts: Counts, machine: Machine) -> Counts:
-    return dict.fromkeys((*KEYS, *memory_keys(machine)), 0) | dict(counts)

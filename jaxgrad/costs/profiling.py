@@ -14,6 +14,8 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jaxgrad import costs as evaluate
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import Schedule
+from jaxgrad.autodiff.estimators import EXACT
+from jaxgrad.autodiff.estimators.asked import Estimators
 from jaxgrad.base.errors import InputError, positive_integer
 from jaxgrad.costs import StepCost
 from jaxgrad.hardware import Machine
@@ -72,11 +74,18 @@ class Profile:
         schedules: Sequence[str | Schedule] = evaluate.TRAINING_SCHEDULES,
         *,
         machine: Machine | None = None,
+        estimator: Estimators = EXACT,
     ) -> StepCost:
         """The counts under each of the schedules, of the array and, where the machine has one, of its vector unit; see
         ``evaluate.step_cost``."""
         return evaluate.step_cost(
-            self.gemms, emulation, schedules, machine=machine, vector_work=self.vector, masks=self.masks
+            self.gemms,
+            emulation,
+            schedules,
+            machine=machine,
+            vector_work=self.vector,
+            estimator=estimator,
+            masks=self.masks,
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.gemm import Gemm
 
 
@@ -27,6 +28,8 @@ class LayerGemm:
         x_words: elements of X before it is lowered, for one of these GEMMs: a convolution's input feature map (of one
             group), whose patches overlap. 0 where X is the GEMM's own, as of a dense layer.
         weights: whether W is weights, which an update changes; not where it is activations too, as in attention.
+        convolution: of a convolution its geometry, which says what an estimator of its gradients asks for; sizes alone
+            tell records apart. None too where it is transposed, has groups of its batch, or is of complex numbers.
     """
 
     path: str
@@ -38,6 +41,7 @@ class LayerGemm:
     recomputed: int = 0
     x_words: int = 0
     weights: bool = True
+    convolution: Convolution | None = field(default=None, compare=False)
 
     @property
     def input_words(self) -> int:

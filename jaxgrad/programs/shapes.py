@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.extend.core import JaxprEqn
 
-from jaxgrad.array.convolution import geometry
+from jaxgrad.array.convolution import Convolution, geometry
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.programs.operations import shape_of
 
@@ -32,6 +32,30 @@ def gemm_of(equation: JaxprEqn) -> tuple[Gemm, int, int]:
 def ragged_groups(rows: int, matrices: int) -> int:
     """Into how many groups of equal size the rows of a ragged product are taken to fall."""
     return next(groups for groups in range(min(rows, matrices), 0, -1) if rows % groups == 0)
+
+
+def convolution_of(equation: JaxprEqn) -> Convolution | None:
+    """The geometry of a convolution of real numbers, neither transposed nor grouped along its batch; else None."""
+    if equation.primitive.name != "conv_general_dilated" or math.prod(map(_parts, equation.invars[:2])) > 1:
+        return None
+    params = equation.params
+    plain = params["batch_group_count"] == 1 and all(step == 1 for step in params["lhs_dilation"])
+    return _geometry(equation) if plain else None
+
+
+def _geometry(equation: JaxprEqn) -> Convolution:
+    left, right = map(shape_of, equation.invars)
+    params = equation.params
+    convolution, _ = geometry(
+        left,
+        right,
+        params["window_strides"],
+        params["padding"],
+        rhs_dilation=params["rhs_dilation"],
+        dimension_numbers=params["dimension_numbers"],
+        feature_group_count=params["feature_group_count"],
+    )
+    return convolution
 
 
 def _dot(equation: JaxprEqn) -> tuple[Gemm, int, int]:
@@ -71,15 +95,7 @@ def _convolution(equation: JaxprEqn) -> tuple[Gemm, int, int]:
         return Gemm(math.prod(left) // (groups * c_in), c_in, taps * c_out), groups, 0
     if batches > 1:
         return Gemm(math.prod(shape_of(equation.outvars[0])) // (groups * c_out), taps * c_in, c_out), groups, 0
-    convolution, _ = geometry(
-        left,
-        right,
-        params["window_strides"],
-        params["padding"],
-        rhs_dilation=params["rhs_dilation"],
-        dimension_numbers=numbers,
-        feature_group_count=features,
-    )
+    convolution = _geometry(equation)
     words = convolution.batch * math.prod(convolution.image) * convolution.in_channels // features
     return convolution.gemm, features, words
 

@@ -13,7 +13,7 @@ from jaxgrad.programs.graph import Graph
 from jaxgrad.programs.masks import ReluMask, relu_masks
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import Product, products
-from jaxgrad.programs.shapes import gemm_of
+from jaxgrad.programs.shapes import convolution_of, gemm_of
 from jaxgrad.programs.trace import Site
 
 
@@ -56,12 +56,17 @@ def step_masks(jaxpr: ClosedJaxpr) -> list[ReluMask]:
 def record(product: Product, path: str) -> LayerGemm:
     """A forward product with its gradients, at a place in the model."""
     gemm, groups, x_words = gemm_of(product.site.equation)
+    convolution = convolution_of(product.site.equation)
     dx, dw = product.gradients.get("dx", 0) > 0, product.gradients.get("dw", 0) > 0
     parts, several = product.mapped.get("dw", 1), product.mapped.get("dx", 1)
     if gemm.batch % parts == 0:
         gemm, groups, x_words = replace(gemm, batch=gemm.batch // parts), groups * parts, x_words // parts
+        if convolution is not None:
+            images, left = divmod(convolution.batch, parts)
+            convolution = None if left else replace(convolution, batch=images)
     if gemm.out_features % several == 0:
         gemm, groups = replace(gemm, out_features=gemm.out_features // several), groups * several
+        convolution = convolution if several == 1 else None
     if product.swapped:
         gemm, dx, dw = Gemm(gemm.out_features, gemm.in_features, gemm.batch), dw, dx
     backward = max(product.gradients.values(), default=0)
@@ -76,4 +81,5 @@ def record(product: Product, path: str) -> LayerGemm:
         recomputed=(product.runs + product.again - calls) * groups,
         x_words=x_words,
         weights=product.weights,
+        convolution=convolution,
     )

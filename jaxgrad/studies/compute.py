@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.restrictions import overlapped_drain, restricted
@@ -126,4 +127,11 @@ def _share(counts: Mapping[str, int]) -> list[int]:
 
 
 def _gemm(record: Mapping[str, Any]) -> LayerGemm:
-    return LayerGemm(**{**record, "gemm": Gemm(**record["gemm"])})
+    geometry = record["convolution"]
+    return LayerGemm(**{**record, "gemm": Gemm(**record["gemm"]), "convolution": geometry and _convolution(geometry)})
+
+
+def _convolution(record: Mapping[str, Any]) -> Convolution:
+    """From plain data, which have lists where it has tuples."""
+    fields = {name: tuple(value) if isinstance(value, list | tuple) else value for name, value in record.items()}
+    return Convolution(**{**fields, "padding": tuple(map(tuple, record["padding"]))})

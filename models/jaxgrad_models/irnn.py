@@ -27,26 +27,26 @@ class IRNN(nnx.Module):
     Args:
         input_shape: (height, width, channels) of one image; the height is the number of steps.
         classes: how many logits come out.
-        hidden: units of the state, the paper's 100.
+        units: of the state, the paper's 100.
         rngs: where the initial weights come from.
 
     Raises:
-        BuildError: ``hidden`` is no whole number of at least 1.
+        BuildError: ``units`` is no whole number of at least 1.
     """
 
-    def __init__(self, input_shape: Sequence[int], classes: int, *, hidden: int = 100, rngs: nnx.Rngs) -> None:
-        if not isinstance(hidden, int) or isinstance(hidden, bool) or hidden < 1:
-            raise BuildError("hidden", hidden, "give a whole number of at least 1")
+    def __init__(self, input_shape: Sequence[int], classes: int, *, units: int = 100, rngs: nnx.Rngs) -> None:
+        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+            raise BuildError("units", units, "give a whole number of at least 1")
         _, width, channels = input_shape
-        self.input = nnx.Linear(width * channels, hidden, kernel_init=nnx.initializers.normal(0.001), rngs=rngs)
-        self.recurrent = nnx.Linear(hidden, hidden, use_bias=False, kernel_init=_identity, rngs=rngs)
-        self.head = nnx.Linear(hidden, classes, rngs=rngs)
+        self.input = nnx.Linear(width * channels, units, kernel_init=nnx.initializers.normal(0.001), rngs=rngs)
+        self.recurrent = nnx.Linear(units, units, use_bias=False, kernel_init=_identity, rngs=rngs)
+        self.head = nnx.Linear(units, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
         """Images to logits."""
         rows = images.reshape(*images.shape[:2], -1).swapaxes(0, 1)
 
-        def step(state: Float[Array, "b hidden"], row: Float[Array, "b features"]) -> tuple[Array, None]:
+        def step(state: Float[Array, "b units"], row: Float[Array, "b features"]) -> tuple[Array, None]:
             return nnx.relu(self.input(row) + self.recurrent(state)), None
 
         first = jnp.zeros((images.shape[0], self.recurrent.out_features), images.dtype)

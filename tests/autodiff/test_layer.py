@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -16,9 +16,10 @@ from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.autodiff import dot_general, new_tap, read_tap
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DotGeneral, first_columns
-from jaxgrad.autodiff.estimators import EXACT, Estimator, Saved, describe
-from jaxgrad.autodiff.layer import GemmRun, Layer
+from jaxgrad.autodiff.estimators import EXACT, Estimator, describe
+from jaxgrad.autodiff.layer import GemmRun
 from jaxgrad.base.errors import InputError
+from tests.autodiff.estimators.own import First
 from tests.layers import NHWC, integers, sparse_integers
 
 GROUPS, ROWS, COLUMNS, OUT = 2, 4, 6, 5
@@ -29,25 +30,6 @@ CONTRACTION = DotGeneral.of(X, W, NUMBERS)
 EMULATION = Emulation(Accelerator(2, 3), "interleaved", weight_update="in_array")
 
 
-@dataclass(frozen=True)
-class First(Estimator):
-    """Keeps the first columns of x, and leaves the other rows of dW zero."""
-
-    columns: int
-
-    def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
-        out, _ = layer.product(layer.contraction, lhs, rhs)
-        return out, Saved(lhs[..., : self.columns] if layer.dw else None, rhs)
-
-    def backward(self, layer: Layer, saved: Saved, cotangent: Array) -> tuple[Array | None, Array | None]:
-        lhs = saved.activations if layer.dw else layer.lhs
-        dlhs, own = layer.gradients(
-            layer.contraction, lhs, saved.rest, cotangent, dx=layer.dx, dw=layer.dw, columns=self.columns
-        )
-        drhs = None if own is None else jnp.zeros(layer.rhs.shape).at[..., : self.columns, :].set(own)
-        return dlhs, drhs
-
-
 def gradients(estimator: Estimator, emulation: Emulation, x: Array = X, w: Array = W, dy: Array = DY) -> Any:
     _, transpose = jax.vjp(
         lambda x, w, tap: dot_general(x, w, NUMBERS, tap, emulation=emulation, estimator=estimator), x, w, new_tap()
@@ -56,12 +38,12 @@ def gradients(estimator: Estimator, emulation: Emulation, x: Array = X, w: Array
     return dx, dw, read_tap(tap).backward.as_dict()
 
 
-@pytest.mark.parametrize("columns", [1, 4])
-def test_the_first_columns_of_each_group(columns: int) -> None:
+@pytest.mark.parametrize(("columns", "fidelities"), [(1, ("native",)), (4, FIDELITIES)])
+def test_the_first_columns_of_each_group(columns: int, fidelities: tuple[str, ...]) -> None:
     """Every fidelity gives the same; and the counts are those of the description, but for zeros."""
     dx, dw = np.einsum("gbn,gkn->gbk", DY, W), np.einsum("gbk,gbn->gkn", X, DY)
     dw[:, columns:] = 0
-    results = [gradients(First(columns), replace(EMULATION, fidelity=fidelity)) for fidelity in FIDELITIES]
+    results = [gradients(First(columns), replace(EMULATION, fidelity=fidelity)) for fidelity in fidelities]
     for of_x, of_w, counts in results:
         np.testing.assert_array_equal(of_x, dx)
         np.testing.assert_array_equal(of_w, dw)

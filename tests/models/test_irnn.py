@@ -20,7 +20,7 @@ ARRAY = Accelerator(3, 4)
 
 def small(seed: int = 0) -> IRNN:
     """With weights of its input that are large enough to matter."""
-    model = IRNN((ROWS, WIDTH, 1), CLASSES, hidden=HIDDEN, rngs=nnx.Rngs(seed))
+    model = IRNN((ROWS, WIDTH, 1), CLASSES, units=HIDDEN, rngs=nnx.Rngs(seed))
     model.input.kernel[...] = jax.random.normal(jax.random.key(seed), (WIDTH, HIDDEN))
     return model
 
@@ -94,10 +94,10 @@ def test_the_loss_goes_down() -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
-@pytest.mark.parametrize("hidden", [0, True])
-def test_bad_sizes_are_refused(hidden: object) -> None:
-    with pytest.raises(ValueError, match=f"hidden: got {hidden}; give a whole number of at least 1"):
-        IRNN((8, 8, 1), 10, hidden=hidden, rngs=nnx.Rngs(0))  # pyright: ignore[reportArgumentType]  # bad on purpose
+@pytest.mark.parametrize("units", [0, True])
+def test_bad_sizes_are_refused(units: object) -> None:
+    with pytest.raises(ValueError, match=f"units: got {units}; give a whole number of at least 1"):
+        IRNN((8, 8, 1), 10, units=units, rngs=nnx.Rngs(0))  # pyright: ignore[reportArgumentType]  # bad on purpose
 
 
 def test_it_has_a_name() -> None:

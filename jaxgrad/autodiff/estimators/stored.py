@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from jaxgrad.array.gemm import Gemm
-from jaxgrad.autodiff.dot_general import DotGeneral
-from jaxgrad.autodiff.estimators.base import Estimator
-from jaxgrad.autodiff.estimators.description import describe
+from jaxgrad.autodiff.estimators.asked import Estimators, of_record
 from jaxgrad.autodiff.estimators.exact import EXACT
-from jaxgrad.base.errors import InputError, shown
 from jaxgrad.programs import LayerGemm, ReluMask
 
 
@@ -43,7 +39,7 @@ class StoredWords(NamedTuple):
 
 def stored_words(
     records: Iterable[LayerGemm],
-    estimator: Estimator | Callable[[str], Estimator] = EXACT,
+    estimator: Estimators = EXACT,
     masks: Iterable[ReluMask] = (),
 ) -> StoredWords:
     """What the layers of a step and its ReLUs keep for their gradients.
@@ -57,38 +53,27 @@ def stored_words(
         masks: of its ReLUs, as ``step_gemms_and_masks`` has them; no estimator changes them.
 
     Raises:
-        ValueError: a convolution's estimator keeps something else than x, which a record's sizes do not tell; for one
+        ValueError: a convolution's estimator keeps something else than x, and its record has no geometry; for one
             layer, ``describe`` tells it of the contraction itself.
 
+    >>> from jaxgrad import Gemm
     >>> stored_words([LayerGemm("conv", Gemm(18, 12, 2), 1, needs_dx=False, x_words=72)]).total
     72
     """
     layers: dict[str, int] = {}
     for record in records:
-        of_layer = estimator if isinstance(estimator, Estimator) else estimator(record.path)
-        layers[record.path] = layers.get(record.path, 0) + record.times * _words(record, of_layer)
+        layers[record.path] = layers.get(record.path, 0) + _words(record, estimator)
     of_modules: dict[str, int] = {}
     for mask in masks:
         of_modules[mask.path] = of_modules.get(mask.path, 0) + mask.words
     return StoredWords(layers, of_modules)
 
 
-def _words(record: LayerGemm, estimator: Estimator) -> int:
-    """Of one GEMM. Where w is activations too, as in attention, dX needs it kept."""
-    gemm, wanted = record.gemm, {"dx": record.needs_dx, "dw": record.needs_dw}
-    words = describe(estimator, _matrices(gemm), **wanted).stored_words
-    if record.x_words and words:
-        if words != gemm.batch * gemm.in_features:
-            raise InputError(
-                "estimator",
-                estimator,
-                "call describe with its contraction",
-                problem=f"got {shown(estimator)} for {record.path}, of which only sizes are known",
-            )
-        words = record.x_words
-    return words + (gemm.in_features * gemm.out_features if record.needs_dx and not record.weights else 0)
-
-
-def _matrices(gemm: Gemm) -> DotGeneral:
-    axes = ((), (0,), (1,)), ((), (1,), (0,))
-    return DotGeneral(*axes, (gemm.batch, gemm.in_features), (gemm.in_features, gemm.out_features), None, None)
+def _words(record: LayerGemm, estimator: Estimators) -> int:
+    """Of all its GEMMs. Where w is activations too, as in attention, dX needs it kept."""
+    told, gemm = of_record(record, estimator), record.gemm
+    words = told.stored_words * record.times // told.contraction.groups
+    if words and record.x_words and record.convolution is None:
+        words = record.times * record.x_words
+    kept = record.times * gemm.in_features * gemm.out_features
+    return words + (kept if record.needs_dx and not record.weights else 0)

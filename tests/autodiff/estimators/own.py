@@ -56,6 +56,25 @@ class Columns(Estimator):
 
 
 @dataclass(frozen=True)
+class First(Estimator):
+    """Keeps the first columns of x, and leaves the other rows of dW zero."""
+
+    columns: int
+
+    def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
+        out, _ = layer.product(layer.contraction, lhs, rhs)
+        return out, Saved(lhs[..., : self.columns] if layer.dw else None, rhs)
+
+    def backward(self, layer: Layer, saved: Saved, cotangent: Array) -> Parts:
+        lhs = saved.activations if layer.dw else layer.lhs
+        dlhs, own = layer.gradients(
+            layer.contraction, lhs, saved.rest, cotangent, dx=layer.dx, dw=layer.dw, columns=self.columns
+        )
+        drhs = None if own is None else jnp.zeros(layer.rhs.shape).at[..., : self.columns, :].set(own)
+        return dlhs, drhs
+
+
+@dataclass(frozen=True)
 class Sketch(Estimator):
     """Keeps ``c = x R`` with R random signs, of so many columns, and takes dW for ``R (c^T dY)``; of matrices alone.
 
