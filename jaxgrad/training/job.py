@@ -17,7 +17,7 @@ from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import step_cost
-from jaxgrad.flax import put_on_array, step_gemms, step_work
+from jaxgrad.flax import Rule, put_on_array, step_gemms, step_work
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm
 from jaxgrad.training import data, loop, optimizers, runs
@@ -88,7 +88,8 @@ def prepare(config: Config) -> Job:
     model = jaxgrad_models.build(
         config.model.name, input_shape=dataset.input_shape, classes=dataset.classes, rngs=nnx.Rngs(plan.seed)
     )
-    model = put_on_array(model, emulation)
+    rules = [Rule("*", emulation, config.gradient_estimator())]
+    model = put_on_array(model, rules, rngs=nnx.Rngs(estimator=plan.seed))
     section = config.optimizer
     optimizer = optimizers.build(
         section.name,

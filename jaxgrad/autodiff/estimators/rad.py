@@ -21,7 +21,7 @@ from jaxgrad.autodiff.estimators.base import Estimator, Saved
 from jaxgrad.autodiff.estimators.exact import EXACT
 from jaxgrad.autodiff.layer import Layer
 from jaxgrad.autodiff.transposed import ConvTransposed
-from jaxgrad.base.errors import InputError, one_of, shown
+from jaxgrad.base.errors import InputError, one_of, share, shown
 
 MODES = ("project", "same", "different")
 
@@ -50,12 +50,15 @@ class Rad(Estimator):
     mode: str
 
     def __post_init__(self) -> None:
-        if isinstance(self.keep, bool) or not isinstance(self.keep, int | float) or not 0 < self.keep <= 1:
-            raise InputError("keep", self.keep, "give a share above 0, and at most 1")
+        share("keep", self.keep)
         one_of("mode", self.mode, MODES)
 
     @property
     def random(self) -> bool:
+        return self.keep < 1
+
+    @property
+    def of_weights(self) -> bool:
         return self.keep < 1
 
     def matmul(self, x: ArrayLike, w: ArrayLike, key: Array) -> Array:
