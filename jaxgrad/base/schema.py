@@ -23,6 +23,7 @@ from jaxgrad.base.errors import (
     positive_integer,
     positive_number,
     seed,
+    share,
     sizes,
 )
 
@@ -79,6 +80,7 @@ Folder = Annotated[str, checked(_folder)]
 Rate = Annotated[float, checked(positive_number)]
 Decay = Annotated[float, checked(number)]
 Fraction = Annotated[float, checked(fraction)]
+Share = Annotated[float, checked(share)]
 
 
 class Section(BaseModel):

@@ -82,6 +82,18 @@ def precisions() -> Sequence[str]:
     return PRECISIONS
 
 
+def estimators() -> Sequence[str]:
+    from jaxgrad.training.config import ESTIMATORS
+
+    return ESTIMATORS
+
+
+def rad_modes() -> Sequence[str]:
+    from jaxgrad.autodiff.estimators.rad import MODES
+
+    return MODES
+
+
 def optimizers() -> Sequence[str]:
     from jaxgrad.training.optimizers import NAMES
 

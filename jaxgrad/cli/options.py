@@ -17,6 +17,7 @@ from jaxgrad.base.errors import (
     positive_integer,
     positive_number,
     seed,
+    share,
     sizes,
     whole_number,
 )
@@ -116,6 +117,7 @@ SEED = _from_text(int, seed)
 RATE = _from_text(float, positive_number)
 DECAY = _from_text(float, number)
 FRACTION = _from_text(float, fraction)
+SHARE = _from_text(float, share)
 
 
 def path(name: str, value: Any) -> Path:
@@ -283,6 +285,23 @@ PIPELINE_TIME = option(
     PIPELINE,
     rule=Choice(choices.pipeline_times),
     default=defaults.TIME,
+)
+ESTIMATOR = option(
+    "--estimator",
+    "NAME",
+    "Of the gradients of weights: exact, or rad (of a random part of each layer's input).",
+    LEARNING,
+    rule=Choice(choices.estimators),
+    default="exact",
+)
+KEEP = option("--keep", "SHARE", "Of the input, that rad keeps.", LEARNING, rule=SHARE, default=str(defaults.KEEP))
+MODE = option(
+    "--mode",
+    "NAME",
+    "What rad keeps: the same columns or pixels of all rows, different ones, or project (random sums).",
+    LEARNING,
+    rule=Choice(choices.rad_modes),
+    default=defaults.MODE,
 )
 BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
 CLASSES = option(

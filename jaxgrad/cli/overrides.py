@@ -43,6 +43,9 @@ _KEYS = {
     "weights": "pipeline.weights",
     "beta": "pipeline.beta",
     "time": "pipeline.time",
+    "estimator": "estimator.name",
+    "keep": "estimator.keep",
+    "mode": "estimator.mode",
 }
 
 

@@ -20,10 +20,13 @@ from jaxgrad.cli.options import (
     COLS,
     DECAY,
     DOUBLE_BUFFERED,
+    ESTIMATOR,
     FIDELITY,
     FORWARD,
     FRACTION,
+    KEEP,
     LEARNING,
+    MODE,
     MODEL,
     PIPELINE_TIME,
     PROCESSORS,
@@ -50,6 +53,7 @@ _JUDGED_LATER = (
     ("data folder", "data.folder", "--folder"),
     ("batch_size", "data.batch_size", "--batch-size"),
     ("processors", "pipeline.processors", "--processors"),
+    ("weight_update", "emulation.weight_update", "--weight-update"),
 )
 
 
@@ -145,6 +149,9 @@ def train(
     seed: Annotated[
         int, option("--seed", "N", "Of weights and of the order of images.", LEARNING, rule=SEED)
     ] = defaults.SEED,
+    estimator: Annotated[str | None, ESTIMATOR] = None,
+    keep: Annotated[float | None, KEEP] = None,
+    mode: Annotated[str | None, MODE] = None,
     pipeline: Annotated[str | None, TRAINING_PIPELINE] = None,
     processors: Annotated[int | None, PROCESSORS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,

@@ -81,7 +81,9 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     records = run.metrics()
     with progress.busy("drawing", out):
         pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
-        run.write_json(runs.COUNTERS, {"schedule": schedule, "array": asdict(array), **pipeline, **cost.as_dict()})
+        estimator = {"estimator": {"name": "exact", **job.config.estimator.model_dump(exclude_none=True)}}
+        told = {"schedule": schedule, "array": asdict(array), **estimator, **pipeline, **cost.as_dict()}
+        run.write_json(runs.COUNTERS, told)
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
         if records:

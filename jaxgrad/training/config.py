@@ -15,6 +15,8 @@ import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES, Emulation
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES, IN_ARRAY
+from jaxgrad.autodiff.estimators import EXACT, Estimator, rad
+from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, choose, either
 from jaxgrad.base.schema import (
     Decay,
@@ -23,6 +25,7 @@ from jaxgrad.base.schema import (
     Rate,
     Section,
     Seed,
+    Share,
     Size,
     Sizes,
     Switch,
@@ -40,6 +43,8 @@ from jaxgrad.training import data, defaults, optimizers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
 PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
+
+ESTIMATORS: tuple[str, ...] = ("exact", "rad")
 
 
 class ArraySection(Section):
@@ -147,6 +152,36 @@ class PipelineSection(Section):
             raise InputError("emulation.weight_update", "in_array", remedy)
 
 
+class EstimatorSection(Section):
+    """How the gradients of weights are computed; exactly where it has no name, or ``exact``, and no other key then."""
+
+    name: Annotated[str, among(ESTIMATORS)] | None = None
+    keep: Share | None = None
+    mode: Annotated[str, among(MODES)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        if values.get("name") == "rad":
+            return {"keep": defaults.KEEP, "mode": defaults.MODE, **values}
+        return {key: value for key, value in values.items() if (key, value) != ("name", "exact")}
+
+    def check(self, pipeline: PipelineSection) -> None:
+        """Raises InputError where its keys do not go together, or with a pipeline."""
+        if self.name is None:
+            for key, value in self.model_dump(exclude_none=True).items():
+                remedy = "exact gradients have none: set estimator.name = 'rad' too, or leave it out"
+                raise InputError(f"estimator.{key}", value, remedy)
+        elif pipeline.weights is not None and pipeline.weights not in STASHED:
+            remedy = (
+                f"under pipeline.weights = {pipeline.weights!r} the backward pass is XLA's own: leave it out, or "
+                f"choose {either(map(repr, STASHED))}"
+            )
+            raise InputError("estimator.name", self.name, remedy)
+
+
 class Config(Section):
     """All that decides a training run: two runs with equal configs on one machine end bit-equal."""
 
@@ -157,6 +192,7 @@ class Config(Section):
     optimizer: OptimizerSection = OptimizerSection.model_validate({})
     train: TrainSection = TrainSection()
     pipeline: PipelineSection = PipelineSection()
+    estimator: EstimatorSection = EstimatorSection()
 
     @model_validator(mode="after")
     def _can_run(self) -> Config:
@@ -186,6 +222,7 @@ class Config(Section):
                 )
         self.model.check()
         self.pipeline.check(self.emulation)
+        self.estimator.check(self.pipeline)
         return self
 
     def emulation_settings(self) -> Emulation:
@@ -193,6 +230,10 @@ class Config(Section):
         settings = self.emulation.model_dump()
         name = settings.pop("precision")
         return Emulation(array, **settings, precision=None if name == "own" else Precision.of(name))
+
+    def gradient_estimator(self) -> Estimator:
+        section = self.estimator
+        return EXACT if section.keep is None or section.mode is None else rad(section.keep, section.mode)
 
     def settings(self) -> dict[str, Any]:
         """What decides the run, as JSON has it: all but where the data are."""

@@ -26,4 +26,6 @@ PROCESSORS = 4  # of a pipeline, where there is one
 WEIGHTS = "stash"
 BETA = "n/(n+1)"
 TIME = "cycles"
+KEEP = 0.1  # of rad
+MODE = "same"
 ON_NAN = "stop"

@@ -17,7 +17,7 @@ from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import step_cost
-from jaxgrad.flax import put_on_array, step_gemms_and_masks, step_work
+from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
 from jaxgrad.training import data, loop, optimizers, runs
@@ -93,7 +93,8 @@ def prepare(config: Config) -> Job:
         rngs=nnx.Rngs(plan.seed),
         **config.model.options(),
     )
-    model = put_on_array(model, emulation)
+    rules = [Rule("*", emulation, config.gradient_estimator())]
+    model = put_on_array(model, rules, rngs=nnx.Rngs(estimator=plan.seed))
     section = config.optimizer
     optimizer = optimizers.build(
         section.name,

@@ -21,7 +21,7 @@ from jaxgrad.array.counters import Counters
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.manual_axes import vary_alike
 from jaxgrad.autodiff import LayerCounters
-from jaxgrad.autodiff.estimators import Estimator, Saved
+from jaxgrad.autodiff.estimators import Estimator, Saved, describe
 from jaxgrad.autodiff.layer import Wanted
 from jaxgrad.autodiff.task import Task
 from jaxgrad.programs.products import Role, weights_left
@@ -61,6 +61,11 @@ class Estimate:
         ways = Posed.of(equation), Posed.of(equation, swapped=equation.primitive.name == "dot_general")
         out: Any = equation.outvars[0].aval
         return cls(label, ways, outside, emulation, estimator, out.dtype)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the weights' whole dW is in the array at the end of a run, as an update in its PEs needs it."""
+        return any(run.updates for run in describe(self.estimator, self.ways[0].contraction).backward)
 
     def posed(self, *, left: bool, right: bool) -> Posed:
         """How the array takes it, by the operands whose gradients are wanted."""

@@ -96,6 +96,9 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
         elif site.equation.primitive.name == ragged.NAME:
             reason = "which is ragged: estimators know none of those"
             remedy = f"put Rule({label!r}, emulation) before the others"
+        elif rule.estimator.of_weights and not product.weights:
+            reason = "which has no dW: none of its operands comes from outside, as weights do"
+            remedy = f"put Rule({label!r}, emulation) before the others"
         elif _own_rule(jaxpr.jaxpr, path):
             reason = "which is within a function with a derivative rule of its own"
             remedy = f"put Rule({label!r}, emulation) before the others"
@@ -104,6 +107,9 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
             raise InputError("estimator", rule.estimator, remedy, problem=problem)
         left, right = (operand.origin not in reading.trace.computed for operand in site.operands)
         estimate = Estimate.of(site.equation, label, (left, right), rule.emulation, rule.estimator)
+        if rule.emulation.weight_update == "in_array" and not estimate.whole:
+            problem = f"got 'in_array', and {shown(rule.estimator)}, which computes {label}, has no whole dW there"
+            raise InputError("weight_update", "in_array", "choose 'separate' or 'none'", problem=problem)
         estimated_sites[path] = estimate, uses[label]
         uses[label] += 1
     return estimated_sites

@@ -98,6 +98,20 @@ def test_a_pipeline_that_will_not_do_is_refused(
     assert not (elsewhere / "run").exists()
 
 
+def test_train_by_an_estimator_tells_it(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    estimator = ["--estimator", "rad", "--keep", "0.2"]
+    assert main(["train", *QUICK, *estimator, "--out", "run"]) == 0
+    counters = json.loads((elsewhere / "run" / "counters.json").read_text())
+    assert counters["estimator"] == {"name": "rad", "keep": 0.2, "mode": "same"}
+    capsys.readouterr()
+    refused = ["--estimator", "rad", "--optimizer", "sgd", "--weight-update", "in_array", "--out", "other"]
+    assert main(["train", *QUICK, *refused]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --weight-update: got 'in_array', and Rad(keep=0.1, mode='same')")
+    assert said.count("\n") == 1
+    assert not (elsewhere / "other").exists()
+
+
 def test_train_numbers_its_runs(elsewhere: Path) -> None:
     for _ in range(2):
         assert main(["train", *QUICK]) == 0

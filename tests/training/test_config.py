@@ -9,6 +9,7 @@ import pytest
 
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
+from jaxgrad.autodiff.estimators import EXACT, Estimator, rad
 from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.training import optimizers
@@ -88,7 +89,7 @@ REFUSED = {
     "array.double_buffered=yes": "got 'yes'; give true or false",
     "array.row=8": "got '8'; there is no such key; choose one of rows, cols, double_buffered (did you mean 'rows'?)",
     "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
-    "train, pipeline (did you mean 'array'?)",
+    "train, pipeline, estimator (did you mean 'array'?)",
     "rows=8": "got '8'; name a key by its section, such as array.rows=8",
     "emulation.schedule=interleave": f"got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
     "(did you mean 'interleaved'?)",
@@ -132,6 +133,11 @@ REFUSED = {
     "pipeline.weights=stashed": "got 'stashed'; choose one of stash, current, ema, vertical_sync "
     "(did you mean 'stash'?)",
     "pipeline.beta=n": "got 'n'; choose one of n/(n+1), (n-1)/(n+1)",
+    "estimator.name=rat": "got 'rat'; choose one of exact, rad (did you mean 'rad'?)",
+    "estimator.keep=0": "got 0.0; give a number above 0, and at most 1",
+    "estimator.keep=1.5": "got 1.5; give a number above 0, and at most 1",
+    "estimator.mode=some": "got 'some'; choose one of project, same, different (did you mean 'same'?)",
+    "estimator.keep=0.5": "got 0.5; exact gradients have none: set estimator.name = 'rad' too, or leave it out",
     "pipeline.time=hours": "got 'hours'; choose one of cycles, macs",
     "emulation.weight_update=in_array": "got 'in_array'; it needs plain "
     "optimizer.name = 'sgd' without weight decay (here 'adam'), or choose 'separate' or 'none'",
@@ -160,6 +166,8 @@ UNDER_A_PIPELINE = {
     ("emulation.precision=bf16", "pipeline.weights=current"): "pipeline.weights=current: got 'current'; its backward "
     "pass is XLA's own: it needs emulation.fidelity = 'native' and precision = 'own' (here 'native' and 'bf16'), or "
     "choose 'stash' or 'vertical_sync'",
+    ("estimator.name=rad", "pipeline.weights=ema"): "estimator.name=rad: got 'rad'; under pipeline.weights = 'ema' the "
+    "backward pass is XLA's own: leave it out, or choose 'stash' or 'vertical_sync'",
     ("optimizer.name=sgd", "emulation.weight_update=in_array"): "emulation.weight_update=in_array: got 'in_array'; "
     "under a pipeline the array holds older weights than those to update: choose 'separate' or 'none'",
 }
@@ -191,6 +199,28 @@ def test_a_pipeline_is_filled_in_and_written(tmp_path: Path, texts: tuple[str, .
     assert resolve(file(tmp_path, config.to_toml())) == config
 
 
+@pytest.mark.parametrize(
+    ("texts", "keys", "estimator"),
+    [
+        ((), {}, EXACT),
+        (("name=exact",), {}, EXACT),
+        (("name=rad",), {"name": "rad", "keep": 0.1, "mode": "same"}, rad(0.1, "same")),
+        (
+            ("mode=project", "keep=1", "name=rad"),
+            {"name": "rad", "keep": 1.0, "mode": "project"},
+            rad(1.0, "project"),
+        ),
+    ],
+)
+def test_an_estimator_is_filled_in_and_written(
+    tmp_path: Path, texts: tuple[str, ...], keys: dict[str, Any], estimator: Estimator
+) -> None:
+    config = resolve(None, given(*(f"estimator.{text}" for text in texts)))
+    assert config.estimator.model_dump(exclude_none=True) == keys
+    assert config.gradient_estimator() == estimator
+    assert resolve(file(tmp_path, config.to_toml())) == config
+
+
 REFUSED_FILES = {
     "[array]\nrows = 0\n": "array.rows in {path}: got 0; give a whole number of at least 1",
     "[array]\nrows = true\n": "array.rows in {path}: got True; give a whole number of at least 1",
@@ -200,7 +230,7 @@ REFUSED_FILES = {
     "(did you mean 'rows'?)",
     "[array]\ndouble_buffered = 1\n": "array.double_buffered in {path}: got 1; give true or false",
     "[aray]\nrows = 8\n": "aray: got {{'rows': 8}}; there is no such key; choose one of array, emulation, model, data, "
-    "optimizer, train, pipeline (did you mean 'array'?)",
+    "optimizer, train, pipeline, estimator (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
     "[model]\nname = 'mlp'\nhidden = [4, 0]\n": "model.hidden in {path}: got 0; give a whole number of at least 1",

@@ -15,8 +15,9 @@ from flax import nnx
 import jaxgrad_models
 from jaxgrad.array.counts import CYCLES, EFFECTUAL_MACS, MACS
 from jaxgrad.array.emulation import Emulation
+from jaxgrad.autodiff.estimators import EXACT, Estimator, rad
 from jaxgrad.costs import measured, step_cost
-from jaxgrad.flax import layer_gemms, put_on_array
+from jaxgrad.flax import Rule, layer_gemms, put_on_array
 from jaxgrad.hardware import Accelerator
 from jaxgrad.training import loop, runs
 from jaxgrad.training.checkpoints import Checkpoints
@@ -43,9 +44,13 @@ def dataset(train: int = 41, test: int = 7) -> Dataset:
 
 
 def make(
-    name: str, optimizer: optax.GradientTransformation | None = None, delays: Delays | None = None
+    name: str,
+    optimizer: optax.GradientTransformation | None = None,
+    delays: Delays | None = None,
+    estimator: Estimator = EXACT,
 ) -> tuple[nnx.Module, Trainer]:
-    model = put_on_array(jaxgrad_models.build(name, input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0)), EMULATION)
+    model = jaxgrad_models.build(name, input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0))
+    model = put_on_array(model, [Rule("*", EMULATION, estimator)], rngs=nnx.Rngs(estimator=0))
     images, labels = dataset().train_images[:8], dataset().train_labels[:8]
     return model, trainer(model, optimizer or optax.adam(0.01), images, labels, delays)
 
@@ -162,6 +167,18 @@ def test_a_run_under_delays_that_stops_and_goes_on_ends_the_same(tmp_path: Path)
     assert whole.average is not None
     errors = [record["rebuilding_error"] for record in runs.reopen(tmp_path / "whole").metrics()]
     assert errors[-1] == float(whole.average.error) > 0
+
+
+def test_a_run_by_an_estimator_under_delays_goes_on_with_its_keys(tmp_path: Path) -> None:
+    _, made = make("mlp", delays=Delays({"hidden.0": 2, "hidden.1": 1, "head": 0}), estimator=rad(0.1, "same"))
+    whole = train(tmp_path / "whole", made)
+    train(tmp_path / "parts", made, 7)  # the last checkpoint is of step 6
+    parts = train(tmp_path / "parts", made)
+    assert_same((parts.params, parts.opt_state), (whole.params, whole.opt_state))
+    log = (tmp_path / "whole" / runs.METRICS).read_bytes()
+    assert (tmp_path / "parts" / runs.METRICS).read_bytes() == log
+    draws = [leaf for leaf in jax.tree.leaves(whole.rest) if leaf.dtype == jnp.uint32]
+    assert [int(draw) for draw in draws] == [STEPS]
 
 
 def test_a_log_line_without_its_checkpoint_is_written_again(tmp_path: Path) -> None:

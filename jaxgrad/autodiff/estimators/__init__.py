@@ -6,6 +6,8 @@ from jaxgrad.autodiff.estimators.description import Description as Description
 from jaxgrad.autodiff.estimators.description import describe as describe
 from jaxgrad.autodiff.estimators.exact import EXACT as EXACT
 from jaxgrad.autodiff.estimators.exact import Exact as Exact
+from jaxgrad.autodiff.estimators.rad import Rad as Rad
+from jaxgrad.autodiff.estimators.rad import rad as rad
 from jaxgrad.autodiff.estimators.rounded import Rounded as Rounded
 from jaxgrad.autodiff.estimators.rounded import rounded as rounded
 from jaxgrad.autodiff.estimators.stored import StoredWords as StoredWords
@@ -16,10 +18,12 @@ __all__ = [
     "Description",
     "Estimator",
     "Exact",
+    "Rad",
     "Rounded",
     "Saved",
     "StoredWords",
     "describe",
+    "rad",
     "rounded",
     "stored_words",
 ]

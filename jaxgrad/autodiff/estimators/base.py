@@ -45,6 +45,11 @@ class Estimator(ABC):
         """Whether it needs a key. One that does not gets what the caller has, and leaves it alone."""
         return False
 
+    @property
+    def of_weights(self) -> bool:
+        """Whether it is for products with weights alone: not for two activations, as in attention."""
+        return False
+
     @abstractmethod
     def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
         """The product, and what is kept.

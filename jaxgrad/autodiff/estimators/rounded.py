@@ -38,6 +38,10 @@ class Rounded(Estimator):
     def random(self) -> bool:
         return self.of.random
 
+    @property
+    def of_weights(self) -> bool:
+        return self.of.of_weights
+
     def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
         x, w = in_format("x", lhs, self.precision), in_format("w", rhs, self.precision)
         out, saved = self.of.forward(layer, x, w, key)
