@@ -67,7 +67,7 @@ class Job:
             done: steps done before.
         """
         schedule = self.emulation.schedule
-        cost = step_cost(self.layers, self.emulation, [schedule])
+        cost = step_cost(self.layers, self.emulation, [schedule], estimator=self.config.gradient_estimator())
         forward, backward = cost.total_forward()[CYCLES], cost.total(schedule.name)[CYCLES]
         per_epoch = self.plan.steps_per_epoch(self.dataset)
         steps = self.plan.epochs * per_epoch - done
