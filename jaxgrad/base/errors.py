@@ -170,6 +170,17 @@ def fraction(field: str, value: Any) -> float:
     return real
 
 
+def share(field: str, value: Any) -> float:
+    """``value`` as a float above 0, and of at most 1."""
+    try:
+        real = _finite(value)
+        if not 0 < real <= 1:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise InputError(field, value, "give a number above 0, and at most 1") from None
+    return real
+
+
 def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError

@@ -4,6 +4,7 @@ from jaxgrad.autodiff.estimators.base import Estimator as Estimator
 from jaxgrad.autodiff.estimators.base import Saved as Saved
 from jaxgrad.autodiff.estimators.description import Description as Description
 from jaxgrad.autodiff.estimators.description import describe as describe
+from jaxgrad.autodiff.estimators.elementwise import sampled_product as sampled_product
 from jaxgrad.autodiff.estimators.exact import EXACT as EXACT
 from jaxgrad.autodiff.estimators.exact import Exact as Exact
 from jaxgrad.autodiff.estimators.rounded import Rounded as Rounded
@@ -21,5 +22,6 @@ __all__ = [
     "StoredWords",
     "describe",
     "rounded",
+    "sampled_product",
     "stored_words",
 ]
