@@ -84,7 +84,7 @@ def compute(point: Point) -> dict[str, Any]:
     theta = point.problem.start
     state = optimizer.init(theta)
 
-    def iterate(theta: jax.Array, state: optax.OptState, number: jax.Array) -> tuple[jax.Array, Any, jax.Array]:
+    def iterate(theta: jax.Array, state: optax.OptState, number: jax.Array) -> tuple[Any, optax.OptState, jax.Array]:
         drawn = jax.random.fold_in(key, number)
         loss, gradient = jax.value_and_grad(point.problem.loss)(theta, drawn, point.keep)
         updates, state = optimizer.update(gradient, state)

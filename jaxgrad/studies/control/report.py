@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -88,10 +88,11 @@ def write(folder: Path, results: Results) -> list[Path]:
     write_text(written[0], _as_csv(results))
     write_text(written[1], json.dumps(_data(results), indent=1))
     write_text(written[2], as_text(screen(results)))
-    lines = {f"keep {point.keep:g}": list(enumerate(descent.losses, start=1)) for point, descent in results.descents}
-    title = "Loss against iterations"
-    drawn = plots.sweep(lines, folder / "loss", title, x_label="iteration", y_label="mean square missed")
-    figure = html.Figure(next(path for path in drawn if path.suffix == ".svg"), title)
+    figures = []
+    for name, title, lines, y_label in _figures(results):
+        drawn = plots.sweep(lines, folder / name, title, x_label="iteration", y_label=y_label)
+        written += drawn
+        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), title))
     experiment = results.experiment
     headers = [text.replace("\n", " ") for text in _HEADERS]
     sections = [
@@ -101,10 +102,29 @@ def write(folder: Path, results: Results) -> list[Path]:
             notes=experiment.notes,
         ),
         html.Section(_TITLE, [_MEANING], [html.Table(headers, results.rows, _TITLE)]),
-        html.Section("Figures", figures=[figure]),
+        html.Section("Figures", figures=figures),
         how_it_was_made(),
     ]
-    return [*written, *drawn, html.write(folder / "report.html", experiment.title, sections)]
+    return [*written, html.write(folder / "report.html", experiment.title, sections)]
+
+
+def _figures(results: Results) -> Iterator[tuple[str, str, Mapping[str, plots.Samples], str]]:
+    """File, title, lines and y axis: losses, and, since lines of unbiased gradients may lie on each other, their ratios
+    to those with the largest share kept."""
+    losses = {point.keep: descent.losses for point, descent in results.descents}
+    lines = {f"keep {keep:g}": list(enumerate(of_share, start=1)) for keep, of_share in losses.items()}
+    yield "loss", "Loss against iterations", lines, "mean square missed"
+    most = max(losses)
+    ratios = {
+        f"keep {keep:g}": [
+            (number, loss / whole)
+            for number, (loss, whole) in enumerate(zip(of_share, losses[most], strict=True), start=1)
+        ]
+        for keep, of_share in losses.items()
+        if keep != most and all(losses[most])
+    }
+    if ratios:
+        yield "ratio", f"Loss over that with keep {most:g}", ratios, "ratio of losses"
 
 
 def _as_csv(results: Results) -> str:

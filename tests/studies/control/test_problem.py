@@ -73,6 +73,8 @@ def test_the_gradients_memory_is_what_is_kept() -> None:
     by_keep = {}
     for keep in (1.0, 0.1):
         gradient = jax.jit(jax.grad(problem.loss), static_argnums=2)
-        by_keep[keep] = gradient.lower(problem.start, KEY, keep).compile().memory_analysis().temp_size_in_bytes / 4
+        analysis = gradient.lower(problem.start, KEY, keep).compile().memory_analysis()
+        assert analysis is not None
+        by_keep[keep] = analysis.temp_size_in_bytes / 4
         assert problem.kept_words(keep) <= by_keep[keep] < problem.kept_words(keep) + 256 * 40
     assert by_keep[0.1] < 0.3 * by_keep[1.0]

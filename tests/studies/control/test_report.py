@@ -23,7 +23,7 @@ def test_run_writes_all_files_and_they_agree(tmp_path: Path, capsys: pytest.Capt
     typed = [str(write(tmp_path, tree())), "--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
     assert main(["run", *typed]) == 0
     shown = capsys.readouterr().out
-    assert "report.html, tables.txt, results.json, results.csv; 1 figures as PNG and SVG" in shown
+    assert "report.html, tables.txt, results.json, results.csv; 2 figures as PNG and SVG" in shown
     assert max(map(len, shown.splitlines()[:-1])) <= 100
     out = tmp_path / "out"
     exact, sampled = json.loads((out / "results.json").read_text())["points"]
@@ -39,7 +39,7 @@ def test_run_writes_all_files_and_they_agree(tmp_path: Path, capsys: pytest.Capt
     assert "73.3%" in table  # 480 of 1,800 words
     assert f"{exact['losses'][-1]:.2e}" in table
     page = (out / "report.html").read_text()
-    assert page.count("data:image/svg+xml") == 1
+    assert page.count("data:image/svg+xml") == 2
     assert main(["run", *typed, "--check"]) == 0
     assert "a small one. 2 points, 2 of them done before" in capsys.readouterr().out
 
