@@ -26,6 +26,7 @@ class Kind(NamedTuple):
 
 _TRAINING_TABLES = {"array", "emulation", "model", "data", "optimizer", "train"}
 
+CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)
 DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
 EXPERIMENT = Kind("an experiment", ("jaxgrad run",), lambda tree: "variant" in tree or "extends" in tree)
 PIPELINES = Kind("an experiment with pipelines", ("jaxgrad run",), lambda tree: "pipelines" in tree)
@@ -34,7 +35,7 @@ TRAINING = Kind(
     ("jaxgrad train --config",),
     lambda tree: bool(tree) and tree.keys() <= _TRAINING_TABLES,
 )
-_KINDS = (DESIGN_SPACE, PIPELINES, EXPERIMENT, TRAINING)
+_KINDS = (CONTROL, DESIGN_SPACE, PIPELINES, EXPERIMENT, TRAINING)
 
 
 def check(file: Path, option: str, *wanted: Kind) -> Kind:

@@ -31,8 +31,11 @@ def run(
     from jaxgrad.studies import study
 
     cache.turn_on()
-    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES)
-    experiment = study.of_pipelines(config) if kind is kinds.PIPELINES else study.of_variants(config)
+    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES, kinds.CONTROL)
+    if kind is kinds.CONTROL:
+        experiment = study.of_control(config)
+    else:
+        experiment = study.of_pipelines(config) if kind is kinds.PIPELINES else study.of_variants(config)
     folder = check_folder("--out", RESULTS / config.stem if out is None else out)
     results = stored.open_store(store)
     terminal = screen.console()

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from rich.console import Group
 
 from jaxgrad.studies import compare, points, report, runner, schema, tables
+from jaxgrad.studies.control import points as control_points
+from jaxgrad.studies.control import report as control_report
+from jaxgrad.studies.control import schema as control_schema
 from jaxgrad.studies.pipelines import compare as pipeline_compare
 from jaxgrad.studies.pipelines import points as pipeline_points
 from jaxgrad.studies.pipelines import report as pipeline_report
@@ -96,3 +99,22 @@ def of_pipelines(file: Path) -> Study:
         return point.network
 
     return Study(experiment.title, pipeline_points.KIND, expanded, label, pipeline_points.run, reported)
+
+
+def of_control(file: Path) -> Study:
+    """An experiment with a control problem.
+
+    Raises:
+        InputError: the file will not do.
+    """
+    experiment = control_schema.load(file)
+    expanded = control_points.expand(experiment)
+
+    def reported(descents: Sequence[Any]) -> Report:
+        results = control_report.Results(experiment, list(zip(expanded, descents, strict=True)))
+        return Report(control_report.screen(results), lambda folder: control_report.write(folder, results))
+
+    def label(point: control_points.Point) -> str:
+        return f"keep {point.keep:g}"
+
+    return Study(experiment.title, control_points.KIND, expanded, label, control_points.run, reported)

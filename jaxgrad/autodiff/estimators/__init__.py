@@ -4,6 +4,7 @@ from jaxgrad.autodiff.estimators.base import Estimator as Estimator
 from jaxgrad.autodiff.estimators.base import Saved as Saved
 from jaxgrad.autodiff.estimators.description import Description as Description
 from jaxgrad.autodiff.estimators.description import describe as describe
+from jaxgrad.autodiff.estimators.elementwise import sampled_product as sampled_product
 from jaxgrad.autodiff.estimators.exact import EXACT as EXACT
 from jaxgrad.autodiff.estimators.exact import Exact as Exact
 from jaxgrad.autodiff.estimators.rad import Rad as Rad
@@ -25,5 +26,6 @@ __all__ = [
     "describe",
     "rad",
     "rounded",
+    "sampled_product",
     "stored_words",
 ]

@@ -1,0 +1,1 @@
+"""Experiments with a control problem: how well its gradients do where their memory is sampled."""

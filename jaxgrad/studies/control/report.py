@@ -1,0 +1,151 @@
+"""An experiment with the control problem, on the screen and in its folder: loss against iterations by share kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from jaxgrad.autodiff.estimators.elementwise import kept
+from jaxgrad.base.files import clear_partial, write_text
+from jaxgrad.reports import html, plots
+from jaxgrad.reports.numbers import fixed, percent
+from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies.control.points import Descent, Point
+from jaxgrad.studies.control.schema import ControlExperiment
+from jaxgrad.studies.report import as_text, how_it_was_made
+
+_BYTES = 4  # of a word: the simulation is of fp32
+_HEADERS = (
+    *("keep", "values\na field", "kept\n[MB]", "saved", "measured\n[MB]"),
+    *("loss\nfirst", "loss at\nhalf", "loss\nlast"),
+)
+_TITLE = "Each share kept"
+_MEANING = (
+    "kept: values between the passes, by their number; saved: against all of them; measured: the compiled gradient's "
+    "temporary memory. A loss is the mean square by which phi misses the target, before the first, the middle and the "
+    "last iteration; it is exact, whatever is kept. 1 MB is 10^6 bytes."
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that came out.
+
+    Args:
+        experiment: what was asked.
+        descents: of each point, in the order of the file.
+    """
+
+    experiment: ControlExperiment
+    descents: Sequence[tuple[Point, Descent]]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table's: a row a share."""
+        problem = self.experiment.control.problem
+        whole = problem.kept_words(1.0)
+        return [
+            [
+                f"{point.keep:g}",
+                str(kept(problem.points**2, point.keep)),
+                fixed(_BYTES * problem.kept_words(point.keep) / 1e6, 3),
+                percent(whole - problem.kept_words(point.keep), whole, 1),
+                fixed(None if descent.temporary_bytes is None else descent.temporary_bytes / 1e6, 3),
+                *(f"{descent.losses[place]:.2e}" for place in (0, len(descent.losses) // 2, -1)),
+            ]
+            for point, descent in self.descents
+        ]
+
+
+def screen(results: Results) -> Group:
+    """For the terminal."""
+    experiment = results.experiment
+    table = PlainTable(_TITLE, gap=1)
+    for header in _HEADERS:
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in results.rows:
+        table.add_row(*row)
+    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
+    parts += [Text(experiment.question)] if experiment.question else []
+    parts += ["", table, Text(_MEANING)]
+    if experiment.notes:
+        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
+    return Group(*parts)
+
+
+def write(folder: Path, results: Results) -> list[Path]:
+    """Writes everything, each file whole or not at all; returns the files, the page last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_partial(folder)
+    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
+    write_text(written[0], _as_csv(results))
+    write_text(written[1], json.dumps(_data(results), indent=1))
+    write_text(written[2], as_text(screen(results)))
+    figures = []
+    for name, title, lines, y_label in _figures(results):
+        drawn = plots.sweep(lines, folder / name, title, x_label="iteration", y_label=y_label)
+        written += drawn
+        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), title))
+    experiment = results.experiment
+    headers = [text.replace("\n", " ") for text in _HEADERS]
+    sections = [
+        html.Section(
+            "Question and assumptions",
+            paragraphs=[experiment.question] if experiment.question else [],
+            notes=experiment.notes,
+        ),
+        html.Section(_TITLE, [_MEANING], [html.Table(headers, results.rows, _TITLE)]),
+        html.Section("Figures", figures=figures),
+        how_it_was_made(),
+    ]
+    return [*written, html.write(folder / "report.html", experiment.title, sections)]
+
+
+def _figures(results: Results) -> Iterator[tuple[str, str, Mapping[str, plots.Samples], str]]:
+    """File, title, lines and y axis: losses, and, since lines of unbiased gradients may lie on each other, their ratios
+    to those with the largest share kept."""
+    losses = {point.keep: descent.losses for point, descent in results.descents}
+    lines = {f"keep {keep:g}": list(enumerate(of_share, start=1)) for keep, of_share in losses.items()}
+    yield "loss", "Loss against iterations", lines, "mean square missed"
+    most = max(losses)
+    ratios = {
+        f"keep {keep:g}": [
+            (number, loss / whole)
+            for number, (loss, whole) in enumerate(zip(of_share, losses[most], strict=True), start=1)
+        ]
+        for keep, of_share in losses.items()
+        if keep != most and all(losses[most])
+    }
+    if ratios:
+        yield "ratio", f"Loss over that with keep {most:g}", ratios, "ratio of losses"
+
+
+def _as_csv(results: Results) -> str:
+    """The loss of every iteration, exact."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["keep", "iteration", "loss"])
+    for point, descent in results.descents:
+        writer.writerows([point.keep, number, loss] for number, loss in enumerate(descent.losses, start=1))
+    return out.getvalue()
+
+
+def _data(results: Results) -> dict:
+    problem = results.experiment.control.problem
+    return {
+        "title": results.experiment.title,
+        "control": results.experiment.control.model_dump(),
+        "descent": results.experiment.descent.model_dump(),
+        "points": [
+            {"keep": point.keep, "kept_words": problem.kept_words(point.keep), **asdict(descent)}
+            for point, descent in results.descents
+        ],
+        "notes": results.experiment.notes,
+    }
