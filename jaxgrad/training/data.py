@@ -48,7 +48,7 @@ class Dataset(NamedTuple):
         return height, width, channels
 
 
-def load(name: str, folder: str | Path | None = None) -> Dataset:
+def load(name: str, folder: str | Path | None = None, *, standardised: bool = False) -> Dataset:
     """One of ``NAMES``, ready to train on.
 
     ======== ======== ============== =====================================================================
@@ -66,10 +66,17 @@ def load(name: str, folder: str | Path | None = None) -> Dataset:
             mnist (the four IDX files, plain or .gz) or cifar10 (the six .bin files of the binary version).
         folder: where the files of mnist or cifar10 are; for cifar10 its ``cifar-10-batches-bin`` folder or the one
             above. Of the two formats any number of images is taken, so cut-down files work.
+        standardised: then each pixel less its mean over the training images, divided by its standard deviation there
+            (a constant one is 0); the background is no zero any more.
 
     Raises:
         ValueError: an unknown name, no folder or one too many, or a file that is missing or malformed.
     """
+    dataset = _load(name, folder)
+    return _standardised(dataset) if standardised else dataset
+
+
+def _load(name: str, folder: str | Path | None) -> Dataset:
     one_of("data", name, NAMES)
     if name == "digits":
         if folder is not None:
@@ -268,6 +275,16 @@ def _check_labels(path: Path, labels: UInt8[np.ndarray, " n"], home: str) -> Non
             home,
             problem=f"expected labels from 0 to {CLASSES - 1}, found {labels[wrong[0]]} at item {wrong[0]}",
         )
+
+
+def _standardised(dataset: Dataset) -> Dataset:
+    mean = dataset.train_images.mean(axis=0, dtype=np.float64)
+    deviation = dataset.train_images.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > 0, deviation, 1)
+    train, test = (
+        ((images - mean) / scale).astype(np.float32) for images in (dataset.train_images, dataset.test_images)
+    )
+    return dataset._replace(train_images=train, test_images=test)
 
 
 def _unit(images: UInt8[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n h w c"]:
