@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
 from jaxgrad.cli.options import OUTPUT, RESULTS, config_file, option, path
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
@@ -22,6 +24,16 @@ def run(
         option("--out", "DIR", "Where tables, figures and the report go.", OUTPUT, rule=path, default="results/NAME"),
     ] = None,
     store: Annotated[Path, STORE] = KEPT,
+    folder: Annotated[
+        Path | None,
+        option(
+            "--folder",
+            "DIR",
+            "Of an experiment that trains: where the files of its data are.",
+            rule=path,
+            default="the file's",
+        ),
+    ] = None,
     check: Annotated[bool, CHECK] = False,
 ) -> int:
     """Run an experiment: its points, a table beside the published figures, plots, CSV, JSON and an HTML report."""
@@ -31,24 +43,29 @@ def run(
     from jaxgrad.studies import study
 
     cache.turn_on()
-    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES, kinds.CONTROL)
-    if kind is kinds.CONTROL:
-        experiment = study.of_control(config)
-    else:
-        experiment = study.of_pipelines(config) if kind is kinds.PIPELINES else study.of_variants(config)
-    folder = check_folder("--out", RESULTS / config.stem if out is None else out)
+    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES, kinds.LEARNING, kinds.CONTROL)
+    if folder is not None and kind is not kinds.LEARNING:
+        raise InputError("--folder", folder, f"{config} is {kind.name}, and trains on no data: leave it out")
+    readers = {
+        kinds.EXPERIMENT: study.of_variants,
+        kinds.PIPELINES: study.of_pipelines,
+        kinds.CONTROL: study.of_control,
+        kinds.LEARNING: partial(study.of_learning, folder=folder),
+    }
+    experiment = readers[kind](config)
+    place = check_folder("--out", RESULTS / config.stem if out is None else out)
     results = stored.open_store(store)
     terminal = screen.console()
     if check:
         count, done = len(experiment.points), sum(experiment.is_done(point, results) for point in experiment.points)
         terminal.print(f"{config}: {experiment.title}. {count} points, {done} of them done before", soft_wrap=True)
         return 0
-    with stored.resuming(stored.again("run", config, out, store)):
+    with stored.resuming(stored.again("run", config, out, store, folder=folder)):
         report = experiment.report(_compute(experiment, results))
         terminal.print(report.screen)
-        with progress.busy("drawing", terminal), alone("--out", folder):
-            files = report.write(folder)
-    terminal.print(f"\nIn {folder}: {_listed(folder, files)}", soft_wrap=True)
+        with progress.busy("drawing", terminal), alone("--out", place):
+            files = report.write(place)
+    terminal.print(f"\nIn {place}: {_listed(place, files)}", soft_wrap=True)
     return 0
 
 

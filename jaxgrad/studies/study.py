@@ -13,6 +13,11 @@ from jaxgrad.studies import compare, points, report, runner, schema, tables
 from jaxgrad.studies.control import points as control_points
 from jaxgrad.studies.control import report as control_report
 from jaxgrad.studies.control import schema as control_schema
+from jaxgrad.studies.learning import compare as learning_compare
+from jaxgrad.studies.learning import points as learning_points
+from jaxgrad.studies.learning import report as learning_report
+from jaxgrad.studies.learning import schema as learning_schema
+from jaxgrad.studies.learning import tables as learning_tables
 from jaxgrad.studies.pipelines import compare as pipeline_compare
 from jaxgrad.studies.pipelines import points as pipeline_points
 from jaxgrad.studies.pipelines import report as pipeline_report
@@ -118,3 +123,27 @@ def of_control(file: Path) -> Study:
         return f"keep {point.keep:g}"
 
     return Study(experiment.title, control_points.KIND, expanded, label, control_points.run, reported)
+
+
+def of_learning(file: Path, folder: Path | None = None) -> Study:
+    """An experiment that trains.
+
+    Args:
+        file: its TOML file.
+        folder: where the files of its data are, in place of what the file says.
+
+    Raises:
+        InputError: the file will not do, or the data are not there.
+    """
+    experiment = learning_schema.load(file)
+    expanded = learning_points.expand(experiment, file, folder)
+
+    def reported(outcomes: Sequence[Any]) -> Report:
+        results = learning_compare.results(experiment, list(zip(expanded, outcomes, strict=True)))
+        shown = learning_tables.screen(results)
+        return Report(shown, lambda folder: learning_report.write(folder, results))
+
+    def label(point: learning_points.Point) -> str:
+        return point.label
+
+    return Study(experiment.title, learning_points.KIND, expanded, label, learning_points.run, reported)

@@ -40,6 +40,7 @@ from jaxgrad.pipelines.network import TIMES
 from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS
 from jaxgrad.training import data, defaults, optimizers
+from jaxgrad_models import initializers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
 PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
@@ -68,6 +69,7 @@ class ModelSection(Section):
     name: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = defaults.MODEL
     hidden: Sizes | None = None
     batch_norm: Switch | None = None
+    kernel_init: Annotated[str, among(initializers.NAMES)] | None = None
 
     def options(self) -> dict[str, Any]:
         """What the constructor takes by keyword."""
@@ -87,6 +89,7 @@ class DataSection(Section):
     name: Annotated[str, checked(data.check)] = defaults.DATA
     folder: Folder | None = None
     batch_size: Size = defaults.BATCH_SIZE
+    standardised: Switch = False
 
 
 class OptimizerSection(Section):

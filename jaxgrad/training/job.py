@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,13 @@ class Job:
         settings = self.config.pipeline.model_dump(exclude_none=True)
         return {**settings, "delays": dict(self.delays.layers), "weight_words": words}
 
+    def seeded(self, seed: int) -> Job:
+        """The same run from another seed, by the same compiled step."""
+        config = self.config.model_copy(update={"train": self.config.train.model_copy(update={"seed": seed})})
+        initial = self.trainer.start(_model(config, self.dataset, self.emulation))
+        plan, trainer = replace(self.plan, seed=seed), replace(self.trainer, initial=initial)
+        return replace(self, config=config, plan=plan, trainer=trainer)
+
     def register_seconds(self, done: int) -> float:
         """About how long the steps after the first ``done`` take at register fidelity, with the evaluations.
 
@@ -83,18 +90,10 @@ def prepare(config: Config) -> Job:
         ValueError: the data can't be read, or they do not go together.
     """
     emulation = config.emulation_settings()
-    dataset = data.load(config.data.name, config.data.folder)
+    dataset = data.load(config.data.name, config.data.folder, standardised=config.data.standardised)
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
-    model = jaxgrad_models.build(
-        config.model.name,
-        input_shape=dataset.input_shape,
-        classes=dataset.classes,
-        rngs=nnx.Rngs(plan.seed),
-        **config.model.options(),
-    )
-    rules = [Rule("*", emulation, config.gradient_estimator())]
-    model = put_on_array(model, rules, rngs=nnx.Rngs(estimator=plan.seed))
+    model = _model(config, dataset, emulation)
     section = config.optimizer
     optimizer = optimizers.build(
         section.name,
@@ -108,6 +107,15 @@ def prepare(config: Config) -> Job:
     delays = _delays(config, emulation, model, images)
     training = trainer(model, optimizer, images, labels, delays)
     return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
+
+
+def _model(config: Config, dataset: data.Dataset, emulation: Emulation) -> nnx.Module:
+    """The model on the array, its weights from the run's seed."""
+    shape, options = dataset.input_shape, config.model.options()
+    rngs = nnx.Rngs(config.train.seed)
+    model = jaxgrad_models.build(config.model.name, input_shape=shape, classes=dataset.classes, rngs=rngs, **options)
+    rules = [Rule("*", emulation, config.gradient_estimator())]
+    return put_on_array(model, rules, rngs=nnx.Rngs(estimator=config.train.seed))
 
 
 def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:

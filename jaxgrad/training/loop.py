@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32, Int32
 
 from jaxgrad.training import defaults, runs
 from jaxgrad.training.checkpoints import Checkpoints
@@ -128,8 +129,14 @@ def _record(state: State, test: Sums, epoch: int) -> dict[str, Any]:
 
 
 def evaluated(trainer: Trainer, state: State, dataset: Dataset) -> Sums:
-    """The sums over all test images, by the chunk; the last chunk is filled up, so that one shape is compiled."""
-    images, labels = dataset.test_images, dataset.test_labels
+    """The sums over all test images."""
+    return sums_over(trainer, state, dataset.test_images, dataset.test_labels)
+
+
+def sums_over(
+    trainer: Trainer, state: State, images: Float32[np.ndarray, "n h w c"], labels: Int32[np.ndarray, " n"]
+) -> Sums:
+    """The sums over some images, by the chunk; the last chunk is filled up, so that one shape is compiled."""
     size = min(len(labels), _EVALUATED_AT_ONCE)
     total = Sums.zero()
     for start in range(0, len(labels), size):

@@ -82,11 +82,13 @@ class Trainer:
         initial: the state before the first step.
         step: (state, images, labels) to the next state, which takes the memory of this one's versions: they are gone.
         evaluate: (state, images, labels, counted) to the sums over the images where ``counted``.
+        start: the state before the first step of a model that differs in its values alone, such as one of another seed.
     """
 
     initial: State
     step: Callable[[State, ArrayLike, ArrayLike], State]
     evaluate: Callable[[State, ArrayLike, ArrayLike, ArrayLike], Sums]
+    start: Callable[[nnx.Module], State]
 
 
 def trainer(
@@ -180,8 +182,10 @@ def trainer(
         return _sums(jnp.sum(losses, where=counted), logits, labels, counted)
 
     shapes = jax.eval_shape(gradients, params, rest, images, labels)[3]
-    return Trainer(
-        initial=State(
+
+    def start(model: nnx.Module) -> State:
+        _, params, rest = nnx.split(model, nnx.Param, ...)
+        return State(
             params=params,
             rest=rest,
             opt_state=optimizer.init(params),
@@ -190,10 +194,9 @@ def trainer(
             step=jnp.zeros((), jnp.uint32),
             versions=versions.first(params, late) if delays else None,
             average=Average.zero(params) if delays and delays.weights == "ema" else None,
-        ),
-        step=step,
-        evaluate=jax.jit(evaluate),
-    )
+        )
+
+    return Trainer(initial=start(model), step=step, evaluate=jax.jit(evaluate), start=start)
 
 
 def next_epoch(state: State) -> State:

@@ -86,7 +86,7 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
     constructor, possible = _constructor(name), options_of(name)
     for option, value in options.items():
         if option not in possible:
-            remedy = f"{name} takes {' and '.join(possible)}" if possible else f"{name} has no options: leave it out"
+            remedy = f"{name} takes {', '.join(possible)}" if possible else f"{name} has no options: leave it out"
             raise BuildError(option, value, remedy)
     return constructor(tuple(input_shape), classes, rngs=rngs, **options)
 
@@ -95,7 +95,7 @@ def options_of(name: str) -> tuple[str, ...]:
     """What the constructor of the model ``name`` takes by keyword; of a family's member, what its name leaves open.
 
     >>> options_of("mlp")
-    ('hidden', 'batch_norm')
+    ('hidden', 'batch_norm', 'kernel_init')
     >>> options_of("resnet20")
     ()
 

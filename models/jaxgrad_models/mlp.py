@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
+from jaxgrad_models import initializers
 from jaxgrad_models.errors import BuildError, is_size
 from jaxgrad_models.layers import norm
 
@@ -22,10 +24,11 @@ class MLP(nnx.Module):
         classes: how many logits come out.
         hidden: the widths of the hidden layers, from the image on.
         batch_norm: whether each hidden layer is normalised over the batch before its ReLU.
-        rngs: where the initial weights come from (He normal: ReLU halves the variance).
+        kernel_init: of the hidden layers' weights, one of ``initializers.NAMES``.
+        rngs: where the initial weights come from.
 
     Raises:
-        BuildError: a width is no size.
+        BuildError: a width is no size, or there is no such initialiser.
     """
 
     def __init__(
@@ -35,13 +38,17 @@ class MLP(nnx.Module):
         *,
         hidden: Sequence[int] = (256, 128),
         batch_norm: bool = False,
+        kernel_init: str = "he_normal",
         rngs: nnx.Rngs,
     ) -> None:
         if not all(map(is_size, hidden)):
             raise BuildError("hidden", hidden, "give the width of each hidden layer, each at least 1")
         widths = [math.prod(input_shape), *hidden]
-        layer = NormalisedDense if batch_norm else dense
-        self.hidden = nnx.List(layer(n_in, n_out, rngs=rngs) for n_in, n_out in itertools.pairwise(widths))
+        layer = NormalisedDense if batch_norm else nnx.Linear
+        initial = initializers.kernel(kernel_init)
+        self.hidden = nnx.List(
+            layer(n_in, n_out, kernel_init=initial, rngs=rngs) for n_in, n_out in itertools.pairwise(widths)
+        )
         self.head = nnx.Linear(widths[-1], classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
@@ -58,18 +65,14 @@ class NormalisedDense(nnx.Module):
     Args:
         n_in: features in.
         n_out: features out.
+        kernel_init: of the layer's weights.
         rngs: where the initial weights come from.
     """
 
-    def __init__(self, n_in: int, n_out: int, *, rngs: nnx.Rngs) -> None:
-        self.dense = dense(n_in, n_out, bias=False, rngs=rngs)
+    def __init__(self, n_in: int, n_out: int, *, kernel_init: Any, rngs: nnx.Rngs) -> None:
+        self.dense = nnx.Linear(n_in, n_out, use_bias=False, kernel_init=kernel_init, rngs=rngs)
         self.norm = norm(n_out, rngs)
 
     def __call__(self, x: Float[Array, "b n_in"]) -> Float[Array, "b n_out"]:
         """One layer."""
         return self.norm(self.dense(x))
-
-
-def dense(n_in: int, n_out: int, *, bias: bool = True, rngs: nnx.Rngs) -> nnx.Linear:
-    """A dense layer that starts at He's normal variance."""
-    return nnx.Linear(n_in, n_out, use_bias=bias, kernel_init=nnx.initializers.he_normal(), rngs=rngs)

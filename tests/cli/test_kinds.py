@@ -7,19 +7,21 @@ from pathlib import Path
 import pytest
 
 from jaxgrad.cli import main
-from jaxgrad.training.config import resolve
+from jaxgrad.training.config import Override, resolve
 from tests.studies.cases import tree, write
+from tests.studies.learning.cases import tree as that_trains
 from tests.studies.pipelines.cases import tree as with_pipelines
 
 SPACE = {"workload": {"layers": [[40, 24]]}, "space": {"rows": [4], "cols": [4]}}
 FILES = {
     "experiment.toml": ("an experiment", "jaxgrad run experiment.toml"),
     "pipelines.toml": ("an experiment with pipelines", "jaxgrad run pipelines.toml"),
+    "learning.toml": ("an experiment that trains", "jaxgrad run learning.toml"),
     "space.toml": ("a design space", "jaxgrad sweep space.toml or jaxgrad search space.toml"),
     "training.toml": ("a training run's configuration", "jaxgrad train --config training.toml"),
 }
 COMMANDS = {
-    "run": ("CONFIG", ["experiment.toml", "pipelines.toml"]),
+    "run": ("CONFIG", ["experiment.toml", "pipelines.toml", "learning.toml"]),
     "sweep": ("CONFIG", ["space.toml"]),
     "search": ("CONFIG", ["space.toml"]),
     "train": ("--config", ["training.toml"]),
@@ -30,8 +32,10 @@ COMMANDS = {
 def files(elsewhere: Path) -> Path:
     write(elsewhere, tree(), "experiment.toml")
     write(elsewhere, with_pipelines(), "pipelines.toml")
+    write(elsewhere, that_trains(), "learning.toml")
     write(elsewhere, SPACE, "space.toml")
-    (elsewhere / "training.toml").write_text(resolve().to_toml())
+    pipeline = [Override("pipeline.name", "gpipe", "")]
+    (elsewhere / "training.toml").write_text(resolve(overrides=pipeline).to_toml())
     return elsewhere
 
 
@@ -63,3 +67,13 @@ def test_a_file_of_no_kind_is_told_what_it_lacks(elsewhere: Path, capsys: pytest
     (elsewhere / "mine.toml").write_text("")
     assert main(["sweep", "mine.toml"]) == 2
     assert "in mine.toml: got none; give one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["experiment.toml", "pipelines.toml"])
+def test_a_folder_of_data_is_for_an_experiment_that_trains(
+    file: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", file, "--folder", "images"]) == 2
+    kind = FILES[file][0]
+    said = f"error: --folder: got 'images'; {file} is {kind}, and trains on no data: leave it out\n"
+    assert capsys.readouterr().err == said

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from jaxgrad_models import build, options_of
 
 
-def mlp(**options: object) -> nnx.Module:
+def mlp(**options: object) -> Any:
     return build("mlp", input_shape=(2, 3, 1), classes=4, rngs=nnx.Rngs(0), **options)
 
 
@@ -18,6 +21,13 @@ def test_hidden_are_the_widths_of_the_layers() -> None:
         layer.kernel.shape for _, layer in nnx.iter_modules(mlp(hidden=(5, 7, 3))) if isinstance(layer, nnx.Linear)
     ]
     assert sorted(shapes) == sorted([(6, 5), (5, 7), (7, 3), (3, 4)])
+
+
+@pytest.mark.parametrize(("name", "variance"), [("he_normal", 2 / 1024), ("lecun_normal", 1 / 1024)])
+def test_initial_weights_have_the_variance_that_their_name_says(name: str, variance: float) -> None:
+    model: Any = build("mlp", input_shape=(32, 32, 1), classes=4, rngs=nnx.Rngs(0), hidden=[64], kernel_init=name)
+    (layer,) = model.hidden
+    assert np.var(layer.kernel[...]) == pytest.approx(variance, rel=0.03)
 
 
 def test_batch_norm_stands_between_a_dense_layer_and_its_relu() -> None:
@@ -33,5 +43,5 @@ def test_batch_norm_stands_between_a_dense_layer_and_its_relu() -> None:
 
 
 def test_options_are_what_a_name_leaves_open() -> None:
-    names = {"mlp": ("hidden", "batch_norm"), "lenet": (), "resnet20": (), "densenet121": ("growth",)}
+    names = {"mlp": ("hidden", "batch_norm", "kernel_init"), "lenet": (), "resnet20": (), "densenet121": ("growth",)}
     assert {name: options_of(name) for name in names} == names

@@ -115,7 +115,8 @@ def test_the_same_seed_builds_the_same_model():
         ({"classes": True}, r"classes: got True; give a whole number of at least 1"),
         ({"hidden": [3]}, r"hidden: got \[3\]; lenet has no options: leave it out"),
         ({"name": "resnet20", "blocks": 5}, r"blocks: got 5; resnet20 has no options: leave it out"),
-        ({"name": "mlp", "width": 3}, r"width: got 3; mlp takes hidden and batch_norm"),
+        ({"name": "mlp", "width": 3}, r"width: got 3; mlp takes hidden, batch_norm, kernel_init"),
+        ({"name": "mlp", "kernel_init": "ones"}, r"kernel_init: got 'ones'; choose one of he_normal, lecun_normal"),
         ({"name": "mlp", "hidden": [3, 0]}, r"hidden: got \[3, 0\]; give the width of each hidden layer, .*"),
     ],
 )

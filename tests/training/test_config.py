@@ -107,6 +107,7 @@ REFUSED = {
     "model.hidden=30,x": "got '30,x'; give one size or more, each a whole number of at least 1",
     "model.hidden=30,0": "got 0; give a whole number of at least 1",
     "model.batch_norm=true": "got True; lenet has none: leave it out or choose model.name = 'mlp'",
+    "model.kernel_init=he": "got 'he'; choose one of he_normal, lecun_normal",
     "model.batch_norm=1": "got '1'; give true or false",
     "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20, irnn (did you mean 'resnet20'?)",
     "data.batch_size=0": "got 0; give a whole number of at least 1",

@@ -42,7 +42,7 @@ def losing(losses: dict[int, float], test: dict[int, float] | None = None) -> Tr
     def evaluate(now: State, images: Any, labels: Any, counted: Any) -> Sums:
         return Sums(jnp.float32((test or {}).get(int(now.step), 1.0)), jnp.uint32(0), jnp.uint32(len(labels)))
 
-    return Trainer(replace(state(0.0), sums=Sums.zero()), step, evaluate)
+    return Trainer(replace(state(0.0), sums=Sums.zero()), step, evaluate, start=lambda model: state(0.0))
 
 
 def dataset() -> Dataset:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
 from jaxgrad.array.counting import count, count_forward
@@ -37,3 +40,24 @@ def test_a_training_that_diverges_within_an_experiment_is_bad_input(tmp_path: Pa
     config = resolve(overrides=[Override(key, value, key) for key, value in settings.items()])
     with pytest.raises(InputError, match=r"^training: the loss is (nan|inf) in epoch 1 of 20, at step 2$"):
         train_whole(config, tmp_path)
+
+
+def test_another_seed_begins_as_a_run_of_that_seed_does() -> None:
+    settings = {
+        "model.name": "mlp", "model.hidden": [4], "model.batch_norm": True, "data.batch_size": 400,
+        "data.standardised": True, "pipeline.name": "layerpipe", "pipeline.processors": 2, "pipeline.weights": "ema",
+    }  # fmt: skip
+    one, other = (
+        prepare(
+            resolve(overrides=[Override(key, value, key) for key, value in {**settings, "train.seed": seed}.items()])
+        )
+        for seed in (3, 5)
+    )
+    seeded = one.seeded(5)
+    assert (seeded.config, seeded.plan) == (other.config, other.plan)
+    same = jax.tree.map(lambda one, other: bool((one == other).all()), seeded.trainer.initial, other.trainer.initial)
+    assert all(jax.tree.leaves(same))
+    weights: Any = [job.trainer.initial.params["head"]["kernel"] for job in (one, seeded)]
+    assert not np.array_equal(*(kernel[...] for kernel in weights))
+    assert seeded.trainer.step is one.trainer.step
+    assert abs(one.dataset.train_images.mean()) < 1e-6

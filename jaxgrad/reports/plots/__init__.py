@@ -3,6 +3,7 @@
 from jaxgrad.reports.plots.accesses import accesses_by_operand as accesses_by_operand
 from jaxgrad.reports.plots.changes import changes as changes
 from jaxgrad.reports.plots.choices import choices as choices
+from jaxgrad.reports.plots.curves import curves as curves
 from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles
 from jaxgrad.reports.plots.descents import descents as descents
 from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
@@ -13,6 +14,7 @@ from jaxgrad.reports.plots.pareto import pareto as pareto
 from jaxgrad.reports.plots.roofline import Position as Position
 from jaxgrad.reports.plots.roofline import positions as positions
 from jaxgrad.reports.plots.roofline import roofline as roofline
+from jaxgrad.reports.plots.spreads import spreads as spreads
 from jaxgrad.reports.plots.sweep import Samples as Samples
 from jaxgrad.reports.plots.sweep import sweep as sweep
 from jaxgrad.reports.plots.utilisation import utilisation_by_layer as utilisation_by_layer
@@ -24,6 +26,7 @@ __all__ = [
     "accesses_by_operand",
     "changes",
     "choices",
+    "curves",
     "descents",
     "energy_by_component",
     "energy_by_phase",
@@ -32,6 +35,7 @@ __all__ = [
     "pareto",
     "positions",
     "roofline",
+    "spreads",
     "sweep",
     "utilisation_by_layer",
 ]

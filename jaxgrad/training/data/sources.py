@@ -10,6 +10,7 @@ from jaxgrad.base.errors import InputError, choose
 from jaxgrad.training.data import arrays, cifar, folders, idx, python
 from jaxgrad.training.data.dataset import Dataset
 from jaxgrad.training.data.digits import digits
+from jaxgrad.training.data.pixels import standard
 
 _IN_FOLDERS: dict[str, Callable[[str, Path], Dataset]] = {
     "mnist": idx.read,
@@ -37,7 +38,7 @@ def short(source: str) -> str:
     return source if source in NAMES else Path(source.rpartition(":")[0] or source).resolve().stem
 
 
-def load(name: str, folder: str | Path | None = None) -> Dataset:
+def load(name: str, folder: str | Path | None = None, *, standardised: bool = False) -> Dataset:
     """A data set, ready to train on.
 
     ============= ======== ============== =====================================================================
@@ -62,10 +63,17 @@ def load(name: str, folder: str | Path | None = None) -> Dataset:
             ``python``.
         folder: where the files of a named set are; for CIFAR its archive's own folder or the one above. Any number of
             images is taken, so cut-down files work.
+        standardised: then each pixel less its mean over the training images, divided by its standard deviation there
+            (a constant one is 0); the background is no zero any more.
 
     Raises:
         ValueError: an unknown name, no folder or one too many, or a file that is missing or malformed.
     """
+    dataset = _load(name, folder)
+    return standard(dataset) if standardised else dataset
+
+
+def _load(name: str, folder: str | Path | None) -> Dataset:
     check("data", name)
     if name not in _IN_FOLDERS:
         if folder is not None:

@@ -41,6 +41,24 @@ PLOTS: dict[str, Callable[[int, Path], list[Path]]] = {
         "a title",
         (Quantity("area", Unit("mm2", 1.0)), Quantity("clock cycles", Unit("cycles", 1.0))),
     ),
+    "curves": lambda layers, path: plots.curves(
+        {
+            f"variant {n}": [[(71 * k, 2.0 / (1 + (seed + n) * k)) for k in range(1, 20)] for seed in range(3)]
+            for n in range(1 + layers // 24)
+        },
+        path,
+        "a title",
+        x_label="steps",
+        y_label="loss, mean of an epoch's batches",
+        published={"variant 0": [(700, 0.2)]},
+    ),
+    "spreads": lambda layers, path: plots.spreads(
+        {f"variant {n}": [95.0 + n / 10, 95.5, 96.1] for n in range(1 + layers // 24)},
+        path,
+        "a title",
+        x_label="test accuracy [%]",
+        published={"variant 0": 97.0},
+    ),
     "sweep": lambda layers, path: plots.sweep(
         SWEPT, path, "a title " * (layers // 3), published={"auto": [(32, 4e6)]}, **AXES
     ),

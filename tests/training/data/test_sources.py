@@ -200,6 +200,19 @@ def test_cifar10_is_read_as_written(tmp_path, inside):
             np.testing.assert_allclose(images[..., channel].reshape(-1, 1024), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_pixels_are_standardised_over_the_training_images():
+    plain, made = load("digits"), load("digits", standardised=True)
+    varying = plain.train_images.std(axis=0) > 0
+    assert 0 < varying.sum() < varying.size
+    np.testing.assert_allclose(made.train_images.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(made.train_images.std(axis=0)[varying], 1, rtol=1e-5)
+    assert not made.train_images[:, ~varying].any()
+    scale = plain.train_images.astype(np.float64).std(axis=0)[varying]
+    expected = (plain.test_images - plain.train_images.astype(np.float64).mean(axis=0))[:, varying] / scale
+    np.testing.assert_allclose(made.test_images[:, varying], expected, rtol=1e-4, atol=1e-5)
+    assert made.train_images.dtype == np.float32
+
+
 def test_a_constant_cifar10_channel_gives_zeros_and_not_nan(tmp_path):
     for name, array in write_cifar10(tmp_path).items():
         array[:, 1:1025] = 51

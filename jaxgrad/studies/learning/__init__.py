@@ -1,0 +1,1 @@
+"""Experiments that train: variants of a training run, several seeds each, and what they learn."""
