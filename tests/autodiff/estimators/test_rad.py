@@ -114,23 +114,22 @@ def test_the_share_is_the_decimal_number() -> None:
     assert describe(rad(0.07, "same"), DotGeneral.of(x, w, MATRICES)).stored_words == 2 * 7
 
 
-BOTH, DX = ("dx", "dw"), ("dx",)
-HEAD_AND_TAIL = ((Gemm(ROWS, KEPT, OUT), BOTH), (Gemm(ROWS, COLUMNS - KEPT, OUT), DX))
-POSED = {  # the forward pass's products, and the backward pass's GEMMs
+LAYER, Y, BOTH = Gemm(ROWS, COLUMNS, OUT), ("y",), ("dx", "dw")
+POSED = {  # each pass's GEMMs: what comes of each, and of how many columns of x its dW is
     "project": (
-        (Gemm(ROWS, COLUMNS, OUT), Gemm(ROWS, COLUMNS, KEPT)),
-        (*HEAD_AND_TAIL, (Gemm(COLUMNS, KEPT, OUT), ("y",))),
+        [(LAYER, Y, None), (Gemm(ROWS, COLUMNS, KEPT), Y, None)],
+        [(LAYER, BOTH, KEPT), (Gemm(COLUMNS, KEPT, OUT), Y, None)],
     ),
-    "same": ((Gemm(ROWS, COLUMNS, OUT),), HEAD_AND_TAIL),
-    "different": ((Gemm(ROWS, COLUMNS, OUT),), ((Gemm(ROWS, COLUMNS, OUT), BOTH),)),
+    "same": ([(LAYER, Y, None)], [(LAYER, BOTH, KEPT)]),
+    "different": ([(LAYER, Y, None)], [(LAYER, BOTH, None)]),
 }
 
 
-def closed_form(gemm: Gemm, results: tuple[str, ...], emulation: Emulation) -> dict[str, int]:
+def closed_form(gemm: Gemm, results: tuple[str, ...], columns: int | None, emulation: Emulation) -> dict[str, int]:
     counters = (
         count_forward(gemm, emulation.array, emulation.forward)
-        if results == ("y",)
-        else count(gemm, emulation.array, emulation.schedule, dx="dx" in results, dw="dw" in results)
+        if results == Y
+        else count(gemm, emulation.array, emulation.schedule, columns=columns)
     )
     return {name: number for name, number in counters.as_dict().items() if name != "effectual_macs"}
 
@@ -143,14 +142,13 @@ def test_dx_is_exact_dw_by_definition_and_the_counters_in_closed_form(mode: str,
     np.testing.assert_array_equal(dx, DY @ W.T)
     np.testing.assert_allclose(dw, by_definition(mode), rtol=1e-5, atol=1e-4)
     counters = as_dicts(taken)
-    forward, backward = POSED[mode]
-    passes = [[(gemm, ("y",)) for gemm in forward], list(backward)]
-    for measured, posed in zip(counters, passes, strict=True):
-        parts = [closed_form(gemm, results, emulation) for gemm, results in posed]
+    for measured, posed in zip(counters, POSED[mode], strict=True):
+        parts = [closed_form(*run, emulation) for run in posed]
         for name in parts[0]:
             assert measured[name] == sum(part[name] for part in parts), name
     described = describe(rad(KEEP, mode), DotGeneral.of(X, W, MATRICES))
-    assert [(run.gemm, run.results) for run in described.backward] == list(backward)
+    told = [[(run.gemm, run.results, run.columns) for run in runs] for runs in (described.forward, described.backward)]
+    assert told == list(POSED[mode])
 
 
 def test_fewer_macs_are_effectual_where_each_row_keeps_its_own() -> None:
@@ -217,6 +215,33 @@ def test_so_many_values_a_row_and_the_key_are_kept(mode: str) -> None:
 
     memory: Any = jax.jit(forward).lower(*operands, KEY).compile().memory_analysis()
     assert memory.output_size_in_bytes == 4 * 64 * 10 + 8 + 16  # the key, and XLA's pointers to the two
+
+
+def temporary_bytes(estimator: Estimator, layers: int, batch: int, width: int) -> int:
+    """What a compiled step of dense layers with ReLUs needs beside its arguments and results."""
+
+    def loss(weights: Array, x: Array) -> Array:
+        def layer(x: Array, operands: Any) -> tuple[Array, None]:
+            out = dot_general(
+                x, operands[0], MATRICES, new_tap(), emulation=NATIVE, estimator=estimator, key=operands[1]
+            )
+            return jax.nn.relu(out), None
+
+        return (lax.scan(layer, x, (weights, jax.random.split(KEY, layers)))[0] ** 2).sum()
+
+    step = jax.jit(jax.value_and_grad(loss))
+    compiled = step.lower(jnp.ones((layers, width, width)), jnp.ones((batch, width))).compile()
+    memory: Any = compiled.memory_analysis()
+    return memory.temp_size_in_bytes
+
+
+def test_a_compiled_step_needs_less_memory() -> None:
+    layers, batch, width, kept = 8, 256, 128, 13
+    exact = temporary_bytes(EXACT, layers, batch, width)
+    for mode in MODES:
+        ours = temporary_bytes(rad(0.1, mode), layers, batch, width)
+        assert exact - ours > 4 * (layers - 1) * batch * (width - kept)
+        assert ours < exact / 2  # the masks are still there, and one layer's dX
 
 
 @pytest.mark.parametrize("mode", MODES)
