@@ -76,7 +76,8 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
     compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
-    one_step = costs.step_cost(job.layers, job.emulation, compared, masks=job.masks)
+    settings = {"estimator": job.config.gradient_estimator(), "masks": job.masks}
+    one_step = costs.step_cost(job.layers, job.emulation, compared, **settings)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     records = run.metrics()
     with progress.busy("drawing", out):
