@@ -24,19 +24,20 @@ class Kind(NamedTuple):
     holds: Callable[[Mapping[str, Any]], bool]
 
 
-_TRAINING_TABLES = {"array", "emulation", "model", "data", "optimizer", "train", "pipeline"}
+_TRAINING_TABLES = {"array", "emulation", "model", "data", "optimizer", "train", "pipeline", "estimator"}
 
 CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)
 DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
 EXPERIMENT = Kind("an experiment", ("jaxgrad run",), lambda tree: "variant" in tree or "extends" in tree)
 LEARNING = Kind("an experiment that trains", ("jaxgrad run",), lambda tree: "training" in tree)
 PIPELINES = Kind("an experiment with pipelines", ("jaxgrad run",), lambda tree: "pipelines" in tree)
+MEMORY = Kind("an experiment on memory", ("jaxgrad run",), lambda tree: "memory" in tree)
 TRAINING = Kind(
     "a training run's configuration",
     ("jaxgrad train --config",),
     lambda tree: bool(tree) and tree.keys() <= _TRAINING_TABLES,
 )
-_KINDS = (CONTROL, DESIGN_SPACE, LEARNING, PIPELINES, EXPERIMENT, TRAINING)
+_KINDS = (CONTROL, DESIGN_SPACE, LEARNING, PIPELINES, MEMORY, EXPERIMENT, TRAINING)
 
 
 def check(file: Path, option: str, *wanted: Kind) -> Kind:

@@ -40,18 +40,23 @@ def run(
     from jaxgrad.base.files import check_folder
     from jaxgrad.base.locks import alone
     from jaxgrad.cli import cache, kinds, progress, screen
-    from jaxgrad.studies import study
+    from jaxgrad.studies import variants
+    from jaxgrad.studies.control import study as control
+    from jaxgrad.studies.learning import study as learning
+    from jaxgrad.studies.memory import study as memory
+    from jaxgrad.studies.pipelines import study as pipelines
 
     cache.turn_on()
-    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES, kinds.LEARNING, kinds.CONTROL)
+    readers = {
+        kinds.EXPERIMENT: variants.read,
+        kinds.PIPELINES: pipelines.read,
+        kinds.LEARNING: partial(learning.read, folder=folder),
+        kinds.MEMORY: memory.read,
+        kinds.CONTROL: control.read,
+    }
+    kind = kinds.check(config, "CONFIG", *readers)
     if folder is not None and kind is not kinds.LEARNING:
         raise InputError("--folder", folder, f"{config} is {kind.name}, and trains on no data: leave it out")
-    readers = {
-        kinds.EXPERIMENT: study.of_variants,
-        kinds.PIPELINES: study.of_pipelines,
-        kinds.CONTROL: study.of_control,
-        kinds.LEARNING: partial(study.of_learning, folder=folder),
-    }
     experiment = readers[kind](config)
     place = check_folder("--out", RESULTS / config.stem if out is None else out)
     results = stored.open_store(store)

@@ -76,8 +76,8 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
     compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
-    of_gradients = job.config.gradient_estimator()
-    one_step = costs.step_cost(job.layers, job.emulation, compared, masks=job.masks, estimator=of_gradients)
+    settings = {"estimator": job.config.gradient_estimator(), "masks": job.masks}
+    one_step = costs.step_cost(job.layers, job.emulation, compared, **settings)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     records = run.metrics()
     with progress.busy("drawing", out):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxgrad.cli import main
-from jaxgrad.training.config import Override, resolve
+from jaxgrad.cli import kinds, main
+from jaxgrad.training.config import Config, Override, resolve
 from tests.studies.cases import tree, write
 from tests.studies.learning.cases import tree as that_trains
+from tests.studies.memory.cases import tree as on_memory
 from tests.studies.pipelines.cases import tree as with_pipelines
 
 SPACE = {"workload": {"layers": [[40, 24]]}, "space": {"rows": [4], "cols": [4]}}
@@ -17,11 +18,12 @@ FILES = {
     "experiment.toml": ("an experiment", "jaxgrad run experiment.toml"),
     "pipelines.toml": ("an experiment with pipelines", "jaxgrad run pipelines.toml"),
     "learning.toml": ("an experiment that trains", "jaxgrad run learning.toml"),
+    "memory.toml": ("an experiment on memory", "jaxgrad run memory.toml"),
     "space.toml": ("a design space", "jaxgrad sweep space.toml or jaxgrad search space.toml"),
     "training.toml": ("a training run's configuration", "jaxgrad train --config training.toml"),
 }
 COMMANDS = {
-    "run": ("CONFIG", ["experiment.toml", "pipelines.toml", "learning.toml"]),
+    "run": ("CONFIG", ["experiment.toml", "pipelines.toml", "learning.toml", "memory.toml"]),
     "sweep": ("CONFIG", ["space.toml"]),
     "search": ("CONFIG", ["space.toml"]),
     "train": ("--config", ["training.toml"]),
@@ -33,6 +35,7 @@ def files(elsewhere: Path) -> Path:
     write(elsewhere, tree(), "experiment.toml")
     write(elsewhere, with_pipelines(), "pipelines.toml")
     write(elsewhere, that_trains(), "learning.toml")
+    write(elsewhere, on_memory(), "memory.toml")
     write(elsewhere, SPACE, "space.toml")
     pipeline = [Override("pipeline.name", "gpipe", "")]
     (elsewhere / "training.toml").write_text(resolve(overrides=pipeline).to_toml())
@@ -77,3 +80,7 @@ def test_a_folder_of_data_is_for_an_experiment_that_trains(
     kind = FILES[file][0]
     said = f"error: --folder: got 'images'; {file} is {kind}, and trains on no data: leave it out\n"
     assert capsys.readouterr().err == said
+
+
+def test_every_section_of_a_training_run_is_known_as_one() -> None:
+    assert kinds.TRAINING.holds(dict.fromkeys(Config.model_fields))

@@ -20,7 +20,7 @@ from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.job import Job, prepare
 from tests.studies.cases import write
 from tests.studies.learning.cases import tree, with_settings
-from tests.training.test_data import write_cifar10
+from tests.training.data.test_sources import write_cifar10
 
 PLAIN, LATE, WILD = (Cell(name, "") for name in ("plain", "late", "wild"))
 

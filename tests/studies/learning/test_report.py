@@ -17,7 +17,7 @@ from jaxgrad.studies.learning.compare import Results
 from tests.studies.cases import write
 from tests.studies.learning.cases import tree, tuned, with_settings
 from tests.studies.learning.test_compare import of
-from tests.training.test_data import write_cifar10
+from tests.training.data.test_sources import write_cifar10
 
 
 def test_run_writes_all_files_and_they_agree(kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

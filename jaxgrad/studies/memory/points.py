@@ -1,0 +1,132 @@
+"""The points of an experiment on memory, a network each, and what its training step stores."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from jaxgrad.autodiff.estimators import rad, stored_words
+from jaxgrad.base.errors import InputError
+from jaxgrad.programs import LayerGemm
+from jaxgrad.studies.memory.schema import MemoryExperiment
+from jaxgrad.studies.store import Store
+
+KIND = "memory"
+"""Of the results in the store."""
+WORD_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network.
+
+    Args:
+        network: its name in the file.
+        spec: all that decides the result, as plain data: a network's keys but its name, ``batch`` and ``keep``.
+    """
+
+    network: str
+    spec: Mapping[str, Any]
+
+
+class Stored(NamedTuple):
+    """What a training step of a network stores.
+
+    Args:
+        inputs: of the layers, [elements of one example's input, how many such inputs].
+        estimated: words of the layers under ``rad(keep, "same")``, for each of the shares.
+        mask_words: of the ReLUs, a bit an element.
+        parameter_words: of weights and biases.
+        batch: examples.
+    """
+
+    inputs: list[list[int]]
+    estimated: list[int]
+    mask_words: int
+    parameter_words: int
+    batch: int
+
+    def kept_words(self, keep: float) -> int:
+        """Words of the layers' inputs where of each example's d elements ``ceil(keep d)`` are kept."""
+        share = Fraction(str(keep))  # of the decimal number: .07 of 100 is 7
+        return self.batch * sum(count * math.ceil(share * size) for size, count in self.inputs)
+
+    def bytes(self, layer_words: int, *, masks: bool, loss_bytes: int = 0) -> int:
+        """All of it.
+
+        Args:
+            layer_words: what the layers keep of their inputs.
+            masks: whether masks are stored.
+            loss_bytes: what the loss keeps of an example.
+
+        >>> stored = Stored([[10, 1]], [], mask_words=2, parameter_words=30, batch=4)
+        >>> stored.bytes(stored.kept_words(0.25), masks=True)
+        176
+        """
+        words = layer_words + masks * self.mask_words + self.parameter_words
+        return WORD_BYTES * words + self.batch * loss_bytes
+
+
+def expand(experiment: MemoryExperiment) -> list[Point]:
+    """All points of an experiment."""
+    common = experiment.memory.model_dump(include={"batch", "keep"})
+    return [Point(network.name, {**network.model_dump(exclude={"name"}), **common}) for network in experiment.network]
+
+
+def run(points: Sequence[Point], store: Store) -> Iterator[Stored]:
+    """Each point's result; a point that is done is on the disk before the next one begins.
+
+    Raises:
+        InputError: a point can't be computed; the message says which.
+    """
+    for point in points:
+        try:
+            kept = store.cached(KIND, point.spec, functools.partial(compute, point))
+        except InputError as error:
+            raise error.within(point.network) from None
+        yield Stored(*kept)
+
+
+def compute(point: Point) -> Stored:
+    """A network's training step, traced.
+
+    Raises:
+        InputError: the model can't be built of this.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from jaxgrad.flax import parameter_words, step_gemms_and_masks
+
+    spec = point.spec
+    model = _abstract(spec)
+    images = jax.ShapeDtypeStruct((spec["batch"], *spec["input_shape"]), jnp.float32)
+    gemms, masks = step_gemms_and_masks(model, images)
+    inputs = [_inputs(gemm, spec["batch"]) for gemm in gemms if gemm.needs_dw]
+    estimated = [stored_words(gemms, rad(keep, "same")).total for keep in spec["keep"]]
+    mask_words, weights = sum(mask.words for mask in masks), sum(parameter_words(model).values())
+    return Stored(inputs, estimated, mask_words, weights, spec["batch"])
+
+
+def _inputs(gemm: LayerGemm, batch: int) -> list[int]:
+    words = stored_words([gemm]).total
+    if words % (batch * gemm.times):
+        problem = f"got {words} words of {gemm.path}"
+        raise InputError("batch", batch, "give layers that keep as much of each example", problem=problem)
+    return [words // (batch * gemm.times), gemm.times]
+
+
+def _abstract(spec: Mapping[str, Any]) -> Any:
+    import jaxgrad_models
+    from jaxgrad_models import shapes
+    from jaxgrad_models.errors import BuildError
+
+    sizes = {"input_shape": spec["input_shape"], "classes": spec["classes"]}
+    try:
+        return shapes.of(lambda rngs: jaxgrad_models.build(spec["model"], rngs=rngs, **sizes, **spec["options"]))
+    except BuildError as error:
+        raise InputError(error.field, error.value, error.remedy) from None
