@@ -79,11 +79,11 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
     Raises:
         BuildError: an unknown name or option, or sizes that the model can't take.
     """
+    constructor, possible = _constructor(name), options_of(name)
     if len(input_shape) != 3 or not all(is_size(size) for size in input_shape):
         raise BuildError("input_shape", tuple(input_shape), "give (height, width, channels), each at least 1")
     if not is_size(classes):
         raise BuildError("classes", classes, "give a whole number of at least 1")
-    constructor, possible = _constructor(name), options_of(name)
     for option, value in options.items():
         if option not in possible:
             remedy = f"{name} takes {', '.join(possible)}" if possible else f"{name} has no options: leave it out"
