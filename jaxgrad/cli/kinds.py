@@ -29,12 +29,13 @@ _TRAINING_TABLES = {"array", "emulation", "model", "data", "optimizer", "train"}
 DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
 EXPERIMENT = Kind("an experiment", ("jaxgrad run",), lambda tree: "variant" in tree or "extends" in tree)
 PIPELINES = Kind("an experiment with pipelines", ("jaxgrad run",), lambda tree: "pipelines" in tree)
+MEMORY = Kind("an experiment on memory", ("jaxgrad run",), lambda tree: "memory" in tree)
 TRAINING = Kind(
     "a training run's configuration",
     ("jaxgrad train --config",),
     lambda tree: bool(tree) and tree.keys() <= _TRAINING_TABLES,
 )
-_KINDS = (DESIGN_SPACE, PIPELINES, EXPERIMENT, TRAINING)
+_KINDS = (DESIGN_SPACE, PIPELINES, MEMORY, EXPERIMENT, TRAINING)
 
 
 def check(file: Path, option: str, *wanted: Kind) -> Kind:

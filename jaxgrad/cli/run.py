@@ -31,8 +31,8 @@ def run(
     from jaxgrad.studies import study
 
     cache.turn_on()
-    kind = kinds.check(config, "CONFIG", kinds.EXPERIMENT, kinds.PIPELINES)
-    experiment = study.of_pipelines(config) if kind is kinds.PIPELINES else study.of_variants(config)
+    reads = {kinds.EXPERIMENT: study.of_variants, kinds.PIPELINES: study.of_pipelines, kinds.MEMORY: study.of_memory}
+    experiment = reads[kinds.check(config, "CONFIG", *reads)](config)
     folder = check_folder("--out", RESULTS / config.stem if out is None else out)
     results = stored.open_store(store)
     terminal = screen.console()

@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 from rich.console import Group
 
 from jaxgrad.studies import compare, points, report, runner, schema, tables
+from jaxgrad.studies.memory import points as memory_points
+from jaxgrad.studies.memory import report as memory_report
+from jaxgrad.studies.memory import schema as memory_schema
+from jaxgrad.studies.memory import tables as memory_tables
 from jaxgrad.studies.pipelines import compare as pipeline_compare
 from jaxgrad.studies.pipelines import points as pipeline_points
 from jaxgrad.studies.pipelines import report as pipeline_report
@@ -96,3 +100,23 @@ def of_pipelines(file: Path) -> Study:
         return point.network
 
     return Study(experiment.title, pipeline_points.KIND, expanded, label, pipeline_points.run, reported)
+
+
+def of_memory(file: Path) -> Study:
+    """An experiment on what a training step stores.
+
+    Raises:
+        InputError: the file will not do.
+    """
+    experiment = memory_schema.load(file)
+    expanded = memory_points.expand(experiment)
+
+    def reported(stored: Sequence[Any]) -> Report:
+        by_network = {point.network: each for point, each in zip(expanded, stored, strict=True)}
+        results = memory_tables.Results(experiment, by_network)
+        return Report(memory_tables.screen(results), lambda folder: memory_report.write(folder, results))
+
+    def label(point: memory_points.Point) -> str:
+        return point.network
+
+    return Study(experiment.title, memory_points.KIND, expanded, label, memory_points.run, reported)

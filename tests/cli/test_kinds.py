@@ -9,17 +9,19 @@ import pytest
 from jaxgrad.cli import main
 from jaxgrad.training.config import resolve
 from tests.studies.cases import tree, write
+from tests.studies.memory.cases import tree as on_memory
 from tests.studies.pipelines.cases import tree as with_pipelines
 
 SPACE = {"workload": {"layers": [[40, 24]]}, "space": {"rows": [4], "cols": [4]}}
 FILES = {
     "experiment.toml": ("an experiment", "jaxgrad run experiment.toml"),
     "pipelines.toml": ("an experiment with pipelines", "jaxgrad run pipelines.toml"),
+    "memory.toml": ("an experiment on memory", "jaxgrad run memory.toml"),
     "space.toml": ("a design space", "jaxgrad sweep space.toml or jaxgrad search space.toml"),
     "training.toml": ("a training run's configuration", "jaxgrad train --config training.toml"),
 }
 COMMANDS = {
-    "run": ("CONFIG", ["experiment.toml", "pipelines.toml"]),
+    "run": ("CONFIG", ["experiment.toml", "pipelines.toml", "memory.toml"]),
     "sweep": ("CONFIG", ["space.toml"]),
     "search": ("CONFIG", ["space.toml"]),
     "train": ("--config", ["training.toml"]),
@@ -30,6 +32,7 @@ COMMANDS = {
 def files(elsewhere: Path) -> Path:
     write(elsewhere, tree(), "experiment.toml")
     write(elsewhere, with_pipelines(), "pipelines.toml")
+    write(elsewhere, on_memory(), "memory.toml")
     write(elsewhere, SPACE, "space.toml")
     (elsewhere / "training.toml").write_text(resolve().to_toml())
     return elsewhere

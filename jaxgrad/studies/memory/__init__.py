@@ -1,0 +1,1 @@
+"""Experiments on what a training step stores: activations, of which a share is kept, masks, and weights."""

@@ -1,0 +1,64 @@
+"""An experiment on memory, its folder: results.csv, results.json, a figure, tables.txt and report.html."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jaxgrad.base.files import clear_partial, write_text
+from jaxgrad.reports import html, plots
+from jaxgrad.studies.memory import tables
+from jaxgrad.studies.memory.tables import Results
+from jaxgrad.studies.report import as_text, how_it_was_made
+
+
+def write(folder: Path, results: Results) -> list[Path]:
+    """Writes everything, each file whole or not at all; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_partial(folder)
+    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
+    write_text(written[0], tables.as_csv(results))
+    write_text(written[1], json.dumps(_data(results), indent=1))
+    write_text(written[2], as_text(tables.screen(results)))
+    drawn = _draw(results, folder / "stored")
+    figure = html.Figure(next(path for path in drawn if path.suffix == ".svg"), tables.TITLE)
+    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figure))
+    return [*written, *drawn, page]
+
+
+def _draw(results: Results, path: Path) -> list[Path]:
+    """Megabytes against the share, a line a network, and the published ones."""
+    keeps = results.experiment.memory.keep
+    lines = {name: [(k, size / 1e6) for k, size in zip(keeps, results.bytes(name), strict=True)]
+             for name in results.stored}  # fmt: skip
+    published = {name: list(zip(keeps, figures, strict=True)) for name, figures in results.published.items()}
+    return plots.sweep(lines, path, tables.TITLE, x_label="share kept", y_label="stored [MB]", published=published)
+
+
+def _sections(results: Results, figure: html.Figure) -> list[html.Section]:
+    experiment = results.experiment
+    asked = [experiment.question] if experiment.question else []
+    sources = [f"{figures.network}: {figures.source}" for figures in experiment.published]
+    said = [tables.MEANING, *([agreed] if (agreed := tables.agreement(results)) else [])]
+    table = html.Table(tables.headers(results), list(tables.rows(results)), tables.TITLE)
+    return [
+        html.Section("Question and assumptions", paragraphs=asked, notes=experiment.notes),
+        html.Section("Stored", said, [table], notes=sources),
+        html.Section("Figures", figures=[figure]),
+        how_it_was_made(),
+    ]
+
+
+def _data(results: Results) -> dict:
+    experiment = results.experiment
+    return {
+        **experiment.model_dump(exclude={"question"}),
+        "networks": {
+            name: {
+                **stored._asdict(),
+                "bytes": results.bytes(name),
+                **({"differences_mb": results.differences(name)} if name in results.published else {}),
+            }
+            for name, stored in results.stored.items()
+        },
+    }

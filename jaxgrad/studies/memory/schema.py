@@ -1,0 +1,124 @@
+"""The TOML file of an experiment on memory, read and checked as a whole.
+
+It asks how many bytes a training step of each network stores where each layer keeps a share of its input, as randomized
+automatic differentiation (RAD) does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+import jaxgrad_models
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import Rate, Section, Size, among, checked, otherwise, read_toml, validated
+from jaxgrad.studies.sections import Name
+
+
+def _share(field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise InputError(field, value, "give a share above 0, and at most 1")
+    return float(value)
+
+
+def _words(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(field, value, "give a whole number of at least 0")
+    return value
+
+
+class MemorySection(Section):
+    """What is stored.
+
+    Args:
+        batch: examples a step.
+        keep: shares of each layer's input that are kept, of each example ``ceil(keep d)`` of its d elements.
+        loss_bytes: what the loss keeps of an example, whatever the share.
+    """
+
+    batch: Size
+    keep: Annotated[list[Annotated[float, checked(_share)]], Field(min_length=1)]
+    loss_bytes: Annotated[int, checked(_words)] = 0
+
+
+class NetworkSection(Section):
+    """A network.
+
+    Args:
+        name: what reports call it.
+        model: of ``models``.
+        input_shape: (height, width, channels) of one image.
+        classes: how many logits it gives.
+        options: what the model's constructor takes besides.
+    """
+
+    name: Name
+    model: Annotated[str, among((*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS))]
+    input_shape: Annotated[
+        list[Size], Field(min_length=3, max_length=3), otherwise("give [height, width, channels], each at least 1")
+    ]
+    classes: Size = 10
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class PublishedSection(Section):
+    """Published figures of a network.
+
+    Args:
+        network: whose they are, by name.
+        megabytes: one for each of ``memory.keep``, to two digits.
+        source: paper and place.
+    """
+
+    network: str
+    megabytes: Annotated[list[Rate], Field(min_length=1)]
+    source: str
+
+
+class MemoryExperiment(Section):
+    """An experiment's file.
+
+    Args:
+        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
+        memory, network, published: see there.
+    """
+
+    title: str
+    question: str = ""
+    notes: list[str] = Field(default_factory=list)
+    memory: MemorySection
+    network: Annotated[list[NetworkSection], Field(min_length=1)]
+    published: list[PublishedSection] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits(self) -> MemoryExperiment:
+        names = [network.name for network in self.network]
+        _check_distinct("network.name", names)
+        _check_distinct("memory.keep", self.memory.keep)
+        _check_distinct("published.network", [figures.network for figures in self.published])
+        for figures in self.published:
+            if figures.network not in names:
+                remedy = f"choose one of {', '.join(names)}, the names of networks"
+                raise InputError("published.network", figures.network, remedy)
+            if len(figures.megabytes) != len(self.memory.keep):
+                remedy = f"give {len(self.memory.keep)}, one for each of memory.keep"
+                raise InputError("published.megabytes", len(figures.megabytes), remedy)
+        return self
+
+
+def load(file: Path) -> MemoryExperiment:
+    """The experiment in a file.
+
+    Raises:
+        InputError: the file can't be read, or a key or value in it is not valid.
+    """
+    return validated(MemoryExperiment, read_toml(file, "CONFIG"), str(file))
+
+
+def _check_distinct(key: str, values: Sequence[str] | Sequence[float]) -> None:
+    repeated = next((value for value in values if list(values).count(value) > 1), None)
+    if repeated is not None:
+        raise InputError(key, repeated, "give each once", problem=f"got {repeated!r} twice")
