@@ -103,6 +103,8 @@ def test_train_by_an_estimator_tells_it(elsewhere: Path, capsys: pytest.CaptureF
     assert main(["train", *QUICK, *estimator, "--out", "run"]) == 0
     counters = json.loads((elsewhere / "run" / "counters.json").read_text())
     assert counters["estimator"] == {"name": "rad", "keep": 0.2, "mode": "same"}
+    kept = {"hidden.0": 256 * 13, "hidden.1": 256 * 52, "head": 256 * 26}
+    assert counters["stored_activation_words"]["layers"] == kept
     capsys.readouterr()
     refused = ["--estimator", "rad", "--optimizer", "sgd", "--weight-update", "in_array", "--out", "other"]
     assert main(["train", *QUICK, *refused]) == 2

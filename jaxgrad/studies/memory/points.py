@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from jaxgrad.autodiff.estimators import stored_words
+from jaxgrad.autodiff.estimators import rad, stored_words
 from jaxgrad.base.errors import InputError
 from jaxgrad.programs import LayerGemm
 from jaxgrad.studies.memory.schema import MemoryExperiment
@@ -27,7 +26,7 @@ class Point:
 
     Args:
         network: its name in the file.
-        spec: all that decides the result, as plain data: a network's keys but its name, and ``batch``.
+        spec: all that decides the result, as plain data: a network's keys but its name, ``batch`` and ``keep``.
     """
 
     network: str
@@ -39,40 +38,43 @@ class Stored(NamedTuple):
 
     Args:
         inputs: of the layers, [elements of one example's input, how many such inputs].
+        estimated: words of the layers under ``rad(keep, "same")``, for each of the shares.
         mask_words: of the ReLUs, a bit an element.
         parameter_words: of weights and biases.
         batch: examples.
     """
 
     inputs: list[list[int]]
+    estimated: list[int]
     mask_words: int
     parameter_words: int
     batch: int
 
-    def bytes(self, keep: float, *, loss_bytes: int = 0) -> int:
-        """All of it where each layer keeps a share of its input.
+    def kept_words(self, keep: float) -> int:
+        """Words of the layers' inputs where of each example's d elements ``ceil(keep d)`` are kept."""
+        share = Fraction(str(keep))  # of the decimal number: .07 of 100 is 7
+        return self.batch * sum(count * math.ceil(share * size) for size, count in self.inputs)
 
-        Where that is all, the masks are not stored: a ReLU's output, which the next layer keeps, tells them.
+    def bytes(self, layer_words: int, *, masks: bool, loss_bytes: int = 0) -> int:
+        """All of it.
 
         Args:
-            keep: the share; of each example's d elements ``ceil(keep d)``.
+            layer_words: what the layers keep of their inputs.
+            masks: whether masks are stored.
             loss_bytes: what the loss keeps of an example.
 
-        >>> Stored([[10, 1]], mask_words=2, parameter_words=30, batch=4).bytes(0.25)
+        >>> stored = Stored([[10, 1]], [], mask_words=2, parameter_words=30, batch=4)
+        >>> stored.bytes(stored.kept_words(0.25), masks=True)
         176
         """
-        share = Fraction(str(keep))  # of the decimal number: .07 of 100 is 7
-        words = self.batch * sum(count * math.ceil(share * size) for size, count in self.inputs)
-        masks = self.mask_words if keep < 1 else 0
-        return WORD_BYTES * (words + masks + self.parameter_words) + self.batch * loss_bytes
+        words = layer_words + masks * self.mask_words + self.parameter_words
+        return WORD_BYTES * words + self.batch * loss_bytes
 
 
 def expand(experiment: MemoryExperiment) -> list[Point]:
     """All points of an experiment."""
-    batch = experiment.memory.batch
-    return [
-        Point(network.name, {**network.model_dump(exclude={"name"}), "batch": batch}) for network in experiment.network
-    ]
+    common = experiment.memory.model_dump(include={"batch", "keep"})
+    return [Point(network.name, {**network.model_dump(exclude={"name"}), **common}) for network in experiment.network]
 
 
 def run(points: Sequence[Point], store: Store) -> Iterator[Stored]:
@@ -105,7 +107,9 @@ def compute(point: Point) -> Stored:
     images = jax.ShapeDtypeStruct((spec["batch"], *spec["input_shape"]), jnp.float32)
     gemms, masks = step_gemms_and_masks(model, images)
     inputs = [_inputs(gemm, spec["batch"]) for gemm in gemms if gemm.needs_dw]
-    return Stored(inputs, sum(mask.words for mask in masks), sum(parameter_words(model).values()), spec["batch"])
+    estimated = [stored_words(gemms, rad(keep, "same")).total for keep in spec["keep"]]
+    mask_words, weights = sum(mask.words for mask in masks), sum(parameter_words(model).values())
+    return Stored(inputs, estimated, mask_words, weights, spec["batch"])
 
 
 def _inputs(gemm: LayerGemm, batch: int) -> list[int]:
@@ -121,12 +125,8 @@ def _abstract(spec: Mapping[str, Any]) -> Any:
     from jaxgrad_models import shapes
     from jaxgrad_models.errors import BuildError
 
-    module, constructor = (jaxgrad_models.MODELS | jaxgrad_models.PAPERS)[spec["model"]].split(":")
-    build = getattr(importlib.import_module(module), constructor)
+    sizes = {"input_shape": spec["input_shape"], "classes": spec["classes"]}
     try:
-        return shapes.of(lambda rngs: build(tuple(spec["input_shape"]), spec["classes"], rngs=rngs, **spec["options"]))
+        return shapes.of(lambda rngs: jaxgrad_models.build(spec["model"], rngs=rngs, **sizes, **spec["options"]))
     except BuildError as error:
         raise InputError(error.field, error.value, error.remedy) from None
-    except TypeError as error:
-        problem = f"got {', '.join(spec['options'])}: {error}"
-        raise InputError("options", spec["options"], f"give what {spec['model']} takes", problem=problem) from None

@@ -57,6 +57,7 @@ def _data(results: Results) -> dict:
             name: {
                 **stored._asdict(),
                 "bytes": results.bytes(name),
+                "bytes_on_the_array": results.on_the_array(name),
                 **({"differences_mb": results.differences(name)} if name in results.published else {}),
             }
             for name, stored in results.stored.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
@@ -17,7 +17,11 @@ from jaxgrad.studies.memory.schema import MemoryExperiment
 
 _DIGITS = 2  # of a megabyte, as published
 TITLE = "Stored, in MB, by the share of each layer's input that is kept"
-MEANING = "Layers' inputs, masks of ReLUs, weights and what the loss keeps. A megabyte is 10^6 bytes."
+MEANING = (
+    "Layers' inputs, masks of ReLUs unless all is kept, weights and what the loss keeps; a megabyte is 10^6 bytes. By "
+    "shares: of each example's d elements of an input ceil(keep d). On the array: what rad(keep, 'same') keeps, of a "
+    "convolution whole pixels of each map."
+)
 
 
 class Results(NamedTuple):
@@ -27,9 +31,21 @@ class Results(NamedTuple):
     stored: Mapping[str, Stored]
 
     def bytes(self, network: str) -> list[int]:
-        """What a network stores, one number for each share."""
-        memory = self.experiment.memory
-        return [self.stored[network].bytes(keep, loss_bytes=memory.loss_bytes) for keep in memory.keep]
+        """What a network stores by shares, one number for each."""
+        stored = self.stored[network]
+        return self._bytes(network, [stored.kept_words(keep) for keep in self.experiment.memory.keep])
+
+    def on_the_array(self, network: str) -> list[int]:
+        """What it stores under the estimator, one number for each share."""
+        return self._bytes(network, self.stored[network].estimated)
+
+    def _bytes(self, network: str, layers: Sequence[int]) -> list[int]:
+        """With the masks, but where all of the inputs is kept: a ReLU's output, the next layer's input, tells them."""
+        memory, stored = self.experiment.memory, self.stored[network]
+        return [
+            stored.bytes(words, masks=keep < 1, loss_bytes=memory.loss_bytes)
+            for keep, words in zip(memory.keep, layers, strict=True)
+        ]
 
     @property
     def published(self) -> dict[str, list[float]]:
@@ -37,7 +53,7 @@ class Results(NamedTuple):
         return {figures.network: figures.megabytes for figures in self.experiment.published}
 
     def differences(self, network: str) -> list[float]:
-        """Ours, rounded as published, less the published figure."""
+        """Ours by shares, rounded as published, less the published figure."""
         pairs = zip(self.bytes(network), self.published[network], strict=True)
         return [round(round(size / 1e6, _DIGITS) - figure, _DIGITS) for size, figure in pairs]
 
@@ -49,13 +65,20 @@ def headers(results: Results) -> list[str]:
 def rows(results: Results) -> Iterator[list[str]]:
     """Of each network ours and, where they are published, the paper's figures and the differences."""
     for name in results.stored:
-        ours = [fixed(size / 1e6, _DIGITS) for size in results.bytes(name)]
+        lines: list[tuple[str, list[str]]] = []
         if name in results.published:
-            yield [name, "published", *(fixed(figure, _DIGITS) for figure in results.published[name])]
-            yield ["", "ours", *ours]
-            yield ["", "difference", *(f"{size:+.{_DIGITS}f}" if size else "0" for size in results.differences(name))]
-        else:
-            yield [name, "ours", *ours]
+            lines.append(("published", [fixed(figure, _DIGITS) for figure in results.published[name]]))
+        lines.append(("by shares", _megabytes(results.bytes(name))))
+        if name in results.published:
+            apart = [f"{size:+.{_DIGITS}f}" if size else "0" for size in results.differences(name)]
+            lines.append(("difference", apart))
+        lines.append(("on the array", _megabytes(results.on_the_array(name))))
+        for number, (label, cells) in enumerate(lines):
+            yield ["" if number else name, label, *cells]
+
+
+def _megabytes(sizes: Sequence[int]) -> list[str]:
+    return [fixed(size / 1e6, _DIGITS) for size in sizes]
 
 
 def agreement(results: Results) -> str | None:
@@ -91,12 +114,13 @@ def screen(results: Results) -> Group:
 
 
 def as_csv(results: Results) -> str:
-    """Bytes, exact, of each network and share, and the published megabytes."""
+    """Bytes, exact, of each network and share, by shares and on the array, and the published megabytes."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["network", "keep", "bytes", "published_megabytes"])
+    writer.writerow(["network", "keep", "bytes", "bytes_on_the_array", "published_megabytes"])
     for name in results.stored:
         keeps = results.experiment.memory.keep
         figures = results.published.get(name, [""] * len(keeps))
-        writer.writerows(zip([name] * len(keeps), keeps, results.bytes(name), figures, strict=True))
+        sizes = results.bytes(name), results.on_the_array(name)
+        writer.writerows(zip([name] * len(keeps), keeps, *sizes, figures, strict=True))
     return out.getvalue()

@@ -32,24 +32,29 @@ def test_a_step_by_hand(tmp_path: Path) -> None:
     """Batch 3: a perceptron 6-7-5-2, and convolutions of 8x4 and, pooled, of 4x2 maps, of which 2x1 are left."""
     found = results(write(tmp_path, tree()), tmp_path / "store")
     wide, maps = found.stored["wide"], found.stored["maps"]
-    assert wide == Stored([[6, 1], [7, 1], [5, 1]], 1 + 1, 6 * 7 + 7 + 7 * 5 + 5 + 5 * 2 + 2, batch=3)
+    kept = [3 * 18, 3 * (2 + 3 + 2)]  # .3 of 6, 7 and 5, rounded up
+    assert wide == Stored([[6, 1], [7, 1], [5, 1]], kept, 1 + 1, 6 * 7 + 7 + 7 * 5 + 5 + 5 * 2 + 2, batch=3)
     assert maps.inputs == [[64, 1], [512, 1], [256, 1], [256, 1], [64, 1]]
     masks = (3 * 8 * 4 * 16, 3 * 4 * 2 * 32, 3 * 4 * 2 * 32, 3 * 2 * 1 * 32)
     assert maps.mask_words == sum(math.ceil(elements / 32) for elements in masks)
     whole, part = found.bytes("wide")
     assert whole == 4 * (3 * 18 + 101) + 3 * 9  # no masks
-    assert part == 4 * (3 * (2 + 3 + 2) + 2 + 101) + 3 * 9  # .3 of 6, 7 and 5, rounded up
+    assert part == 4 * (kept[1] + 2 + 101) + 3 * 9
+    assert found.on_the_array("wide") == [whole, part]
+    # of 32, 32, 8 and 8 pixels of a map .3, rounded up; of 64 values too
+    sites = 10 * 2 + 10 * 16 + 3 * 32 + 3 * 32 + 20
+    assert maps.estimated == [3 * (64 + 512 + 256 + 256 + 64), 3 * sites]
 
 
 def test_a_share_is_the_decimal_number() -> None:
-    stored = Stored([[100, 2]], mask_words=0, parameter_words=0, batch=1)
-    assert stored.bytes(0.07) == 4 * 2 * 7  # in floats 100 x .07 is above 7
+    stored = Stored([[100, 2]], [], mask_words=0, parameter_words=0, batch=1)
+    assert stored.kept_words(0.07) == 2 * 7  # in floats 100 x .07 is above 7
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"options": {"hiden": [3]}}, "wide: options: got hiden: .*unexpected keyword.*; give what mlp takes"),
+        ({"options": {"hiden": [3]}}, "wide: hiden: got .*; mlp takes hidden"),
         ({"model": "convnet", "options": {}}, "wide: input_shape: .*convnet needs height and width of at least 4"),
     ],
 )
@@ -77,6 +82,9 @@ def test_the_published_table_to_the_last_digit(tmp_path: Path) -> None:
             expected = 150 * 4 * kept + 4 * weights + (keep < 1) * 150 * relus / 8 + 150 * (10 * 4 + 8)
             assert size == pytest.approx(expected, abs=4 * 3)  # masks are whole words
         assert found.differences(name) == [0] * 6
+    assert found.on_the_array("FC") == found.bytes("FC")
+    assert found.differences("RNN") == [-0.31] * 6
+    assert found.stored["RNN"].kept_words(0.5) == 150 * (785 * 50 + 784)
 
 
 def test_the_documented_examples() -> None:

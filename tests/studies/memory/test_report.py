@@ -27,12 +27,19 @@ def test_run_writes_all_files_and_they_agree(tmp_path: Path, capsys: pytest.Capt
     lines = list(csv.DictReader(io.StringIO((tmp_path / "out" / "results.csv").read_text())))
     networks = json.loads((tmp_path / "out" / "results.json").read_text())["networks"]
     assert [int(line["bytes"]) for line in lines] == [size for one in networks.values() for size in one["bytes"]]
+    on_the_array = [size for one in networks.values() for size in one["bytes_on_the_array"]]
+    assert [int(line["bytes_on_the_array"]) for line in lines] == on_the_array
     assert [line["published_megabytes"] for line in lines] == ["0.01", "0.0004", "", ""]
     # 647 and 523 bytes are .00 MB, published .01 and .0004
     assert networks["wide"]["differences_mb"] == [-0.01, 0.0]
     rows = {tuple(line.split()) for line in shown.splitlines()}
-    assert {("wide", "published", "0.01", "0.00"), ("ours", "0.00", "0.00"), ("difference", "-0.01", "0")} <= rows
-    assert ("maps", "ours", *(f"{size / 1e6:.2f}" for size in networks["maps"]["bytes"])) in rows
+    assert {
+        ("wide", "published", "0.01", "0.00"),
+        ("by", "shares", "0.00", "0.00"),
+        ("difference", "-0.01", "0"),
+    } <= rows
+    assert ("maps", "by", "shares", *(f"{size / 1e6:.2f}" for size in networks["maps"]["bytes"])) in rows
+    assert ("on", "the", "array", *(f"{size / 1e6:.2f}" for size in on_the_array[2:])) in rows
     page = (tmp_path / "out" / "report.html").read_text()
     for text in ("how much?", "wide: a paper", "small", "Of 2 published figures 1 agree to the last digit."):
         assert text in page
