@@ -132,8 +132,8 @@ def step_gemms_and_masks(
         GEMMs and masks, each in the order in which the model computes them.
     """
     with collector.at_rest():
-        jaxpr = _trace(model, inputs, wrt)
-        return with_weights(programs.step_gemms(jaxpr), model), programs.step_masks(jaxpr)
+        gemms, masks = programs.step_gemms_and_masks(_trace(model, inputs, wrt))
+        return with_weights(gemms, model), masks
 
 
 def layer_gemms(model: nnx.Module, *inputs: Any, wrt: Any = nnx.Param) -> list[LayerGemm]:

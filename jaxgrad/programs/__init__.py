@@ -14,6 +14,7 @@ from jaxgrad.programs.masks import ReluMask as ReluMask
 from jaxgrad.programs.vector import VectorWork as VectorWork
 from jaxgrad.programs.vector import vector_work as vector_work
 from jaxgrad.programs.whole import step_gemms as step_gemms
+from jaxgrad.programs.whole import step_gemms_and_masks as step_gemms_and_masks
 from jaxgrad.programs.whole import step_graph as step_graph
 from jaxgrad.programs.whole import step_masks as step_masks
 
@@ -27,6 +28,7 @@ __all__ = [
     "ReluMask",
     "VectorWork",
     "step_gemms",
+    "step_gemms_and_masks",
     "step_graph",
     "step_masks",
     "vector_work",

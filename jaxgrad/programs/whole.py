@@ -14,7 +14,7 @@ from jaxgrad.programs.masks import ReluMask, relu_masks
 from jaxgrad.programs.numbering import walk
 from jaxgrad.programs.products import Product, products
 from jaxgrad.programs.shapes import convolution_of, gemm_of
-from jaxgrad.programs.trace import Site
+from jaxgrad.programs.trace import Site, Trace
 
 
 def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
@@ -24,8 +24,18 @@ def step_gemms(jaxpr: ClosedJaxpr) -> list[LayerGemm]:
     A product whose operands are both activations ``needs_dx`` and ``needs_dw`` alike: either is the gradient of an
     activation. Every branch of a ``lax.cond`` is taken to run.
     """
+    return _gemms(walk(jaxpr))
+
+
+def step_gemms_and_masks(jaxpr: ClosedJaxpr) -> tuple[list[LayerGemm], list[ReluMask]]:
+    """``step_gemms`` and ``step_masks``, of one walk through the trace."""
+    trace = walk(jaxpr)
+    return _gemms(trace), relu_masks(trace)
+
+
+def _gemms(trace: Trace) -> list[LayerGemm]:
     runs: dict[LayerGemm, tuple[int, int]] = {}
-    for product in products(walk(jaxpr)):
+    for product in products(trace):
         if product.of is None:
             layer = record(product, product.site.place.path or "model")
             times, again = runs.get(shape := replace(layer, times=0, recomputed=0), (0, 0))

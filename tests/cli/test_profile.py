@@ -108,6 +108,9 @@ def test_json_by_module_and_by_arguments(name: str, mine: Path, capsys: pytest.C
         (4, 8, 5, False),
         (4, 5, 3, True),
     ]
+    stored = result["stored_activation_words"]
+    assert list(stored["layers"].values()) == [4 * 8, 4 * 5]
+    assert stored["relu_masks"] == {}
     assert {work["phase"] for work in result["vector"]} == {"forward", "backward"}
     assert [(edge["words"], edge["operand"], edge["carried"]) for edge in result["edges"]][:2] == [
         (4 * 8, "x", False),

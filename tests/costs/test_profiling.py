@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.sharding import AxisType, PartitionSpec
 
+from jaxgrad import Accelerator, Emulation
 from jaxgrad.costs.profiling import profile
 from tests.programs.records import TRAINED, WHOLE, W, X, shapes, two_layers
 from tests.refusals import Refusal, assert_refused
@@ -42,6 +43,13 @@ def test_what_counts_but_cannot_be_known_is_said() -> None:
 
 def loop(w: Array, x: Array) -> Array:
     return lax.while_loop(lambda x: x.sum() < 0, lambda x: jnp.tanh(x @ w), x)
+
+
+def test_masks_of_relus_are_among_what_a_step_stores() -> None:
+    w, x = jnp.ones((5, 7)), jnp.ones((3, 5))
+    found = profile(jax.grad(lambda w, x: jax.nn.relu(x @ w).sum()), w, x)
+    stored = found.cost(Emulation(Accelerator(2, 2)), ["os"]).stored
+    assert (sum(stored.layers.values()), dict(stored.masks)) == (3 * 5, {"model": 1})
 
 
 def test_trips_of_a_while_loop() -> None:
