@@ -52,7 +52,7 @@ def test_every_network(name: str) -> None:
 
 
 def test_a_recurrent_network_s_state_is_carried() -> None:
-    """28 rounds of 2 x 100: the state comes from the round before, but in the first, and the last one goes to the head."""
+    """28 rounds of 2 x 100: but in the first, the state comes from the round before; the last one goes to the head."""
     model, images = jaxgrad_models.abstract("irnn"), jax.ShapeDtypeStruct((2, 28, 28, 1), jnp.float32)
     edges = step_work(model, images).graph.edges
     assert [(edge.source, edge.target, edge.words, edge.operand, edge.carried) for edge in edges] == [
