@@ -46,7 +46,7 @@ def test_the_variance_is_that_of_draws_with_replacement() -> None:
 
 
 def test_what_is_kept_of_one_operand_is_independent_of_the_other() -> None:
-    """A square's gradient is the sum of two: its variance is twice one's, and would be four times with the same draws."""
+    """A square's gradient is the sum of two: twice one's variance, with the same draws four times."""
 
     def gradient(key: Array) -> Array:
         return jax.grad(lambda a: (sampled_product(a, a, key, KEEP) * G).sum())(A)
