@@ -38,7 +38,7 @@ class IRNN(nnx.Module):
         if not isinstance(units, int) or isinstance(units, bool) or units < 1:
             raise BuildError("units", units, "give a whole number of at least 1")
         _, width, channels = input_shape
-        self.input = nnx.Linear(width * channels, units, kernel_init=nnx.initializers.normal(0.001), rngs=rngs)
+        self.projection = nnx.Linear(width * channels, units, kernel_init=nnx.initializers.normal(0.001), rngs=rngs)
         self.recurrent = nnx.Linear(units, units, use_bias=False, kernel_init=_identity, rngs=rngs)
         self.head = nnx.Linear(units, classes, rngs=rngs)
 
@@ -47,7 +47,7 @@ class IRNN(nnx.Module):
         rows = images.reshape(*images.shape[:2], -1).swapaxes(0, 1)
 
         def step(state: Float[Array, "b units"], row: Float[Array, "b features"]) -> tuple[Array, None]:
-            return nnx.relu(self.input(row) + self.recurrent(state)), None
+            return nnx.relu(self.projection(row) + self.recurrent(state)), None
 
         first = jnp.zeros((images.shape[0], self.recurrent.out_features), images.dtype)
         last, _ = jax.lax.scan(step, first, rows)

@@ -21,7 +21,7 @@ ARRAY = Accelerator(3, 4)
 def small(seed: int = 0) -> IRNN:
     """With weights of its input that are large enough to matter."""
     model = IRNN((ROWS, WIDTH, 1), CLASSES, units=HIDDEN, rngs=nnx.Rngs(seed))
-    model.input.kernel[...] = jax.random.normal(jax.random.key(seed), (WIDTH, HIDDEN))
+    model.projection.kernel[...] = jax.random.normal(jax.random.key(seed), (WIDTH, HIDDEN))
     return model
 
 
@@ -37,9 +37,9 @@ def test_it_begins_as_the_paper_says() -> None:
     model = IRNN((28, 28, 3), 10, rngs=nnx.Rngs(0))
     assert np.array_equal(model.recurrent.kernel[...], np.eye(100))
     assert model.recurrent.bias is None
-    assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(model.input.bias))
-    assert model.input.kernel.shape == (28 * 3, 100)
-    assert float(model.input.kernel[...].std()) == pytest.approx(0.001, rel=0.05)
+    assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(model.projection.bias))
+    assert model.projection.kernel.shape == (28 * 3, 100)
+    assert float(model.projection.kernel[...].std()) == pytest.approx(0.001, rel=0.05)
 
 
 def test_it_reads_rows_from_the_top() -> None:
@@ -49,7 +49,7 @@ def test_it_reads_rows_from_the_top() -> None:
     state = np.zeros((BATCH, HIDDEN))
     for row in np.moveaxis(np.asarray(images())[..., 0], 1, 0):
         state = np.maximum(
-            0, row @ np.asarray(model.input.kernel[...]) + state @ np.asarray(model.recurrent.kernel[...])
+            0, row @ np.asarray(model.projection.kernel[...]) + state @ np.asarray(model.recurrent.kernel[...])
         )
     expected = state @ np.asarray(model.head.kernel[...]) + np.asarray(model.head.bias[...])  # pyright: ignore[reportOptionalSubscript]  # it has one
     np.testing.assert_allclose(model(images()), expected, rtol=1e-4, atol=1e-5)
@@ -68,7 +68,7 @@ def test_a_step_has_the_same_gradients_and_all_rounds_counters_at_every_fidelity
     recurrent, into = Gemm(BATCH, HIDDEN, HIDDEN), Gemm(BATCH, WIDTH, HIDDEN)
     for path, forward, backward in (
         ("recurrent", count_forward(recurrent, ARRAY), count(recurrent, ARRAY, "interleaved")),
-        ("input", count_forward(into, ARRAY), count(into, ARRAY, "interleaved", dx=False)),
+        ("projection", count_forward(into, ARRAY), count(into, ARRAY, "interleaved", dx=False)),
     ):
         for got, one in zip(counted[0][path], (forward, backward), strict=True):
             whole = one.times(ROWS).as_dict()
@@ -79,7 +79,8 @@ def test_the_loss_goes_down() -> None:
     """By Adam, and not at once: the input's weights begin near 0, and the recurrence makes plain SGD diverge."""
     model = build("irnn", input_shape=(8, 8, 1), classes=4, rngs=nnx.Rngs(0))
     optimizer = nnx.Optimizer(model, optax.adam(0.01), wrt=nnx.Param)
-    x, labels = jax.random.uniform(jax.random.key(1), (16, 8, 8, 1)), jnp.arange(16) % 4
+    labels = jnp.arange(16) % 4
+    x = jax.random.uniform(jax.random.key(1), (16, 8, 8, 1)) + jax.nn.one_hot(labels, 8)[:, None, :, None]
 
     @nnx.jit
     def step(model: nnx.Module, optimizer: nnx.Optimizer) -> jax.Array:

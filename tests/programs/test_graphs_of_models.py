@@ -51,6 +51,19 @@ def test_every_network(name: str) -> None:
         assert sum(read) == node.gemm.times * node.gemm.input_words, node.name
 
 
+def test_a_recurrent_network_s_state_is_carried() -> None:
+    """28 rounds of 2 x 100: but in the first, the state comes from the round before; the last one goes to the head."""
+    model, images = jaxgrad_models.abstract("irnn"), jax.ShapeDtypeStruct((2, 28, 28, 1), jnp.float32)
+    edges = step_work(model, images).graph.edges
+    assert [(edge.source, edge.target, edge.words, edge.operand, edge.carried) for edge in edges] == [
+        ("input", "projection", 2 * 28 * 28, "x", False),
+        ("projection", "recurrent", 28 * 200, "y", False),
+        ("recurrent", "recurrent", 27 * 200, "x", True),
+        ("recurrent", "head", 200, "x", False),
+        ("head", "output", 1, "x", False),
+    ]
+
+
 def crossings(graph: Graph) -> list[int]:
     """Words that cross between each node and the next."""
     names = [node.name for node in graph.nodes]

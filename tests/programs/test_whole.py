@@ -32,7 +32,9 @@ DEEP = (
 NAMES = [
     pytest.param(own, marks=pytest.mark.slow if own in DEEP else ())
     for own in (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
+    if own != "irnn"
 ]
+"""Networks without a loop."""
 
 
 def macs(gemms: list[LayerGemm]) -> tuple[int, int]:

@@ -45,6 +45,18 @@ def test_the_variance_is_that_of_draws_with_replacement() -> None:
     assert abs(float(variance.mean() - expected)) < 4 * float(variance.std()) / RUNS**0.5
 
 
+def test_what_is_kept_of_one_operand_is_independent_of_the_other() -> None:
+    """A square's gradient is the sum of two: twice one's variance, with the same draws four times."""
+
+    def gradient(key: Array) -> Array:
+        return jax.grad(lambda a: (sampled_product(a, a, key, KEEP) * G).sum())(A)
+
+    drawn = jax.jit(jax.vmap(gradient))(jax.random.split(jax.random.key(4), RUNS))
+    variance = ((drawn - 2 * A * G) ** 2).sum(axis=1)
+    expected = 2 * (SIZE - 1) / kept(SIZE, KEEP) * ((A * G) ** 2).sum()
+    assert abs(float(variance.mean() - expected)) < 4 * float(variance.std()) / RUNS**0.5
+
+
 def test_two_products_in_a_row_are_unbiased_by_independent_draws() -> None:
     """d/da of ((a b) c) goes through both; with one key for the two the same values are drawn, which is not unbiased:
     what is drawn n times counts n^2 times, in the mean 1 + (d - 1)/k."""

@@ -66,15 +66,12 @@ def test_the_discrete_decay_is_held_up_by_its_coefficient() -> None:
 
 
 def test_the_gradients_memory_is_what_is_kept() -> None:
-    """Of the compiled gradient, within the words that a step works on."""
-    problem = Problem(points=9, steps_per_unit=64, horizon=4.0, diffusion=0.25, harmonics=3, first=4.9)
-    assert problem.kept_words(1.0) == 256 * 3 * 81
-    assert problem.kept_words(0.1) == 256 * 4 * 9
-    by_keep = {}
+    """Of the compiled gradient; in each step come 4 words of keys, the time and what a step works on, shared by all."""
+    problem = Problem(points=9, steps_per_unit=64, horizon=16.0, diffusion=0.25, harmonics=3, first=4.9)
+    assert problem.kept_words(1.0) == 1024 * 3 * 81
+    assert problem.kept_words(0.1) == 1024 * 4 * 9
     for keep in (1.0, 0.1):
         gradient = jax.jit(jax.grad(problem.loss), static_argnums=2)
         analysis = gradient.lower(problem.start, KEY, keep).compile().memory_analysis()
         assert analysis is not None
-        by_keep[keep] = analysis.temp_size_in_bytes / 4
-        assert problem.kept_words(keep) <= by_keep[keep] < problem.kept_words(keep) + 256 * 40
-    assert by_keep[0.1] < 0.3 * by_keep[1.0]
+        assert 0 <= analysis.temp_size_in_bytes / 4 - problem.kept_words(keep) < 1024 * 10
