@@ -26,6 +26,7 @@ def curves(
     x_label: str,
     y_label: str,
     published: Mapping[str, Samples] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> list[Path]:
     """One line for each label, logarithmic where the quantities span a factor of eight or more.
 
@@ -36,26 +37,27 @@ def curves(
         title: of the figure.
         x_label, y_label: of the axes, with units.
         published: points to compare with, hollow stars, by label.
+        labels: those of all figures that belong together, in each of which a label then looks the same.
 
     Raises:
         ValueError: nothing to draw.
     """
     canvas.some("runs", (samples for each in runs.values() for samples in each if samples))
     published = published or {}
-    labels = list(runs)
+    labels = list(runs) if labels is None else labels
     colour: dict[str, str] = {}
     for start in range(0, len(labels), _COLOURS):
         colour |= colours(labels[start : start + _COLOURS])
     figure = Page(4.2 + 0.2 * ((len(runs) + len(published) - 1) // 4))
     axes: Axes = figure.subplots()
     handles: dict[str, Line2D] = {}
-    for number, (label, of_label) in enumerate(runs.items()):
+    for label, of_label in runs.items():
         length = min(map(len, of_label))
         if not length:
             continue
         steps = [step for step, _ in of_label[0][:length]]
         values = np.array([[value for _, value in samples[:length]] for samples in of_label], float)
-        style = _STYLES[number // _COLOURS % len(_STYLES)]
+        style = _STYLES[labels.index(label) // _COLOURS % len(_STYLES)]
         (handles[label],) = axes.plot(steps, values.mean(axis=0), style, color=colour[label], linewidth=1.4)
         axes.fill_between(steps, values.min(axis=0), values.max(axis=0), color=colour[label], alpha=0.15, linewidth=0)
     for label, samples in published.items():

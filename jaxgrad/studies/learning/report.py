@@ -76,6 +76,7 @@ def _draw_losses(results: Results, setting: str, rows: Sequence[Row], path: Path
     }
     if not runs:
         return []
+    names = {row.cell.variant: _name(row) for row in rows}
     return plots.curves(
         runs,
         path,
@@ -83,6 +84,7 @@ def _draw_losses(results: Results, setting: str, rows: Sequence[Row], path: Path
         x_label="steps",
         y_label="loss, mean of an epoch's batches",
         published={name: samples for name, samples in stars.items() if samples},
+        labels=[names.get(variant.name, variant.name) for variant in results.experiment.variant],
     )
 
 

@@ -141,7 +141,8 @@ def remarks(results: Results) -> Iterator[str]:
             steps = {seed: outcome.diverged for seed, outcome in row.outcomes.items() if outcome.diverged is not None}
             if steps:
                 when = ", ".join(f"{step:,} (seed {seed})" for seed, step in steps.items())
-                yield f"{name}: the loss was no finite number at step {when}; means are of the other runs"
+                rest = "; means are of the other runs" if len(steps) < len(row.outcomes) else ""
+                yield f"{name}: the loss was no finite number at step {when}{rest}"
             if row.at_edge:
                 value = f"{experiment.tuned} = {row.cell.value}"
                 yield f"{name}: {value} is at the edge of its grid: a better one may lie outside"

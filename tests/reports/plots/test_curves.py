@@ -45,6 +45,15 @@ def test_published_points_have_their_labels_colour(tmp_path: Path, drawn: list[F
     assert star.get_markeredgecolor() == other.get_color()
 
 
+def test_a_label_looks_the_same_in_figures_that_belong_together(tmp_path: Path, drawn: list[Figure]) -> None:
+    labels = [f"variant {n}" for n in range(12)]
+    draw(tmp_path / "c", {labels[10]: RUNS["one"]}, labels=labels)
+    draw(tmp_path / "c", dict.fromkeys(labels, RUNS["one"]), labels=labels)
+    alone, among_all = drawn[0].axes[0].lines[0], drawn[1].axes[0].lines[10]
+    assert (alone.get_color(), alone.get_linestyle()) == (among_all.get_color(), among_all.get_linestyle())
+    assert alone.get_linestyle() == "--"
+
+
 def test_many_lines_are_told_apart(tmp_path: Path, drawn: list[Figure]) -> None:
     draw(tmp_path / "c", {f"variant {n}": RUNS["one"] for n in range(30)})
     lines = drawn[0].axes[0].lines
