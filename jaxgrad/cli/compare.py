@@ -19,9 +19,12 @@ from jaxgrad.cli.options import (
     CLASSES,
     COLS,
     DOUBLE_BUFFERED,
+    ESTIMATOR,
     FORWARD,
     JSON,
+    KEEP,
     MACHINE,
+    MODE,
     MODEL,
     OBJECTIVE,
     OUTPUT,
@@ -41,8 +44,10 @@ if TYPE_CHECKING:
     from flax import nnx
 
     from jaxgrad.array.emulation import Emulation
+    from jaxgrad.autodiff.estimators import Estimator
     from jaxgrad.costs import StepCost
     from jaxgrad.hardware import Machine
+    from jaxgrad.training.config import EstimatorSection
 
 _CHOSEN = "interleaved"
 _IMAGENET_FROM = 128  # pixels
@@ -92,6 +97,9 @@ def compare(
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
     objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    estimator: Annotated[str | None, ESTIMATOR] = None,
+    keep: Annotated[float | None, KEEP] = None,
+    mode: Annotated[str | None, MODE] = None,
     clock_ghz: Annotated[
         float,
         option(
@@ -133,18 +141,23 @@ def compare(
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
     emulation = Emulation(array, _CHOSEN, forward=forward, weight_update=weight_update, objective=objective)
+    gradients = _estimator(estimator, keep, mode)
     folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
     with progress.busy("tracing the model", terminal):
         network = jaxgrad_models.abstract(model, input_shape=shape, classes=outputs)
-        cost = _cost(network, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware)
+        cost = _cost(
+            network, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware, gradients.built()
+        )
     if folder is None and not as_json:
         folder = runs.vacant(Path("runs"), f"compare-{model}")
     if folder:
         runs.create_folder(folder)
-    title = f"{model}, {batch} {images}, {array.rows}x{array.cols} array"
+    estimated = f", {gradients.name} {gradients.keep:g} {gradients.mode}" if gradients.name else ""
+    title = f"{model}, {batch} {images}, {array.rows}x{array.cols} array{estimated}"
     if as_json:
         config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
+        config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
         print(json.dumps({"config": config, **cost.as_dict()}))
     else:
         terminal.print(f"{title}: one training step, from shapes alone")
@@ -159,7 +172,21 @@ def compare(
     return 0
 
 
-def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation, machine: Machine) -> StepCost:
+def _estimator(name: str | None, keep: float | None, mode: str | None) -> EstimatorSection:
+    from jaxgrad.training.config import EstimatorSection, PipelineSection
+
+    chosen = {key: value for key, value in (("name", name), ("keep", keep), ("mode", mode)) if value is not None}
+    section = EstimatorSection.model_validate(chosen)
+    try:
+        section.check(PipelineSection())
+    except InputError as error:
+        raise error.renamed(error.field.removeprefix("estimator.")) from None
+    return section
+
+
+def _cost(
+    model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation, machine: Machine, estimator: Estimator
+) -> StepCost:
     """One training step; with a vector unit the work beside the array too, the optimizer's (momentum) included."""
     import optax
 
@@ -168,9 +195,11 @@ def _cost(model: nnx.Module, images: jax.ShapeDtypeStruct, emulation: Emulation,
 
     if machine.vector_unit is None:
         gemms, masks = step_gemms_and_masks(model, images)
-        return step_cost(gemms, emulation, machine=machine, masks=masks)
+        return step_cost(gemms, emulation, machine=machine, masks=masks, estimator=estimator)
     work = step_work(model, images, optimizer=optax.sgd(0.1, momentum=0.9))
-    return step_cost(work.gemms, emulation, machine=machine, vector_work=work.vector, masks=work.masks)
+    return step_cost(
+        work.gemms, emulation, machine=machine, vector_work=work.vector, masks=work.masks, estimator=estimator
+    )
 
 
 def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, parameters: Mapping[str, int]) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jaxgrad.autodiff.estimators import EXACT, Estimator
 from jaxgrad.autodiff.estimators.asked import Estimators, of_record
 from jaxgrad.autodiff.layer import GemmRun
+from jaxgrad.base.errors import InputError, shown
 from jaxgrad.costs.problems import Problem, problem_of
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import LayerGemm
@@ -48,12 +49,16 @@ def posed(record: LayerGemm, machine: Machine, estimators: Estimators = EXACT) -
         estimators: of all layers, or of each by its path.
 
     Raises:
-        ValueError: a convolution's estimator poses something of its own, and the record has no geometry.
+        ValueError: a convolution's estimator poses something of its own, and the record has no geometry; or the
+            estimator is for products with weights, and this one has none.
     """
     whole = problem_of(record, machine)
     estimator = estimators if isinstance(estimators, Estimator) else estimators(record.path)
     if estimator == EXACT:
         return Posed(record.path, ((whole, record.times + record.recomputed),), (), ((whole, record.times),))
+    if estimator.of_weights and not record.weights:
+        got = f"got {shown(estimator)} for {record.path}, of whose operands none are weights"
+        raise InputError("estimator", estimator, "give one by path that leaves it exact", problem=got)
     told = of_record(record, estimator)
     calls, again = (number // told.contraction.groups for number in (record.times, record.recomputed))
 

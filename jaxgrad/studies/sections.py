@@ -10,14 +10,17 @@ import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, overlapped_drain, restricted
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
+from jaxgrad.autodiff.estimators import Estimator
+from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, either
-from jaxgrad.base.schema import Section, Seed, Size, Switch, among, otherwise
+from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.area import ALONG
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.studies.published import PublishedRatio
+from jaxgrad.training.config import ESTIMATORS, EstimatorSection, PipelineSection
 
 NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 # quantity -> the keys of [machine] of which it needs one
@@ -72,6 +75,8 @@ class VariantSection(Section):
             that does both, such as ``interleaved``. Double-buffered PEs hide both, so that it changes nothing there.
         update_cycles: whether a separate weight update takes cycles of its own, R a tile of weights, and not its
             accesses alone (``array.layers.update_cycles``).
+        estimator, keep, mode: how the gradients of weights are computed, as of ``jaxgrad train``: ``exact``, or ``rad``
+            with the share of each layer's input that is kept, and what is.
         iso_area_with: the name of another variant: this one's array is the largest within that one's area (iso-area).
         iso_area_along: the side along which it grows or shrinks for that, ``rows``, ``cols``, or ``both``
             (``costs.area.iso_area``).
@@ -89,6 +94,9 @@ class VariantSection(Section):
     update_cycles: Switch = False
     objective: Annotated[str, among(OBJECTIVES)] = "cycles"
     plan_for: Annotated[str, among(PLAN_OBJECTIVES)] = "cycles"
+    estimator: Annotated[str, among(ESTIMATORS)] = "exact"
+    keep: Share | None = None
+    mode: Annotated[str, among(MODES)] | None = None
     iso_area_with: str | None = None
     iso_area_along: Annotated[str, among(ALONG)] = "both"
     machine: dict[str, Any] = Field(default_factory=dict)
@@ -120,7 +128,23 @@ class VariantSection(Section):
         restricted(self.schedule, self.stationary, stationary_dx=self.stationary_dx)
         if self.overlapped_drain:
             overlapped_drain(self.schedule)
+        gradient_estimator(self.estimator, self.keep, self.mode)
         return self
+
+
+def gradient_estimator(name: str, keep: float | None, mode: str | None) -> Estimator:
+    """A variant's estimator.
+
+    Raises:
+        InputError: the keys do not go together.
+    """
+    chosen = {"name": name} | {key: value for key, value in (("keep", keep), ("mode", mode)) if value is not None}
+    section = EstimatorSection.model_validate(chosen)
+    try:
+        section.check(PipelineSection())
+    except InputError as error:
+        raise error.renamed(error.field.removeprefix("estimator.")) from None
+    return section.built()
 
 
 class SweepSection(Section):

@@ -171,6 +171,9 @@ class EstimatorSection(Section):
             return {"keep": defaults.KEEP, "mode": defaults.MODE, **values}
         return {key: value for key, value in values.items() if (key, value) != ("name", "exact")}
 
+    def built(self) -> Estimator:
+        return EXACT if self.keep is None or self.mode is None else rad(self.keep, self.mode)
+
     def check(self, pipeline: PipelineSection) -> None:
         """Raises InputError where its keys do not go together, or with a pipeline."""
         if self.name is None:
@@ -235,8 +238,7 @@ class Config(Section):
         return Emulation(array, **settings, precision=None if name == "own" else Precision.of(name))
 
     def gradient_estimator(self) -> Estimator:
-        section = self.estimator
-        return EXACT if section.keep is None or section.mode is None else rad(section.keep, section.mode)
+        return self.estimator.built()
 
     def settings(self) -> dict[str, Any]:
         """What decides the run, as JSON has it: all but where the data are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,3 +177,37 @@ def test_compare_knows_the_images_of_each_data_set() -> None:
 def test_counts_longer_than_64_bits_are_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "--batch", "1" + "0" * 18, "--out", "huge"]) == 0
     assert (elsewhere / "huge" / "cycles.png").exists()
+
+
+def test_compare_costs_what_an_estimator_poses(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a dense layer, dW of a tenth of x's columns; what there is to tell of the gradients is told."""
+
+    def compared(*options: str) -> dict[str, Any]:
+        assert main(["compare", "--model", "mlp", "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    exact, kept = compared(), compared("--estimator", "rad", "--keep", "0.1", "--mode", "same")
+    assert exact["config"]["estimator"] == {"name": "exact"}
+    assert kept["config"]["estimator"] == {"name": "rad", "keep": 0.1, "mode": "same"}
+    for path, layer in exact["layers"].items():
+        (gemm,) = layer["gemms_per_step"]
+        batch, k, n = (gemm[size] for size in ("batch", "in_features", "out_features"))
+        macs = batch * n * (-(-k // 10) + (k if gemm["needs_dx"] else 0))
+        assert kept["layers"][path]["backward"]["ws_only"]["macs"] == macs
+        assert kept["layers"][path]["forward"] == layer["forward"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--keep", "0.1"], "error: --keep: got 0.1; exact gradients have none"),
+        (["--estimator", "rad", "--keep", "2"], "error: --keep: got"),
+    ],
+)
+def test_an_estimator_that_can_t_be_is_one_line(
+    options: list[str], says: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *options]) == 2
+    assert says in (error := capsys.readouterr().err)
+    assert len(error.splitlines()) == 1
+    assert not list(elsewhere.iterdir())

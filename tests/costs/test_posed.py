@@ -12,7 +12,7 @@ from jaxgrad.array.convolution import Convolution
 from jaxgrad.array.counts import CYCLES, DRAM, READS, Key
 from jaxgrad.array.schedules import TRAINING_SCHEDULES, find
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
-from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rounded
+from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rad, rounded
 from jaxgrad.autodiff.estimators.asked import contraction_of
 from jaxgrad.costs import StepCost, step_cost, time_cycles
 from jaxgrad.costs.posed import posed
@@ -109,6 +109,19 @@ def test_some_columns_are_planned_as_two_parts_through_a_memory() -> None:
     assert cost.total("interleaved")[dram_x] < exact.total("interleaved")[dram_x]
     assert cost.total("interleaved")[CYCLES] < exact.total("interleaved")[CYCLES]
     assert len(cost.layers[0].plans["interleaved"]) == 2
+
+
+def test_refuses_products_without_weights_where_the_estimator_is_of_weights() -> None:
+    scores = LayerGemm("attention", Gemm(5, 9, 7), 3, needs_dx=True, weights=False)
+    assert_refused(
+        Refusal(
+            lambda: step_cost([scores], Emulation(ARRAY), estimator=rad(0.5, "same")),
+            "estimator",
+            "Rad(keep=0.5, mode='same') for attention",
+            "by path",
+        )
+    )
+    assert step_cost([scores], Emulation(ARRAY), estimator=lambda path: EXACT).layers[0].path == "attention"
 
 
 def test_refuses_to_guess_what_is_posed_for_a_convolution_without_a_geometry() -> None:

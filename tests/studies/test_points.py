@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jaxgrad.base.errors import InputError
 from jaxgrad.costs.area import iso_area
 from jaxgrad.hardware import Memory, PerOperand, Precision
 from jaxgrad.studies import points, schema
@@ -107,3 +108,14 @@ def test_what_cannot_be_built_is_refused_before_anything_runs(changes: dict[str,
         expand(**changes)
     assert str(raised.value).startswith(said), raised.value
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_variant_may_have_an_estimator() -> None:
+    """Whose keys can be swept; those of RAD need it."""
+    kept = {"name": "kept", "schedule": "interleaved", "estimator": "rad", "mode": "same", "keep": 0.5}
+    sweep = [{"name": "share", "keys": ["variant.kept.keep"], "values": [0.5, 0.1]}]
+    found = expand(variant=[{"name": "WS", "schedule": "ws_only"}, kept], baseline="WS", sweep=sweep, published=[])
+    settings = [[point.spec["variant"][key] for key in ("estimator", "keep", "mode")] for point in found]
+    assert settings == [["exact", None, None], ["rad", 0.5, "same"], ["exact", None, None], ["rad", 0.1, "same"]]
+    with pytest.raises(InputError, match="exact gradients have none"):
+        expand(variant=[{"name": "WS", "schedule": "ws_only", "keep": 0.5}], baseline="WS", sweep=[], published=[])
