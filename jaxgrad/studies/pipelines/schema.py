@@ -104,15 +104,16 @@ class VariantSection(Section):
         pipeline = find(self.pipeline)
         if pipeline.replicates:
             if max(processors) > batch:
-                remedy = f"give at most {batch} with {self.pipeline}: the batch has so many images to share"
+                remedy = f"give at most {batch} with {self.name!r}: the batch has so many images to share"
                 raise InputError("pipelines.processors", max(processors), remedy)
         elif pipeline.flushed:
             if batch % self.microbatches:
                 remedy = f"give a number that divides the batch, {batch}"
-                raise InputError("variant.microbatches", self.microbatches, remedy)
+                problem = f"got {self.microbatches} for {self.name!r}"
+                raise InputError("variant.microbatches", self.microbatches, remedy, problem=problem)
             uneven = [count for count in processors if self.microbatches % count]
             if pipeline.chunked and uneven:
-                remedy = f"give numbers that divide the microbatches of interleaved stages, {self.microbatches}"
+                remedy = f"give numbers that divide the microbatches of {self.name!r}, {self.microbatches}"
                 raise InputError("pipelines.processors", uneven[0], remedy)
 
 

@@ -46,11 +46,11 @@ def test_the_experiments_there_are_can_be_run() -> None:
         (lambda t: t["variant"][0].update(pipeline="gpip"), "got 'gpip'; choose one of"),
         (
             lambda t: t["variant"][0].update(pipeline="gpipe"),
-            "variant.microbatches in .*: got 8; .* divides the batch, 4",
+            "variant.microbatches in .*: got 8 for 'PipeDream, MACs'; .* the batch, 4",
         ),
         (
             lambda t: t["variant"][0].update(pipeline="interleaved_1f1b", microbatches=4),
-            "pipelines.processors in .*: got 3; give numbers that divide the microbatches of interleaved stages, 4",
+            "pipelines.processors in .*: got 3; give numbers that divide the microbatches of 'PipeDream, MACs', 4",
         ),
         (
             lambda t: t["variant"][0].update(pipeline="data_parallel"),
