@@ -1,5 +1,7 @@
 """Estimators of a layer's gradients, by the names that users know: what ``Rule`` and ``jaxgrad train`` take.
 
+``sampled_product`` is no layer's: a product element by element, with RAD's gradient.
+
 >>> from jaxgrad import Accelerator, Emulation, Rule
 >>> from jaxgrad.estimators import EXACT, rad
 >>> array = Emulation(Accelerator(8, 8))
@@ -15,6 +17,7 @@ from jaxgrad.autodiff.estimators import (
     describe,
     rad,
     rounded,
+    sampled_product,
     stored_words,
 )
 
@@ -28,6 +31,7 @@ __all__ = [
     "exact",
     "rad",
     "rounded",
+    "sampled_product",
     "stored_words",
 ]
 
