@@ -9,7 +9,7 @@ import pytest
 
 from jaxgrad.cli import main
 from tests.command import ROOT
-from tests.training.test_data import write_cifar10
+from tests.training.data.test_sources import write_cifar10
 
 FOLDER = ROOT / "experiments"
 ROWS = [
