@@ -9,6 +9,7 @@ import pytest
 
 from jaxgrad.cli import main
 from tests.command import ROOT
+from tests.training.data.test_sources import write_cifar10
 
 FOLDER = ROOT / "experiments"
 ROWS = [
@@ -31,6 +32,10 @@ def test_the_command_takes_the_file(
     typed = command.strip("`").split()
     assert typed[0] == "jaxgrad"
     assert f"]({Path(typed[2]).relative_to('experiments').as_posix()})" in name
+    if "DIR" in typed:  # the reader's folder of CIFAR-10: a small one of the same format
+        typed[typed.index("DIR")] = str(tmp_path)
+        for file, records in write_cifar10(tmp_path).items():
+            (tmp_path / file).write_bytes(10 * records.tobytes())
     monkeypatch.chdir(ROOT)
     assert main([*typed[1:], "--check", "--store", str(tmp_path)]) == 0, capsys.readouterr().err
     assert typed[2] in capsys.readouterr().out

@@ -58,7 +58,9 @@ def curves(
         steps = [step for step, _ in of_label[0][:length]]
         values = np.array([[value for _, value in samples[:length]] for samples in of_label], float)
         style = _STYLES[labels.index(label) // _COLOURS % len(_STYLES)]
-        (handles[label],) = axes.plot(steps, values.mean(axis=0), style, color=colour[label], linewidth=1.4)
+        (handles[label],) = axes.plot(
+            steps, values.mean(axis=0), style, color=colour[label], linewidth=1.4, marker="o" if length == 1 else ""
+        )
         axes.fill_between(steps, values.min(axis=0), values.max(axis=0), color=colour[label], alpha=0.15, linewidth=0)
     for label, samples in published.items():
         x, y = np.array(samples, float).reshape(-1, 2).T

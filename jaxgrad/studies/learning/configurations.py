@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import validated
 from jaxgrad.studies.learning.schema import LearningExperiment, Value
+from jaxgrad.training import data
 from jaxgrad.training.config import Config
 
 _SEED = "train.seed"
@@ -102,7 +103,7 @@ def _configuration(changes: Mapping[str, Mapping[str, Any]], origin: str, cell: 
 def _located(config: Config, file: Path, folder: Path | None) -> Config:
     """The same with the place of its data, where it needs one."""
     place = config.data.folder if folder is None else str(folder)
-    if place is None or (folder is not None and config.data.name == "digits"):
+    if place is None or (folder is not None and config.data.name not in data.IN_FOLDERS):
         return config
     place = str(file.parent / place) if folder is None else place
     return config.model_copy(update={"data": config.data.model_copy(update={"folder": place})})

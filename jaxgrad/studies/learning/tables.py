@@ -100,7 +100,7 @@ def published(results: Results) -> Cells:
 
 
 def tuning(results: Results) -> Cells:
-    """Mean training loss at the end, a row a variant, a column a value of the tuned key."""
+    """Mean training loss at the end, a row a variant, a column a value of the tuned key; a mark at the one taken."""
     experiment = results.experiment
     ((key, values),) = experiment.tune.items()
     rows = []
@@ -112,7 +112,7 @@ def tuning(results: Results) -> Cells:
             cells[taken] += "*" if row.at_edge else " <"
             rows.append([row.cell.variant, *([setting.name] if len(experiment.setting) > 1 else []), *cells])
     headers = ["variant", *(["setting"] if len(experiment.setting) > 1 else []), *map(str, values)]
-    return Cells(f"Training loss by {key}; < is taken, * taken and at the grid's edge", headers, rows)
+    return Cells(f"Training loss by {_last(key)}: < taken, * at the edge", headers, rows)
 
 
 def sources(results: Results) -> dict[str, str]:

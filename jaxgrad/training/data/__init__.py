@@ -3,9 +3,10 @@
 from jaxgrad.training.data.dataset import Dataset as Dataset
 from jaxgrad.training.data.dataset import batches as batches
 from jaxgrad.training.data.dataset import order as order
+from jaxgrad.training.data.sources import IN_FOLDERS as IN_FOLDERS
 from jaxgrad.training.data.sources import NAMES as NAMES
 from jaxgrad.training.data.sources import check as check
 from jaxgrad.training.data.sources import load as load
 from jaxgrad.training.data.sources import short as short
 
-__all__ = ["NAMES", "Dataset", "batches", "check", "load", "order", "short"]
+__all__ = ["IN_FOLDERS", "NAMES", "Dataset", "batches", "check", "load", "order", "short"]

@@ -19,6 +19,9 @@ _IN_FOLDERS: dict[str, Callable[[str, Path], Dataset]] = {
     "fashion-mnist": idx.read,
 }
 NAMES: tuple[str, ...] = ("digits", *_IN_FOLDERS)
+IN_FOLDERS: tuple[str, ...] = tuple(_IN_FOLDERS)
+"""Those of ``NAMES`` whose files are in a folder of the user's."""
+
 OWN = "FILE.npz, a folder of images by class, or FILE.py:NAME"
 
 

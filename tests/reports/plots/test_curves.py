@@ -32,6 +32,7 @@ def test_the_mean_is_a_line_and_the_runs_span_a_band(tmp_path: Path, drawn: list
     one, other = axes.lines
     np.testing.assert_allclose(points(one), [(5, 3.0), (10, 1.5), (15, 0.02)])
     np.testing.assert_allclose(points(other), [(5, 2.5)])  # as far as all of its runs go
+    assert (one.get_marker(), other.get_marker()) == ("", "o")  # of one point no line is to be seen
     corners = np.asarray(axes.collections[0].get_paths()[0].vertices)
     assert {tuple(corner) for corner in corners} >= {(5, 2.0), (5, 4.0), (15, 0.01), (15, 0.03)}
     assert (axes.get_yscale(), axes.get_xscale()) == ("log", "linear")

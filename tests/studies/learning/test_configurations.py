@@ -47,12 +47,13 @@ def test_a_tuned_key_takes_each_value(tmp_path: Path) -> None:
 def test_a_folder_of_data_is_relative_to_the_file_unless_it_is_given(tmp_path: Path) -> None:
     content = with_settings()
     content["variant"][0]["training"] = {"data": {"name": "cifar10", "folder": "images"}}
-    plain, late = Cell("plain", "slow"), Cell("late", "slow")
+    content["variant"][2]["training"]["data"] = {"name": "images.npz"}
+    plain, late, wild = (Cell(name, "slow") for name in ("plain", "late", "wild"))
     cells = made(tmp_path, content)
     assert cells[plain].data.folder == str(tmp_path / "images")
     assert cells[late].data.folder is None
     cells = made(tmp_path, content, Path("elsewhere"))
-    assert (cells[plain].data.folder, cells[late].data.folder) == ("elsewhere", None)
+    assert [cells[cell].data.folder for cell in (plain, late, wild)] == ["elsewhere", None, None]
     with pytest.raises(InputError, match=r"--folder: got 'elsewhere'; no variant trains on data from a folder"):
         made(tmp_path, with_settings(), Path("elsewhere"))
 
