@@ -13,14 +13,20 @@ from benchmarks.figure import Figure, seconds
 
 
 def training(rounds: int) -> list[Figure]:
-    """A training step of ResNet-20 at batch 64: each fidelity against plain Flax."""
-    from jaxgrad import Accelerator, Emulation
+    """A training step of ResNet-20 at batch 64: each fidelity, and an estimator, against plain Flax."""
+    from jaxgrad import Accelerator, Emulation, Rule
+    from jaxgrad.estimators import rad
 
     variants = {
         "native 128x128": (
             Emulation(Accelerator(128, 128)),
             1.05,
             "counting non-zeros: one reading of x and dy a layer",
+        ),
+        "native 128x128, rad(0.1, same)": (
+            [Rule("*", Emulation(Accelerator(128, 128)), rad(0.1, "same"))],
+            1.15,
+            "counting non-zeros; gathers of x and of dy",
         ),
         "tile 128x128": (Emulation(Accelerator(128, 128), fidelity="tile"), 2.0, "im2col: memory traffic"),
         "tile 16x16": (
@@ -29,7 +35,7 @@ def training(rounds: int) -> list[Figure]:
             "matmuls 16 wide and the psum buffer's traffic",
         ),
     }
-    steps = {"plain": _step(None)} | {name: _step(emulation) for name, (emulation, *_) in variants.items()}
+    steps = {"plain": _step(None)} | {name: _step(rules) for name, (rules, *_) in variants.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step in track(steps.values(), description="compiling", console=Console(stderr=True)):
         step()
@@ -62,7 +68,7 @@ def transformation(rounds: int) -> Figure:
     return Figure("emulate_function(ResNet-20 step), native 128x128", ratio, "x plain", "<= 1.1", ratio <= 1.1, bound)
 
 
-def _step(emulation: Any) -> Callable[[], None]:
+def _step(rules: Any) -> Callable[[], None]:
     """A jitted training step on fixed data, as one that writes it with Flax would have it."""
     import jax
     import jax.numpy as jnp
@@ -73,8 +79,8 @@ def _step(emulation: Any) -> Callable[[], None]:
     from jaxgrad.flax import put_on_array, value_and_grad
 
     model = jaxgrad_models.build("resnet20", input_shape=(32, 32, 3), classes=10, rngs=nnx.Rngs(0))
-    if emulation is not None:
-        put_on_array(model, emulation)
+    if rules is not None:
+        put_on_array(model, rules, rngs=nnx.Rngs(estimator=0))
     optimizer = nnx.Optimizer(model, optax.sgd(0.1, momentum=0.9), wrt=nnx.Param)
     images = jax.random.normal(jax.random.key(0), (64, 32, 32, 3))
     labels = jnp.arange(64) % 10
@@ -84,7 +90,7 @@ def _step(emulation: Any) -> Callable[[], None]:
 
     @nnx.jit
     def step(model: Any, optimizer: Any) -> Any:
-        if emulation is None:
+        if rules is None:
             loss, grads = nnx.value_and_grad(loss_fn)(model)
             counters = None
         else:
