@@ -172,10 +172,10 @@ class Layer:
         dlhs = drhs = spent = None
         if emulation.fidelity == "native":
             if dx:
-                whole = jax.ShapeDtypeStruct(contraction.lhs_shape, lhs.dtype)
+                _, whole = _arrays(cotangent, jax.ShapeDtypeStruct(contraction.lhs_shape, lhs.dtype))
                 (dlhs,) = jax.linear_transpose(lambda lhs: contraction.plain(lhs, rhs), whole)(cotangent)
             if dw:
-                weights = jax.ShapeDtypeStruct(of_dw.rhs_shape, rhs.dtype)
+                _, weights = _arrays(cotangent, jax.ShapeDtypeStruct(of_dw.rhs_shape, rhs.dtype))
                 (drhs,) = jax.linear_transpose(lambda rhs: of_dw.plain(lhs, rhs), weights)(cotangent)
         else:
             dlhs, drhs, spent = lowered.backward(contraction, lhs, rhs, cotangent, emulation, dx=dx, dw=dw, of_dw=of_dw)
