@@ -88,28 +88,16 @@ def _of_columns(
     dy: Float[Array, "groups b n"],
 ) -> tuple[Array | None, Array]:
     """dX of all of w's rows, where there is a w, and the dW of what stands for x, of k rows."""
-    groups, rows, columns = kept.shape
-    head = matrices(contraction, kept.shape, contraction.gemm.out_features)
-    if w is None:
-        _, dw = layer.gradients(head, kept, _struct(head.rhs_shape, layer.rhs), dy, dx=False, dw=True)
-        assert dw is not None
-        return None, dw
-    dx, dw = layer.gradients(head, kept, w[:, :columns], dy, dx=True, dw=True)
-    tail = replace(
-        head,
-        lhs_shape=(groups, rows, w.shape[1] - columns),
-        rhs_shape=(groups, w.shape[1] - columns, head.rhs_shape[2]),
+    columns, out_features = kept.shape[-1], contraction.gemm.out_features
+    shape = kept.shape if w is None else (*kept.shape[:-1], w.shape[1])
+    product = matrices(contraction, shape, out_features)
+    weights = jax.ShapeDtypeStruct(product.rhs_shape, layer.rhs.dtype) if w is None else w
+    dx, dw = layer.gradients(
+        product, kept, weights, dy, dx=w is not None, dw=True, columns=None if w is None else columns
     )
-    rest, _ = layer.gradients(tail, _struct(tail.lhs_shape, layer.lhs), w[:, columns:], dy, dx=True, dw=False)
-    assert dx is not None
     assert dw is not None
-    assert rest is not None
-    return jnp.concatenate([dx, rest], -1), dw
+    return dx, dw
 
 
 def _rows(contraction: DotGeneral) -> tuple[int]:
     return (contraction.groups * contraction.gemm.batch,)
-
-
-def _struct(shape: tuple[int, ...], like: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape, like.dtype)

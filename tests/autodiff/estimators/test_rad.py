@@ -114,23 +114,22 @@ def test_the_share_is_the_decimal_number() -> None:
     assert describe(rad(0.07, "same"), DotGeneral.of(x, w, MATRICES)).stored_words == 2 * 7
 
 
-BOTH, DX = ("dx", "dw"), ("dx",)
-HEAD_AND_TAIL = ((Gemm(ROWS, KEPT, OUT), BOTH), (Gemm(ROWS, COLUMNS - KEPT, OUT), DX))
-POSED = {  # the forward pass's products, and the backward pass's GEMMs
+LAYER, Y, BOTH = Gemm(ROWS, COLUMNS, OUT), ("y",), ("dx", "dw")
+POSED = {  # each pass's GEMMs: what comes of each, and of how many columns of x its dW is
     "project": (
-        (Gemm(ROWS, COLUMNS, OUT), Gemm(ROWS, COLUMNS, KEPT)),
-        (*HEAD_AND_TAIL, (Gemm(COLUMNS, KEPT, OUT), ("y",))),
+        [(LAYER, Y, None), (Gemm(ROWS, COLUMNS, KEPT), Y, None)],
+        [(LAYER, BOTH, KEPT), (Gemm(COLUMNS, KEPT, OUT), Y, None)],
     ),
-    "same": ((Gemm(ROWS, COLUMNS, OUT),), HEAD_AND_TAIL),
-    "different": ((Gemm(ROWS, COLUMNS, OUT),), ((Gemm(ROWS, COLUMNS, OUT), BOTH),)),
+    "same": ([(LAYER, Y, None)], [(LAYER, BOTH, KEPT)]),
+    "different": ([(LAYER, Y, None)], [(LAYER, BOTH, None)]),
 }
 
 
-def closed_form(gemm: Gemm, results: tuple[str, ...], emulation: Emulation) -> dict[str, int]:
+def closed_form(gemm: Gemm, results: tuple[str, ...], columns: int | None, emulation: Emulation) -> dict[str, int]:
     counters = (
         count_forward(gemm, emulation.array, emulation.forward)
-        if results == ("y",)
-        else count(gemm, emulation.array, emulation.schedule, dx="dx" in results, dw="dw" in results)
+        if results == Y
+        else count(gemm, emulation.array, emulation.schedule, columns=columns)
     )
     return {name: number for name, number in counters.as_dict().items() if name != "effectual_macs"}
 
@@ -143,14 +142,13 @@ def test_dx_is_exact_dw_by_definition_and_the_counters_in_closed_form(mode: str,
     np.testing.assert_array_equal(dx, DY @ W.T)
     np.testing.assert_allclose(dw, by_definition(mode), rtol=1e-5, atol=1e-4)
     counters = as_dicts(taken)
-    forward, backward = POSED[mode]
-    passes = [[(gemm, ("y",)) for gemm in forward], list(backward)]
-    for measured, posed in zip(counters, passes, strict=True):
-        parts = [closed_form(gemm, results, emulation) for gemm, results in posed]
+    for measured, posed in zip(counters, POSED[mode], strict=True):
+        parts = [closed_form(*run, emulation) for run in posed]
         for name in parts[0]:
             assert measured[name] == sum(part[name] for part in parts), name
     described = describe(rad(KEEP, mode), DotGeneral.of(X, W, MATRICES))
-    assert [(run.gemm, run.results) for run in described.backward] == list(backward)
+    told = [[(run.gemm, run.results, run.columns) for run in runs] for runs in (described.forward, described.backward)]
+    assert told == list(POSED[mode])
 
 
 def test_fewer_macs_are_effectual_where_each_row_keeps_its_own() -> None:
