@@ -143,7 +143,7 @@ def test_dx_is_exact_dw_by_definition_and_the_counters_in_closed_form(mode: str,
     np.testing.assert_allclose(dw, by_definition(mode), rtol=1e-5, atol=1e-4)
     counters = as_dicts(taken)
     for measured, posed in zip(counters, POSED[mode], strict=True):
-        parts = [closed_form(*run, emulation) for run in posed]
+        parts = [closed_form(gemm, results, columns, emulation) for gemm, results, columns in posed]
         for name in parts[0]:
             assert measured[name] == sum(part[name] for part in parts), name
     described = describe(rad(KEEP, mode), DotGeneral.of(X, W, MATRICES))

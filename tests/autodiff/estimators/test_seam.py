@@ -72,7 +72,7 @@ def without_data(counts: Counts) -> Counts:
 def by_hand(runs: tuple[GemmRun, ...], emulation: Emulation) -> Counts:
     """The closed forms of some GEMMs, added up in Python's integers; no update."""
     parts = []
-    for gemm, groups, results, _ in runs:
+    for gemm, groups, results, *_ in runs:
         own = (
             count_forward(gemm, emulation.array, emulation.forward)
             if results == ("y",)
