@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from jaxgrad.autodiff.estimators import Estimator
     from jaxgrad.costs import StepCost
     from jaxgrad.hardware import Machine
-    from jaxgrad.training.config import EstimatorSection
 
 _CHOSEN = "interleaved"
 _IMAGENET_FROM = 128  # pixels
@@ -133,6 +132,7 @@ def compare(
     from jaxgrad.flax import parameter_words
     from jaxgrad.reports import schedules
     from jaxgrad.training import runs
+    from jaxgrad.training.config import EstimatorSection
 
     cache.turn_on()
     shape, images = images_of(model, data, input_shape)
@@ -141,7 +141,7 @@ def compare(
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
     emulation = Emulation(array, _CHOSEN, forward=forward, weight_update=weight_update, objective=objective)
-    gradients = _estimator(estimator, keep, mode)
+    gradients = EstimatorSection.of(estimator, keep, mode)
     folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
     with progress.busy("tracing the model", terminal):
@@ -153,8 +153,7 @@ def compare(
         folder = runs.vacant(Path("runs"), f"compare-{model}")
     if folder:
         runs.create_folder(folder)
-    estimated = f", {gradients.name} {gradients.keep:g} {gradients.mode}" if gradients.name else ""
-    title = f"{model}, {batch} {images}, {array.rows}x{array.cols} array{estimated}"
+    title = f"{model}, {batch} {images}, {array.rows}x{array.cols} array{gradients.suffix}"
     if as_json:
         config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
         config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
@@ -170,18 +169,6 @@ def compare(
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
-
-
-def _estimator(name: str | None, keep: float | None, mode: str | None) -> EstimatorSection:
-    from jaxgrad.training.config import EstimatorSection, PipelineSection
-
-    chosen = {key: value for key, value in (("name", name), ("keep", keep), ("mode", mode)) if value is not None}
-    section = EstimatorSection.model_validate(chosen)
-    try:
-        section.check(PipelineSection())
-    except InputError as error:
-        raise error.renamed(error.field.removeprefix("estimator.")) from None
-    return section
 
 
 def _cost(

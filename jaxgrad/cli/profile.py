@@ -16,9 +16,12 @@ from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import (
     COLS,
     DOUBLE_BUFFERED,
+    ESTIMATOR,
     FORWARD,
     JSON,
+    KEEP,
     MACHINE,
+    MODE,
     OBJECTIVE,
     ROWS,
     WEIGHT_UPDATE,
@@ -85,13 +88,18 @@ def profile(
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
     objective: Annotated[str, OBJECTIVE] = defaults.OBJECTIVE,
+    estimator: Annotated[str | None, ESTIMATOR] = None,
+    keep: Annotated[float | None, KEEP] = None,
+    mode: Annotated[str | None, MODE] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Read what any JAX function asks of the array off a trace of it, and put the schedules side by side."""
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli import progress, screen
     from jaxgrad.reports import schedules
+    from jaxgrad.training.config import EstimatorSection
 
+    gradients = EstimatorSection.of(estimator, keep, mode)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
@@ -105,11 +113,12 @@ def profile(
             problem = f"got {target}, with no matrix product in it"
             raise InputError("function", target, "give one that has some", problem=problem)
         with progress.busy("costing", screen.console()):
-            cost = program.cost(emulation, machine=hardware)
+            cost = program.cost(emulation, machine=hardware, estimator=gradients.built())
     except InputError as error:
         raise error.renamed(names[error.field]) if error.field in names else error from None
     if as_json:
         config = {"function": target, **asdict(array), **choices}
+        config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
         vector = [asdict(work) for work in program.vector]
         edges = program.graph.as_dict()
         print(
@@ -117,7 +126,7 @@ def profile(
         )
         return 0
     terminal = screen.console()
-    terminal.print(f"{target}: {_summary(program)}; {array.rows}x{array.cols} array", soft_wrap=True)
+    terminal.print(f"{target}: {_summary(program)}; {array.rows}x{array.cols} array{gradients.suffix}", soft_wrap=True)
     if any(gemm.needs_dx or gemm.needs_dw for gemm in program.gemms):
         called = f"one training step of {target}" if is_onnx else f"one call of {target.rpartition(':')[2]}"
         terminal.print(

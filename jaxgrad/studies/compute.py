@@ -15,8 +15,8 @@ from jaxgrad.array.restrictions import overlapped_drain, restricted
 from jaxgrad.costs import Summary, sparse, step_cost, summary
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point
-from jaxgrad.studies.sections import gradient_estimator
 from jaxgrad.studies.store import Store
+from jaxgrad.training.config import EstimatorSection
 
 
 def compute(point: Point, store: Store) -> Summary:
@@ -46,7 +46,7 @@ def compute(point: Point, store: Store) -> Summary:
         plan_for=settings["plan_for"],
         update_cycles=settings["update_cycles"],
         vector_work=asked.vector,
-        estimator=gradient_estimator(settings["estimator"], settings["keep"], settings["mode"]),
+        estimator=EstimatorSection.of(settings["estimator"], settings["keep"], settings["mode"]).built(),
     )
     if asked.effectual:
         cost = sparse(cost, asked.effectual)

@@ -10,7 +10,6 @@ import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, overlapped_drain, restricted
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
-from jaxgrad.autodiff.estimators import Estimator
 from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, otherwise
@@ -20,7 +19,7 @@ from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.studies.published import PublishedRatio
-from jaxgrad.training.config import ESTIMATORS, EstimatorSection, PipelineSection
+from jaxgrad.training.config import ESTIMATORS, EstimatorSection
 
 NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 # quantity -> the keys of [machine] of which it needs one
@@ -128,23 +127,8 @@ class VariantSection(Section):
         restricted(self.schedule, self.stationary, stationary_dx=self.stationary_dx)
         if self.overlapped_drain:
             overlapped_drain(self.schedule)
-        gradient_estimator(self.estimator, self.keep, self.mode)
+        EstimatorSection.of(self.estimator, self.keep, self.mode)
         return self
-
-
-def gradient_estimator(name: str, keep: float | None, mode: str | None) -> Estimator:
-    """A variant's estimator.
-
-    Raises:
-        InputError: the keys do not go together.
-    """
-    chosen = {"name": name} | {key: value for key, value in (("keep", keep), ("mode", mode)) if value is not None}
-    section = EstimatorSection.model_validate(chosen)
-    try:
-        section.check(PipelineSection())
-    except InputError as error:
-        raise error.renamed(error.field.removeprefix("estimator.")) from None
-    return section.built()
 
 
 class SweepSection(Section):

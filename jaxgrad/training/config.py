@@ -171,6 +171,26 @@ class EstimatorSection(Section):
             return {"keep": defaults.KEEP, "mode": defaults.MODE, **values}
         return {key: value for key, value in values.items() if (key, value) != ("name", "exact")}
 
+    @classmethod
+    def of(cls, name: str | None, keep: float | None, mode: str | None) -> EstimatorSection:
+        """From an option or a key each, whose own names errors have.
+
+        Raises:
+            InputError: they do not go together.
+        """
+        chosen = {"name": name, "keep": keep, "mode": mode}
+        section = cls.model_validate({key: value for key, value in chosen.items() if value is not None})
+        try:
+            section.check(PipelineSection())
+        except InputError as error:
+            raise error.renamed(error.field.removeprefix("estimator.")) from None
+        return section
+
+    @property
+    def suffix(self) -> str:
+        """For the end of a title; empty where gradients are exact."""
+        return f", {self.name} {self.keep:g} {self.mode}" if self.name else ""
+
     def built(self) -> Estimator:
         return EXACT if self.keep is None or self.mode is None else rad(self.keep, self.mode)
 

@@ -56,6 +56,17 @@ def test_the_table_the_forward_pass_and_the_vector_unit(mine: Path, capsys: pyte
     assert "mine_to_profile.py:5#1" in text
 
 
+def test_an_estimator_s_gemms_are_costed(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """dW of half of the columns of each x, 4 of 8 and 3 of 5; dX of the second layer is whole."""
+    rad = ["--estimator", "rad", "--keep", "0.5", "--mode", "same"]
+    assert main(["profile", f"{mine}:step", "--json", *rad]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["config"]["estimator"] == {"name": "rad", "keep": 0.5, "mode": "same"}
+    assert told["total"]["backward"]["ws_only"]["macs"] == 4 * 5 * 4 + (4 * 3 * 3 + 4 * 3 * 5)
+    assert main(["profile", f"{mine}:step", "--mode", "same"]) == 2
+    assert "error: --mode: got 'same'; exact gradients have none" in capsys.readouterr().err
+
+
 def test_a_machine_with_a_level_tells_its_own(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (mine.parent / "machine.toml").write_text(
         '[machine]\nrows = 2\ncols = 2\ntechnology = "horowitz-45nm"\n[machine.memory]\nsram_kib = 1\n'
