@@ -26,11 +26,13 @@ class Coarse:
         name: what users call it.
         factor: of each input, of the chain rule's product.
         saturates: whether it asks which inputs lie beyond the last level; a flag an input is kept for that.
+        levels: whether it asks for the codes themselves; otherwise it may be told 1 for each code above zero.
     """
 
     name: str
     factor: Factor
     saturates: bool = False
+    levels: bool = False
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -72,4 +74,4 @@ THREE_VALUED = register_by_resolution(
 )
 PACT = register_by_resolution(Coarse("pact", _by_resolution(lambda bits: 0), saturates=True))
 # That of `a clip(ceil(x / a), 0, L)` where it has one: the level itself, also beyond the last one.
-EXACT = register_by_resolution(Coarse("exact", lambda codes, beyond, bits: codes.astype(jnp.float32)))
+EXACT = register_by_resolution(Coarse("exact", lambda codes, beyond, bits: codes.astype(jnp.float32), levels=True))

@@ -48,6 +48,7 @@ def test_a_mask_leaves_other_parameters_alone() -> None:
     mask = {"dense": {"kernel": True, "bias": False}}
     for transformation in (blended(0.5, 1, mask), blended_decay(0.5, 0.5, 1, lambda params: mask)):
         zeros = jax.tree.map(jnp.zeros_like, params)
+        updates: Any
         updates, _ = transformation.update(zeros, transformation.init(params), params)
         np.testing.assert_array_equal(updates["dense"]["bias"], 0)
         assert np.abs(updates["dense"]["kernel"]).min() > 0
@@ -65,7 +66,7 @@ def test_projected_steps_descend_as_promised() -> None:
 
     moved = 0
     for rho, rate in ((1e-2, 0.05), (0.3, 0.2), (1.0, 0.3)):
-        chain = optax.chain(optax.sgd(rate), blended(rho, 1))
+        chain: Any = optax.chain(optax.sgd(rate), blended(rho, 1))
         weights = jnp.asarray(rng.normal(size=6), jnp.float32)
         state = chain.init(weights)
         before = np.asarray(project(weights, 1).values, np.float64)
@@ -81,14 +82,15 @@ def test_projected_steps_descend_as_promised() -> None:
 
 
 def test_resolutions_are_kept_in_range_and_their_gradients_scaled_and_clipped() -> None:
-    chain = optax.chain(resolution_gradients(), optax.sgd(1.0), resolutions_in_range())
+    chain: Any = optax.chain(resolution_gradients(), optax.sgd(1.0), resolutions_in_range())
     resolutions = jnp.array([0.5, 0.5, 0.5, 4.9])
     updates, _ = chain.update(jnp.array([10.0, 300.0, -300.0, -300.0]), chain.init(resolutions), resolutions)
     np.testing.assert_allclose(resolutions + updates, [0.4, 1e-3, 1.5, 5.0], rtol=1e-4)
 
 
 def test_refuses_what_is_no_rho_and_no_bits() -> None:
-    for rho in (-0.1, 1.5, "all", True, float("nan")):
+    wrong: list[Any] = [-0.1, 1.5, "all", True, float("nan")]
+    for rho in wrong:
         assert_refused(Refusal(lambda rho=rho: blended(rho, 1), "rho", str(rho), "from 0 to 1"))
         assert_refused(Refusal(lambda rho=rho: blended_decay(0.1, rho, 1), "rho", str(rho), "from 0 to 1"))
     assert_refused(Refusal(lambda: blended(0.5, 9), "bits", "9", "from 1 to 8"))
