@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, UInt8
 
-from jaxgrad.quantization.bits import check_bits
+from jaxgrad.base.errors import few_bits
 
 _PUBLISHED = {1: 1.2221, 2: 0.6511, 4: 0.1946}
 """Resolutions after batch normalisation, by bits."""
@@ -35,7 +35,7 @@ def activation_codes(
     >>> codes.tolist(), beyond.tolist()
     ([0, 0, 1, 1, 3], [False, False, False, False, True])
     """
-    check_bits("bits", bits)
+    few_bits("bits", bits)
     levels, last = jnp.ceil(inputs.astype(jnp.float32) / resolution), last_level(bits)
     return jnp.clip(jnp.nan_to_num(levels), 0, last).astype(jnp.uint8), levels > last
 
@@ -52,7 +52,7 @@ def initial_resolution(bits: int) -> float:
     >>> initial_resolution(4), round(initial_resolution(3), 4), round(initial_resolution(8), 5)
     (0.1946, 0.356, 0.01145)
     """
-    check_bits("bits", bits)
+    few_bits("bits", bits)
     if bits > 4:
         return _PUBLISHED[4] * last_level(4) / last_level(bits)
     return _PUBLISHED.get(bits) or (_PUBLISHED[bits - 1] * _PUBLISHED[bits + 1]) ** 0.5

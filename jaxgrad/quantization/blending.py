@@ -17,9 +17,8 @@ import jax
 import optax
 from jax import Array
 
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, blend, few_bits
 from jaxgrad.quantization.activations import RANGE
-from jaxgrad.quantization.bits import check_bits
 from jaxgrad.quantization.weights import project
 
 Mask = Any | Callable[[optax.Params], Any] | None
@@ -116,6 +115,5 @@ def _there(params: optax.Params | None) -> optax.Params:
 
 
 def _check(rho: Any, bits: Any) -> None:
-    if isinstance(rho, bool) or not isinstance(rho, int | float) or not 0 <= rho <= 1:
-        raise InputError("rho", rho, "give a number from 0 to 1")
-    check_bits("bits", bits)
+    blend("rho", rho)
+    few_bits("bits", bits)

@@ -13,10 +13,9 @@ from jax import Array
 
 from jaxgrad.autodiff.estimators import EXACT, Codes, Estimator, Saved
 from jaxgrad.autodiff.layer import Layer
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, few_bits
 from jaxgrad.quantization import coarse
 from jaxgrad.quantization.activations import activation_codes, initial_resolution
-from jaxgrad.quantization.bits import check_bits
 from jaxgrad.quantization.coarse import Coarse
 from jaxgrad.quantization.weights import project
 
@@ -56,7 +55,7 @@ class Quantized(Estimator):
     def __post_init__(self) -> None:
         for field in ("weights", "activations"):
             if getattr(self, field) is not None:
-                check_bits(field, getattr(self, field))
+                few_bits(field, getattr(self, field))
         if not isinstance(self.of, Estimator):
             raise InputError("of", self.of, "give an estimator, such as EXACT")
 

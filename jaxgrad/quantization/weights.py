@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Float32, Int8
 
-from jaxgrad.quantization.bits import check_bits
+from jaxgrad.base.errors import few_bits
 
 TERNARY_THRESHOLD = 0.7
 """Of the mean magnitude: smaller weights become zero."""
@@ -59,7 +59,7 @@ def project(weights: Float[Array, "..."], bits: int) -> Projected:
     >>> project(jnp.array([0.5, -1.0, 0.0, 2.5]), 2).codes.tolist()
     [0, -1, 0, 1]
     """
-    check_bits("bits", bits)
+    few_bits("bits", bits)
     weights = jnp.asarray(weights, jnp.float32)
     magnitudes, signs = jnp.abs(weights), jnp.where(weights < 0, -1, 1).astype(jnp.int8)
     if bits == 1:
