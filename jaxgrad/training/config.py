@@ -193,7 +193,11 @@ class EstimatorSection(Section):
 
 
 class QuantizationSection(Section):
-    """Layers of a few bits; without bits there are none, and no other key."""
+    """Layers of a few bits; without bits there are none, and no other key.
+
+    ``layers`` and ``weights_only`` are patterns, separated by commas: of the layers that are quantised, and of those
+    among them whose input is not, as an image's need not be.
+    """
 
     weights_bits: Bits | None = None
     activations_bits: Bits | None = None
@@ -201,6 +205,7 @@ class QuantizationSection(Section):
     by_input: Annotated[str, among(coarse.BY_INPUT)] | None = None
     by_resolution: Annotated[str, among(coarse.BY_RESOLUTION)] | None = None
     layers: str | None = None
+    weights_only: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -222,11 +227,16 @@ class QuantizationSection(Section):
     @property
     def patterns(self) -> list[str]:
         """Of the layers that are quantised."""
-        return [pattern.strip() for pattern in (self.layers or "").split(",") if pattern.strip()]
+        return _patterns(self.layers)
+
+    @property
+    def weights_only_patterns(self) -> list[str]:
+        """Of those whose input is not."""
+        return _patterns(self.weights_only)
 
     def check(self, emulation: EmulationSection, pipeline: PipelineSection) -> None:
         """Raises InputError where its keys do not go together, or with what the array does."""
-        of_weights, of_activations = ("blend",), ("by_input", "by_resolution")
+        of_weights, of_activations = ("blend", "weights_only"), ("by_input", "by_resolution")
         for keys, bits in ((of_weights, "weights_bits"), (of_activations, "activations_bits")):
             for key in keys:
                 if getattr(self, key) is not None and getattr(self, bits) is None:
@@ -245,6 +255,10 @@ class QuantizationSection(Section):
         if pipeline.weights is not None and pipeline.weights not in STASHED:
             remedy = f"its backward pass is XLA's own, of no few bits: choose {either(map(repr, STASHED))}"
             raise InputError("pipeline.weights", pipeline.weights, remedy)
+
+
+def _patterns(text: str | None) -> list[str]:
+    return [pattern.strip() for pattern in (text or "").split(",") if pattern.strip()]
 
 
 class Config(Section):

@@ -38,8 +38,11 @@ def rules(section: QuantizationSection, emulation: Emulation, of: Estimator = EX
         of=of,
     )
     patterns = section.patterns
+    weights_only = [
+        Rule(pattern, emulation, replace(few, activations=None)) for pattern in section.weights_only_patterns
+    ]
     others = [] if "*" in patterns else [Rule("*", emulation, of)]
-    return [*(Rule(pattern, emulation, few) for pattern in patterns), *others]
+    return [*weights_only, *(Rule(pattern, emulation, few) for pattern in patterns), *others]
 
 
 def optimizer(section: OptimizerSection, rules: list[Rule], rho: float, steps: int) -> optax.GradientTransformation:

@@ -143,6 +143,7 @@ REFUSED = {
     "quantization.activations_bits=two": "got 'two'; give a whole number of bits from 1 to 8",
     "quantization.blend=1.5": "got 1.5; give a number from 0 to 1",
     "quantization.blend=0.5": "got 0.5; set quantization.weights_bits too, or leave it out",
+    "quantization.weights_only=conv1": "got 'conv1'; set quantization.weights_bits too, or leave it out",
     "quantization.by_input=relu": "got 'relu'; set quantization.activations_bits too, or leave it out",
     "quantization.by_resolution=lsq": "got 'lsq'; choose one of three_valued, pact, exact",
     "quantization.layers=conv*": "got 'conv*'; set quantization.weights_bits or activations_bits too, or leave it out",

@@ -151,3 +151,6 @@ def test_rules_are_by_pattern() -> None:
     ruled = Rules.of(layers)
     assert ruled.estimator("conv2") == ruled.estimator("dense1") == quantized(1, 4, by_input="relu")
     assert ruled.estimator("head") == EXACT
+    image = Rules.of(rules(section(weights_only="conv1"), EMULATION))
+    assert image.estimator("conv1") == quantized(1, None)
+    assert image.estimator("head") == quantized(1, 4)
