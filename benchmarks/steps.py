@@ -13,9 +13,10 @@ from benchmarks.figure import Figure, seconds
 
 
 def training(rounds: int) -> list[Figure]:
-    """A training step of ResNet-20 at batch 64: each fidelity, and an estimator, against plain Flax."""
+    """A training step of ResNet-20 at batch 64: each fidelity, and estimators, against plain Flax."""
     from jaxgrad import Accelerator, Emulation, Rule
     from jaxgrad.estimators import rad
+    from jaxgrad.quantization import quantized
 
     variants = {
         "native 128x128": (
@@ -33,6 +34,11 @@ def training(rounds: int) -> list[Figure]:
             Emulation(Accelerator(16, 16), fidelity="tile"),
             12.0,
             "matmuls 16 wide and the psum buffer's traffic",
+        ),
+        "native 128x128, W1A4": (
+            [Rule("*", Emulation(Accelerator(128, 128)), quantized(1, 4))],
+            1.5,
+            "codes, masks and scales: some readings of x and of dX a layer",
         ),
     }
     steps = {"plain": _step(None)} | {name: _step(rules) for name, (rules, *_) in variants.items()}
@@ -76,12 +82,18 @@ def _step(rules: Any) -> Callable[[], None]:
     from flax import nnx
 
     import jaxgrad_models
-    from jaxgrad.flax import put_on_array, value_and_grad
+    from jaxgrad.flax import Learned, put_on_array, value_and_grad
+    from jaxgrad.quantization import blended
 
     model = jaxgrad_models.build("resnet20", input_shape=(32, 32, 3), classes=10, rngs=nnx.Rngs(0))
     if rules is not None:
         put_on_array(model, rules, rngs=nnx.Rngs(estimator=0))
-    optimizer = nnx.Optimizer(model, optax.sgd(0.1, momentum=0.9), wrt=nnx.Param)
+    descent = optax.sgd(0.1, momentum=0.9)
+    if nnx.state(model, Learned):
+        descent = optax.chain(
+            descent, blended(1e-5, 1, lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params))
+        )
+    optimizer = nnx.Optimizer(model, descent, wrt=nnx.Param)
     images = jax.random.normal(jax.random.key(0), (64, 32, 32, 3))
     labels = jnp.arange(64) % 10
 

@@ -6,9 +6,9 @@ are read off the operands as they are: im2col's copies of them are several times
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.layers import update
 from jaxgrad.array.manual_axes import vary_alike
+from jaxgrad.array.operands import accumulator
 from jaxgrad.array.wide import Wide, add
 from jaxgrad.autodiff import lowered
 from jaxgrad.autodiff.contraction import Contraction
@@ -104,16 +105,26 @@ class Layer:
         contraction: the layer's own.
         emulation: on what, and how; operands and results stay as they are, whatever its ``precision``.
         wanted: of this layer; whether to count.
+        parameters: of the layer's estimator, by name.
 
     Attributes:
         contraction: the layer's own.
         lhs, rhs: shapes and types of the layer's operands.
         dx, dw: which gradients are wanted.
+        parameters: of the layer's estimator, by name; in the forward pass alone.
+        cotangents: theirs, which the estimator puts here in the backward pass.
         runs: what has run, in order.
     """
 
-    def __init__(self, contraction: Contraction, emulation: Emulation, wanted: Wanted) -> None:
+    def __init__(
+        self,
+        contraction: Contraction,
+        emulation: Emulation,
+        wanted: Wanted,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
         self.contraction = contraction
+        self.parameters, self.cotangents = parameters or {}, dict[str, Array]()
         self.lhs, self.rhs, self.dx, self.dw, self._counts = wanted.lhs, wanted.rhs, wanted.dx, wanted.dw, wanted.counts
         self.runs: list[GemmRun] = []
         self._emulation = replace(emulation, precision=None)
@@ -121,14 +132,18 @@ class Layer:
 
     def product(self, contraction: Contraction, lhs: Array, rhs: Array) -> tuple[Array, Live | None]:
         """A product of the layer's contraction or another, and the non-zeros in each row of its x, for ``gradients``
-        of that x; None where they are not known."""
+        of that x; None where they are not known.
+
+        The product of two codes, integers that stand for the layer's floats, is summed in int32; at native fidelity in
+        floats, which hold it exactly to 2^24. It is returned in floats.
+        """
         lhs, rhs = vary_alike(lhs, rhs)
         run, spent, live = GemmRun(contraction.gemm, contraction.groups, ("y",)), None, None
         if self._emulation.fidelity == "native":
-            out = contraction.plain(lhs, rhs)
+            out = contraction.plain(*self._values(lhs, rhs))
         else:
-            out, spent = lowered.forward(contraction, lhs, rhs, self._emulation)
-            out = out.astype(jax.eval_shape(contraction.plain, lhs, rhs).dtype)
+            out, spent = lowered.forward(*self._exact(contraction, lhs, rhs), self._emulation)
+            out = out.astype(jax.eval_shape(contraction.plain, *self._values(lhs, rhs)).dtype)
         if self._counts and spent is None:
             effectual, live = contraction.effectual_forward(lhs, rhs)
             spent = run.count(self._emulation).with_effectual(effectual)
@@ -169,6 +184,7 @@ class Layer:
         run = self._gradients(contraction, dx=dx, dw=dw, of_dw=of_dw)
         emulation = replace(self._emulation, weight_update=self._emulation.weight_update if run.updates else "none")
         lhs, rhs, cotangent = _arrays(lhs, rhs, cotangent)
+        lhs, rhs = self._values(lhs, rhs)
         dlhs = drhs = spent = None
         if emulation.fidelity == "native":
             if dx:
@@ -198,6 +214,25 @@ class Layer:
     def spent(self) -> Counters | None:
         """What all that has run took together; None where no one asks for counts."""
         return total(self._spent) if self._counts else None
+
+    def _codes(self, *operands: Array) -> list[bool]:
+        """Which operands are integers that stand for the layer's floats."""
+        floats = jnp.issubdtype(self.lhs.dtype, jnp.floating) and jnp.issubdtype(self.rhs.dtype, jnp.floating)
+        return [floats and not jnp.issubdtype(operand.dtype, jnp.inexact) for operand in operands]
+
+    def _values(self, lhs: Array, rhs: Array) -> tuple[Array, Array]:
+        """Operands, codes and what meets them as floats in which no code is rounded."""
+        if not any(self._codes(lhs, rhs)):
+            return lhs, rhs
+        dtype = accumulator(self.lhs.dtype, self.rhs.dtype)
+        return lhs.astype(dtype), rhs.astype(dtype)
+
+    def _exact(self, contraction: Any, lhs: Array, rhs: Array) -> tuple[Contraction, Array, Array]:
+        """A product of codes as one of integers; any other one as it is."""
+        if not all(self._codes(lhs, rhs)):
+            return contraction, *self._values(lhs, rhs)
+        integer = replace(contraction, preferred_element_type=jnp.dtype(jnp.int32))
+        return integer, lhs.astype(jnp.int32), rhs.astype(jnp.int32)
 
     def _gradients(self, contraction: Contraction, *, dx: bool, dw: bool, of_dw: Contraction) -> GemmRun:
         results: Results = ("dx", "dw") if dx and dw else ("dx",) if dx else ("dw",)

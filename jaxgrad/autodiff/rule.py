@@ -40,8 +40,11 @@ def contract(task: Task, lhs: Array, rhs: Array, tap: Float32[Array, "2 8 15"], 
     """``task.contraction`` of ``lhs`` and ``rhs``; the cotangent of ``tap`` tells what it and its gradients took.
 
     Raises:
-        ValueError: ``task.estimator`` is random, and there is no key.
+        ValueError: ``task.estimator`` is random, and there is no key; or it has parameters.
     """
+    if task.estimator.parameters:
+        remedy = "it has parameters, which emulate_function and put_on_array know: give it to one of them"
+        raise InputError("estimator", task.estimator, remedy)
     if key is None and task.estimator.random:
         raise InputError("key", None, f"{shown(task.estimator)} is random, give it jax.random.key(seed)")
     return _contract(task, *vary_alike(lhs, rhs, tap), key)
@@ -62,7 +65,7 @@ def _contract_backward(task: Task, residuals: _Residuals, cotangent: Array) -> t
     wanted, saved, forward = residuals
     dlhs = drhs = dtap = backward = None
     if wanted.dx or wanted.dw:
-        dlhs, drhs, backward = task.gradients(saved, cotangent, wanted)
+        dlhs, drhs, backward, _ = task.gradients(saved, cotangent, wanted)
     if forward is not None:
         dtap = tap_cotangent(forward, backward or Counters.zero())
     # Not None: layers upstream still have their forward work to tell.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,11 +26,13 @@ class Forward(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """A backward pass: the gradients that are wanted, and what they took, where someone asks."""
+    """A backward pass: the gradients that are wanted, what they took, where someone asks, and the cotangents of the
+    estimator's parameters."""
 
     dlhs: Array | None
     drhs: Array | None
     counters: Counters | None
+    cotangents: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,16 @@ class Task:
     runs: int = 1
     estimator: Estimator = EXACT
 
-    def product(self, lhs: Array, rhs: Array, key: Array | None, wanted: Wanted) -> Forward:
-        """The product, kept for the gradients that are wanted."""
-        layer = Layer(self.contraction, self.emulation, wanted)
+    def product(
+        self,
+        lhs: Array,
+        rhs: Array,
+        key: Array | None,
+        wanted: Wanted,
+        parameters: Mapping[str, Array] | None = None,
+    ) -> Forward:
+        """The product, kept for the gradients that are wanted; ``parameters`` are the estimator's."""
+        layer = Layer(self.contraction, self.emulation, wanted, parameters)
         out, saved = self._estimator.forward(layer, lhs, rhs, key)
         return Forward(out, saved, layer.spent)
 
@@ -61,7 +71,7 @@ class Task:
         spent = layer.spent
         if spent is not None:
             spent += update_apart(layer.runs, self.contraction, self.emulation, dw=wanted.dw)
-        return Backward(dlhs, drhs, spent)
+        return Backward(dlhs, drhs, spent, layer.cotangents)
 
     @property
     def _estimator(self) -> Estimator:

@@ -188,6 +188,24 @@ def share(field: str, value: Any) -> float:
     return real
 
 
+def few_bits(field: str, value: Any) -> int:
+    """``value`` as a number of bits from 1 to 8, which fit a byte."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 8:
+        raise InputError(field, value, "give a whole number of bits from 1 to 8")
+    return value
+
+
+def blend(field: str, value: Any) -> float:
+    """``value`` as a float from 0 to 1."""
+    try:
+        real = _finite(value)
+        if not 0 <= real <= 1:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise InputError(field, value, "give a number from 0 to 1") from None
+    return real
+
+
 def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError

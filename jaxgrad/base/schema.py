@@ -15,8 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Va
 
 from jaxgrad.base.errors import (
     InputError,
+    blend,
     boolean,
     choose,
+    few_bits,
     fraction,
     number,
     one_of,
@@ -81,6 +83,8 @@ Rate = Annotated[float, checked(positive_number)]
 Decay = Annotated[float, checked(number)]
 Fraction = Annotated[float, checked(fraction)]
 Share = Annotated[float, checked(share)]
+Bits = Annotated[int, checked(few_bits)]
+Blend = Annotated[float, checked(blend)]
 
 
 class Section(BaseModel):

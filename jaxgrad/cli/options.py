@@ -11,6 +11,8 @@ import typer
 
 from jaxgrad.base.errors import (
     InputError,
+    blend,
+    few_bits,
     fraction,
     number,
     one_of,
@@ -118,6 +120,8 @@ RATE = _from_text(float, positive_number)
 DECAY = _from_text(float, number)
 FRACTION = _from_text(float, fraction)
 SHARE = _from_text(float, share)
+BITS = _from_text(int, few_bits)
+BLEND = _from_text(float, blend)
 
 
 def path(name: str, value: Any) -> Path:
@@ -252,6 +256,38 @@ ARRAY_OBJECTIVE = option(
     "What best and auto minimise: cycles or accesses.",
     ARRAY,
     rule=Choice(choices.array_objectives),
+)
+WEIGHTS_BITS = option(
+    "--weights-bits",
+    "N",
+    "Quantise weights where layers read them, to 1, 2 (ternary) or up to 8 bits.",
+    LEARNING,
+    rule=BITS,
+    default="floats",
+)
+ACTIVATIONS_BITS = option(
+    "--activations-bits",
+    "N",
+    "Quantise what layers read, with a learned resolution each.",
+    LEARNING,
+    rule=BITS,
+    default="floats",
+)
+BLENDED = option(
+    "--blend",
+    "SHARE",
+    "How far a step draws quantised weights to their values.",
+    LEARNING,
+    rule=BLEND,
+    default=str(defaults.BLEND),
+)
+INIT = option(
+    "--init",
+    "DIR",
+    "Begin with the parameters of the run in DIR, of the same model.",
+    LEARNING,
+    rule=path,
+    default="random ones",
 )
 TRAINING_PIPELINE = option(
     "--pipeline",

@@ -46,6 +46,10 @@ _KEYS = {
     "estimator": "estimator.name",
     "keep": "estimator.keep",
     "mode": "estimator.mode",
+    "weights_bits": "quantization.weights_bits",
+    "activations_bits": "quantization.activations_bits",
+    "blend": "quantization.blend",
+    "init": "train.init",
 }
 
 

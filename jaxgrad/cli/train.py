@@ -14,9 +14,11 @@ from jaxgrad.cli import choices, overrides, training_run
 from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
+    ACTIVATIONS_BITS,
     ARRAY,
     ARRAY_OBJECTIVE,
     BETA,
+    BLENDED,
     COLS,
     DECAY,
     DOUBLE_BUFFERED,
@@ -24,6 +26,7 @@ from jaxgrad.cli.options import (
     FIDELITY,
     FORWARD,
     FRACTION,
+    INIT,
     KEEP,
     LEARNING,
     MODE,
@@ -39,6 +42,7 @@ from jaxgrad.cli.options import (
     TRAINING_SCHEDULE,
     WEIGHT_UPDATE,
     WEIGHTS,
+    WEIGHTS_BITS,
     Choice,
     Widths,
     file,
@@ -54,6 +58,7 @@ _JUDGED_LATER = (
     ("batch_size", "data.batch_size", "--batch-size"),
     ("processors", "pipeline.processors", "--processors"),
     ("weight_update", "emulation.weight_update", "--weight-update"),
+    ("init", "train.init", "--init"),
 )
 
 
@@ -152,6 +157,10 @@ def train(
     estimator: Annotated[str | None, ESTIMATOR] = None,
     keep: Annotated[float | None, KEEP] = None,
     mode: Annotated[str | None, MODE] = None,
+    weights_bits: Annotated[int | None, WEIGHTS_BITS] = None,
+    activations_bits: Annotated[int | None, ACTIVATIONS_BITS] = None,
+    blend: Annotated[float | None, BLENDED] = None,
+    init: Annotated[Path | None, INIT] = None,
     pipeline: Annotated[str | None, TRAINING_PIPELINE] = None,
     processors: Annotated[int | None, PROCESSORS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,

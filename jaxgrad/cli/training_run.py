@@ -76,14 +76,16 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
     compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
-    settings = {"estimator": job.config.gradient_estimator(), "masks": job.masks}
+    settings = {"estimator": job.estimator, "masks": job.masks}
     one_step = costs.step_cost(job.layers, job.emulation, compared, **settings)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     records = run.metrics()
     with progress.busy("drawing", out):
         pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
         estimator = {"estimator": {"name": "exact", **job.config.estimator.model_dump(exclude_none=True)}}
-        told = {"schedule": schedule, "array": asdict(array), **estimator, **pipeline, **cost.as_dict()}
+        few = job.config.quantization.model_dump(exclude_none=True)
+        bits = {"quantization": few} if few else {}
+        told = {"schedule": schedule, "array": asdict(array), **estimator, **bits, **pipeline, **cost.as_dict()}
         run.write_json(runs.COUNTERS, told)
         schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)

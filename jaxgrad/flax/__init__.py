@@ -5,6 +5,7 @@ from jaxgrad.flax.gradients import read_counters as read_counters
 from jaxgrad.flax.gradients import step_gemms as step_gemms
 from jaxgrad.flax.gradients import step_gemms_and_masks as step_gemms_and_masks
 from jaxgrad.flax.gradients import value_and_grad as value_and_grad
+from jaxgrad.flax.interception import Learned as Learned
 from jaxgrad.flax.interception import Tap as Tap
 from jaxgrad.flax.interception import put_on_array as put_on_array
 from jaxgrad.flax.layers import parameter_words as parameter_words
@@ -13,6 +14,7 @@ from jaxgrad.flax.step_work import step_work as step_work
 from jaxgrad.transform.rules import Rule as Rule
 
 __all__ = [
+    "Learned",
     "Rule",
     "StepWork",
     "Tap",

@@ -14,7 +14,7 @@ from jax.extend.core import ClosedJaxpr
 
 from jaxgrad import programs
 from jaxgrad.autodiff import LayerCounters, new_tap, read_tap
-from jaxgrad.flax.interception import key_of, rules_of, traced
+from jaxgrad.flax.interception import key_of, parameters_of, rules_of, traced
 from jaxgrad.flax.layers import layer_name, layers_with_products, with_weights
 from jaxgrad.flax.notes import say
 from jaxgrad.programs import LayerGemm, ReluMask, collector
@@ -66,7 +66,13 @@ def value_and_grad(
             (value, (aux, after)), grads = jax.value_and_grad(loss, has_aux=True)(params, rest)
         else:
             if rules.estimators:
-                loss = estimated(loss, rules, key, cache)
+                loss = estimated(
+                    loss,
+                    rules,
+                    key,
+                    cache,
+                    lambda params, rest: parameters_of(nnx.merge(graph, params, rest, copy=True)),
+                )
             gradient = functools.wraps(loss_fn)(jax.value_and_grad(loss, has_aux=True))
             ((value, (aux, after)), grads), tally = Emulated(gradient, rules.exact, cache=cache).with_taps(
                 lambda _: new_tap(), params, rest

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array
 
@@ -17,7 +19,7 @@ from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import new_tap
 from jaxgrad.base.errors import InputError, either, shown
 from jaxgrad.flax import tracing
-from jaxgrad.flax.layers import layer_name, modules_with_products, stack
+from jaxgrad.flax.layers import layer_name, modules_with_products, modules_with_weights, stack
 from jaxgrad.flax.notes import say
 from jaxgrad.transform.api import Emulated
 from jaxgrad.transform.cache import Cache
@@ -31,6 +33,11 @@ _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 class Tap(nnx.Variable):
     """A module's tap (``jaxgrad.autodiff.taps``). No parameter: an optimizer that updates ``nnx.Param`` leaves it."""
+
+
+class Learned(nnx.Param):
+    """A parameter that a layer has for its estimator, such as the resolution of its activations. It is trained as the
+    model's own are, by an optimizer of ``nnx.Param``."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +55,31 @@ class OnArray(nnx.Module):
         rules: which products run where.
         taps: a tap a module that may have products, by path.
         stream: of keys for estimators that are random, if any is.
+        parameters: of estimators that have some, by the path of the module, and by name.
     """
 
-    def __init__(self, rules: Rules, taps: dict[str, Tap], stream: nnx.RngStream | None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        taps: dict[str, Tap],
+        stream: nnx.RngStream | None,
+        parameters: dict[str, dict[str, Learned]],
+    ) -> None:
         self.rules = rules
         self.taps = nnx.data(taps)
         self.stream = nnx.data(stream)
+        self.parameters = nnx.data(parameters)
 
     def key(self) -> Array | None:
         """A new key, for one call of the model."""
         return None if self.stream is None else self.stream()
+
+    def values(self) -> dict[str, dict[str, Array]]:
+        """The parameters. Of several models in one, a scan that broadcasts variables hands over all of them."""
+        return {
+            path: {name: variable[...][(0,) * variable[...].ndim] for name, variable in named.items()}
+            for path, named in self.parameters.items()
+        }
 
 
 def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: nnx.Rngs | None = None) -> Model:
@@ -75,7 +97,8 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: n
     (2, 3)
 
     Args:
-        model: to be changed; its variables stay, and taps are added (``Tap``).
+        model: to be changed; its variables stay, and taps are added (``Tap``), and parameters of estimators that have
+            some (``Learned``).
         emulation: the array, the schedule and the fidelity; or rules, which say by path where products run, and by
             which estimator. The first that matches a path wins; what no rule matches is left to XLA.
         rngs: for estimators that are random. The model then has its ``estimator`` stream (or the default one), as a
@@ -99,18 +122,34 @@ def put_on_array(model: Model, emulation: Emulation | Sequence[Rule], *, rngs: n
         problem = f"got {shown(rngs)}, and {shown(random)} is random"
         raise InputError("rngs", rngs, "give nnx.Rngs(seed)", problem=problem)
     stream = None if random is None or rngs is None else rngs.estimator.fork()
-    on_array = record(model)
+    on_array, axes = record(model), stack(model)
     if on_array is not None:
+        on_array.parameters = nnx.data(_parameters(model, rules, axes, on_array))
         on_array.rules, on_array.stream = rules, nnx.data(stream)
     else:
-        axes = stack(model)
         taps = {path: Tap(new_tap(*axes)) for path in modules_with_products(model)}
-        model._on_array = OnArray(rules, taps, stream)  # pyright: ignore[reportAttributeAccessIssue]
+        model._on_array = OnArray(rules, taps, stream, _parameters(model, rules, axes))  # pyright: ignore[reportAttributeAccessIssue]
     for path, module in _parts(model):
         if not hasattr(module, "_part"):
             object.__setattr__(module, "__class__", _intercepted(type(module)))
         module._part = _Part(rules, path)  # pyright: ignore[reportAttributeAccessIssue]
     return model
+
+
+def _parameters(
+    model: nnx.Module, rules: Rules, axes: tuple[int, ...], before: OnArray | None = None
+) -> dict[str, dict[str, Learned]]:
+    """What the modules' estimators have for parameters: those that they had before, where these begin alike."""
+    parameters: dict[str, dict[str, Learned]] = {}
+    for path in modules_with_weights(model):
+        for name, initial in rules.estimator(path).parameters.items():
+            variable = Learned(jnp.broadcast_to(initial, (*axes, *initial.shape)))
+            if before is not None and path in before.parameters:
+                earlier = before.rules.estimator(path).parameters
+                if name in earlier and np.array_equal(earlier[name], initial):
+                    variable = before.parameters[path][name]
+            parameters.setdefault(path, {})[name] = variable
+    return parameters
 
 
 def _parts(model: nnx.Module) -> Iterator[tuple[tuple[Any, ...], nnx.Module]]:
@@ -148,6 +187,16 @@ def key_of(model: nnx.Module) -> Array | None:
         if on_array is not None and on_array.stream is not None:
             return on_array.key()
     return None
+
+
+def parameters_of(model: nnx.Module) -> dict[str, dict[str, Array]]:
+    """The parameters of estimators of a model and of those within it, by the path of the layer, and by name."""
+    return {
+        layer_name((*path, *(() if layer == "model" else (layer,)))): named
+        for path, module in nnx.iter_modules(model)
+        if (on_array := record(module)) is not None
+        for layer, named in on_array.values().items()
+    }
 
 
 @contextmanager
@@ -206,7 +255,8 @@ def _call(model: nnx.Module, method: str, args: tuple[Any, ...], kwargs: dict[st
     with nnx.update_context(_TAG):
         with nnx.split_context(_TAG) as context:
             graph, state = context.split(arguments)
-        (out, changed, whole), tally = Emulated(pure, part.rules, key, _CACHE).with_taps(taps, graph, state)
+        emulated = Emulated(pure, part.rules, key, _CACHE, {} if on_array is None else on_array.values())
+        (out, changed, whole), tally = emulated.with_taps(taps, graph, state)
         alone = f"{layer_name(part.path)}: called from outside of its model, whose taps do not count it"
         say(tally.notes if on_array is not None or not tally.sites else (alone, *tally.notes))
         if whole is not None:  # the call made variables, or changed what is no array

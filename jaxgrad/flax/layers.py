@@ -44,6 +44,20 @@ def modules_with_products(model: nnx.Module) -> list[str]:
     ]
 
 
+def modules_with_weights(model: nnx.Module) -> list[str]:
+    """The paths of the modules that may multiply by weights of their own."""
+    paths = set(modules_with_products(model))
+    return [
+        layer_name(path)
+        for path, module in nnx.iter_modules(model)
+        if layer_name(path) in paths
+        and (
+            isinstance(module, (*_CONTRACTING, *_AT_TIMES))
+            or any(isinstance(value, nnx.Param) for value in vars(module).values())
+        )
+    ]
+
+
 def stack(model: nnx.Module) -> tuple[int, ...]:
     """The leading axes that all layers' variables share, where ``nnx.vmap`` made several models in one."""
     stacks = [_stack(module) for _, module in nnx.iter_modules(model) if isinstance(module, _CONTRACTING)]

@@ -94,6 +94,14 @@ class Checkpoints:
             raise InputError("--resume", self._folder, "none of its checkpoints can be read by this version")
         return None
 
+    def newest(self) -> Mapping[str, Any] | None:
+        """The arrays of the newest checkpoint that is whole, by their paths, whoever made it; None without one."""
+        items = ocp.args.Composite(state=ocp.args.StandardRestore())
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            if self._is_whole(step):
+                return self._manager.restore(step, args=items)["state"]
+        return None
+
     def _is_whole(self, step: int) -> bool:
         """Whether each file is there, byte for byte. Orbax is not asked to read what is not: its threads complain."""
         place = self._folder / str(step)

@@ -19,6 +19,8 @@ from jaxgrad.autodiff.estimators import EXACT, Estimator, rad
 from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, choose, either
 from jaxgrad.base.schema import (
+    Bits,
+    Blend,
     Decay,
     Folder,
     Fraction,
@@ -39,6 +41,7 @@ from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.pipelines.network import TIMES
 from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.pipelines.versions import BETAS, STASHED, WEIGHTS
+from jaxgrad.quantization import coarse
 from jaxgrad.training import data, defaults, optimizers
 from jaxgrad_models import initializers
 
@@ -114,6 +117,7 @@ class TrainSection(Section):
     epochs: Size = defaults.EPOCHS
     seed: Seed = defaults.SEED
     checkpoint_every: Size = defaults.CHECKPOINT_EVERY
+    init: Folder | None = None
 
 
 class PipelineSection(Section):
@@ -208,6 +212,75 @@ class EstimatorSection(Section):
             raise InputError("estimator.name", self.name, remedy)
 
 
+class QuantizationSection(Section):
+    """Layers of a few bits; without bits there are none, and no other key.
+
+    ``layers`` and ``weights_only`` are patterns, separated by commas: of the layers that are quantised, and of those
+    among them whose input is not, as an image's need not be.
+    """
+
+    weights_bits: Bits | None = None
+    activations_bits: Bits | None = None
+    blend: Blend | None = None
+    by_input: Annotated[str, among(coarse.BY_INPUT)] | None = None
+    by_resolution: Annotated[str, among(coarse.BY_RESOLUTION)] | None = None
+    layers: str | None = None
+    weights_only: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        filled: dict[str, Any] = {}
+        if values.get("weights_bits") is not None:
+            filled |= {"blend": defaults.BLEND, "layers": defaults.LAYERS}
+        if values.get("activations_bits") is not None:
+            names = {"by_input": coarse.CLIPPED_RELU.name, "by_resolution": coarse.THREE_VALUED.name}
+            filled |= {"layers": defaults.LAYERS, **names}
+        return {**filled, **values}
+
+    @property
+    def quantizes(self) -> bool:
+        return self.weights_bits is not None or self.activations_bits is not None
+
+    @property
+    def patterns(self) -> list[str]:
+        """Of the layers that are quantised."""
+        return _patterns(self.layers)
+
+    @property
+    def weights_only_patterns(self) -> list[str]:
+        """Of those whose input is not."""
+        return _patterns(self.weights_only)
+
+    def check(self, emulation: EmulationSection, pipeline: PipelineSection) -> None:
+        """Raises InputError where its keys do not go together, or with what the array does."""
+        of_weights, of_activations = ("blend", "weights_only"), ("by_input", "by_resolution")
+        for keys, bits in ((of_weights, "weights_bits"), (of_activations, "activations_bits")):
+            for key in keys:
+                if getattr(self, key) is not None and getattr(self, bits) is None:
+                    remedy = f"set quantization.{bits} too, or leave it out"
+                    raise InputError(f"quantization.{key}", getattr(self, key), remedy)
+        if not self.quantizes:
+            if self.layers is not None:
+                remedy = "set quantization.weights_bits or activations_bits too, or leave it out"
+                raise InputError("quantization.layers", self.layers, remedy)
+            return
+        if not self.patterns:
+            raise InputError("quantization.layers", self.layers, "give patterns of layers, separated by commas")
+        if emulation.weight_update == "in_array":
+            remedy = "quantised weights are updated as floats, which are not in the array: choose 'separate' or 'none'"
+            raise InputError("emulation.weight_update", "in_array", remedy)
+        if pipeline.weights is not None and pipeline.weights not in STASHED:
+            remedy = f"its backward pass is XLA's own, of no few bits: choose {either(map(repr, STASHED))}"
+            raise InputError("pipeline.weights", pipeline.weights, remedy)
+
+
+def _patterns(text: str | None) -> list[str]:
+    return [pattern.strip() for pattern in (text or "").split(",") if pattern.strip()]
+
+
 class Config(Section):
     """All that decides a training run: two runs with equal configs on one machine end bit-equal."""
 
@@ -219,6 +292,7 @@ class Config(Section):
     train: TrainSection = TrainSection()
     pipeline: PipelineSection = PipelineSection()
     estimator: EstimatorSection = EstimatorSection()
+    quantization: QuantizationSection = QuantizationSection()
 
     @model_validator(mode="after")
     def _can_run(self) -> Config:
@@ -249,6 +323,7 @@ class Config(Section):
         self.model.check()
         self.pipeline.check(self.emulation)
         self.estimator.check(self.pipeline)
+        self.quantization.check(self.emulation, self.pipeline)
         return self
 
     def emulation_settings(self) -> Emulation:

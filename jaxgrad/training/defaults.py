@@ -28,4 +28,6 @@ BETA = "n/(n+1)"
 TIME = "cycles"
 KEEP = 0.1  # of rad
 MODE = "same"
+BLEND = 1e-3  # of quantised weights, where there are some
+LAYERS = "*"
 ON_NAN = "stop"

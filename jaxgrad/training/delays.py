@@ -49,6 +49,8 @@ class Delays:
 
         def delay(path: tuple[Any, ...], leaf: Any) -> int:
             names = jax.tree_util.keystr(path, simple=True, separator=".").split(".")
+            if "_on_array" in names:  # a parameter that a layer has for its estimator
+                names = names[names.index("parameters") + 1 :]
             return max(layers, key=lambda layer: _shared(layer[0], names))[1]  # of equal ones the first
 
         return jax.tree_util.tree_map_with_path(delay, params)

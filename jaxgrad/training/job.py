@@ -15,18 +15,20 @@ from jaxgrad.array.counts import CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
+from jaxgrad.autodiff.estimators import Estimator
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import step_cost
 from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
-from jaxgrad.training import data, loop, optimizers, runs
+from jaxgrad.training import data, initial, loop, quantized, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
 from jaxgrad.training.delays import Delays, planned
 from jaxgrad.training.divergence import Diverged
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import Trainer, trainer
+from jaxgrad.transform.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,14 @@ class Job:
         settings = self.config.pipeline.model_dump(exclude_none=True)
         return {**settings, "delays": dict(self.delays.layers), "weight_words": words}
 
+    def estimator(self, path: str) -> Estimator:
+        """Of a layer's product and gradients, by its path."""
+        return Rules.of(_rules(self.config)).estimator(path)
+
     def seeded(self, seed: int) -> Job:
         """The same run from another seed, by the same compiled step."""
         config = self.config.model_copy(update={"train": self.config.train.model_copy(update={"seed": seed})})
-        initial = self.trainer.start(_model(config, self.dataset, self.emulation))
+        initial = self.trainer.start(_model(config, self.dataset))
         plan, trainer = replace(self.plan, seed=seed), replace(self.trainer, initial=initial)
         return replace(self, config=config, plan=plan, trainer=trainer)
 
@@ -74,7 +80,7 @@ class Job:
             done: steps done before.
         """
         schedule = self.emulation.schedule
-        cost = step_cost(self.layers, self.emulation, [schedule], estimator=self.config.gradient_estimator())
+        cost = step_cost(self.layers, self.emulation, [schedule], estimator=self.estimator)
         forward, backward = cost.total_forward()[CYCLES], cost.total(schedule.name)[CYCLES]
         per_epoch = self.plan.steps_per_epoch(self.dataset)
         steps = self.plan.epochs * per_epoch - done
@@ -93,29 +99,28 @@ def prepare(config: Config) -> Job:
     dataset = data.load(config.data.name, config.data.folder, standardised=config.data.standardised)
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
-    model = _model(config, dataset, emulation)
-    section = config.optimizer
-    optimizer = optimizers.build(
-        section.name,
-        learning_rate=section.learning_rate,
-        momentum=section.momentum,
-        weight_decay=section.weight_decay,
-        decay=section.decay,
-        steps=plan.epochs * plan.steps_per_epoch(dataset),
-    )
+    model = _model(config, dataset)
+    steps = plan.epochs * plan.steps_per_epoch(dataset)
+    optimizer = quantized.optimizer(config.optimizer, _rules(config), config.quantization.blend or 0.0, steps)
     layers, masks = step_gemms_and_masks(model, images)
     delays = _delays(config, emulation, model, images)
     training = trainer(model, optimizer, images, labels, delays)
     return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
 
 
-def _model(config: Config, dataset: data.Dataset, emulation: Emulation) -> nnx.Module:
-    """The model on the array, its weights from the run's seed."""
+def _rules(config: Config) -> list[Rule]:
+    return quantized.rules(config.quantization, config.emulation_settings(), config.gradient_estimator())
+
+
+def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
+    """The model on the array, its weights from the run's seed, or from the run that it begins with."""
     shape, options = dataset.input_shape, config.model.options()
     rngs = nnx.Rngs(config.train.seed)
     model = jaxgrad_models.build(config.model.name, input_shape=shape, classes=dataset.classes, rngs=rngs, **options)
-    rules = [Rule("*", emulation, config.gradient_estimator())]
-    return put_on_array(model, rules, rngs=nnx.Rngs(estimator=config.train.seed))
+    model = put_on_array(model, _rules(config), rngs=nnx.Rngs(estimator=config.train.seed))
+    if config.train.init is not None:
+        initial.take(model, Path(config.train.init))
+    return model
 
 
 def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:

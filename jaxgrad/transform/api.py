@@ -16,7 +16,7 @@ from jaxgrad.programs import collector
 from jaxgrad.programs.tracing import Traced, trace, trace_or_refuse
 from jaxgrad.transform.cache import Cache
 from jaxgrad.transform.derivative import Program, Taps, differentiable
-from jaxgrad.transform.insertion import estimated
+from jaxgrad.transform.insertion import Parameters, estimated, initial_parameters
 from jaxgrad.transform.plan import plan
 from jaxgrad.transform.rules import Rule, Rules
 from jaxgrad.transform.tally import Tally
@@ -26,11 +26,18 @@ class Emulated:
     """A function whose GEMMs run on the array; see ``emulate_function``."""
 
     def __init__(
-        self, function: Callable[..., Any], rules: Rules, key: Array | None = None, cache: Cache | None = None
+        self,
+        function: Callable[..., Any],
+        rules: Rules,
+        key: Array | None = None,
+        cache: Cache | None = None,
+        parameters: Parameters | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.cache = Cache() if cache is None else cache
-        self.function = estimated(function, rules, key, self.cache) if rules.estimators else function
+        self.function, self._plain, self._rules = function, function, rules
+        if rules.estimators:
+            self.function = estimated(function, rules, key, self.cache, lambda *args, **kwargs: parameters or {})
         self.rules = rules.exact
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Tally]:
@@ -60,6 +67,12 @@ class Emulated:
             planned = plan(traced.jaxpr, self.rules, traced.names)
         return planned.labels(()), planned.notes
 
+    def initial_parameters(self, *args: Any, **kwargs: Any) -> dict[str, dict[str, Array]]:
+        """Parameters of the estimators, as they begin, for ``emulate_function``: by the label of what computes a
+        product (products of one layer share theirs) and by name. From a trace, as ``labels``."""
+        with collector.at_rest():
+            return initial_parameters(trace(self._plain, args, kwargs), self._rules)
+
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
         with collector.at_rest():
             return trace_or_refuse(self.function, args, kwargs)
@@ -74,7 +87,11 @@ class Emulated:
 
 
 def emulate_function(
-    function: Callable[..., Any], emulation: Emulation | Sequence[Rule], *, key: Array | None = None
+    function: Callable[..., Any],
+    emulation: Emulation | Sequence[Rule],
+    *,
+    key: Array | None = None,
+    parameters: Parameters | None = None,
 ) -> Emulated:
     """``function`` with its GEMMs on the array: ``(*args, **kwargs) -> (what it returns, Tally)``.
 
@@ -102,6 +119,8 @@ def emulate_function(
             outside: a function that takes the derivative of such a product itself is refused.
         key: for estimators that are random. A product's own is folded from it, its path, and the round of the loop that
             it is in; the same key gives the same results.
+        parameters: of estimators that have some, such as a learned resolution: by label and name, as
+            ``initial_parameters`` of what is returned here has them. They may be differentiated by.
 
     Returns:
         The function. Counters of ``shard_map`` inside are of all its devices together; under ``vmap`` and ``scan``
@@ -110,7 +129,7 @@ def emulate_function(
     Raises:
         ValueError: ``function`` is not to be called, or ``emulation`` is none; when called: the function can't be
             traced, the schedule leaves out a gradient it computes, an estimator lacks its key, or the function has
-            taken the derivative that an estimator is to give.
+            taken the derivative that an estimator is to give; or it has parameters, and there are none for a product.
 
     >>> import jax.numpy as jnp
     >>> from jaxgrad import Accelerator
@@ -121,4 +140,4 @@ def emulate_function(
     """
     if not callable(function):
         raise InputError("function", function, "give something to call")
-    return Emulated(function, Rules.of(emulation), key)
+    return Emulated(function, Rules.of(emulation), key, parameters=parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -46,7 +46,14 @@ class Runner(Protocol):
         so that their equations run one by one."""
         ...
 
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Arrays for what it runs, the same ones everywhere."""
+        ...
+
     def with_key(self, key: Array | None) -> Runner: ...
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Runner: ...
 
     def labels(self, path: Path) -> list[str]:
         """Whose counters come out of an equation."""
@@ -89,27 +96,27 @@ def _jit(runner: Runner, equation: JaxprEqn, path: Path, operands: Values) -> tu
     if runner.jits is None:
         return _once(runner, equation, path, operands)
     if path not in runner.jits:
-        runner.jits[path] = _jitted(runner.with_key(None), equation, path)
-    return runner.jits[path](runner.key, *operands)
+        runner.jits[path] = _jitted(runner.with_key(None).with_parameters({}), equation, path)
+    return runner.jits[path](runner.key, runner.parameters, *operands)
 
 
 def _jitted(runner: Runner, equation: JaxprEqn, path: Path) -> Callable[..., tuple[Values, Sites]]:
     params = equation.params
 
-    def function(key: Array | None, *operands: Any) -> tuple[Values, Sites]:
-        return _once(runner.with_key(key), equation, path, list(operands))
+    def function(key: Array | None, parameters: Mapping[str, Any], *operands: Any) -> tuple[Values, Sites]:
+        return _once(runner.with_key(key).with_parameters(parameters), equation, path, list(operands))
 
     function.__name__ = function.__qualname__ = params["name"]
     ins, outs = (list(map(_placed, params[f"{side}_shardings"], params[f"{side}_layouts"])) for side in ("in", "out"))
     shardings: dict[str, Any] = {}
     if any(ins):
-        shardings["in_shardings"] = (None, *ins)
+        shardings["in_shardings"] = (None, None, *ins)
     if any(outs):
         shardings["out_shardings"] = (outs, None)
     return jax.jit(
         function,
         **shardings,
-        donate_argnums=[index + 1 for index, donated in enumerate(params["donated_invars"]) if donated],
+        donate_argnums=[index + 2 for index, donated in enumerate(params["donated_invars"]) if donated],
         keep_unused=params["keep_unused"],
         compiler_options=dict(params["compiler_options_kvs"]) or None,
     )
@@ -210,10 +217,11 @@ def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values)
     ((jaxpr, consts),) = closed(equation)
     axes = tuple(sorted(params["newly_manual_axes"]))
 
-    def device(key: Array | None, *operands: Any) -> tuple[Values, Sites]:
+    def device(key: Array | None, parameters: Mapping[str, Any], *operands: Any) -> tuple[Values, Sites]:
         if key is not None:
             key = jax.random.fold_in(key, lax.axis_index(axes))
-        outs, sites = runner.with_key(key).run(jaxpr, (*path, 0), consts, operands)
+        here = runner.with_key(key).with_parameters(parameters)
+        outs, sites = here.run(jaxpr, (*path, 0), consts, operands)
         return outs, jax.tree.map(
             lambda counters: counters.psum(axes),
             _on_each(sites, axes) if params["check_vma"] else sites,
@@ -223,12 +231,12 @@ def _shard_map(runner: Runner, equation: JaxprEqn, path: Path, operands: Values)
     mapped = jax.shard_map(
         device,
         mesh=params["mesh"],
-        in_specs=(jax.sharding.PartitionSpec(), *params["in_specs"]),
+        in_specs=(jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(), *params["in_specs"]),
         out_specs=(list(params["out_specs"]), jax.sharding.PartitionSpec()),
         axis_names=set(axes),
         check_vma=params["check_vma"],
     )
-    return mapped(runner.key, *operands)
+    return mapped(runner.key, runner.parameters, *operands)
 
 
 _RULES: dict[str, Callable[[Runner, JaxprEqn, Path, Values], tuple[Values, Sites]]] = {

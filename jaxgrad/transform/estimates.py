@@ -9,7 +9,7 @@ the backward one takes those and the cotangent. The interpreter runs both on the
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -92,18 +92,18 @@ class _Pass(NamedTuple):
     task: Task
     wanted: Wanted
 
-    def forward(self, x: Array, w: Array, *key: Array) -> tuple[Any, Counters]:
+    def forward(self, x: Array, w: Array, parameters: Mapping[str, Array], *key: Array) -> tuple[Any, Counters]:
         """The product and what is saved, and what they took."""
-        out, saved, spent = self.task.product(x, w, key[0] if key else None, self.wanted)
+        out, saved, spent = self.task.product(x, w, key[0] if key else None, self.wanted, parameters)
         assert spent is not None  # it is asked for
         return (out, saved), spent
 
     def backward(self, saved: Saved, cotangent: Array) -> tuple[Any, Counters]:
-        """The gradients that are wanted, in the operands' types, and what they took."""
-        dx, dw, spent = self.task.gradients(saved, cotangent, self.wanted)
+        """The gradients that are wanted, in the operands' types, the cotangents of parameters, and what they took."""
+        dx, dw, spent, cotangents = self.task.gradients(saved, cotangent, self.wanted)
         assert spent is not None  # it is asked for
         dx = None if dx is None else dx.astype(self.wanted.lhs.dtype)
-        return (dx, None if dw is None else dw.astype(self.wanted.rhs.dtype)), spent
+        return (dx, None if dw is None else dw.astype(self.wanted.rhs.dtype), cotangents), spent
 
 
 @jax.tree_util.register_static
@@ -115,43 +115,59 @@ class _Call:
     saved: Any
 
 
-def product(estimate: Estimate, left: Array, right: Array, key: Array | None) -> Array:
+def product(estimate: Estimate, left: Array, right: Array, key: Array | None, parameters: Mapping[str, Array]) -> Array:
     """The product as an equation of the trace, with the estimator's gradients."""
-    return _product(estimate, *vary_alike(*estimate.ways[0].taken(left, right)), key)
+    left, right = estimate.ways[0].taken(left, right)
+    left, right, *values = vary_alike(left, right, *parameters.values())
+    return _product(estimate, left, right, key, dict(zip(parameters, values, strict=True)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _product(estimate: Estimate, left: Array, right: Array, key: Array | None) -> Array:
-    return _forward(estimate, (left, False), (right, False), key)[0]
+def _product(estimate: Estimate, left: Array, right: Array, key: Array | None, parameters: dict[str, Array]) -> Array:
+    return _forward(estimate, (left, False), (right, False), key, parameters, trained=False)[0]
 
 
-def _rule_forward(estimate: Estimate, left: Any, right: Any, key: Any) -> tuple[Array, Any]:
+def _rule_forward(estimate: Estimate, left: Any, right: Any, key: Any, parameters: Any) -> tuple[Array, Any]:
     key = None if key is None else key.value
-    return _forward(estimate, (left.value, left.perturbed), (right.value, right.perturbed), key)
+    values = {name: parameter.value for name, parameter in parameters.items()}
+    trained = any(parameter.perturbed for parameter in parameters.values())
+    operands = (left.value, left.perturbed), (right.value, right.perturbed)
+    return _forward(estimate, *operands, key, values, trained=trained)
 
 
 def _forward(
-    estimate: Estimate, left: tuple[Array, bool], right: tuple[Array, bool], key: Array | None
+    estimate: Estimate,
+    left: tuple[Array, bool],
+    right: tuple[Array, bool],
+    key: Array | None,
+    parameters: dict[str, Array],
+    *,
+    trained: bool,
 ) -> tuple[Array, tuple[_Call, list[Array]]]:
-    """The product, and what is saved, from the operands, each with whether its gradient is wanted."""
+    """The product, and what is saved, from the operands, each with whether its gradient is wanted; ``trained`` says it
+    of the parameters, whose cotangents are made from that of x."""
     posed = estimate.posed(left=left[1], right=right[1])
     (x, dx), (w, dw) = posed.operands(left, right)
+    dx |= trained
     check_computes(estimate.emulation.schedule, dx=dx, dw=dw)
     wanted = Wanted.of(x, w, dx=dx, dw=dw, counts=True)
     both = _Pass(
         estimate.label, posed, Task(posed.contraction, estimate.emulation, estimator=estimate.estimator), wanted
     )
-    out, saved = _bind(FORWARD, both, x, w, *([] if key is None else [key]))
+    out, saved = _bind(FORWARD, both, x, w, parameters, *([] if key is None else [key]))
     leaves, structure = jax.tree.flatten(saved)
     return posed.result(out).astype(estimate.dtype), (_Call(both, structure), leaves)
 
 
-def _rule_backward(estimate: Estimate, residuals: Any, cotangent: Array) -> tuple[Array | None, ...]:
+def _rule_backward(estimate: Estimate, residuals: Any, cotangent: Array) -> tuple[Any, ...]:
     call, leaves = residuals
     both = call.both
     saved = jax.tree.unflatten(call.saved, leaves)
-    dx, dw = _bind(BACKWARD, both, saved, both.posed.cotangent(cotangent))
-    return (*vary_alike(cotangent, *both.posed.operands(dx, dw))[1:], None)
+    dx, dw, cotangents = _bind(BACKWARD, both, saved, both.posed.cotangent(cotangent))
+    names = estimate.estimator.parameters
+    values = [cotangents.get(name) for name in names]
+    _, left, right, *values = vary_alike(cotangent, *both.posed.operands(dx, dw), *values)
+    return left, right, None, dict(zip(names, values, strict=True))
 
 
 _product.defvjp(_rule_forward, _rule_backward, symbolic_zeros=True)

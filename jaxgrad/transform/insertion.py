@@ -5,7 +5,8 @@ run again with those products replaced by ones that have a derivative rule (``es
 the trace, loops, ``remat`` and names included.
 
 Keys: a product's is the function's key, folded with its label and with which use of that label it is; each round of a
-loop, and each device of ``shard_map``, has another one.
+loop, and each device of ``shard_map``, has another one. Parameters of estimators: a product's are those of its label,
+the same ones in each round and on each device.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from __future__ import annotations
 import functools
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -34,13 +35,22 @@ from jaxgrad.transform.estimates import Estimate
 from jaxgrad.transform.labels import Path, keep
 from jaxgrad.transform.plan import refusal
 from jaxgrad.transform.reading import Reading
-from jaxgrad.transform.rules import Rules
+from jaxgrad.transform.rules import Rules, module_of
 from jaxgrad.transform.tally import Sites
 
+Parameters: TypeAlias = Mapping[str, Mapping[str, Array]]
+"""Of estimators: by label, or the module that computes it, and by name."""
+
 _KEY = "give put_on_array an nnx.Rngs, Linen's apply an rng named 'estimator', or emulate_function a key"
+_PARAMETERS = (
+    "call the model that was put on the array, not a part of it, or give emulate_function parameters "
+    "(those of its initial_parameters), or put Rule(label, emulation) before the others"
+)
 
 
-def estimated(function: Callable[..., Any], rules: Rules, key: Array | None, cache: Cache) -> Callable[..., Any]:
+def estimated(
+    function: Callable[..., Any], rules: Rules, key: Array | None, cache: Cache, parameters: Callable[..., Parameters]
+) -> Callable[..., Any]:
     """The function, its gradients those of the rules' estimators; to be traced, and run by an interpreter.
 
     Args:
@@ -48,6 +58,7 @@ def estimated(function: Callable[..., Any], rules: Rules, key: Array | None, cac
         rules: which products those are.
         key: for estimators that are random.
         cache: for what the traces become.
+        parameters: of estimators, from the function's arguments.
     """
 
     @functools.wraps(function)
@@ -55,10 +66,22 @@ def estimated(function: Callable[..., Any], rules: Rules, key: Array | None, cac
         traced = trace(function, args, kwargs)
         traced_as = trace_key("insertion", traced.jaxpr.jaxpr, traced.names, rules, differentiated=True)
         jaxpr, insertion = cache.get(traced_as, lambda jits: _inserted(traced, rules, jits))
-        outs, _ = insertion.with_key(key).run(jaxpr, (), traced.jaxpr.consts, traced.operands)
+        runner = insertion.with_parameters(parameters(*args, **kwargs)).with_key(key)
+        outs, _ = runner.run(jaxpr, (), traced.jaxpr.consts, traced.operands)
         return traced.returned(outs)
 
     return run
+
+
+def initial_parameters(traced: Traced, rules: Rules) -> dict[str, dict[str, Array]]:
+    """Those of a function's products, as their estimators begin, by what computes each."""
+    initial: dict[str, dict[str, Array]] = {}
+    for estimate, _ in _products(traced.jaxpr, Reading.of(traced.jaxpr, traced.names), rules).values():
+        if estimate.estimator.parameters:
+            initial.setdefault(module_of(estimate.label), {}).update(
+                jax.tree.map(jnp.asarray, dict(estimate.estimator.parameters))
+            )
+    return initial
 
 
 def _inserted(traced: Traced, rules: Rules, jits: Jits | None) -> tuple[Jaxpr, Insertion]:
@@ -69,7 +92,7 @@ def _inserted(traced: Traced, rules: Rules, jits: Jits | None) -> tuple[Jaxpr, I
         for site in reading.sites
         if (product := reading.product(site)) is not None and id(product) in reading.names
     }
-    return keep(traced.jaxpr.jaxpr, kept), Insertion(_products(traced.jaxpr, reading, rules), None, jits)
+    return keep(traced.jaxpr.jaxpr, kept), Insertion(_products(traced.jaxpr, reading, rules), None, {}, jits)
 
 
 def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, tuple[Estimate, int]]:
@@ -131,16 +154,21 @@ class Insertion:
     Args:
         products: those, by path, and which use of its label each is.
         key: of the loop's round that runs.
+        parameters: of estimators.
         jits: the jitted functions in it, once they were traced; None to run their equations one by one.
     """
 
     products: dict[Path, tuple[Estimate, int]]
     key: Array | None
+    parameters: Parameters
     jits: Jits | None
     differentiated = True
 
     def with_key(self, key: Array | None) -> Insertion:
         return replace(self, key=key)
+
+    def with_parameters(self, parameters: Parameters) -> Insertion:
+        return replace(self, parameters=parameters)
 
     def labels(self, path: Path) -> list[str]:
         return []  # it counts nothing
@@ -183,4 +211,13 @@ class Insertion:
                 raise InputError("key", None, _KEY, problem=problem)
             key = jax.random.fold_in(jax.random.fold_in(self.key, zlib.crc32(estimate.label.encode())), use)
         left, right = operands
-        return [estimates.product(estimate, left, right, key)]
+        return [estimates.product(estimate, left, right, key, self._parameters(estimate))]
+
+    def _parameters(self, estimate: Estimate) -> dict[str, Array]:
+        """Of one product."""
+        names, label = tuple(estimate.estimator.parameters), estimate.label
+        values = self.parameters.get(label, self.parameters.get(module_of(label), {}))
+        if lacking := [name for name in names if name not in values]:
+            problem = f"got no {lacking[0]} for {label}, which {shown(estimate.estimator)} computes"
+            raise InputError("parameters", None, _PARAMETERS, problem=problem)
+        return {name: values[name] for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,14 @@ class Interpreter:
     key = None  # what is random has its key among its operands
     differentiated = False
 
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return {}  # what has some has them among its operands
+
     def with_key(self, key: Array | None) -> Interpreter:
+        return self
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Interpreter:
         return self
 
     def labels(self, path: Path) -> list[str]:

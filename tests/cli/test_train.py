@@ -81,6 +81,23 @@ def test_options_of_the_model_are_kept_and_shape_it(elsewhere: Path, capsys: pyt
     )
 
 
+def test_train_in_a_few_bits_from_a_float_run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *QUICK, "--out", "floats"]) == 0
+    bits = ["--weights-bits", "2", "--activations-bits", "2"]
+    assert main(["train", *QUICK, *bits, "--init", "floats", "--out", "few"]) == 0
+    counters = json.loads((elsewhere / "few" / "counters.json").read_text())
+    assert counters["quantization"] == {
+        "weights_bits": 2, "activations_bits": 2, "blend": 1e-3, "by_input": "clipped_relu",
+        "by_resolution": "three_valued", "layers": "*",
+    }  # fmt: skip
+    assert "quantization" not in json.loads((elsewhere / "floats" / "counters.json").read_text())
+    capsys.readouterr()
+    assert main(["train", "--init", "floats", "--out", "other"]) == 2
+    said = "error: --init: got 'floats', which for conv1.bias of shape (6,) has none; give the folder of a run of the "
+    assert capsys.readouterr().err == said + "same model\n"
+    assert not (elsewhere / "other").exists()
+
+
 REFUSED_PIPELINES = {
     ("--pipeline", "layerpipe", "--processors", "99"): "--processors: got 99; give at most 10: the network has so many "
     "passes and halves of them to distribute",

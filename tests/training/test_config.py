@@ -89,7 +89,7 @@ REFUSED = {
     "array.double_buffered=yes": "got 'yes'; give true or false",
     "array.row=8": "got '8'; there is no such key; choose one of rows, cols, double_buffered (did you mean 'rows'?)",
     "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
-    "train, pipeline, estimator (did you mean 'array'?)",
+    "train, pipeline, estimator, quantization (did you mean 'array'?)",
     "rows=8": "got '8'; name a key by its section, such as array.rows=8",
     "emulation.schedule=interleave": f"got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
     "(did you mean 'interleaved'?)",
@@ -139,6 +139,14 @@ REFUSED = {
     "estimator.keep=1.5": "got 1.5; give a number above 0, and at most 1",
     "estimator.mode=some": "got 'some'; choose one of project, same, different (did you mean 'same'?)",
     "estimator.keep=0.5": "got 0.5; exact gradients have none: set estimator.name = 'rad' too, or leave it out",
+    "quantization.weights_bits=9": "got 9; give a whole number of bits from 1 to 8",
+    "quantization.activations_bits=two": "got 'two'; give a whole number of bits from 1 to 8",
+    "quantization.blend=1.5": "got 1.5; give a number from 0 to 1",
+    "quantization.blend=0.5": "got 0.5; set quantization.weights_bits too, or leave it out",
+    "quantization.weights_only=conv1": "got 'conv1'; set quantization.weights_bits too, or leave it out",
+    "quantization.by_input=relu": "got 'relu'; set quantization.activations_bits too, or leave it out",
+    "quantization.by_resolution=lsq": "got 'lsq'; choose one of three_valued, pact, exact",
+    "quantization.layers=conv*": "got 'conv*'; set quantization.weights_bits or activations_bits too, or leave it out",
     "pipeline.time=hours": "got 'hours'; choose one of cycles, macs",
     "emulation.weight_update=in_array": "got 'in_array'; it needs plain "
     "optimizer.name = 'sgd' without weight decay (here 'adam'), or choose 'separate' or 'none'",
@@ -156,6 +164,39 @@ def test_in_array_update_is_refused_with_another_schedule_or_weight_decay() -> N
     for more in ("emulation.schedule=sequential", "optimizer.weight_decay=0.1"):
         with pytest.raises(ValueError, match="got 'in_array'; it needs"):
             resolve(None, given("emulation.weight_update=in_array", "optimizer.name=sgd", more))
+
+
+@pytest.mark.parametrize(
+    ("texts", "keys"),
+    [
+        ((), {}),
+        (("weights_bits=1",), {"weights_bits": 1, "blend": 1e-3, "layers": "*"}),
+        (
+            ("activations_bits=4", "layers=conv*"),
+            {"activations_bits": 4, "by_input": "clipped_relu", "by_resolution": "three_valued", "layers": "conv*"},
+        ),
+    ],
+)
+def test_few_bits_are_filled_in_and_written(tmp_path: Path, texts: tuple[str, ...], keys: dict[str, Any]) -> None:
+    config = resolve(None, given(*(f"quantization.{text}" for text in texts)))
+    assert config.quantization.model_dump(exclude_none=True) == keys
+    assert resolve(file(tmp_path, config.to_toml())) == config
+
+
+BESIDE_FEW_BITS = {
+    ("quantization.layers=,",): "quantization.layers: got ','; give patterns of layers, separated by commas",
+    ("emulation.weight_update=in_array", "optimizer.name=sgd"): "emulation.weight_update: got 'in_array'; quantised "
+    "weights are updated as floats, which are not in the array: choose 'separate' or 'none'",
+    ("pipeline.name=layerpipe", "pipeline.weights=ema"): "pipeline.weights: got 'ema'; its backward pass is XLA's own, "
+    "of no few bits: choose 'stash' or 'vertical_sync'",
+}
+
+
+@pytest.mark.parametrize(("texts", "said"), BESIDE_FEW_BITS.items())
+def test_few_bits_refuse_what_they_do_not_go_with(texts: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ValueError, match="got") as raised:
+        resolve(None, given("quantization.weights_bits=1", *texts))
+    assert str(raised.value) == f"--set {said}"
 
 
 UNDER_A_PIPELINE = {
@@ -231,7 +272,7 @@ REFUSED_FILES = {
     "(did you mean 'rows'?)",
     "[array]\ndouble_buffered = 1\n": "array.double_buffered in {path}: got 1; give true or false",
     "[aray]\nrows = 8\n": "aray: got {{'rows': 8}}; there is no such key; choose one of array, emulation, model, data, "
-    "optimizer, train, pipeline, estimator (did you mean 'array'?)",
+    "optimizer, train, pipeline, estimator, quantization (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
     "[model]\nname = 'mlp'\nhidden = [4, 0]\n": "model.hidden in {path}: got 0; give a whole number of at least 1",

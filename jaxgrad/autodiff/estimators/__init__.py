@@ -1,5 +1,6 @@
 """Estimators: how a layer's product and its gradients are computed, what is kept between them, and what that takes."""
 
+from jaxgrad.autodiff.estimators.base import Codes as Codes
 from jaxgrad.autodiff.estimators.base import Estimator as Estimator
 from jaxgrad.autodiff.estimators.base import Saved as Saved
 from jaxgrad.autodiff.estimators.description import Description as Description
@@ -16,6 +17,7 @@ from jaxgrad.autodiff.estimators.stored import stored_words as stored_words
 
 __all__ = [
     "EXACT",
+    "Codes",
     "Description",
     "Estimator",
     "Exact",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
 from jax import Array
 
 from jaxgrad.autodiff.layer import Layer
@@ -22,6 +26,20 @@ class Saved(NamedTuple):
     rest: Any = None
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Codes:
+    """Stored activations of fewer bits than their type has.
+
+    Args:
+        values: an array of integers.
+        bits: that one takes.
+    """
+
+    values: Any
+    bits: int = field(metadata={"static": True})
+
+
 class Estimator(ABC):
     """How a layer's product ``y = x w`` and its gradients are computed, and what is kept between them.
 
@@ -33,11 +51,15 @@ class Estimator(ABC):
     - Every product runs through ``layer``, at the rule's own level (not in a scan or a vmap of its own). What runs
       there is what it poses: simulator, counters and ``describe`` all have it from there.
     - ``backward`` knows ``saved`` and the cotangent. What is not in ``saved`` is not kept. Where ``layer.dw`` is False
-      it needs no activations, and saves none.
+      it needs no activations, and saves none, but for what the derivative of its own change of x asks for.
     - A gradient that is not wanted is None, and nothing runs for it.
     - Over the keys, the mean of ``backward`` is the gradient of the product that ``forward`` computes of the operands
       as it rounds them, or the class says what else it is.
-    - An estimator of another one (``Rounded``) changes operands and results, and leaves the products to that one.
+    - An estimator of another one (``Rounded``) changes operands and results, leaves the products to that one, and has
+      its parameters.
+    - Operands may be integers that stand for the layer's floats (codes): the array multiplies them exactly.
+    - Where it has parameters, ``forward`` finds them in ``layer.parameters``, and ``backward`` puts their cotangents
+      into ``layer.cotangents``. As they change the layer's x, they are trained only where ``layer.dx`` is True.
     """
 
     @property
@@ -49,6 +71,11 @@ class Estimator(ABC):
     def of_weights(self) -> bool:
         """Whether it is for products with weights alone: not for two activations, as in attention."""
         return False
+
+    @property
+    def parameters(self) -> Mapping[str, np.ndarray]:
+        """Initial values of the parameters that each layer has for it, by name."""
+        return {}
 
     @abstractmethod
     def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:

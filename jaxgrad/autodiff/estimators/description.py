@@ -14,12 +14,12 @@ from jax import Array
 from jaxgrad.array.counters import total
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.autodiff.contraction import Contraction
-from jaxgrad.autodiff.estimators.base import Estimator, Saved
+from jaxgrad.autodiff.estimators.base import Codes, Estimator, Saved
 from jaxgrad.autodiff.layer import GemmRun, Layer, Wanted, update_apart
 from jaxgrad.autodiff.taps import LayerCounters
 from jaxgrad.hardware import Accelerator
 
-_FLAGS_A_WORD = 32
+_WORD_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Description:
         contraction: the layer's.
         dw: whether the weights' gradient is wanted.
         forward, backward: the GEMMs that run on the array, in order.
-        stored_words: words of activations kept from the forward to the backward pass; flags (bools) take a bit each.
+        stored_words: words of activations kept from the forward to the backward pass; flags (bools) take a bit each,
+            codes their bits.
     """
 
     contraction: Contraction
@@ -50,13 +51,16 @@ class Description:
 
 @functools.cache
 def describe(estimator: Estimator, contraction: Contraction, *, dx: bool = True, dw: bool = True) -> Description:
-    """What an estimator asks of the array for a contraction, by which gradients are wanted."""
+    """What an estimator asks of the array for a contraction, by which gradients are wanted; its parameters are trained
+    with the weights."""
+    dx |= dw and bool(estimator.parameters)
     operands = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (contraction.lhs_shape, contraction.rhs_shape)]
     passes: list[Layer] = []
 
     def layer() -> Layer:
         # Any array: nothing runs, and no counts are asked for.
-        passes.append(Layer(contraction, Emulation(Accelerator(1, 1)), Wanted(*operands, dx=dx, dw=dw)))
+        wanted = Wanted(*operands, dx=dx, dw=dw)
+        passes.append(Layer(contraction, Emulation(Accelerator(1, 1)), wanted, estimator.parameters))
         return passes[-1]
 
     def both(lhs: Array, rhs: Array) -> Any:
@@ -65,15 +69,16 @@ def describe(estimator: Estimator, contraction: Contraction, *, dx: bool = True,
             estimator.backward(layer(), saved, out)
         return _arrays(saved)
 
-    kept: list[jax.ShapeDtypeStruct] = jax.eval_shape(both, *operands)
+    kept: list[Any] = jax.eval_shape(both, *operands)
     forward, *backward = (tuple(layer.runs) for layer in passes)
     return Description(contraction, dw, forward, backward[0] if backward else (), sum(map(_words, kept)))
 
 
 def _arrays(saved: Saved) -> list[Any]:
-    return [leaf for leaf in jax.tree.leaves(saved.activations) if isinstance(leaf, Array)]
+    leaves = jax.tree.leaves(saved.activations, is_leaf=lambda leaf: isinstance(leaf, Codes))
+    return [leaf for leaf in leaves if isinstance(leaf, Array | Codes)]
 
 
-def _words(kept: jax.ShapeDtypeStruct) -> int:
-    elements = math.prod(kept.shape)
-    return -(-elements // _FLAGS_A_WORD) if kept.dtype == jnp.bool_ else elements
+def _words(kept: Any) -> int:
+    values, bits = (kept.values, kept.bits) if isinstance(kept, Codes) else (kept, _WORD_BITS)
+    return -(-math.prod(values.shape) * (1 if values.dtype == jnp.bool_ else bits) // _WORD_BITS)

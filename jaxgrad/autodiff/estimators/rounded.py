@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from jax import Array
 
 from jaxgrad.array.rounding import check_computes
@@ -41,6 +43,10 @@ class Rounded(Estimator):
     @property
     def of_weights(self) -> bool:
         return self.of.of_weights
+
+    @property
+    def parameters(self) -> Mapping[str, np.ndarray]:
+        return self.of.parameters
 
     def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
         x, w = in_format("x", lhs, self.precision), in_format("w", rhs, self.precision)

@@ -1,0 +1,99 @@
+"""Training in a few bits: which layers, by which estimator, and what that makes of an optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+
+from jaxgrad.array.emulation import Emulation
+from jaxgrad.autodiff.estimators import EXACT, Estimator
+from jaxgrad.quantization import (
+    Quantized,
+    blended,
+    blended_decay,
+    quantized,
+    resolution_gradients,
+    resolutions_in_range,
+)
+from jaxgrad.training import optimizers
+from jaxgrad.training.config import OptimizerSection, QuantizationSection
+from jaxgrad.transform.rules import Rule, Rules
+
+_RECORD, _WEIGHTS = "_on_array", "kernel"
+_DECOUPLED = "adamw"
+
+
+def rules(section: QuantizationSection, emulation: Emulation, of: Estimator = EXACT) -> list[Rule]:
+    """The rules of a model: some layers, or none, in a few bits, and the gradients of all by an estimator."""
+    if not section.quantizes:
+        return [Rule("*", emulation, of)]
+    few = quantized(
+        section.weights_bits,
+        section.activations_bits,
+        by_input=section.by_input or "clipped_relu",
+        by_resolution=section.by_resolution or "three_valued",
+        of=of,
+    )
+    patterns = section.patterns
+    weights_only = [
+        Rule(pattern, emulation, replace(few, activations=None)) for pattern in section.weights_only_patterns
+    ]
+    others = [] if "*" in patterns else [Rule("*", emulation, of)]
+    return [*weights_only, *(Rule(pattern, emulation, few) for pattern in patterns), *others]
+
+
+def optimizer(section: OptimizerSection, rules: list[Rule], rho: float, steps: int) -> optax.GradientTransformation:
+    """The optimizer of a section, and what quantised layers make of it.
+
+    Their weights are drawn to what the layers read, and weight decay is of the point between; resolutions have no
+    decay, scaled and clipped gradients, and a range that they stay in. The decoupled decay of adamw stays as it is.
+
+    Args:
+        section: the optimizer's.
+        rules: the model's rules.
+        rho: how far a step draws quantised weights.
+        steps: how many there will be.
+    """
+    ruled = Rules.of(rules)
+    few = next((rule.estimator for rule in rules if isinstance(rule.estimator, Quantized)), None)
+    chosen = section.model_dump()
+    if few is None:
+        return optimizers.build(**chosen, steps=steps)
+
+    def weights(params: Any) -> Any:
+        return _by_path(params, lambda names: _WEIGHTS in names and _quantised(ruled, names[: names.index(_WEIGHTS)]))
+
+    def resolutions(params: Any) -> Any:
+        return _by_path(params, lambda names: _RECORD in names)
+
+    def others(params: Any) -> Any:
+        return jax.tree.map(lambda one, other: not one and not other, weights(params), resolutions(params))
+
+    first, last = [resolution_gradients(resolutions)], [resolutions_in_range(resolutions)]
+    decay = chosen["weight_decay"]
+    if decay and section.name != _DECOUPLED:
+        chosen["weight_decay"] = 0.0
+        first.append(optax.masked(optax.add_decayed_weights(decay), others))
+        if few.weights is None:
+            first.append(optax.masked(optax.add_decayed_weights(decay), weights))
+        else:
+            first.append(blended_decay(decay, rho, few.weights, weights))
+    if few.weights is not None:
+        last.append(blended(rho, few.weights, weights))
+    return optax.chain(*first, optimizers.build(**chosen, steps=steps), *last)
+
+
+def _quantised(ruled: Rules, layer: list[str]) -> bool:
+    return isinstance(ruled.estimator(".".join(layer) or "model"), Quantized)
+
+
+def _by_path(params: Any, is_one: Callable[[list[str]], bool]) -> Any:
+    """What a mask says of each parameter, told the names of its path."""
+
+    def told(path: tuple[Any, ...], leaf: Any) -> bool:
+        return is_one(jax.tree_util.keystr(path, simple=True, separator=".").split("."))
+
+    return jax.tree_util.tree_map_with_path(told, params)
