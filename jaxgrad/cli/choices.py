@@ -77,13 +77,13 @@ def fidelities() -> Sequence[str]:
 
 
 def precisions() -> Sequence[str]:
-    from jaxgrad.training.config import PRECISIONS
+    from jaxgrad.training.sections import PRECISIONS
 
     return PRECISIONS
 
 
 def estimators() -> Sequence[str]:
-    from jaxgrad.training.config import ESTIMATORS
+    from jaxgrad.training.methods import ESTIMATORS
 
     return ESTIMATORS
 

@@ -14,7 +14,8 @@ import jaxgrad_models
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.cli.options import (
+from jaxgrad.cli.options import MODEL, OUTPUT, RATE, Choice, Shape, given, option, path
+from jaxgrad.cli.shared_options import (
     BATCH,
     CLASSES,
     COLS,
@@ -25,17 +26,9 @@ from jaxgrad.cli.options import (
     KEEP,
     MACHINE,
     MODE,
-    MODEL,
     OBJECTIVE,
-    OUTPUT,
-    RATE,
     ROWS,
     WEIGHT_UPDATE,
-    Choice,
-    Shape,
-    given,
-    option,
-    path,
 )
 from jaxgrad.training import defaults
 
@@ -132,7 +125,7 @@ def compare(
     from jaxgrad.flax import parameter_words
     from jaxgrad.reports import schedules
     from jaxgrad.training import runs
-    from jaxgrad.training.config import EstimatorSection
+    from jaxgrad.training.methods import EstimatorSection
 
     cache.turn_on()
     shape, images = images_of(model, data, input_shape)

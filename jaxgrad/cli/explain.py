@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.cli.options import (
+from jaxgrad.cli.options import given
+from jaxgrad.cli.shared_options import (
     COLS,
     DOUBLE_BUFFERED,
     GEMM_BATCH,
@@ -20,7 +21,6 @@ from jaxgrad.cli.options import (
     OUT_FEATURES,
     ROWS,
     TRAINING_SCHEDULE,
-    given,
 )
 from jaxgrad.training import defaults
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.errors import CHECK_FAILED
-from jaxgrad.cli.options import (
+from jaxgrad.cli.options import NATURAL, option
+from jaxgrad.cli.shared_options import (
     ARRAY_OBJECTIVE,
     COLS,
     DOUBLE_BUFFERED,
@@ -18,12 +19,10 @@ from jaxgrad.cli.options import (
     GEMM_BATCH,
     IN_FEATURES,
     JSON,
-    NATURAL,
     OUT_FEATURES,
     ROWS,
     SCHEDULE,
     WEIGHT_UPDATE,
-    option,
 )
 from jaxgrad.training import defaults
 

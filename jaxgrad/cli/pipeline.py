@@ -14,26 +14,17 @@ from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.cli import choices
 from jaxgrad.cli.compare import images_of
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.cli.options import (
+from jaxgrad.cli.options import MODEL, OUTPUT, PIPELINE, RATE, SIZE, Choice, Shape, given, option, path
+from jaxgrad.cli.shared_options import (
     BATCH,
     CLASSES,
     COLS,
     DOUBLE_BUFFERED,
     JSON,
     MACHINE,
-    MODEL,
-    OUTPUT,
-    PIPELINE,
     PIPELINE_TIME,
-    RATE,
     ROWS,
-    SIZE,
     TRAINING_SCHEDULE,
-    Choice,
-    Shape,
-    given,
-    option,
-    path,
 )
 from jaxgrad.training import defaults
 

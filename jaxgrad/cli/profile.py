@@ -13,7 +13,8 @@ import typer
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.functions import Named, argument, example_arguments, load
 from jaxgrad.cli.machine import machine_of
-from jaxgrad.cli.options import (
+from jaxgrad.cli.options import given, option
+from jaxgrad.cli.shared_options import (
     COLS,
     DOUBLE_BUFFERED,
     ESTIMATOR,
@@ -25,8 +26,6 @@ from jaxgrad.cli.options import (
     OBJECTIVE,
     ROWS,
     WEIGHT_UPDATE,
-    given,
-    option,
 )
 from jaxgrad.training import defaults
 
@@ -97,7 +96,7 @@ def profile(
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli import progress, screen
     from jaxgrad.reports import schedules
-    from jaxgrad.training.config import EstimatorSection
+    from jaxgrad.training.methods import EstimatorSection
 
     gradients = EstimatorSection.of(estimator, keep, mode)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))

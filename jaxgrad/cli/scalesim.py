@@ -14,7 +14,8 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices
 from jaxgrad.cli import scalesim_results as results
 from jaxgrad.cli.compare import classes_of
-from jaxgrad.cli.options import BATCH, CLASSES, JSON, MODEL, RESULTS, Choice, Shape, file, given, option, path
+from jaxgrad.cli.options import MODEL, RESULTS, Choice, Shape, file, given, option, path
+from jaxgrad.cli.shared_options import BATCH, CLASSES, JSON
 
 if TYPE_CHECKING:
     from jaxgrad.interop.scalesim.cfg import Config

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.cli import choices
-from jaxgrad.cli.options import (
-    ARRAY,
-    COLS,
-    DOUBLE_BUFFERED,
-    GEMM_BATCH,
-    IN_FEATURES,
-    OUT_FEATURES,
-    OUTPUT,
-    ROWS,
-    SIZE,
-    option,
-    path,
-)
+from jaxgrad.cli.options import ARRAY, OUTPUT, SIZE, option, path
+from jaxgrad.cli.shared_options import COLS, DOUBLE_BUFFERED, GEMM_BATCH, IN_FEATURES, OUT_FEATURES, ROWS
 
 if TYPE_CHECKING:
     from rich.console import Console

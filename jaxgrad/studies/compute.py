@@ -16,7 +16,7 @@ from jaxgrad.costs import Summary, sparse, step_cost, summary
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point
 from jaxgrad.studies.store import Store
-from jaxgrad.training.config import EstimatorSection
+from jaxgrad.training.methods import EstimatorSection
 
 
 def compute(point: Point, store: Store) -> Summary:

@@ -19,7 +19,7 @@ from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.studies.published import PublishedRatio
-from jaxgrad.training.config import ESTIMATORS, EstimatorSection
+from jaxgrad.training.methods import ESTIMATORS, EstimatorSection
 
 NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 # quantity -> the keys of [machine] of which it needs one

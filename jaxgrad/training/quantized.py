@@ -19,7 +19,8 @@ from jaxgrad.quantization import (
     resolutions_in_range,
 )
 from jaxgrad.training import optimizers
-from jaxgrad.training.config import OptimizerSection, QuantizationSection
+from jaxgrad.training.methods import QuantizationSection
+from jaxgrad.training.sections import OptimizerSection
 from jaxgrad.transform.rules import Rule, Rules
 
 _RECORD, _WEIGHTS = "_on_array", "kernel"

@@ -20,10 +20,8 @@ from jaxgrad.cli.options import (
     FRACTION,
     NATURAL,
     RATE,
-    SCHEDULE,
     SEED,
     SIZE,
-    TRAINING_SCHEDULE,
     Choice,
     Shape,
     Widths,
@@ -32,6 +30,7 @@ from jaxgrad.cli.options import (
     option,
     path,
 )
+from jaxgrad.cli.shared_options import SCHEDULE, TRAINING_SCHEDULE
 from jaxgrad.cli.sweep import Shard
 from jaxgrad.cli.trace import Names
 

@@ -20,10 +20,9 @@ from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import LayerCounters, dot_general, new_tap, read_tap
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DotGeneral
-from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rounded, stored_words
+from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rounded
 from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.hardware import Precision
-from jaxgrad.programs import LayerGemm
 from jaxgrad.quantization import activation_codes, project, quantized
 from jaxgrad.transform.rules import Rule
 from tests.autodiff.estimators.own import Columns

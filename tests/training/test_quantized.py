@@ -21,8 +21,9 @@ from jaxgrad.hardware import Accelerator
 from jaxgrad.quantization import project, quantized
 from jaxgrad.training import initial, optimizers, runs
 from jaxgrad.training.checkpoints import Checkpoints
-from jaxgrad.training.config import OptimizerSection, QuantizationSection
+from jaxgrad.training.methods import QuantizationSection
 from jaxgrad.training.quantized import optimizer, rules
+from jaxgrad.training.sections import OptimizerSection
 from jaxgrad.training.step import State, Sums, Trainer, trainer
 from jaxgrad.transform.rules import Rules
 from tests.training.test_loop import assert_same, dataset, train
