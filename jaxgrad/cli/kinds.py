@@ -24,7 +24,17 @@ class Kind(NamedTuple):
     holds: Callable[[Mapping[str, Any]], bool]
 
 
-_TRAINING_TABLES = {"array", "emulation", "model", "data", "optimizer", "train", "pipeline", "estimator"}
+_TRAINING_TABLES = {
+    "array",
+    "emulation",
+    "model",
+    "data",
+    "optimizer",
+    "train",
+    "pipeline",
+    "estimator",
+    "quantization",
+}
 
 CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)
 DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
