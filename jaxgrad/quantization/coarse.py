@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Num
 
 from jaxgrad.base.registry import Names, Registry
 
-Factor = Callable[[UInt8[Array, "..."], Bool[Array, "..."] | None, int], Float32[Array, "..."]]
+Factor = Callable[[Num[Array, "..."], Bool[Array, "..."] | None, int], Float32[Array, "..."]]
 """Of codes, which inputs lie beyond the last level, and bits: the derivative's factor, an element an input."""
 
 

@@ -155,7 +155,8 @@ def _coded(leaf: Any) -> bool:
 
 
 def _values(leaf: Any) -> Any:
-    return leaf.values if isinstance(leaf, Codes) else leaf
+    """As floats: what multiplies codes, such as how often one was drawn, would not fit a byte."""
+    return leaf.values.astype(jnp.float32) if isinstance(leaf, Codes) else leaf
 
 
 def _scaled(values: Array, *scales: Array | None) -> Array:

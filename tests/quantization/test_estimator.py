@@ -20,7 +20,7 @@ from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff import LayerCounters, dot_general, new_tap, read_tap
 from jaxgrad.autodiff.convolution import ConvGeneralDilated
 from jaxgrad.autodiff.dot_general import DotGeneral
-from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rounded
+from jaxgrad.autodiff.estimators import EXACT, Estimator, describe, rad, rounded
 from jaxgrad.autodiff.layer import Layer, Wanted
 from jaxgrad.hardware import Precision
 from jaxgrad.quantization import activation_codes, project, quantized
@@ -232,6 +232,24 @@ def test_rounded_outside_and_within() -> None:
     assert not np.array_equal(within[3], np.asarray(within[3].astype(jnp.bfloat16), np.float32))
 
 
+@pytest.mark.parametrize("mode", ["same", "different", "project"])
+@pytest.mark.parametrize("plain", [jnp.matmul, conv])
+def test_of_a_random_estimator(mode: str, plain: Dot) -> None:
+    """dW is what that one makes of codes that are held in floats, by the same key; dX is exact."""
+    w, x = (W, X) if plain is jnp.matmul else (KERNEL, IMAGES)
+    dy = jnp.cos(jnp.arange(plain(x, w).size)).reshape(plain(x, w).shape)
+    a, of = RESOLUTION["layer"]["resolution"], rad(0.6, mode)
+
+    def linear(dot: Dot, w: Array, x: Array) -> Array:
+        return (dy * dot(x, w)).sum()
+
+    (_, _, dw, dx), _ = gradients(linear, quantized(1, 4, of=of), NATIVE, w, x, plain)
+    codes, signs = (values.astype(jnp.float32) for values in (activation_codes(x, a, 4)[0], project(w, 1).codes))
+    (_, _, of_codes, _), _ = gradients(linear, of, NATIVE, signs, codes, plain)
+    truth.assert_close(dw, a * of_codes)
+    truth.assert_close(dx, expected(linear, W1A4, w, x, plain)[3])
+
+
 def _of_shapes(counters: Any) -> dict[str, int]:
     return {name: number for name, number in counters.as_dict().items() if name != "effectual_macs"}
 
@@ -240,7 +258,7 @@ def _of_shapes(counters: Any) -> dict[str, int]:
 def test_product_table(cell: int, schedule: str) -> None:
     """Estimator x quantiser x schedule x fidelity: each schedule, and of the others each pair once (a Latin square)."""
     row, column = divmod(cell % 9, 3)
-    of, quantiser = (EXACT, Columns(2), rad(0.5, "same"))[row], (None, (1, 4), (2, 2))[column]
+    of, quantiser = (EXACT, Columns(2), rad(1.0, "same"))[row], (None, (1, 4), (2, 2))[column]
     fidelity = FIDELITIES[(row + column) % 3]
     estimator = of if quantiser is None else quantized(*quantiser, of=of)
     emulation = Emulation(ARRAY, schedule, fidelity)

@@ -41,9 +41,9 @@ def keep(contraction: AnyConvolution, layer: Layer, lhs: Array, key: Array, coun
         return jnp.where(drawn.counts[:, None] > 0, x[:, drawn.indices], 0)
     if mode == "different":
         return jnp.take_along_axis(x, draws.separate(key, x.shape[0], size, count, x.shape[-1]), 1)
-    signs = draws.signs(key, size, count, lhs.dtype)
+    signs = draws.signs(key, size, count, layer.lhs.dtype)  # lhs may be codes
     kept, _ = layer.product(_by_sites(contraction, x.shape, signs.shape), x, signs)
-    return kept.astype(lhs.dtype).swapaxes(1, 2)
+    return kept.astype(layer.lhs.dtype).swapaxes(1, 2)
 
 
 def gradients(

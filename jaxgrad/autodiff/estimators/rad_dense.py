@@ -11,7 +11,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from jaxgrad.autodiff.dot_general import DotGeneral
 from jaxgrad.autodiff.estimators import draws
@@ -29,10 +29,10 @@ def keep(contraction: DotGeneral, layer: Layer, lhs: Array, key: Array, columns:
     if mode == "different":
         indices = draws.separate(key, *_rows(contraction), size, columns, 1)
         return jnp.take_along_axis(x, indices.reshape(*x.shape[:-1], columns), -1)
-    signs = draws.signs(key, size, columns, lhs.dtype)
+    signs = draws.signs(key, size, columns, layer.lhs.dtype)  # lhs may be codes
     rows = x.reshape(1, -1, size)
     kept, _ = layer.product(matrices(contraction, rows.shape, columns), rows, signs[None])
-    return kept.astype(lhs.dtype).reshape(*x.shape[:-1], columns)
+    return kept.astype(layer.lhs.dtype).reshape(*x.shape[:-1], columns)
 
 
 def gradients(
@@ -84,7 +84,7 @@ def _of_columns(
     contraction: DotGeneral,
     layer: Layer,
     kept: Float[Array, "groups b k"],
-    w: Float[Array, "groups d n"] | None,
+    w: Num[Array, "groups d n"] | None,
     dy: Float[Array, "groups b n"],
 ) -> tuple[Array | None, Array]:
     """dX of all of w's rows, where there is a w, and the dW of what stands for x, of k rows."""
