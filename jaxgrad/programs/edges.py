@@ -12,7 +12,7 @@ from jax.extend.core import Jaxpr
 
 from jaxgrad.programs.flow import Carry, Joins, Operation, Read, edges
 from jaxgrad.programs.gemms import LayerGemm
-from jaxgrad.programs.graph import Graph, Node
+from jaxgrad.programs.graph import ENDS, Graph, Node
 from jaxgrad.programs.liveness import closure
 from jaxgrad.programs.names import told_apart
 from jaxgrad.programs.operations import CUTS, MADE, RANDOM, VIEWS, elements
@@ -44,7 +44,7 @@ def graph(jaxpr: Jaxpr, trace: Trace, calls: Sequence[Call], gradients: Iterable
         calls: its forward products, in the order in which they run.
         gradients: the products that are gradients of these.
     """
-    names = told_apart([call.gemm.path for call in calls])
+    names = told_apart((call.gemm.path for call in calls), taken=ENDS)
     layers = {id(call.site): (name, call) for name, call in zip(names, calls, strict=True)}
     backward = {id(site) for site in gradients}
     late = _late(trace, backward)

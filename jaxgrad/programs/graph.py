@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from jaxgrad.programs.gemms import LayerGemm
 
-INPUT, OUTPUT = "input", "output"
+INPUT, OUTPUT = ENDS = "input", "output"
 Operand = Literal["x", "w", "y"]
 
 
@@ -18,7 +18,7 @@ class Node:
     """One call of a layer, or one product that no layer poses.
 
     Args:
-        name: unique; the layer's path, numbered where that has several.
+        name: unique; the layer's path, numbered where that has several, or is the name of an end.
         gemm: what this call asks of the array.
     """
 

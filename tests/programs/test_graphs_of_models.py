@@ -145,3 +145,21 @@ def test_a_profile_of_a_model_has_the_same_edges() -> None:
 
     own = profile(nnx.value_and_grad(loss), model, x)
     assert own.edges == step_work(model, x, loss=lambda out: (out**2).sum()).edges
+
+
+class Ends(nnx.Module):
+    """Its layers are called as a graph's ends are."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.input, self.output = nnx.Linear(8, 6, rngs=rngs), nnx.Linear(6, 4, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        return self.output(nnx.relu(self.input(x)))
+
+
+def test_layers_called_input_and_output_are_not_the_ends() -> None:
+    graph = step_work(Ends(nnx.Rngs(0)), jnp.ones((2, 8)), optimizer=optax.sgd(0.1)).graph
+    assert [node.name for node in graph.nodes] == ["input#1", "output#1"]
+    edges = [(edge.source, edge.target, edge.words) for edge in graph.edges]
+    assert edges[:2] == [("input", "input#1", 16), ("input#1", "output#1", 12)]
+    assert {edge.target for edge in graph.edges[2:]} == {"output"}

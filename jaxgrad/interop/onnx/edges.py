@@ -11,7 +11,7 @@ from jaxgrad.interop.onnx.roles import Roles
 from jaxgrad.interop.onnx.steps import Step
 from jaxgrad.programs import Graph, Node
 from jaxgrad.programs.flow import Carry, Operation, Read, edges
-from jaxgrad.programs.graph import Operand
+from jaxgrad.programs.graph import ENDS, Operand
 from jaxgrad.programs.names import told_apart
 
 # They show their operands' elements otherwise, or together.
@@ -46,9 +46,8 @@ def graph_of(
     flow = _Program(shapes)
     for name in inputs:
         flow.input(name)
-    names = iter(
-        told_apart([part.gemm.path for place in lowered for part in lowered[place].parts if part.gemm is not None])
-    )
+    paths = [part.gemm.path for place in lowered for part in lowered[place].parts if part.gemm is not None]
+    names = iter(told_apart(paths, taken=ENDS))
     for place, step in enumerate(steps):
         if place in lowered:
             flow.lowered(lowered[place], step.times, names)
