@@ -101,3 +101,23 @@ sys.exit(busy())
     took = time.monotonic() - sent
     assert (process.returncode, said) == (130, "interrupted; go on with: this\n")
     assert took < 2.5  # 2 s, and a slow machine's half
+
+
+# The first import of the command line is where Ctrl-C comes.
+AT_ONCE = """
+import sys
+
+class AtOnce:
+    def find_spec(self, name, *_):
+        if name == "jaxgrad.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, AtOnce())
+from jaxgrad.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_before_the_command_line_is_there_is_one_line_too() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
