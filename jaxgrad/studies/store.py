@@ -7,10 +7,10 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import jaxgrad
 import jaxgrad_models
@@ -19,6 +19,16 @@ from jaxgrad.base.files import whole
 
 _FORMAT = 1
 """Of a file: a line of JSON that says what the rest is, and the rest, a JSON value."""
+
+
+class Specified(Protocol):
+    """What decides its result, as plain data."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]: ...
+
+
+Point = TypeVar("Point", bound=Specified)
 
 
 class Store:
@@ -71,6 +81,27 @@ class Store:
             result = compute()
             self.put(kind, spec, result)
         return result
+
+    def results(
+        self, kind: str, points: Iterable[Point], compute: Callable[[Point], Any], label: Callable[[Point], str]
+    ) -> Iterator[Any]:
+        """Each point's result, as ``cached``: one that is done is on the disk before the next one begins.
+
+        Args:
+            kind: of the results.
+            points: each with the ``spec`` of its result.
+            compute: a point's result, as JSON has it.
+            label: what a point is called in an error.
+
+        Raises:
+            InputError: a point can't be computed; the message says which.
+        """
+        for point in points:
+            try:
+                result = self.cached(kind, point.spec, functools.partial(compute, point))
+            except InputError as error:
+                raise error.within(label(point)) from None
+            yield result
 
     def _read(self, path: Path) -> bytes | None:
         """The JSON text of a result; None where there is no file, or one that does not hold."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,12 +63,8 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Descent]:
     Raises:
         InputError: a descent diverges; the message says which.
     """
-    for point in points:
-        try:
-            found = store.cached(KIND, point.spec, functools.partial(compute, point))
-        except InputError as error:
-            raise error.within(f"keep {point.keep:g}") from None
-        yield Descent(**found)
+    for kept in store.results(KIND, points, compute, lambda point: f"keep {point.keep:g}"):
+        yield Descent(**kept)
 
 
 def compute(point: Point) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,11 +82,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Stored]:
     Raises:
         InputError: a point can't be computed; the message says which.
     """
-    for point in points:
-        try:
-            kept = store.cached(KIND, point.spec, functools.partial(compute, point))
-        except InputError as error:
-            raise error.within(point.network) from None
+    for kept in store.results(KIND, points, compute, lambda point: point.network):
         yield Stored(*kept)
 
 

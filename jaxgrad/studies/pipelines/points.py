@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgrad.array.emulation import Emulation
-from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import build
 from jaxgrad.pipelines.chain import Chain
@@ -96,11 +95,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[list[Sample]]:
     Raises:
         InputError: a point can't be computed; the message says which.
     """
-    for point in points:
-        try:
-            kept = store.cached(KIND, point.spec, functools.partial(compute, point))
-        except InputError as error:
-            raise error.within(point.network) from None
+    for kept in store.results(KIND, points, compute, lambda point: point.network):
         yield [Sample(*values) for values in kept]
 
 
