@@ -96,7 +96,7 @@ def prepare(config: Config) -> Job:
         ValueError: the data can't be read, or they do not go together.
     """
     emulation = config.emulation_settings()
-    dataset = data.load(config.data.name, config.data.folder, standardised=config.data.standardised)
+    dataset = data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)

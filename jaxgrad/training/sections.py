@@ -74,7 +74,7 @@ class DataSection(Section):
     name: Annotated[str, checked(data.check)] = defaults.DATA
     folder: Folder | None = None
     batch_size: Size = defaults.BATCH_SIZE
-    standardised: Switch = False
+    standardised: Switch | None = None
 
 
 class OptimizerSection(Section):

@@ -60,7 +60,7 @@ def expand(experiment: LearningExperiment, file: Path, folder: Path | None = Non
     points = []
     loaded: dict[tuple[str, str | None, bool], tuple[str, data.Dataset]] = {}
     for cell, config in configurations(experiment, file, folder).items():
-        place = config.data.name, config.data.folder, config.data.standardised
+        place = config.data.name, config.data.folder, bool(config.data.standardised)
         if place not in loaded:
             dataset = _load(config, file, folder)
             loaded[place] = _digest(dataset), dataset
@@ -102,7 +102,7 @@ def _unseeded(config: Config) -> Config:
 
 def _load(config: Config, file: Path, folder: Path | None) -> data.Dataset:
     try:
-        return data.load(config.data.name, config.data.folder, standardised=config.data.standardised)
+        return data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
     except InputError as error:
         if error.field != "data folder":  # a file in it, which is named by its path
             raise
