@@ -81,7 +81,7 @@ def _listed(folder: Path, files: Sequence[Path]) -> str:
     names = [file.name for file in reversed(top) if file.suffix not in (".png", ".svg")]
     nested = len(files) - len(top)
     accelergy = f"; accelergy/: {nested} tables" if nested else ""
-    return f"{', '.join(names)}; {figures} figures as PNG and SVG{accelergy}"
+    return f"{', '.join(names)}; {figures} figure{'' if figures == 1 else 's'} as PNG and SVG{accelergy}"
 
 
 def _compute(experiment: Study, store: Store) -> list[Any]:
