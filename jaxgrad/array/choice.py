@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxgrad.array import layers
 from jaxgrad.array.counts import ACCESSES, CYCLES
-from jaxgrad.array.mapping import Mapping, Sized, named
-from jaxgrad.array.partial import parts
+from jaxgrad.array.mapping import Mapping, Sized
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES, PRICED, Schedule, find
 from jaxgrad.base.errors import InputError, either
 from jaxgrad.hardware import Accelerator
@@ -22,14 +22,8 @@ class Cost(NamedTuple):
 
 def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator, columns: int | None = None) -> Cost:
     """Cycles and SRAM accesses (words) of some mappings, one after the other, in closed form; see ``choose``."""
-    cycles = accesses = 0
-    in_features = gemm.sizes["k"]
-    for mapping in mappings:
-        for part in parts(mapping, in_features, columns or in_features, array):
-            counts = named(part.events(gemm.sizes, array), part.mapping)
-            cycles += sum(counts[CYCLES])
-            accesses += sum(sum(counts.get(key, [])) for key in ACCESSES)
-    return Cost(cycles, accesses)
+    counts = layers.counts(mappings, gemm.sizes, array, columns)
+    return Cost(counts[CYCLES], sum(counts.get(key, 0) for key in ACCESSES))
 
 
 class Chosen(NamedTuple):
