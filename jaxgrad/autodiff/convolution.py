@@ -149,8 +149,9 @@ class ConvGeneralDilated:
     def chunks(self) -> Chunks | None:
         size = self.gemm.batch * self.gemm.in_features * self.groups * _WORD_BYTES
         batch = self.convolution.batch
-        count = next(n for n in range(1, batch + 1) if batch % n == 0 and (size <= n * _CACHE_BYTES or n == batch))
-        part = replace(self, convolution=replace(self.convolution, batch=batch // count))
+        most = min(batch, batch * _CACHE_BYTES // size)  # images whose patches the cache holds
+        images = next((images for images in range(most, 1, -1) if batch % images == 0), 1)
+        count, part = batch // images, replace(self, convolution=replace(self.convolution, batch=images))
         return Chunks(count, part, self.layout.lhs[0], self.layout.out[0]) if count > 1 else None
 
     def effectual_forward(self, lhs: Array, rhs: Array) -> tuple[Wide, UInt32[Array, "..."]]:
