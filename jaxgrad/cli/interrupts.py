@@ -7,9 +7,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 INTERRUPTED = 130
 _PATIENCE_S = 1.5
@@ -75,8 +75,20 @@ def end_soon() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    sys.unraisablehook = _quiet(sys.unraisablehook)
     _ends_process.set()
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+
+
+def _quiet(usual: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A hook for what can't be raised, without a word of Ctrl-C: it came where an object is freed, and Python drops it.
+    The process ends all the same, by ``_watch``."""
+
+    def hook(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            usual(unraisable)
+
+    return hook
 
 
 def _watch(reader: int) -> None:

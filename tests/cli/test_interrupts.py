@@ -61,6 +61,11 @@ BUSY = {
     "a call": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)",
     "a thread": "import concurrent.futures as f, hashlib\n"
     "with f.ThreadPoolExecutor() as pool: pool.submit(hashlib.pbkdf2_hmac, 'sha256', b'', b'', 2_000_000_000).result()",
+    "where Python drops it": "import time\n"
+    "class Slow:\n"
+    "    def __del__(self): [time.sleep(0.01) for _ in range(500)]\n"
+    "Slow()\n"
+    "time.sleep(600)",
     "its end": "import hashlib, time\n"
     "class Slow:\n"
     "    def __del__(self, work=hashlib.pbkdf2_hmac): work('sha256', b'', b'', 2_000_000_000)\n"
