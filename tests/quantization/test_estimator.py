@@ -273,6 +273,28 @@ def test_product_table(cell: int, schedule: str) -> None:
     assert LayerCounters(*map(_of_shapes, counters)) == LayerCounters(*map(_of_shapes, closed))  # pyright: ignore
 
 
+def network(dot: Dot, w: tuple[Array, ...], x: Array) -> Array:
+    x = jnp.abs(x)
+    for one in w:
+        x = jax.nn.relu(dot(x, one) + OFF_STEPS)
+    return (x * jnp.arange(6)).sum()
+
+
+@pytest.mark.parametrize("mode", ["same", "different", "project"])
+def test_a_network_of_sampled_codes(mode: str) -> None:
+    """Loss, dX and the resolution's gradient are those of plain JAX, dW by one key and counters the same at every
+    fidelity."""
+    few = quantized(1, 4, of=rad(0.5, mode))
+    w: Any = tuple(SQUARES[:2])
+    fidelities = FIDELITIES if mode == "same" else ("tile", "native")  # registers take long to compile
+    runs = [gradients(network, few, Emulation(ARRAY, fidelity=fidelity), w, X) for fidelity in fidelities]
+    value, of_a, _, dx = expected(network, W1A4, w, X)
+    for (got, got_a, dw, got_dx), counters in runs:
+        truth.assert_close((got, got_a, got_dx), (value, of_a, dx))
+        truth.assert_close(dw, runs[0][0][2])
+        assert [one.as_dict() for one in counters] == [one.as_dict() for one in runs[0][1]]
+
+
 def test_initial_parameters_are_the_layers_own() -> None:
     def net(ws: tuple[Array, Array], x: Array) -> Array:
         with jax.named_scope("first"):
