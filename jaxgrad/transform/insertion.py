@@ -103,6 +103,7 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
     """
     estimated_sites: dict[Path, tuple[Estimate, int]] = {}
     uses: Counter[str] = Counter()
+    activations = _activations(reading)
     for site in reading.sites:
         product = reading.product(site)
         label = None if product is None else reading.names.get(id(product))
@@ -119,7 +120,11 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
         elif site.equation.primitive.name == ragged.NAME:
             reason = "which is ragged: estimators know none of those"
             remedy = f"put Rule({label!r}, emulation) before the others"
-        elif rule.estimator.of_weights and not product.weights:
+        elif (
+            rule.estimator.of_weights
+            and not product.weights
+            and all(operand.origin in activations for operand in site.operands)
+        ):
             reason = "which has no dW: none of its operands comes from outside, as weights do"
             remedy = f"put Rule({label!r}, emulation) before the others"
         elif _own_rule(jaxpr.jaxpr, path):
@@ -129,6 +134,8 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
             problem = f"got {shown(rule.estimator)} for {label} ({product.where}), {reason}"
             raise InputError("estimator", rule.estimator, remedy, problem=problem)
         left, right = (operand.origin not in reading.trace.computed for operand in site.operands)
+        if not (left or right):  # weights may be made of what comes from outside: a slice, a norm
+            left, right = (operand.origin not in activations for operand in site.operands)
         estimate = Estimate.of(site.equation, label, (left, right), rule.emulation, rule.estimator)
         if rule.emulation.weight_update == "in_array" and not estimate.whole:
             problem = f"got 'in_array', and {shown(rule.estimator)}, which computes {label}, has no whole dW there"
@@ -136,6 +143,24 @@ def _products(jaxpr: ClosedJaxpr, reading: Reading, rules: Rules) -> dict[Path, 
         estimated_sites[path] = estimate, uses[label]
         uses[label] += 1
     return estimated_sites
+
+
+def _activations(reading: Reading) -> set[int]:
+    """The origins of what products give, and of all that is computed from it."""
+    trace = reading.trace
+    activations: set[int] = set()
+    before = -1
+    while before != len(activations):  # what a loop carries may be made in its body
+        before = len(activations)
+        for origin, join in trace.joins.items():
+            if any(source.origin in activations for source in join.sources):
+                activations.add(origin)
+        for site in trace.sites:
+            if (site.outs and reading.product(site) is not None) or any(
+                operand.origin in activations for operand in site.operands
+            ):
+                activations.update(out.origin for out in site.outs)
+    return activations
 
 
 def _own_rule(jaxpr: Jaxpr, path: Path) -> bool:

@@ -64,6 +64,31 @@ def test_each_round_of_a_loop_draws_anew() -> None:
     assert 1 < int((jnp.abs(dw).sum(1) > 0).sum()) <= 4
 
 
+def of_slices(w: Array, x: Array) -> Array:
+    for index in range(2):
+        x = jnp.sin(x @ w[index])
+    return x.sum()
+
+
+def of_slices_on_the_left(w: Array, x: Array) -> Array:
+    for index in range(2):
+        x = jnp.sin(w[index] @ x)
+    return x.sum()
+
+
+@pytest.mark.parametrize("function", [of_slices, of_slices_on_the_left])
+def test_slices_of_a_stacked_array_are_weights(function: Any) -> None:
+    """dX of the second product is exact, and with it the first one's dW; its own dW has fewer rows, or columns."""
+    w, x = jnp.stack([W[:6], W[2:]]), X[:, :6] if function is of_slices else X[:, :6].T
+    first, _ = emulate_function(function, NATIVE).labels(w, x)[0]
+    on_array = emulate_function(function, [Rule(first, NATIVE), *by(rad(0.2, "same"))], key=KEY)
+    dw = jax.jit(jax.grad(lambda w: on_array(w, x)[0]))(w)
+    exact = jax.grad(function)(w, x)
+    np.testing.assert_allclose(dw[0], exact[0], rtol=1e-4, atol=1e-5)
+    assert 0 < int((jnp.abs(dw[1]) > 0).any(1 if function is of_slices else 0).sum()) <= 2
+    assert (jnp.abs(exact[1]) > 0).all()
+
+
 def attention(w: Array, x: Array) -> Array:
     queries = jnp.sin(x) @ w
     return (queries @ queries.T).sum()
