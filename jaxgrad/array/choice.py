@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 def cost(mappings: Sequence[Mapping], gemm: Sized, array: Accelerator, columns: int | None = None) -> Cost:
     """Cycles and SRAM accesses (words) of some mappings, one after the other, in closed form; see ``choose``."""
     counts = layers.counts(mappings, gemm.sizes, array, columns)
-    return Cost(counts[CYCLES], sum(counts.get(key, 0) for key in ACCESSES))
+    return Cost(counts.get(CYCLES, 0), sum(counts.get(key, 0) for key in ACCESSES))
 
 
 class Chosen(NamedTuple):
