@@ -149,6 +149,13 @@ def one_of(field: str, value: Any, choices: Sequence[str]) -> str:
     raise InputError(field, value, choose(choices, value))
 
 
+def distinct(field: str, values: Sequence[Any]) -> None:
+    """Refuses values of which one is there twice."""
+    repeated = next((value for value in values if list(values).count(value) > 1), None)
+    if repeated is not None:
+        raise InputError(field, repeated, "give each once", problem=f"got {repeated!r} twice")
+
+
 def number(field: str, value: Any, *, least: float = 0.0, above: bool = False) -> float:
     """``value`` as a finite float of at least ``least``, or ``above`` it."""
     try:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-from rich.console import RenderableType
-
-import jaxgrad
-from jaxgrad.base.files import clear_partial, write_text
+from jaxgrad.base.files import write_text
 from jaxgrad.interop import accelergy
-from jaxgrad.reports import html, screen
-from jaxgrad.studies import sensitivity_tables, spreadsheets, tables
+from jaxgrad.reports import html
+from jaxgrad.studies import frame, sensitivity_tables, spreadsheets, tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.figures import figures_of
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sensitivity import Sensitivity, sensitivity
-from jaxgrad.studies.store import fingerprint
-
-_FILE_WIDTH = 180
 
 
 def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_partial(folder)
     changes = sensitivity(experiment, rows)
-    written = [folder / name for name in ("results.csv", "layers.csv", "results.json", "tables.txt")]
-    write_text(written[0], spreadsheets.phases_csv(experiment, rows))
-    write_text(written[1], spreadsheets.layers_csv(experiment, rows))
-    write_text(written[2], json.dumps(_data(experiment, rows, comparisons), indent=1))
-    write_text(written[3], as_text(tables.screen(experiment, rows, comparisons, brief=False)))
+    written = frame.write_texts(
+        folder,
+        {
+            "results.csv": spreadsheets.phases_csv(experiment, rows),
+            "layers.csv": spreadsheets.layers_csv(experiment, rows),
+            "results.json": json.dumps(_data(experiment, rows, comparisons), indent=1),
+            "tables.txt": frame.as_text(tables.screen(experiment, rows, comparisons, brief=False)),
+        },
+    )
     if changes:
         written.append(folder / "sensitivity.csv")
         write_text(written[-1], sensitivity_tables.as_csv(changes))
@@ -51,20 +45,6 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
         )
     )
     return written
-
-
-def as_text(shown: RenderableType) -> str:
-    """What the terminal would show, for a file: wide, without colours."""
-    console = screen.console(file=io.StringIO(), width=_FILE_WIDTH, no_color=True)
-    with console.capture() as text:
-        console.print(shown)
-    return text.get()
-
-
-def how_it_was_made(notes: Sequence[str] = ()) -> html.Section:
-    """The last section of a report: the code that made it."""
-    made = f"jaxgrad {jaxgrad.__version__} (code {fingerprint()}), jax {jax.__version__}."
-    return html.Section("How it was made", paragraphs=[made], notes=notes)
 
 
 def _write_accelergy(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> list[Path]:
@@ -101,11 +81,7 @@ def _sections(
     memories = tables.levels(experiment, rows)
     more = [(shares, "Share of the cycles by phase."), (memories, "Memories."), (whole, "The whole training run.")]
     sections = [
-        html.Section(
-            "Question and assumptions",
-            paragraphs=[experiment.question] if experiment.question else [],
-            notes=[*experiment.notes, *tables.iso_areas(rows)],
-        ),
+        frame.asked(experiment, tables.iso_areas(rows)),
         html.Section("Results", tables=[results, *(_table(cells, caption) for cells, caption in more if cells)]),
     ]
     if comparisons:
@@ -130,7 +106,7 @@ def _sections(
             )
         )
     sections.append(html.Section("Figures", figures=figures))
-    sections.append(how_it_was_made(_technologies(experiment, rows)))
+    sections.append(frame.how_it_was_made(_technologies(experiment, rows)))
     return sections
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, distinct
 from jaxgrad.base.schema import Section, Switch, among, checked, validated
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.studies import trees
@@ -141,7 +141,7 @@ def _check_workload(experiment: Experiment) -> None:
     if networks and trained is not None:
         problem = f"got {', '.join(networks)} and [trained]"
         raise InputError("workload", networks, "give one of the two", problem=problem)
-    _check_distinct("workload.networks", networks)
+    distinct("workload.networks", networks)
     if experiment.compare == "vector" and not workload.vector:
         problem = "got 'vector' without workload.vector"
         raise InputError("compare", "vector", "give workload.vector = true", problem=problem)
@@ -153,16 +153,16 @@ def _check_workload(experiment: Experiment) -> None:
 
 
 def _check_sweep(experiment: Experiment) -> None:
-    _check_distinct("sweep.name", [axis.name for axis in experiment.sweep])
-    _check_distinct("sweep.keys", [key for axis in experiment.sweep for key in axis.keys])
+    distinct("sweep.name", [axis.name for axis in experiment.sweep])
+    distinct("sweep.keys", [key for axis in experiment.sweep for key in axis.keys])
     for axis in experiment.sweep:
-        _check_distinct(f"sweep {axis.name!r}", [label for label, _ in axis.settings()])
+        distinct(f"sweep {axis.name!r}", [label for label, _ in axis.settings()])
     if experiment.sweep and experiment.change:
         names = [change.name for change in experiment.change]
         raise InputError("change", names, "leave one of the two out", problem=f"got {len(names)} beside a sweep")
-    _check_distinct("change.name", [change.name for change in experiment.change])
+    distinct("change.name", [change.name for change in experiment.change])
     for change in experiment.change:
-        _check_distinct(f"change {change.name!r}", [label for label, _ in change.settings()])
+        distinct(f"change {change.name!r}", [label for label, _ in change.settings()])
 
 
 def _check_published(experiment: Experiment) -> None:
@@ -189,9 +189,3 @@ def _check_published(experiment: Experiment) -> None:
 def _networks(experiment: Experiment) -> list[str]:
     """The names of the workload's networks, and of its layers as ``INxOUT``."""
     return [*experiment.workload.networks, *(f"{k}x{n}" for k, n in experiment.workload.layers)]
-
-
-def _check_distinct(key: str, names: list[str]) -> None:
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise InputError(key, repeated, "give each once", problem=f"got {repeated!r} twice")

@@ -11,9 +11,8 @@ from rich.text import Text
 
 from jaxgrad.reports import levels as memory_tables
 from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short, time_unit
-from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import PHASES, phase_of
-from jaxgrad.studies import sensitivity_tables
+from jaxgrad.studies import frame, sensitivity_tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.published import deviation_text, numbered
 from jaxgrad.studies.schema import Experiment
@@ -36,14 +35,12 @@ def screen(
 ) -> Group:
     """All tables: shortened for the terminal, or complete for a file."""
     changes, rows = sensitivity(experiment, rows), unchanged(rows)
-    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
-    if experiment.question:
-        parts.append(Text(experiment.question))
+    parts: list[RenderableType] = []
     arrays = {_array(row) for row in rows}
     on = f" on {arrays.pop()} PEs" if brief and len(arrays) == 1 else ""
     title = f"{part_title(experiment)}{on}; ratios are over {experiment.baseline}"
     names = {"network", *(axis.name for axis in experiment.sweep), "variant", "array"}
-    parts += ["", _rich(*results(experiment, rows, brief=brief), title, names)]
+    parts.append(_rich(*results(experiment, rows, brief=brief), title, names))
     shares = phase_shares(experiment, rows)
     if shares:
         parts.append(_rich(*shares, "Share of the cycles by phase", names))
@@ -63,9 +60,7 @@ def screen(
         parts += [Text(f"{index}: {text}") for index, text in sources(comparisons).items()]
     if changes:
         parts += _changes(changes, brief=brief)
-    if experiment.notes:
-        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
-    return Group(*parts)
+    return frame.on_screen(experiment, parts)
 
 
 def _changes(found: Sensitivity, *, brief: bool) -> list[RenderableType]:
@@ -268,12 +263,7 @@ def _ratio(value: float | None) -> str:
 
 def _rich(headers: Sequence[str], cells: Sequence[Sequence[str]], title: str, names: Collection[str]) -> Table:
     """A table for the terminal, whose columns under ``names`` say what a row is of."""
-    table = PlainTable(title)
-    for header in headers:
-        if header in names:
-            table.add_column(header, names=True)
-        else:
-            table.add_column(header, justify="right", no_wrap=True)
+    table = frame.table(title, headers, names)
     for index, line in enumerate(cells):
         if index and line[0] and headers[0] == "network":
             table.add_section()

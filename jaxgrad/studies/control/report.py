@@ -9,17 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.text import Text
 
 from jaxgrad.autodiff.estimators.elementwise import kept
-from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.numbers import fixed, percent
 from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies import frame
 from jaxgrad.studies.control.points import Descent, Point
 from jaxgrad.studies.control.schema import ControlExperiment
-from jaxgrad.studies.report import as_text, how_it_was_made
 
 _BYTES = 4  # of a word: the simulation is of fp32
 _HEADERS = (
@@ -66,28 +65,24 @@ class Results:
 
 def screen(results: Results) -> Group:
     """For the terminal."""
-    experiment = results.experiment
     table = PlainTable(_TITLE, gap=1)
     for header in _HEADERS:
         table.add_column(header, justify="right", no_wrap=True)
     for row in results.rows:
         table.add_row(*row)
-    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
-    parts += [Text(experiment.question)] if experiment.question else []
-    parts += ["", table, Text(_MEANING)]
-    if experiment.notes:
-        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
-    return Group(*parts)
+    return frame.on_screen(results.experiment, [table, Text(_MEANING)])
 
 
 def write(folder: Path, results: Results) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files, the page last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_partial(folder)
-    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
-    write_text(written[0], _as_csv(results))
-    write_text(written[1], json.dumps(_data(results), indent=1))
-    write_text(written[2], as_text(screen(results)))
+    written = frame.write_texts(
+        folder,
+        {
+            "results.csv": _as_csv(results),
+            "results.json": json.dumps(_data(results), indent=1),
+            "tables.txt": frame.as_text(screen(results)),
+        },
+    )
     figures = []
     for name, title, lines, y_label in _figures(results):
         drawn = plots.sweep(lines, folder / name, title, x_label="iteration", y_label=y_label)
@@ -96,14 +91,10 @@ def write(folder: Path, results: Results) -> list[Path]:
     experiment = results.experiment
     headers = [text.replace("\n", " ") for text in _HEADERS]
     sections = [
-        html.Section(
-            "Question and assumptions",
-            paragraphs=[experiment.question] if experiment.question else [],
-            notes=experiment.notes,
-        ),
+        frame.asked(experiment),
         html.Section(_TITLE, [_MEANING], [html.Table(headers, results.rows, _TITLE)]),
         html.Section("Figures", figures=figures),
-        how_it_was_made(),
+        frame.how_it_was_made(),
     ]
     return [*written, html.write(folder / "report.html", experiment.title, sections)]
 

@@ -9,23 +9,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.reports import html, plots
+from jaxgrad.studies import frame
 from jaxgrad.studies.learning import tables
 from jaxgrad.studies.learning.compare import Results, Row
 from jaxgrad.studies.learning.outcomes import Measurement
 from jaxgrad.studies.learning.schema import PublishedSection, Quantity
-from jaxgrad.studies.report import as_text, how_it_was_made
 
 
 def write(folder: Path, results: Results) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_partial(folder)
-    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
-    write_text(written[0], as_csv(results))
-    write_text(written[1], json.dumps(_data(results), indent=1))
-    write_text(written[2], as_text(tables.screen(results)))
+    written = frame.write_texts(
+        folder,
+        {
+            "results.csv": as_csv(results),
+            "results.json": json.dumps(_data(results), indent=1),
+            "tables.txt": frame.as_text(tables.screen(results)),
+        },
+    )
     figures: list[html.Figure] = []
     for number, setting in enumerate(results.experiment.setting, start=1):
         rows = results.rows(setting.name)
@@ -131,11 +132,7 @@ def _title(results: Results, setting: str, text: str) -> str:
 def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Section]:
     experiment = results.experiment
     sections = [
-        html.Section(
-            "Question and assumptions",
-            paragraphs=[experiment.question] if experiment.question else [],
-            notes=experiment.notes,
-        ),
+        frame.asked(experiment),
         html.Section(
             "What was learned",
             [tables.meaning(results)],
@@ -151,7 +148,7 @@ def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Sec
         )
     if experiment.tune:
         sections.append(html.Section("Tuning", tables=[_table(tables.tuning(results))]))
-    return [*sections, html.Section("Figures", figures=figures), how_it_was_made()]
+    return [*sections, html.Section("Figures", figures=figures), frame.how_it_was_made()]
 
 
 def _table(cells: tables.Cells) -> html.Table:

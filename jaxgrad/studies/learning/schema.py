@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, either, number
+from jaxgrad.base.errors import InputError, distinct, either, number
 from jaxgrad.base.schema import Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
 from jaxgrad.studies.sections import Name
 
@@ -122,19 +122,19 @@ class LearningExperiment(Section):
     def _fits(self) -> LearningExperiment:
         variants = {variant.name: self.settings_of(variant) for variant in self.variant}
         settings = [setting.name for setting in self.setting]
-        _check_distinct("variant.name", [variant.name for variant in self.variant])
-        _check_distinct("setting.name", settings)
-        _check_distinct("seeds", self.seeds)
-        _check_distinct("at_steps", self.at_steps)
+        distinct("variant.name", [variant.name for variant in self.variant])
+        distinct("setting.name", settings)
+        distinct("seeds", self.seeds)
+        distinct("at_steps", self.at_steps)
         for key, values in self.tune.items():
-            _check_distinct(f"tune.{key}", values)
+            distinct(f"tune.{key}", values)
         if len(self.tune) > 1:
             raise InputError("tune", list(self.tune), "give one key and its grid", problem=f"got {len(self.tune)} keys")
         _check_known("baseline", self.baseline, list(variants), "variants")
         for variant, in_settings in variants.items():
             for setting in in_settings:
                 _check_known("variant.settings", setting, settings, "settings")
-            _check_distinct("variant.settings", in_settings)
+            distinct("variant.settings", in_settings)
             missing = next((setting for setting in in_settings if setting not in variants[self.baseline]), None)
             if missing is not None:
                 problem = f"got {self.baseline!r}, which is not in setting {missing!r}, where {variant!r} is"
@@ -173,9 +173,3 @@ def load(file: Path) -> LearningExperiment:
 def _check_known(key: str, name: str, names: Sequence[str], kind: str) -> None:
     if name not in names:
         raise InputError(key, name, f"give one of {either(map(repr, names))}, the names of {kind}")
-
-
-def _check_distinct(key: str, values: Sequence[Any]) -> None:
-    repeated = next((value for value in values if list(values).count(value) > 1), None)
-    if repeated is not None:
-        raise InputError(key, repeated, "give each once", problem=f"got {repeated!r} twice")

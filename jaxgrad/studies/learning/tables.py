@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.reports.numbers import measured
-from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies import frame
 from jaxgrad.studies.learning.compare import Results, Spread
 from jaxgrad.studies.learning.schema import QUANTITIES, PublishedSection
 
@@ -30,15 +30,10 @@ class Cells(NamedTuple):
 def screen(results: Results) -> Group:
     """All tables."""
     experiment = results.experiment
-    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
-    if experiment.question:
-        parts.append(Text(experiment.question))
-    parts += ["", *(_drawn(cells) for cells in all_tables(results)), Text(meaning(results))]
+    parts: list[RenderableType] = [*(_drawn(cells) for cells in all_tables(results)), Text(meaning(results))]
     parts += [Text(line) for line in remarks(results)]
     parts += [Text(f"{number}: {text}") for number, text in sources(results).items()]
-    if experiment.notes:
-        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
-    return Group(*parts)
+    return frame.on_screen(experiment, parts)
 
 
 def all_tables(results: Results) -> Iterator[Cells]:
@@ -183,12 +178,7 @@ def _last(key: str | None) -> str:
 
 
 def _drawn(cells: Cells) -> Table:
-    table = PlainTable(cells.title)
-    for header in cells.headers:
-        if header in _NAMES:
-            table.add_column(header, names=True)
-        else:
-            table.add_column(header, justify="right", no_wrap=True)
+    table = frame.table(cells.title, cells.headers, _NAMES)
     for row in cells.rows:
         table.add_row(*row)
     return table

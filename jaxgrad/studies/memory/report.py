@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.reports import html, plots
+from jaxgrad.studies import frame
 from jaxgrad.studies.memory import tables
 from jaxgrad.studies.memory.tables import Results
-from jaxgrad.studies.report import as_text, how_it_was_made
 
 
 def write(folder: Path, results: Results) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_partial(folder)
-    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
-    write_text(written[0], tables.as_csv(results))
-    write_text(written[1], json.dumps(_data(results), indent=1))
-    write_text(written[2], as_text(tables.screen(results)))
+    written = frame.write_texts(
+        folder,
+        {
+            "results.csv": tables.as_csv(results),
+            "results.json": json.dumps(_data(results), indent=1),
+            "tables.txt": frame.as_text(tables.screen(results)),
+        },
+    )
     drawn = _draw(results, folder / "stored")
     figure = html.Figure(next(path for path in drawn if path.suffix == ".svg"), tables.TITLE)
     page = html.write(folder / "report.html", results.experiment.title, _sections(results, figure))
@@ -37,15 +38,14 @@ def _draw(results: Results, path: Path) -> list[Path]:
 
 def _sections(results: Results, figure: html.Figure) -> list[html.Section]:
     experiment = results.experiment
-    asked = [experiment.question] if experiment.question else []
     sources = [f"{figures.network}: {figures.source}" for figures in experiment.published]
     said = [tables.MEANING, *([agreed] if (agreed := tables.agreement(results)) else [])]
     table = html.Table(tables.headers(results), list(tables.rows(results)), tables.TITLE)
     return [
-        html.Section("Question and assumptions", paragraphs=asked, notes=experiment.notes),
+        frame.asked(experiment),
         html.Section("Stored", said, [table], notes=sources),
         html.Section("Figures", figures=[figure]),
-        how_it_was_made(),
+        frame.how_it_was_made(),
     ]
 
 

@@ -6,14 +6,13 @@ automatic differentiation (RAD) does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 import jaxgrad_models
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, distinct
 from jaxgrad.base.schema import Rate, Section, Size, among, checked, otherwise, read_toml, validated
 from jaxgrad.studies.sections import Name
 
@@ -96,9 +95,9 @@ class MemoryExperiment(Section):
     @model_validator(mode="after")
     def _fits(self) -> MemoryExperiment:
         names = [network.name for network in self.network]
-        _check_distinct("network.name", names)
-        _check_distinct("memory.keep", self.memory.keep)
-        _check_distinct("published.network", [figures.network for figures in self.published])
+        distinct("network.name", names)
+        distinct("memory.keep", self.memory.keep)
+        distinct("published.network", [figures.network for figures in self.published])
         for figures in self.published:
             if figures.network not in names:
                 remedy = f"choose one of {', '.join(names)}, the names of networks"
@@ -116,9 +115,3 @@ def load(file: Path) -> MemoryExperiment:
         InputError: the file can't be read, or a key or value in it is not valid.
     """
     return validated(MemoryExperiment, read_toml(file, "CONFIG"), str(file))
-
-
-def _check_distinct(key: str, values: Sequence[str] | Sequence[float]) -> None:
-    repeated = next((value for value in values if list(values).count(value) > 1), None)
-    if repeated is not None:
-        raise InputError(key, repeated, "give each once", problem=f"got {repeated!r} twice")

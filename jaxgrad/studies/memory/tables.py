@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jaxgrad.reports.numbers import fixed
-from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies import frame
 from jaxgrad.studies.memory.points import Stored
 from jaxgrad.studies.memory.schema import MemoryExperiment
 
@@ -92,25 +92,16 @@ def agreement(results: Results) -> str | None:
 def screen(results: Results) -> Group:
     """The table, with what it says and what it assumes."""
     experiment = results.experiment
-    table = PlainTable(TITLE)
-    for header in headers(results)[:2]:
-        table.add_column(header, names=True)
-    for header in headers(results)[2:]:
-        table.add_column(header, justify="right", no_wrap=True)
+    table = frame.table(TITLE, headers(results), headers(results)[:2])
     for row in rows(results):
         if row[0]:
             table.add_section()
         table.add_row(*row)
-    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
-    if experiment.question:
-        parts.append(Text(experiment.question))
-    parts += ["", table, Text(MEANING)]
+    parts: list[RenderableType] = [table, Text(MEANING)]
     if agreed := agreement(results):
         parts.append(Text(agreed))
     parts += [Text(f"{figures.network}: {figures.source}") for figures in experiment.published]
-    if experiment.notes:
-        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
-    return Group(*parts)
+    return frame.on_screen(experiment, parts)
 
 
 def as_csv(results: Results) -> str:

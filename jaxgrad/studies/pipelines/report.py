@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
-from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.reports import html, plots
+from jaxgrad.studies import frame
 from jaxgrad.studies.pipelines import tables
 from jaxgrad.studies.pipelines.compare import Ratios, Results
 from jaxgrad.studies.published import deviation, numbered
-from jaxgrad.studies.report import as_text, how_it_was_made
 
 
 def write(folder: Path, results: Results) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_partial(folder)
-    written = [folder / name for name in ("results.csv", "results.json", "tables.txt")]
-    write_text(written[0], tables.as_csv(results))
-    write_text(written[1], json.dumps(_data(results), indent=1))
-    write_text(written[2], as_text(tables.screen(results, brief=False)))
+    written = frame.write_texts(
+        folder,
+        {
+            "results.csv": tables.as_csv(results),
+            "results.json": json.dumps(_data(results), indent=1),
+            "tables.txt": frame.as_text(tables.screen(results, brief=False)),
+        },
+    )
     figures: list[html.Figure] = []
     for number, ratios in enumerate(results.ratios, start=1):
         drawn = _draw(results, ratios, folder / f"ratios_{number}")
@@ -51,11 +52,7 @@ def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Sec
     experiment = results.experiment
     compared = [tables.by_network(ratios) for ratios in results.ratios]
     sections = [
-        html.Section(
-            "Question and assumptions",
-            paragraphs=[experiment.question] if experiment.question else [],
-            notes=[*experiment.notes, *tables.idle(results)],
-        ),
+        frame.asked(experiment, tables.idle(results)),
         html.Section("Comparisons", [tables.MEANING], [_table(cells) for cells in (tables.means(results), *compared)]),
         html.Section("Words between arrays", [tables.WORDS_MEANING], [_table(tables.words(results))]),
         html.Section("Speed-up over one array", [tables.SPEEDUP_MEANING], [_table(tables.speedups(results))]),
@@ -65,7 +62,7 @@ def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Sec
         said = ["Nothing was fitted."]
         found = [_table(tables.published(results))]
         sections.insert(1, html.Section("Published figures beside ours", said, found, notes=notes))
-    return [*sections, html.Section("Figures", figures=figures), how_it_was_made()]
+    return [*sections, html.Section("Figures", figures=figures), frame.how_it_was_made()]
 
 
 def _table(cells: tables.Cells) -> html.Table:

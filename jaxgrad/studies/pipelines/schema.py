@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, distinct
 from jaxgrad.base.schema import Rate, Section, Size, Switch, among, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware.files import MachineSection
@@ -167,10 +167,10 @@ class PipelineExperiment(Section):
     def _fits(self) -> PipelineExperiment:
         variants = [variant.name for variant in self.variant]
         comparisons = [comparison.name for comparison in self.comparison]
-        _check_distinct("workload.networks", self.workload.networks)
-        _check_distinct("pipelines.processors", self.pipelines.processors)
-        _check_distinct("variant.name", variants)
-        _check_distinct("comparison.name", comparisons)
+        distinct("workload.networks", self.workload.networks)
+        distinct("pipelines.processors", self.pipelines.processors)
+        distinct("variant.name", variants)
+        distinct("comparison.name", comparisons)
         for variant in self.variant:
             variant.check_divides(self.workload.batch, self.pipelines.processors)
         times = {variant.name: variant.time for variant in self.variant}
@@ -199,9 +199,3 @@ def load(file: Path) -> PipelineExperiment:
         InputError: the file can't be read, or a key or value in it is not valid.
     """
     return validated(PipelineExperiment, read_toml(file, "CONFIG"), str(file))
-
-
-def _check_distinct(key: str, values: Sequence[str] | Sequence[int]) -> None:
-    repeated = next((value for value in values if list(values).count(value) > 1), None)
-    if repeated is not None:
-        raise InputError(key, repeated, "give each once", problem=f"got {repeated!r} twice")

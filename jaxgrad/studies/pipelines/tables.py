@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.reports.numbers import fixed
-from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies import frame
 from jaxgrad.studies.pipelines.compare import Ratios, Results
 from jaxgrad.studies.pipelines.schema import PublishedSection
 from jaxgrad.studies.published import deviation_text, numbered
@@ -37,15 +37,10 @@ class Cells(NamedTuple):
 def screen(results: Results, *, brief: bool = True) -> Group:
     """All tables; brief, networks one by one only for the comparisons that have a published figure."""
     experiment = results.experiment
-    parts: list[RenderableType] = [Text(experiment.title, style="bold")]
-    if experiment.question:
-        parts.append(Text(experiment.question))
-    parts += ["", *(_drawn(cells) for cells in all_tables(results, brief=brief))]
+    parts: list[RenderableType] = [*(_drawn(cells) for cells in all_tables(results, brief=brief))]
     parts += [Text(f"{number}: {text}") for number, text in numbered(experiment.published).items()]
     parts += [Text(line) for line in idle(results)]
-    if experiment.notes:
-        parts += ["", "Assumptions:", *(Text(f"- {note}") for note in experiment.notes)]
-    return Group(*parts)
+    return frame.on_screen(experiment, parts)
 
 
 def all_tables(results: Results, *, brief: bool = False) -> Iterator[Cells]:
@@ -172,12 +167,7 @@ def _counts(ratios: Ratios) -> list[int]:
 
 
 def _drawn(cells: Cells) -> Table:
-    table = PlainTable(cells.title)
-    for header in cells.headers:
-        if header in _NAMES:
-            table.add_column(header, names=True)
-        else:
-            table.add_column(header, justify="right", no_wrap=True)
+    table = frame.table(cells.title, cells.headers, _NAMES)
     for number, row in enumerate(cells.rows, start=1):
         if cells.with_mean and number == len(cells.rows):
             table.add_section()
