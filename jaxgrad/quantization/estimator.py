@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxgrad.autodiff.estimators import EXACT, Codes, Estimator, Saved
+from jaxgrad.autodiff.estimators import EXACT, Codes, Estimator, OfAnother, Saved
 from jaxgrad.autodiff.layer import Layer
 from jaxgrad.base.errors import InputError, few_bits
 from jaxgrad.quantization import coarse
@@ -38,7 +38,7 @@ class _Kept(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Quantized(Estimator):
+class Quantized(OfAnother):
     """Another estimator's product and gradients, of x and w in a few bits; see ``quantized``.
 
     With ``x_q = a c_x`` and ``w_q = s c_w``, codes c, the product is ``a s (c_x c_w)``. Of the cotangent dY,
@@ -60,18 +60,10 @@ class Quantized(Estimator):
             raise InputError("of", self.of, "give an estimator, such as EXACT")
 
     @property
-    def random(self) -> bool:
-        return self.of.random
-
-    @property
-    def of_weights(self) -> bool:
-        return self.of.of_weights
-
-    @property
     def parameters(self) -> Mapping[str, np.ndarray]:
         if self.activations is None:
-            return self.of.parameters
-        return {**self.of.parameters, RESOLUTION: np.asarray(initial_resolution(self.activations), np.float32)}
+            return super().parameters
+        return {**super().parameters, RESOLUTION: np.asarray(initial_resolution(self.activations), np.float32)}
 
     def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
         if jnp.issubdtype(jnp.result_type(lhs, rhs), jnp.complexfloating):

@@ -2,6 +2,7 @@
 
 from jaxgrad.autodiff.estimators.base import Codes as Codes
 from jaxgrad.autodiff.estimators.base import Estimator as Estimator
+from jaxgrad.autodiff.estimators.base import OfAnother as OfAnother
 from jaxgrad.autodiff.estimators.base import Saved as Saved
 from jaxgrad.autodiff.estimators.description import Description as Description
 from jaxgrad.autodiff.estimators.description import describe as describe
@@ -21,6 +22,7 @@ __all__ = [
     "Description",
     "Estimator",
     "Exact",
+    "OfAnother",
     "Rad",
     "Rounded",
     "Saved",

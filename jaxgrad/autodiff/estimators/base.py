@@ -55,7 +55,7 @@ class Estimator(ABC):
     - A gradient that is not wanted is None, and nothing runs for it.
     - Over the keys, the mean of ``backward`` is the gradient of the product that ``forward`` computes of the operands
       as it rounds them, or the class says what else it is.
-    - An estimator of another one (``Rounded``) changes operands and results, leaves the products to that one, and has
+    - An estimator of another one (``OfAnother``) changes operands and results, leaves the products to that one, and has
       its parameters.
     - Operands may be integers that stand for the layer's floats (codes): the array multiplies them exactly.
     - Where it has parameters, ``forward`` finds them in ``layer.parameters``, and ``backward`` puts their cotangents
@@ -96,3 +96,21 @@ class Estimator(ABC):
             saved: what ``forward`` kept.
             cotangent: the product's.
         """
+
+
+class OfAnother(Estimator):
+    """An estimator of another one, ``of``: it is random, is for weights alone and has parameters as that one."""
+
+    of: Estimator
+
+    @property
+    def random(self) -> bool:
+        return self.of.random
+
+    @property
+    def of_weights(self) -> bool:
+        return self.of.of_weights
+
+    @property
+    def parameters(self) -> Mapping[str, np.ndarray]:
+        return self.of.parameters

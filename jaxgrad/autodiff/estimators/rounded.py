@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from jax import Array
 
 from jaxgrad.array.rounding import check_computes
 from jaxgrad.array.rounding import rounded as in_format
-from jaxgrad.autodiff.estimators.base import Estimator, Saved
+from jaxgrad.autodiff.estimators.base import Estimator, OfAnother, Saved
 from jaxgrad.autodiff.estimators.exact import EXACT
 from jaxgrad.autodiff.layer import Layer
 from jaxgrad.hardware import Precision
 
 
 @dataclass(frozen=True)
-class Rounded(Estimator):
+class Rounded(OfAnother):
     """Another estimator's product and gradients, of x, w and dY rounded to their formats; y, dX and dW are rounded too.
 
     What is kept is made of the rounded operands. It is what ``Emulation.precision`` asks of the rules.
@@ -35,18 +33,6 @@ class Rounded(Estimator):
 
     def __post_init__(self) -> None:
         check_computes(self.precision)
-
-    @property
-    def random(self) -> bool:
-        return self.of.random
-
-    @property
-    def of_weights(self) -> bool:
-        return self.of.of_weights
-
-    @property
-    def parameters(self) -> Mapping[str, np.ndarray]:
-        return self.of.parameters
 
     def forward(self, layer: Layer, lhs: Array, rhs: Array, key: Array | None) -> tuple[Array, Saved]:
         x, w = in_format("x", lhs, self.precision), in_format("w", rhs, self.precision)
