@@ -16,7 +16,14 @@ PLACES = (
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "jaxgrad/DESIGN.md", "experiments/README.md", "docs/when-interleaving-pays.md"]
+    "document",
+    [
+        "README.md",
+        "jaxgrad/DESIGN.md",
+        "experiments/README.md",
+        "docs/when-interleaving-pays.md",
+        "docs/diagnostics.md",
+    ],
 )
 def test_paths_in_a_document_are_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 import jaxgrad
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.compare import compare
+from jaxgrad.cli.diagnose import diagnose
 from jaxgrad.cli.errors import BadInput, command
 from jaxgrad.cli.explain import explain
 from jaxgrad.cli.gemm import gemm
@@ -59,7 +60,7 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, explain, compare, run, sweep, search, pipeline, trace, scalesim, profile)
+_FUNCTIONS = (train, gemm, explain, compare, run, sweep, search, pipeline, trace, scalesim, profile, diagnose)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command(cls=Command)(command(_function))

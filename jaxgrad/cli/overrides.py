@@ -50,6 +50,9 @@ _KEYS = {
     "activations_bits": "quantization.activations_bits",
     "blend": "quantization.blend",
     "init": "train.init",
+    "diagnostics": "diagnostics.every",
+    "diagnostics_sample": "diagnostics.sample",
+    "keep_checkpoints": "train.keep_checkpoints",
 }
 
 

@@ -11,6 +11,7 @@ import typer
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, overrides, training_run
+from jaxgrad.cli.diagnostics_options import DIAGNOSTICS, KEEP_CHECKPOINTS, SAMPLE
 from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
@@ -197,6 +198,9 @@ def train(
             "--on-nan", "NAME", "A loss that is NaN or infinite: stop or continue.", RUN, rule=Choice(choices.on_nan)
         ),
     ] = defaults.ON_NAN,
+    diagnostics: Annotated[int | None, DIAGNOSTICS] = None,
+    diagnostics_sample: Annotated[int | None, SAMPLE] = None,
+    keep_checkpoints: Annotated[str | None, KEEP_CHECKPOINTS] = None,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, kinds, progress, screen

@@ -39,14 +39,14 @@ def existing(out: Path | None, resume: str) -> runs.Run:
 
 def train(job: Job, run: runs.Run, on_nan: str) -> State:
     """Trains to the last epoch, showing how it goes."""
-    from jaxgrad.cli import progress, screen
+    from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.cli.epochs import delays, follow
     from jaxgrad.training import loop
     from jaxgrad.training.checkpoints import Checkpoints
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
-    with Checkpoints(run.checkpoints, job.config.settings()) as checkpoints:
+    with Checkpoints(run.checkpoints, job.config.settings(), diagnosis.keep(job)) as checkpoints:
         state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
         start = f", from step {done:,} on" if done else ""
@@ -61,6 +61,7 @@ def train(job: Job, run: runs.Run, on_nan: str) -> State:
         if job.emulation.fidelity == "register":
             progress.tell_pace(job.register_seconds(done))
         training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
+        training = diagnosis.measured(training, state, job, run)
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state
@@ -69,7 +70,7 @@ def train(job: Job, run: runs.Run, on_nan: str) -> State:
 def report(job: Job, run: runs.Run, state: State) -> None:
     """Writes what the run cost into its directory, and prints it."""
     from jaxgrad import costs
-    from jaxgrad.cli import progress, screen
+    from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.reports import figures, schedules
     from jaxgrad.training import runs
 
@@ -93,6 +94,7 @@ def report(job: Job, run: runs.Run, state: State) -> None:
             figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
+    diagnosis.tell_run(job, run, cost)
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
     if records:
         accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"

@@ -22,7 +22,7 @@ _DIGESTS = "sha256.json"
 
 
 class Checkpoints:
-    """The checkpoints in ``folder``, the newest ``KEPT`` of them, each at a step of training.
+    """The checkpoints in ``folder``, the newest ones of them, each at a step of training.
 
     A checkpoint is two items, committed by one rename: ``state``, a pytree of arrays, and ``log``, a small JSON record
     with the settings that the run was made by. A digest of each of its files follows, since Orbax's checksums cover its
@@ -33,14 +33,17 @@ class Checkpoints:
     Args:
         folder: made if need be.
         settings: what decides the run, as JSON has it: values by key, by section. What others made is refused.
+        keep: how many, the newest ones; None for all.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, keep: int | None = KEPT
+    ) -> None:
         # Orbax tells of every save at level info, of its temporary folders as a warning, and of what is damaged as an
         # error.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
+            max_to_keep=keep, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
         )
         self._folder = folder
         self._settings = settings or {}
@@ -93,6 +96,17 @@ class Checkpoints:
         elif broken:
             raise InputError("--resume", self._folder, "none of its checkpoints can be read by this version")
         return None
+
+    def steps(self) -> list[int]:
+        """Those of all checkpoints that are whole, in their order."""
+        return [step for step in sorted(self._manager.all_steps()) if self._is_whole(step)]
+
+    def at(self, step: int, like: Any) -> Any:
+        """The state of the checkpoint at one of ``steps()``, like ``like``."""
+        shapes = {path: ocp.utils.to_shape_dtype_struct(leaf) for path, leaf in _by_path(like).items()}
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
+        restored = self._manager.restore(step, args=items)["state"]
+        return jax.tree.unflatten(jax.tree.structure(like), [restored[path] for path in shapes])
 
     def newest(self) -> Mapping[str, Any] | None:
         """The arrays of the newest checkpoint that is whole, by their paths, whoever made it; None without one."""

@@ -22,6 +22,7 @@ from jaxgrad.base.schema import (
 )
 from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.training import optimizers
+from jaxgrad.training.diagnostics_section import DiagnosticsSection
 from jaxgrad.training.methods import EstimatorSection, PipelineSection, QuantizationSection
 from jaxgrad.training.sections import (
     ArraySection,
@@ -45,6 +46,7 @@ class Config(Section):
     pipeline: PipelineSection = PipelineSection()
     estimator: EstimatorSection = EstimatorSection()
     quantization: QuantizationSection = QuantizationSection()
+    diagnostics: DiagnosticsSection = DiagnosticsSection()
 
     @model_validator(mode="after")
     def _can_run(self) -> Config:
@@ -76,6 +78,7 @@ class Config(Section):
         self.pipeline.check(self.emulation)
         self.estimator.check(self.pipeline)
         self.quantization.check(self.emulation, self.pipeline)
+        self.diagnostics.check()
         return self
 
     def emulation_settings(self) -> Emulation:

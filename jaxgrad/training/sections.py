@@ -11,7 +11,7 @@ import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
-from jaxgrad.base.errors import InputError, either
+from jaxgrad.base.errors import InputError, either, positive_integer
 from jaxgrad.base.schema import (
     Decay,
     Folder,
@@ -31,6 +31,19 @@ from jaxgrad_models import initializers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
 PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
+
+
+ALL = "all"
+
+
+def checkpoints_kept(field: str, value: Any) -> int | str:
+    """A rule: how many checkpoints are kept, or ``all``."""
+    if value == ALL:
+        return ALL
+    try:
+        return positive_integer(field, int(value) if isinstance(value, str) else value)
+    except ValueError:
+        raise InputError(field, value, "give a whole number of at least 1, or all") from None
 
 
 class ArraySection(Section):
@@ -100,3 +113,4 @@ class TrainSection(Section):
     seed: Seed = defaults.SEED
     checkpoint_every: Size = defaults.CHECKPOINT_EVERY
     init: Folder | None = None
+    keep_checkpoints: Annotated[int | str, checked(checkpoints_kept)] | None = None

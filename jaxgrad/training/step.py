@@ -83,12 +83,16 @@ class Trainer:
         step: (state, images, labels) to the next state, which takes the memory of this one's versions: they are gone.
         evaluate: (state, images, labels, counted) to the sums over the images where ``counted``.
         start: the state before the first step of a model that differs in its values alone, such as one of another seed.
+        loss: (params, (rest, images, labels)) to the mean loss of a batch in training mode, by XLA alone.
+        optimizer: that of the step.
     """
 
     initial: State
     step: Callable[[State, ArrayLike, ArrayLike], State]
     evaluate: Callable[[State, ArrayLike, ArrayLike, ArrayLike], Sums]
     start: Callable[[nnx.Module], State]
+    loss: Callable[[nnx.State, tuple[nnx.State, Array, Array]], Array]
+    optimizer: optax.GradientTransformation
 
 
 def trainer(
@@ -196,7 +200,7 @@ def trainer(
             average=Average.zero(params) if delays and delays.weights == "ema" else None,
         )
 
-    return Trainer(initial=start(model), step=step, evaluate=jax.jit(evaluate), start=start)
+    return Trainer(start(model), step, jax.jit(evaluate), start, loss_by_xla, optimizer)
 
 
 def next_epoch(state: State) -> State:

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -42,7 +43,10 @@ def losing(losses: dict[int, float], test: dict[int, float] | None = None) -> Tr
     def evaluate(now: State, images: Any, labels: Any, counted: Any) -> Sums:
         return Sums(jnp.float32((test or {}).get(int(now.step), 1.0)), jnp.uint32(0), jnp.uint32(len(labels)))
 
-    return Trainer(replace(state(0.0), sums=Sums.zero()), step, evaluate, start=lambda model: state(0.0))
+    initial = replace(state(0.0), sums=Sums.zero())
+    return Trainer(
+        initial, step, evaluate, lambda model: initial, lambda params, batch: jnp.zeros(()), optax.identity()
+    )
 
 
 def dataset() -> Dataset:

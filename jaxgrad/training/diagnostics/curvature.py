@@ -83,13 +83,6 @@ def sharpness(
     size = flat.size
     operator = LinearOperator((size, size), matvec=times, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     start = np.random.default_rng(seed).standard_normal(size)
-    values = eigsh(
-        operator,
-        1,
-        which="LA",
-        v0=start,
-        tol=tolerance,
-        ncv=vectors,
-        return_eigenvectors=False,  # pyright: ignore[reportArgumentType]
-    )
+    settings: dict[str, Any] = {"tol": tolerance, "ncv": vectors, "return_eigenvectors": False}
+    values = eigsh(operator, 1, which="LA", v0=start, **settings)
     return float(values[0])

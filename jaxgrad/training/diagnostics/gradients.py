@@ -38,6 +38,22 @@ class Moments(NamedTuple):
     weight: Float[Array, ""]
     batches: Float[Array, ""]
 
+    @classmethod
+    def none(cls, params: Any) -> Moments:
+        """Before the first batch."""
+        zero = jnp.zeros(())
+        return cls(zero, optax.tree.zeros_like(params), zero, zero, zero)
+
+    def with_batch(self, loss: Float[Array, ""], gradient: Any, weight: float | Array = 1.0) -> Moments:
+        """With one batch more, by Welford's recurrence: exact also where the noise is far below the gradient."""
+        total = self.weight + weight
+        share = weight / total
+        change = optax.tree.sub(gradient, self.gradient)
+        mean = optax.tree.add_scale(self.gradient, share, change)
+        scatter = self.scatter + weight * optax.tree.vdot(change, optax.tree.sub(gradient, mean))
+        counted = self.batches + (jnp.asarray(weight) > 0)
+        return Moments(self.loss + share * (loss - self.loss), mean, scatter, total, counted)
+
 
 def moments(loss: Loss, params: Any, batches: Any, weights: Float[ArrayLike, " n"] | None = None) -> Moments:
     """One pass over some batches, one gradient in memory at a time.
@@ -58,19 +74,9 @@ def moments(loss: Loss, params: Any, batches: Any, weights: Float[ArrayLike, " n
 
     def add(so_far: Moments, batch: tuple[Any, Array]) -> tuple[Moments, None]:
         data, weight = batch
-        value, gradient = jax.value_and_grad(loss)(params, data)
-        total = so_far.weight + weight
-        share = weight / total
-        change = optax.tree.sub(gradient, so_far.gradient)
-        mean = optax.tree.add_scale(so_far.gradient, share, change)
-        # Welford's: exact also where the noise is far below the gradient.
-        scatter = so_far.scatter + weight * optax.tree.vdot(change, optax.tree.sub(gradient, mean))
-        loss_mean = so_far.loss + share * (value - so_far.loss)
-        return Moments(loss_mean, mean, scatter, total, so_far.batches + (weight > 0)), None
+        return so_far.with_batch(*jax.value_and_grad(loss)(params, data), weight), None
 
-    zero = jnp.zeros(())
-    start = Moments(zero, optax.tree.zeros_like(params), zero, zero, zero)
-    return lax.scan(add, start, (batches, weights))[0]
+    return lax.scan(add, Moments.none(params), (batches, weights))[0]
 
 
 def noise(of: Moments, population: float | Array = math.inf) -> Float[Array, ""]:

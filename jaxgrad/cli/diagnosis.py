@@ -1,0 +1,99 @@
+"""Diagnostics of a run, as it trains or afterwards: measured, told in words, and drawn."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxgrad.base.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxgrad.costs import StepCost
+    from jaxgrad.training.job import Job
+    from jaxgrad.training.loop import Progress
+    from jaxgrad.training.runs import Run
+    from jaxgrad.training.step import State
+
+TEXT, FIGURE = "diagnostics.txt", "diagnostics.png"
+_LONG_S = 2.0
+
+
+def keep(job: Job) -> int | None:
+    """How many checkpoints a run keeps; None for all."""
+    from jaxgrad.training.checkpoints import KEPT
+    from jaxgrad.training.sections import ALL
+
+    wanted = job.config.train.keep_checkpoints
+    return None if wanted == ALL else KEPT if wanted is None else int(wanted)
+
+
+def measured(training: Iterable[Progress], state: State, job: Job, run: Run) -> Iterable[Progress]:
+    """Training as it is, or with measurements on the way where the run's configuration asks for them."""
+    from jaxgrad.training.diagnostics import Records, meter_of, recorded
+
+    every = job.config.diagnostics.every
+    if every is None:
+        return training
+    return recorded(training, state, meter_of(job), Records(run.folder), every, run.checkpoints, telling)
+
+
+@contextmanager
+def telling(step: int) -> Iterator[None]:
+    """A line on a terminal, where the measurement at a step takes longer than two seconds."""
+    from jaxgrad.cli import screen
+
+    out = screen.console()
+    if not out.is_terminal:
+        yield
+        return
+    timer = threading.Timer(_LONG_S, lambda: out.print(f"measuring at step {step:,} (the first time it is compiled)"))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def tell_run(job: Job, run: Run, cost: StepCost) -> None:
+    """Of a run that measured itself."""
+    if job.config.diagnostics.every is not None:
+        tell(job, run, run.folder, cost)
+
+
+def tell(job: Job, run: Run, folder: Path, cost: StepCost | None) -> None:
+    """Writes the verdict and the figure of the measurements in a folder, and prints the verdict.
+
+    Args:
+        job, run: of the run.
+        folder: where the measurements are.
+        cost: of all steps done; None where it is not known.
+    """
+    from jaxgrad.base.files import write_text
+    from jaxgrad.cli import screen
+    from jaxgrad.reports.plots.diagnostics import diagnostics
+    from jaxgrad.training.diagnostics import Records, afterwards, judge, meter_of, notes, words
+
+    records = Records(folder).lines()
+    verdict = judge(records)
+    after = None
+    if verdict.stopped is not None:
+        after = afterwards(verdict.stopped, records, run.metrics(), _joules_a_step(job, cost))
+    text = words(verdict, after, notes(job, meter_of(job)))
+    write_text(folder / TEXT, text + "\n")
+    if records:
+        diagnostics(records, folder / FIGURE, job.title, verdict.stopped)
+    screen.console().print(f"\nDiagnostics\n{text}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _joules_a_step(job: Job, cost: StepCost | None) -> float | None:
+    if cost is None or not cost.steps:
+        return None
+    try:
+        phases = cost.energy_pj(job.config.emulation.schedule)
+    except InputError:  # no machine with prices
+        return None
+    return sum(sum(components.values()) for components in phases.values()) * 1e-12 / cost.steps
