@@ -16,3 +16,15 @@ class DiagnosticsSection(Section):
         """Raises InputError where its keys do not go together."""
         if self.sample is not None and self.every is None:
             raise InputError("diagnostics.sample", self.sample, "set diagnostics.every too, or leave it out")
+
+    def check_batches(self, batch_size: int, batches: int) -> None:
+        """Raises InputError where a run is to measure itself whose epochs have too few batches."""
+        if self.every is not None:
+            check_batches(batch_size, batches)
+
+
+def check_batches(batch_size: int, batches: int) -> None:
+    """Raises InputError where an epoch has fewer than two."""
+    if batches < 2:
+        remedy = "noise is of two batches at least: give at most half as many as there are training images"
+        raise InputError("batch_size", batch_size, remedy)

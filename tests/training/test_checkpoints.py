@@ -181,3 +181,16 @@ def test_when_none_can_be_read_nothing_is_dropped(tmp_path: Path) -> None:
     ):
         checkpoints.restore({"another": jnp.zeros(3)})
     assert (tmp_path / "1").is_dir()
+
+
+@pytest.mark.parametrize(("keep", "left"), [(3, [2, 3, 4]), (None, [0, 1, 2, 3, 4])])
+def test_more_can_be_kept_and_each_is_there(tmp_path: Path, keep: int | None, left: list[int]) -> None:
+    with Checkpoints(tmp_path, keep=keep) as checkpoints:
+        for step in range(5):
+            checkpoints.save(step, state(step), {})
+        assert checkpoints.steps() == left
+        assert_same(checkpoints.at(left[0], state()), state(left[0]))
+    with Checkpoints(tmp_path) as checkpoints:  # to look at them removes none
+        assert checkpoints.steps() == left
+        (tmp_path / "3" / "sha256.json").write_text("{}")
+        assert checkpoints.steps() == [step for step in left if step != 3]

@@ -13,13 +13,13 @@ import optax
 from jax import Array
 from scipy.sparse.linalg import ArpackError
 
-from jaxgrad.base.errors import InputError
 from jaxgrad.training.data import Dataset, batches, order
 from jaxgrad.training.diagnostics.balance import Change, balance
 from jaxgrad.training.diagnostics.curvature import hessian_product, rayleigh_quotient, sharpness
 from jaxgrad.training.diagnostics.descents import mean_descent
 from jaxgrad.training.diagnostics.gradients import Loss, mean_loss, mean_square, noise, squared_norm
 from jaxgrad.training.diagnostics.observables import distance, norms, projections
+from jaxgrad.training.diagnostics_section import check_batches
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import State, Trainer
 
@@ -70,9 +70,7 @@ class Meter:
         self, trainer: Trainer, dataset: Dataset, plan: Plan, images: int | None = None, *, exact: bool = True
     ) -> None:
         steps = plan.steps_per_epoch(dataset)
-        if steps < 2:
-            remedy = "noise is of two batches at least: give at most half as many as there are training images"
-            raise InputError("batch_size", plan.batch_size, remedy)
+        check_batches(plan.batch_size, steps)
         self._trainer, self._dataset, self._plan, self._exact = trainer, dataset, plan, exact
         wanted = SAMPLE if images is None else -(-images // plan.batch_size)
         self.sample = max(2, min(wanted, steps))

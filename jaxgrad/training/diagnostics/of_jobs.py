@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 from flax import nnx
 
 from jaxgrad.training.diagnostics.measuring import Meter
@@ -33,7 +32,7 @@ def notes(job: Job, meter: Meter) -> tuple[str, ...]:
         "the sample adds. Weight decay is left out."
     )
     lines = [sample]
-    if jax.tree.leaves(job.trainer.initial.rest.filter(nnx.BatchStat)):
+    if any(isinstance(variable, nnx.BatchStat) for _, variable in nnx.to_flat_state(job.trainer.initial.rest)):
         lines.append("Batch normalisation takes the statistics of each batch, as in training.")
     if config.estimator.name is not None:
         lines.append("Training's gradients are estimates; those measured are exact. Its steps are its own.")

@@ -59,15 +59,14 @@ def plain() -> Trainer:
     return make()
 
 
-def fitted(made: Trainer, folder: Path, every: int | None, stop_after: int | None = None) -> State:
+def fitted(made: Trainer, folder: Path, meter: Meter | None, stop_after: int | None = None) -> State:
     """Starts or goes on with the run in ``folder``, and gives up after some steps as a killed process would."""
     run = runs.reopen(folder) if folder.exists() else runs.create(folder, "")
     with Checkpoints(run.checkpoints) as checkpoints:
         state = loop.resume(made, run, checkpoints)
         training = loop.fit(made, state, dataset(), PLAN, run, checkpoints)
-        if every is not None:
-            meter = Meter(made, dataset(), PLAN)
-            training = recorded(training, state, meter, Records(folder), every, run.checkpoints)
+        if meter is not None:
+            training = recorded(training, state, meter, Records(folder), 2, run.checkpoints)
         for count, now in enumerate(training, start=1):
             state = now.state
             if count == stop_after:
@@ -127,7 +126,8 @@ def test_a_measurement_compares_with_the_one_before(plain: Trainer) -> None:
 def test_training_is_bit_equal_with_and_without_and_lines_are_wherever_it_was_killed(
     plain: Trainer, tmp_path: Path
 ) -> None:
-    without, whole = fitted(plain, tmp_path / "without", None), fitted(plain, tmp_path / "whole", 2)
+    meter = Meter(plain, dataset(), PLAN)
+    without, whole = fitted(plain, tmp_path / "without", None), fitted(plain, tmp_path / "whole", meter)
     for one, other in zip(jax.tree.leaves(without), jax.tree.leaves(whole), strict=True):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
     lines = Records(tmp_path / "whole").lines()
@@ -136,8 +136,8 @@ def test_training_is_bit_equal_with_and_without_and_lines_are_wherever_it_was_ki
     assert lines[-1]["cycles"] == whole.cycles()
     for stop in (3, 4, 7):  # before the first checkpoint, at it, and after
         folder = tmp_path / f"killed-{stop}"
-        fitted(plain, folder, 2, stop)
-        state = fitted(plain, folder, 2)
+        fitted(plain, folder, meter, stop)
+        state = fitted(plain, folder, meter)
         assert (folder / "diagnostics.jsonl").read_bytes() == (tmp_path / "whole" / "diagnostics.jsonl").read_bytes()
         assert state.cycles() == whole.cycles()
     # Of the memories only those stay from which a run may go on.
