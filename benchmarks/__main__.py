@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import commands, costs, pipelines, registers, steps
+from benchmarks import commands, costs, diagnostics, pipelines, registers, steps
 from benchmarks.figure import Figure
 
 _REGISTERS = "--registers-only"
@@ -44,6 +44,7 @@ def main(
         commands.startup(),
         *costs.figures(rounds),
         *pipelines.figures(rounds),
+        *diagnostics.figures(rounds),
     ]
     table = Table(
         title="jaxgrad benchmark", caption="Medians of alternating runs; a ratio of 1 is plain Flax's own step."

@@ -18,7 +18,7 @@ def diagnose(
     sample: Annotated[
         int | None,
         option(
-            "--sample", "IMAGES", "Of each measurement, in whole batches.", rule=SIZE, default="the run's, or 8 batches"
+            "--sample", "IMAGES", "Of each measurement, in whole batches.", rule=SIZE, default="the run's, or 4 batches"
         ),
     ] = None,
     out: Annotated[
@@ -58,7 +58,7 @@ def diagnose(
             )
             for step in followed:
                 state = checkpoints.at(step, job.trainer.initial)
-                record, memory = meter.measure(state, memory, sharp=True)
+                record, memory = meter.measure(state, memory)
                 lines.append({**record, "means": later_means([*lines, record])})
                 records.append(lines[-1], memory, needed_from=step + 1)
         records.forget()

@@ -29,7 +29,7 @@ SAMPLE = option(
     "Of each measurement, in whole batches; as many as an epoch has at most.",
     RUN,
     rule=SIZE,
-    default="8 batches",
+    default="4 batches",
 )
 KEEP_CHECKPOINTS = option(
     "--keep-checkpoints", "N|all", "The newest N, or all of them, for jaxgrad diagnose.", RUN, rule=kept, default="2"

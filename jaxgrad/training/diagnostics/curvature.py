@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array, lax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import ArrayLike, Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -74,13 +73,16 @@ def sharpness(
     Raises:
         scipy.sparse.linalg.ArpackNoConvergence: the tolerance is not reached within ten products a parameter.
     """
-    flat, unravel = ravel_pytree(like)
+    leaves, tree = jax.tree.flatten(like)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    size = int(ends[-1])
 
     def times(vector: np.ndarray) -> np.ndarray:
-        result, _ = ravel_pytree(product(unravel(jnp.asarray(vector, flat.dtype))))
-        return np.asarray(result, np.float64)
+        parts = np.split(np.ravel(vector), ends[:-1])
+        shaped = [part.reshape(leaf.shape).astype(leaf.dtype) for part, leaf in zip(parts, leaves, strict=True)]
+        result = product(jax.tree.unflatten(tree, shaped))
+        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(result)]).astype(float)
 
-    size = flat.size
     operator = LinearOperator((size, size), matvec=times, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     start = np.random.default_rng(seed).standard_normal(size)
     settings: dict[str, Any] = {"tol": tolerance, "ncv": vectors, "return_eigenvectors": False}

@@ -10,26 +10,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array
+from jax import Array, lax
 from scipy.sparse.linalg import ArpackError
 
 from jaxgrad.training.data import Dataset, batches, order
 from jaxgrad.training.diagnostics.balance import Change, balance
 from jaxgrad.training.diagnostics.curvature import hessian_product, rayleigh_quotient, sharpness
 from jaxgrad.training.diagnostics.descents import mean_descent
-from jaxgrad.training.diagnostics.gradients import Loss, mean_loss, mean_square, noise, squared_norm
+from jaxgrad.training.diagnostics.gradients import Loss, Moments, mean_loss, mean_square, noise, squared_norm
 from jaxgrad.training.diagnostics.observables import distance, norms, projections
 from jaxgrad.training.diagnostics_section import check_batches
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import State, Trainer
 
-SAMPLE = 8
+SAMPLE = 4
 """Batches whose gradients are taken, where nothing is said."""
 CURVATURE_SHARE = 4
-"""Of these batches one in so many has its curvature taken, but no fewer than two; of all batches, all."""
-SHARPNESS_EVERY = 10
-"""Measurements from one that takes the sharpness to the next."""
-_TOLERANCE, _VECTORS = 0.05, 8  # of Lanczos' method
+"""Of these batches one in so many has its curvature taken, but no fewer than one; of all batches, all."""
+STEP_EVERY = 2
+"""Measurements from one that takes the next step, to measure it, to the next such."""
+SHARPNESS_EVERY = 20
+"""Measurements from one that takes the sharpness, and the curvature along the gradient, to the next such."""
+_TOLERANCE, _VECTORS = 0.1, 8  # of Lanczos' method
 
 
 class Memory(NamedTuple):
@@ -74,11 +76,15 @@ class Meter:
         self._trainer, self._dataset, self._plan, self._exact = trainer, dataset, plan, exact
         wanted = SAMPLE if images is None else -(-images // plan.batch_size)
         self.sample = max(2, min(wanted, steps))
-        self.curvature_sample = steps if self.sample == steps else max(2, self.sample // CURVATURE_SHARE)
+        self.curvature_sample = steps if self.sample == steps else max(1, self.sample // CURVATURE_SHARE)
         self.steps = plan.epochs * steps
-        self._compiled, self._product = jax.jit(self._values), jax.jit(self._hessian_product)
+        # Each is compiled once, the product with the Hessian for directions and for Lanczos' method.
+        self._descent, self._product = jax.jit(self._mean_descent), jax.jit(self._hessian_product)
+        self._losses = jax.jit(self._mean_losses)
 
-    def measure(self, state: State, memory: Memory | None, *, sharp: bool) -> tuple[dict[str, Any], Memory]:
+    def measure(
+        self, state: State, memory: Memory | None, *, steps: bool = True, sharp: bool = True
+    ) -> tuple[dict[str, Any], Memory]:
         """The record of a state, and what the next one compares with.
 
         The step from it is taken here, on the batch that training sees next; the state stays as it is.
@@ -86,31 +92,44 @@ class Meter:
         Args:
             state: after some step, or before the first one.
             memory: of the measurement before, if there was one.
-            sharp: whether the sharpness is taken.
+            steps: whether the next step is measured, if there is one.
+            sharp: whether the sharpness is taken, and the curvature along the gradient.
         """
-        step = int(state.step)
-        after = self._after(state, step)
-        sample = self._drawn(step)
-        params, tree = state.params, jax.tree.structure(state.params)
-        last = None if memory is None else [jax.tree.unflatten(tree, leaves) for leaves in memory]
-        values, gradient = self._compiled(
-            params, state.rest, state.opt_state, params if after is None else after, self._trainer.initial.params,
-            [params, params] if last is None else last, sample,
-        )  # fmt: skip
-        numbers = {name: _numbers(value) for name, value in values.items()}
-        if after is None:
-            numbers |= dict.fromkeys(_OF_A_STEP)
-        if last is None:
-            numbers |= dict.fromkeys(_OF_TWO)
-        top = self._sharpness(state, sample) if sharp and numbers["loss"] is not None else None
-        record = {"step": step, "cycles": state.cycles(), **numbers, "sharpness": top}
-        return record, Memory(*([np.asarray(leaf) for leaf in jax.tree.leaves(part)] for part in (params, gradient)))
+        step, params = int(state.step), state.params
+        sample = jax.tree.map(jnp.asarray, self._drawn(step))
+        few = jax.tree.map(lambda leaf: leaf[: self.curvature_sample], sample)
+        found, descent = self._descent(params, state.rest, state.opt_state, sample)
+        gradient, start = found.gradient, self._trainer.initial.params
+        last = [params, gradient]
+        if memory is not None:
+            last = [jax.tree.unflatten(jax.tree.structure(params), leaves) for leaves in memory]
+        population = len(self._dataset.train_labels) / self._plan.batch_size
+        values = _scalars(found, params, start, last, population)
+        steps = steps and step < self.steps
+        values |= self._of_a_step(state, few, gradient, descent) if steps else dict.fromkeys(_OF_A_STEP)
+        values |= {"sharpness": None, "gradient_curvature": None}
+        if sharp and np.isfinite(float(found.loss)):
+            _, product = self._product(params, state.rest, few, gradient)
+            curvature = _curvature(gradient, product)
+            values |= {"sharpness": self._sharpness(state, few), "gradient_curvature": curvature}
+        if memory is None:
+            values |= dict.fromkeys(_OF_TWO)
+        numbers = {name: None if value is None else _numbers(value) for name, value in sorted(values.items())}
+        parts = ([np.asarray(leaf) for leaf in jax.tree.leaves(part)] for part in (params, gradient))
+        return {"step": step, "cycles": _cycles(state), **numbers}, Memory(*parts)
+
+    def _of_a_step(self, state: State, few: Any, gradient: Any, descent: Array) -> dict[str, Array]:
+        """Of the step that training takes next."""
+        params = state.params
+        after = self._after(state, int(state.step))
+        update = _difference(after, params)
+        slope, product = self._product(params, state.rest, few, update)
+        losses = self._losses([params, after], state.rest, few)
+        return _step_scalars(update, slope, product, losses, descent if self._exact else gradient)
 
     def _after(self, state: State, step: int) -> Any:
-        """The parameters after the next step; None where there is none."""
+        """The parameters after the next step."""
         steps = self._plan.steps_per_epoch(self._dataset)
-        if step >= self.steps:
-            return None
         seen = batches(self._dataset, self._plan.batch_size, self._plan.seed, step // steps)
         images, labels = next(islice(seen, step % steps, None))
         # A step uses the versions of its state up.
@@ -124,11 +143,9 @@ class Meter:
         images, labels = self._dataset.train_images[rows], self._dataset.train_labels[rows]
         return tuple(part.reshape(self.sample, self._plan.batch_size, *part.shape[1:]) for part in (images, labels))  # pyright: ignore[reportReturnType]
 
-    def _sharpness(self, state: State, sample: Any) -> float | None:
-        few = jax.tree.map(lambda leaf: leaf[: self.curvature_sample], sample)
-
+    def _sharpness(self, state: State, few: Any) -> float | None:
         def product(direction: Any) -> Any:
-            return self._product(state.params, state.rest, few, direction)
+            return self._product(state.params, state.rest, few, direction)[1]
 
         try:
             return sharpness(product, state.params, tolerance=_TOLERANCE, vectors=_VECTORS)
@@ -138,53 +155,67 @@ class Meter:
     def _loss(self, rest: Any) -> Loss:
         return lambda params, batch: self._trainer.loss(params, (rest, *batch))
 
-    def _hessian_product(self, params: Any, rest: Any, sample: Any, direction: Any) -> Any:
-        return hessian_product(self._loss(rest), params, sample, direction)[1]
+    def _hessian_product(self, params: Any, rest: Any, few: Any, direction: Any) -> tuple[Any, Any]:
+        return hessian_product(self._loss(rest), params, few, direction)
 
-    def _values(
-        self, params: Any, rest: Any, opt_state: Any, after: Any, start: Any, last: list[Any], sample: Any
-    ) -> tuple[dict[str, Array], Any]:
-        loss, population = self._loss(rest), len(self._dataset.train_labels) / self._plan.batch_size
-        update = optax.tree.sub(after, params)
+    def _mean_losses(self, points: list[Any], rest: Any, few: Any) -> Array:
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *points)
+        return lax.map(lambda params: mean_loss(self._loss(rest), params, few), stacked)
 
-        def training_update(gradient: Any) -> Any:
+    def _mean_descent(self, params: Any, rest: Any, opt_state: Any, sample: Any) -> tuple[Moments, Array]:
+        def update(gradient: Any) -> Any:
             return self._trainer.optimizer.update(gradient, opt_state, params)[0]
 
-        found, descent = mean_descent(loss, params, sample, training_update, population)
-        gradient = found.gradient
-        few = jax.tree.map(lambda leaf: leaf[: self.curvature_sample], sample)
-        directions = jax.tree.map(lambda *leaves: jnp.stack(leaves), gradient, update)
-        slopes, products = jax.vmap(lambda u: hessian_product(loss, params, few, u))(directions)
-        curvatures = jax.vmap(rayleigh_quotient)(directions, products)
-        along = [jax.tree.map(lambda leaf: leaf[1], tree) for tree in (slopes, products)]
-        change = Change(*(jnp.asarray(optax.tree.vdot(update, part)) for part in along))
-        change = change._replace(second=change.second / 2)
-        if not self._exact:
-            descent = optax.tree.vdot(gradient, update)
-        size, gradient_size = norms(params), norms(gradient)
-        values = {
-            "loss": found.loss,
-            "gradient_squared": squared_norm(found, population),
-            "gradient_l2": gradient_size.l2,
-            "gradient_l1": gradient_size.l1,
-            "gradient_linf": gradient_size.linf,
-            "noise": noise(found, population),
-            "mean_square": mean_square(found, population),
-            "gradient_change": distance(gradient, last[1]),
-            "gradient_curvature": curvatures[0],
-            "update_curvature": curvatures[1],
-            "update_size": norms(update).l2,
-            "descent": descent,
-            "rise": change.second,
-            "balance": balance(Change(jnp.asarray(descent), change.second)),
-            "expected_change": change.expected,
-            "measured_change": mean_loss(loss, after, few) - mean_loss(loss, params, few),
-            "distance_from_start": distance(params, start),
-            "distance_from_last": distance(params, last[0]),
-            "weights_squared": size.l2**2,
-            "projections": projections(params, jnp.maximum(norms(start).l2, 1e-30)),
-        }
-        return values, gradient
+        population = len(self._dataset.train_labels) / self._plan.batch_size
+        return mean_descent(self._loss(rest), params, sample, update, population)
+
+
+@jax.jit
+def _scalars(found: Moments, params: Any, start: Any, last: list[Any], population: float) -> dict[str, Array]:
+    """Of a state's weights and their gradient."""
+    gradient, size = norms(found.gradient), optax.tree.norm(start)
+    return {
+        "loss": found.loss,
+        "gradient_squared": squared_norm(found, population),
+        "gradient_l2": gradient.l2,
+        "gradient_l1": gradient.l1,
+        "gradient_linf": gradient.linf,
+        "gradient_change": distance(found.gradient, last[1]),
+        "noise": noise(found, population),
+        "mean_square": mean_square(found, population),
+        "distance_from_start": distance(params, start),
+        "distance_from_last": distance(params, last[0]),
+        "weights_squared": optax.tree.norm(params, squared=True),
+        "projections": projections(params, jnp.maximum(size, jnp.finfo(jnp.float32).tiny)),
+    }
+
+
+@jax.jit
+def _step_scalars(update: Any, slope: Any, product: Any, losses: Array, descent: Any) -> dict[str, Array]:
+    """Of one step; ``descent`` is known, or the gradient along which it is taken."""
+    change = Change(_dot(slope, update), _dot(update, product) / 2)
+    descent = descent if isinstance(descent, Array) else _dot(descent, update)
+    return {
+        "update_curvature": rayleigh_quotient(update, product),
+        "update_size": optax.tree.norm(update),
+        "descent": descent,
+        "rise": change.second,
+        "balance": balance(Change(descent, change.second)),
+        "expected_change": change.expected,
+        "measured_change": losses[1] - losses[0],
+    }
+
+
+_difference, _curvature = jax.jit(optax.tree.sub), jax.jit(rayleigh_quotient)
+
+
+def _cycles(state: State) -> int:
+    """As ``State.cycles``, without sums of counters, which are operations of the device each."""
+    return sum(layer.forward.cycles + layer.backward.cycles for layer in state.counters.values())
+
+
+def _dot(one: Any, other: Any) -> Array:
+    return jnp.asarray(optax.tree.vdot(one, other))
 
 
 _OF_A_STEP = ("update_curvature", "update_size", "descent", "rise", "balance", "expected_change", "measured_change")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
 
@@ -44,8 +45,9 @@ def projections(params: Any, scale: float | Array, *, count: int = 4, seed: int 
         seed: of the signs; the same ones for the same shapes.
     """
 
+    flat, _ = ravel_pytree(params)  # the signs of all leaves at once: random bits take long to compile
+
     def projection(key: Array) -> Array:
-        signs = optax.tree.random_like(key, params, jax.random.rademacher)
-        return jnp.tanh(optax.tree.vdot(signs, params) / scale)
+        return jnp.tanh(jax.random.rademacher(key, flat.shape, flat.dtype) @ flat / scale)
 
     return jax.lax.map(projection, jax.random.split(jax.random.key(seed), count))

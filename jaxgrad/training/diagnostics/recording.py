@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import whole, write_text
-from jaxgrad.training.diagnostics.measuring import SHARPNESS_EVERY, Memory, Meter
+from jaxgrad.training.diagnostics.measuring import SHARPNESS_EVERY, STEP_EVERY, Memory, Meter
 from jaxgrad.training.loop import Progress
 from jaxgrad.training.step import State
 
@@ -143,7 +143,9 @@ def recorded(
         nonlocal memory
         if step % every == 0:
             with telling(step):
-                record, memory = meter.measure(state, memory, sharp=step // every % SHARPNESS_EVERY == 0)
+                number = step // every
+                steps, sharp = number % STEP_EVERY == 0, number % SHARPNESS_EVERY == 0
+                record, memory = meter.measure(state, memory, steps=steps, sharp=sharp)
                 lines.append({**record, "means": later_means([*lines, record])})
                 records.append(lines[-1], memory, needed_from=_oldest(checkpoints))
 

@@ -168,7 +168,7 @@ def _law(window: Sequence[Record]) -> Law:
 
 def _balance(window: Sequence[Record]) -> Balance | None:
     steps = [record for record in window if record["descent"] is not None and record["rise"] is not None]
-    if len(steps) < LEAST // 2:
+    if len(steps) < _LEAST_EFFECTIVE:
         return None
     descent, rise = _column(steps, "descent"), _column(steps, "rise")
     ratio = -rise.mean() / descent.mean()

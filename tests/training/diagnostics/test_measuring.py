@@ -32,6 +32,9 @@ from jaxgrad.training.step import State, Trainer, trainer
 PLAN = Plan(batch_size=8, epochs=2, seed=1, checkpoint_every=4)
 COUNT, PER_EPOCH = 34, 4
 RATE = 0.1
+MEASURED_OF_A_STEP = {
+    "update_curvature", "update_size", "descent", "rise", "balance", "expected_change", "measured_change",
+}  # fmt: skip
 
 
 def dataset() -> Dataset:
@@ -120,7 +123,11 @@ def test_a_measurement_compares_with_the_one_before(plain: Trainer) -> None:
         one, other = (np.concatenate([np.ravel(leaf) for leaf in part]) for part in parts)
         assert record[name] == pytest.approx(np.linalg.norm(one - other), rel=1e-4)
     assert record["distance_from_start"] == pytest.approx(record["distance_from_last"])
-    assert record["sharpness"] is None
+    assert record["sharpness"] is record["gradient_curvature"] is None
+    assert meter.measure(state, memory, steps=False, sharp=False)[0] == {
+        **record,
+        **dict.fromkeys(name for name in record if name in MEASURED_OF_A_STEP),
+    }
 
 
 def test_training_is_bit_equal_with_and_without_and_lines_are_wherever_it_was_killed(
@@ -132,7 +139,7 @@ def test_training_is_bit_equal_with_and_without_and_lines_are_wherever_it_was_ki
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
     lines = Records(tmp_path / "whole").lines()
     assert [line["step"] for line in lines] == [0, 2, 4, 6, 8]
-    assert lines[-1]["update_size"] is None  # no step follows
+    assert [line["update_size"] is None for line in lines] == [False, True, False, True, True]  # after 8 none follows
     assert lines[-1]["cycles"] == whole.cycles()
     for stop in (3, 4, 7):  # before the first checkpoint, at it, and after
         folder = tmp_path / f"killed-{stop}"
