@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,46 @@ from jaxtyping import Float
 from jaxgrad.training.diagnostics.gradients import Loss, Moments
 
 
+class Descent(NamedTuple):
+    """What the gradients of some batches say, and the updates that training makes of them.
+
+    Args:
+        moments: of the gradients.
+        updates: their sum, like the parameters.
+        along: sum over the batches of a gradient times the update of the same batch.
+    """
+
+    moments: Moments
+    updates: Any
+    along: Float[Array, ""]
+
+    @classmethod
+    def none(cls, params: Any) -> Descent:
+        """Before the first batch."""
+        return cls(Moments.none(params), optax.tree.zeros_like(params), jnp.zeros(()))
+
+    def with_batch(self, loss: Float[Array, ""], gradient: Any, update: Any) -> Descent:
+        """With one whole batch more."""
+        along = self.along + optax.tree.vdot(gradient, update)
+        return Descent(self.moments.with_batch(loss, gradient), optax.tree.add(self.updates, update), along)
+
+    def mean(self, population: float | Array = math.inf) -> Float[Array, ""]:
+        """The mean of ``grad f . u``, unbiased: an update meets the gradients of the other batches, and its own one as
+        often as it is one of all batches.
+
+        Args:
+            population: see ``noise``.
+        """
+        count, chance = self.moments.batches, 1 / jnp.asarray(population)
+        together = optax.tree.vdot(self.moments.gradient, self.updates)
+        others = (together - self.along / count) / (count - 1)
+        return chance * self.along / count + (1 - chance) * others
+
+
 def mean_descent(
     loss: Loss, params: Any, batches: Any, update: Callable[[Any], Any], population: float | Array = math.inf
 ) -> tuple[Moments, Float[Array, ""]]:
-    """``moments``, and the mean of ``grad f . u`` over the updates u that batches make, unbiased, in the same pass.
-
-    An update of a batch meets the gradients of the others; its own counts as often as it is one of all batches.
+    """``moments``, and the mean of ``grad f . u`` over the updates u that batches make, in the same pass.
 
     >>> loss = lambda x, c: jnp.mean((x - c) ** 2) / 2
     >>> centres = jnp.array([[1.0, 3.0], [5.0, 7.0]])
@@ -34,15 +68,9 @@ def mean_descent(
         population: see ``noise``.
     """
 
-    def add(so_far: tuple[Moments, Any, Array], batch: Any) -> tuple[tuple[Moments, Any, Array], None]:
-        found, updates, along = so_far
+    def add(so_far: Descent, batch: Any) -> tuple[Descent, None]:
         value, gradient = jax.value_and_grad(loss)(params, batch)
-        change = update(gradient)
-        along += optax.tree.vdot(gradient, change)
-        return (found.with_batch(value, gradient), optax.tree.add(updates, change), along), None
+        return so_far.with_batch(value, gradient, update(gradient)), None
 
-    start = (Moments.none(params), optax.tree.zeros_like(params), jnp.zeros(()))
-    (found, updates, along), _ = lax.scan(add, start, batches)
-    count, chance = found.batches, 1 / jnp.asarray(population)
-    others = (optax.tree.vdot(found.gradient, updates) - along / count) / (count - 1)
-    return found, chance * along / count + (1 - chance) * others
+    found, _ = lax.scan(add, Descent.none(params), batches)
+    return found.moments, found.mean(population)

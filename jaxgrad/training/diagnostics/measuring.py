@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -10,13 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array, lax
+from jax import Array
 from scipy.sparse.linalg import ArpackError
 
 from jaxgrad.training.data import Dataset, batches, order
 from jaxgrad.training.diagnostics.balance import Change, balance
 from jaxgrad.training.diagnostics.curvature import hessian_product, rayleigh_quotient, sharpness
-from jaxgrad.training.diagnostics.descents import mean_descent
+from jaxgrad.training.diagnostics.descents import Descent
 from jaxgrad.training.diagnostics.gradients import Loss, Moments, mean_loss, mean_square, noise, squared_norm
 from jaxgrad.training.diagnostics.observables import distance, norms, projections
 from jaxgrad.training.diagnostics_section import check_batches
@@ -78,9 +79,10 @@ class Meter:
         self.sample = max(2, min(wanted, steps))
         self.curvature_sample = steps if self.sample == steps else max(1, self.sample // CURVATURE_SHARE)
         self.steps = plan.epochs * steps
-        # Each is compiled once, the product with the Hessian for directions and for Lanczos' method.
-        self._descent, self._product = jax.jit(self._mean_descent), jax.jit(self._hessian_product)
-        self._losses = jax.jit(self._mean_losses)
+        # Each is compiled once: the gradient for one batch, since a loop on the device is slower on a CPU, the product
+        # with the Hessian for directions and for Lanczos' method.
+        self._add, self._product = jax.jit(self._with_batch), jax.jit(self._hessian_product)
+        self._mean = jax.jit(self._mean_loss)
 
     def measure(
         self, state: State, memory: Memory | None, *, steps: bool = True, sharp: bool = True
@@ -96,9 +98,13 @@ class Meter:
             sharp: whether the sharpness is taken, and the curvature along the gradient.
         """
         step, params = int(state.step), state.params
-        sample = jax.tree.map(jnp.asarray, self._drawn(step))
-        few = jax.tree.map(lambda leaf: leaf[: self.curvature_sample], sample)
-        found, descent = self._descent(params, state.rest, state.opt_state, sample)
+        sample = self._drawn(step)
+        few = jax.tree.map(lambda leaf: jnp.asarray(leaf[: self.curvature_sample]), sample)
+        descent = Descent.none(params)
+        for number in range(self.sample):
+            batch = jax.tree.map(lambda leaf, place=number: jnp.asarray(leaf[place]), sample)
+            descent = self._add(descent, params, state.rest, state.opt_state, batch)
+        found = descent.moments
         gradient, start = found.gradient, self._trainer.initial.params
         last = [params, gradient]
         if memory is not None:
@@ -106,7 +112,7 @@ class Meter:
         population = len(self._dataset.train_labels) / self._plan.batch_size
         values = _scalars(found, params, start, last, population)
         steps = steps and step < self.steps
-        values |= self._of_a_step(state, few, gradient, descent) if steps else dict.fromkeys(_OF_A_STEP)
+        values |= self._of_a_step(state, few, descent, population) if steps else dict.fromkeys(_OF_A_STEP)
         values |= {"sharpness": None, "gradient_curvature": None}
         if sharp and np.isfinite(float(found.loss)):
             _, product = self._product(params, state.rest, few, gradient)
@@ -118,14 +124,14 @@ class Meter:
         parts = ([np.asarray(leaf) for leaf in jax.tree.leaves(part)] for part in (params, gradient))
         return {"step": step, "cycles": _cycles(state), **numbers}, Memory(*parts)
 
-    def _of_a_step(self, state: State, few: Any, gradient: Any, descent: Array) -> dict[str, Array]:
+    def _of_a_step(self, state: State, few: Any, descent: Descent, population: float) -> dict[str, Array]:
         """Of the step that training takes next."""
         params = state.params
         after = self._after(state, int(state.step))
         update = _difference(after, params)
         slope, product = self._product(params, state.rest, few, update)
-        losses = self._losses([params, after], state.rest, few)
-        return _step_scalars(update, slope, product, losses, descent if self._exact else gradient)
+        losses = [self._mean(point, state.rest, few) for point in (params, after)]
+        return _step_scalars(update, slope, product, losses, descent, population, exact=self._exact)
 
     def _after(self, state: State, step: int) -> Any:
         """The parameters after the next step."""
@@ -158,16 +164,12 @@ class Meter:
     def _hessian_product(self, params: Any, rest: Any, few: Any, direction: Any) -> tuple[Any, Any]:
         return hessian_product(self._loss(rest), params, few, direction)
 
-    def _mean_losses(self, points: list[Any], rest: Any, few: Any) -> Array:
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *points)
-        return lax.map(lambda params: mean_loss(self._loss(rest), params, few), stacked)
+    def _mean_loss(self, params: Any, rest: Any, few: Any) -> Array:
+        return mean_loss(self._loss(rest), params, few)
 
-    def _mean_descent(self, params: Any, rest: Any, opt_state: Any, sample: Any) -> tuple[Moments, Array]:
-        def update(gradient: Any) -> Any:
-            return self._trainer.optimizer.update(gradient, opt_state, params)[0]
-
-        population = len(self._dataset.train_labels) / self._plan.batch_size
-        return mean_descent(self._loss(rest), params, sample, update, population)
+    def _with_batch(self, so_far: Descent, params: Any, rest: Any, opt_state: Any, batch: Any) -> Descent:
+        value, gradient = jax.value_and_grad(self._loss(rest))(params, batch)
+        return so_far.with_batch(value, gradient, self._trainer.optimizer.update(gradient, opt_state, params)[0])
 
 
 @jax.jit
@@ -190,11 +192,13 @@ def _scalars(found: Moments, params: Any, start: Any, last: list[Any], populatio
     }
 
 
-@jax.jit
-def _step_scalars(update: Any, slope: Any, product: Any, losses: Array, descent: Any) -> dict[str, Array]:
-    """Of one step; ``descent`` is known, or the gradient along which it is taken."""
+@partial(jax.jit, static_argnames="exact")
+def _step_scalars(
+    update: Any, slope: Any, product: Any, losses: list[Array], of: Descent, population: float, *, exact: bool
+) -> dict[str, Array]:
+    """Of one step; unless ``exact``, its descent is along the sample's gradient."""
     change = Change(_dot(slope, update), _dot(update, product) / 2)
-    descent = descent if isinstance(descent, Array) else _dot(descent, update)
+    descent = of.mean(population) if exact else _dot(of.moments.gradient, update)
     return {
         "update_curvature": rayleigh_quotient(update, product),
         "update_size": optax.tree.norm(update),
