@@ -45,18 +45,18 @@ def test_each_panel_shows_what_it_says(tmp_path: Path, entitled: list[Figure]) -
     path = diagnostics(RECORDS, tmp_path / "diagnostics.png", "a title", stopped=3000)
     assert Image.open(path).size == (1200, 1080)
     loss, gradient, noise, curvature, balance, moved = entitled[0].axes
-    np.testing.assert_allclose(loss.lines[0].get_ydata(), [record["loss"] for record in RECORDS])
+    np.testing.assert_allclose(np.asarray(loss.lines[0].get_ydata()), [record["loss"] for record in RECORDS])
     assert len(np.asarray(gradient.lines[0].get_ydata())) == COUNT - 1  # a square below 0 has no root
-    np.testing.assert_allclose(gradient.lines[0].get_ydata(), 0.2)
+    np.testing.assert_allclose(np.asarray(gradient.lines[0].get_ydata()), 0.2)
     assert len(np.asarray(gradient.lines[1].get_ydata())) == COUNT  # together with others it has
-    np.testing.assert_allclose(noise.lines[0].get_ydata(), 0.5)
+    np.testing.assert_allclose(np.asarray(noise.lines[0].get_ydata()), 0.5)
     assert np.asarray(curvature.lines[0].get_xdata()).tolist() == [0, 2000, 4000, 6000]
     ratio = np.asarray(balance.lines[0].get_ydata())
     np.testing.assert_allclose(ratio[:-1], 0.5)
     assert ratio[-1] == pytest.approx(4 / 7)  # of four together: 4 of rise, 7 of descent
     assert len(np.asarray(moved.lines[0].get_ydata())) == COUNT - 1  # nothing has moved at first
     for axes in entitled[0].axes:
-        assert 3000 in [line.get_xdata()[0] for line in axes.lines]  # pyright: ignore[reportIndexIssue]
+        assert 3000 in [np.asarray(line.get_xdata())[0] for line in axes.lines]
 
 
 def test_a_single_measurement_is_drawn_and_none_is_refused(tmp_path: Path) -> None:
