@@ -11,7 +11,7 @@ import typer
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, overrides, training_run
-from jaxgrad.cli.errors import CHECK_FAILED
+from jaxgrad.cli.errors import CHECK_FAILED, typed
 from jaxgrad.cli.interrupts import resumable
 from jaxgrad.cli.options import (
     ARRAY,
@@ -230,7 +230,7 @@ def train(
         run = existing or training_run.created(out, settings)
         if not existing:
             kept_out.enter_context(run.alone())
-        again = f"jaxgrad train --resume {run.folder}"
+        again = typed("train", resume=run.folder)
         try:
             with resumable(f"go on with: {again}"):
                 state = training_run.train(job, run, on_nan)
