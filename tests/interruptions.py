@@ -284,11 +284,7 @@ def judged(code: int, said: str, took_s: float) -> list[str]:
 
 def half_written(folder: Path) -> list[str]:
     """The files that can't be read whole; hidden ones are no results yet."""
-    readers: dict[str, Callable[[str], Any]] = {
-        ".json": json.loads,
-        ".toml": tomllib.loads,
-        ".jsonl": lambda text: [json.loads(line) for line in text.splitlines()],
-    }
+    readers: dict[str, Callable[[str], Any]] = {".json": _documents, ".jsonl": _documents, ".toml": tomllib.loads}
     broken = []
     for path in folder.rglob("*"):
         visible = not any(re.match(r"\.|.*tmp", part) for part in path.relative_to(folder).parts)
@@ -298,6 +294,16 @@ def half_written(folder: Path) -> list[str]:
             except ValueError as error:
                 broken.append(f"{path.relative_to(folder)} is not whole: {error}")
     return broken
+
+
+def _documents(text: str) -> list[Any]:
+    """JSON, one document or several, one after the other."""
+    documents, rest = [], text.lstrip()
+    while rest:
+        document, end = json.JSONDecoder().raw_decode(rest)
+        documents.append(document)
+        rest = rest[end:].lstrip()
+    return documents
 
 
 def _left_running(folder: str) -> list[str]:
