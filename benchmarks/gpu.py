@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import agreement, registers, steps
+from benchmarks import agreement, inputs, registers, steps
 from benchmarks.agreement import Agreement, Device, Product
 from benchmarks.figure import seconds
 from jaxgrad import Accelerator, Gemm
@@ -147,6 +147,8 @@ def _parts(device: Device, cpu: Device, folder: Path, rounds: int, small: bool) 
             yield Part(f"ratio to plain Flax: {name}", 35, partial(_ratio, name, steps.BATCH, rounds))
         for name in ("native 128x128", "tile 128x128"):
             yield Part(f"ratio to plain Flax: {name}, batch 1024", 35, partial(_ratio, name, 1024, rounds))
+        for batch in (steps.BATCH, 1024):
+            yield Part(f"input pipeline, batch {batch}", 30, partial(_inputs, batch, rounds))
     yield Part("ratio to plain JAX", 90 if small else 30, partial(_ratio_to_jax, rounds))
 
 
@@ -237,6 +239,11 @@ def _ratio(name: str, batch: int, rounds: int) -> Iterator[Row]:
     ratio = statistics.median(a / b for a, b in zip(measured[name], measured[steps.PLAIN], strict=True))
     plain = f"plain Flax {1e3 * statistics.median(measured[steps.PLAIN]):.2f} ms"
     yield Row(f"ResNet-20 step, batch {batch}, {name}", f"{ratio:.3g}", "x plain", plain, bound=_HOST)
+
+
+def _inputs(batch: int, rounds: int) -> Iterator[Row]:
+    for figure in inputs.figures(rounds, batch, 20):
+        yield Row(figure.name, f"{figure.value:.3g}", figure.unit, f"{figure.target} on CPU", bound=figure.bound)
 
 
 def _ratio_to_jax(rounds: int) -> Iterator[Row]:

@@ -41,7 +41,8 @@ def prefetched(
     [0, -1, -2]
     """
     source, end = iter(batches), object()
-    device = jax.config.jax_default_device  # the caller's: a thread has settings of its own
+    # The caller's: a thread has settings of its own.
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
 
     def made() -> Any:
         with jax.default_device(device):
