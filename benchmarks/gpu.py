@@ -80,9 +80,7 @@ def main(
     console, rows, left_out = Console(), list[Row](), list[str]()
     console.print(f"{device.device_kind} beside {cpu.device_kind}, jax {jax.__version__}", soft_wrap=True)
     with tempfile.TemporaryDirectory() as folder:
-        # Parts compile the same step again.
-        jax.config.update("jax_compilation_cache_dir", str(Path(folder) / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+        _keep_compiled(Path(folder) / "compiled")
         for part in _parts(device, cpu, Path(folder), rounds, small):
             if only not in part.name:
                 continue
@@ -107,6 +105,12 @@ def main(
     Console(width=200).print(table)
     if any(row.agrees is False for row in rows):
         raise typer.Exit(1)
+
+
+def _keep_compiled(folder: Path) -> None:
+    """Parts compile the same step again."""
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def _whole(part: Part) -> Iterator[Row]:
