@@ -154,6 +154,13 @@ def gemm_phases() -> Sequence[str]:
     return PHASES
 
 
+def augmentations(name: str, value: Any) -> str:
+    """A rule: ``crop,flip``."""
+    from jaxgrad.training.data.augmentation import check
+
+    return ",".join(check(name, value))
+
+
 def search_methods() -> Sequence[str]:
     from jaxgrad.studies.design_search import METHODS
 

@@ -50,6 +50,7 @@ _KEYS = {
     "activations_bits": "quantization.activations_bits",
     "blend": "quantization.blend",
     "init": "train.init",
+    "augment": "data.augment",
 }
 
 

@@ -164,6 +164,14 @@ MODE = option(
     rule=Choice(choices.rad_modes),
     default=defaults.MODE,
 )
+AUGMENT = option(
+    "--augment",
+    "NAME,NAME",
+    "What becomes of training images: crop (of the image padded by an eighth), flip (left and right).",
+    MODEL,
+    rule=choices.augmentations,
+    default="none",
+)
 BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
 CLASSES = option(
     "--classes", "N", "Outputs of the network.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"

@@ -33,6 +33,7 @@ from jaxgrad.cli.options import (
 from jaxgrad.cli.shared_options import (
     ACTIVATIONS_BITS,
     ARRAY_OBJECTIVE,
+    AUGMENT,
     BETA,
     BLENDED,
     COLS,
@@ -163,6 +164,7 @@ def train(
     activations_bits: Annotated[int | None, ACTIVATIONS_BITS] = None,
     blend: Annotated[float | None, BLENDED] = None,
     init: Annotated[Path | None, INIT] = None,
+    augment: Annotated[str | None, AUGMENT] = None,
     pipeline: Annotated[str | None, TRAINING_PIPELINE] = None,
     processors: Annotated[int | None, PROCESSORS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,

@@ -97,7 +97,8 @@ def prepare(config: Config) -> Job:
     """
     emulation = config.emulation_settings()
     dataset = data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
-    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
+    augment = tuple(config.data.augment or ())
+    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)
     steps = plan.epochs * plan.steps_per_epoch(dataset)

@@ -27,6 +27,7 @@ from jaxgrad.base.schema import (
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data, defaults, optimizers
+from jaxgrad.training.data import augmentation
 from jaxgrad_models import initializers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
@@ -75,6 +76,7 @@ class DataSection(Section):
     folder: Folder | None = None
     batch_size: Size = defaults.BATCH_SIZE
     standardised: Switch | None = None
+    augment: Annotated[list[str], checked(augmentation.check)] | None = None
 
 
 class OptimizerSection(Section):
