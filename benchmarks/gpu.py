@@ -142,8 +142,7 @@ def _parts(device: Device, cpu: Device, folder: Path, rounds: int, small: bool) 
         run = partial(_trained, settings, fidelity, epochs, devices, folder / name.replace(", ", "-"))
         yield Part(f"digits, {name}", 30, run)
     if not small:
-        for fidelity in ("native", "tile"):
-            yield Part(f"ResNet-20, {fidelity}", 45, partial(_few_steps, fidelity, devices, folder))
+        yield Part("ResNet-20", 80, partial(_first_steps, devices, folder))
     for size in (4,) if small else (16, 64, 128):
         yield Part(f"registers {size}x{size}", 20, partial(_registers, size, 20 if small else 1000, devices, rounds))
     if not small:
@@ -194,7 +193,9 @@ def _trained(
     settings: dict[str, Any], fidelity: str, epochs: int, devices: tuple[Device, Device], folder: Path
 ) -> Iterator[Row]:
     """The first step beside the CPU's, then whole epochs by the loop that ``jaxgrad train`` runs."""
-    yield _checked(agreement.of_step(_config(settings, fidelity, optimizer=_SGD), devices))
+    others = [name for name in ("native", "tile") if name != fidelity]
+    configs = [_config(settings, name, optimizer=_SGD) for name in (fidelity, others[0])]
+    yield _checked(agreement.of_steps(configs, devices)[0])
     config = _config(settings, fidelity, train={"epochs": epochs, "checkpoint_every": 10_000})
     ends = []
     for number in range(2):
@@ -216,13 +217,14 @@ def _trained(
     yield Row(f"{what}, run again", "yes" if same else "no", "the same bits", "", bound="cuDNN's choice of algorithms")
 
 
-def _few_steps(fidelity: str, devices: tuple[Device, Device], folder: Path) -> Iterator[Row]:
+def _first_steps(devices: tuple[Device, Device], folder: Path) -> Iterator[Row]:
     file, rng = folder / "synthetic.npz", np.random.default_rng(0)
     labels = np.arange(320) % 10
     np.savez(file, x_train=rng.integers(0, 256, (320, 32, 32, 3), np.uint8), y_train=labels)
     settings = {"model": {"name": "resnet20"}, "data": {"name": str(file), "batch_size": 64}}
     settings["array"] = {"rows": 128, "cols": 128}
-    yield _checked(agreement.of_step(_config(settings, fidelity, optimizer=_SGD), devices))
+    configs = [_config(settings, fidelity, optimizer=_SGD) for fidelity in ("native", "tile")]
+    yield from map(_checked, agreement.of_steps(configs, devices))
 
 
 def _registers(size: int, batch: int, devices: tuple[Device, Device], rounds: int) -> Iterator[Row]:
