@@ -182,7 +182,13 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        str | None, option("--resume", "DIR", "Go on with the run in DIR, killed at whatever moment.", RUN)
+        str | None,
+        option(
+            "--resume",
+            "DIR",
+            "Go on with the run in DIR, killed at whatever moment, or begin one there; more --epochs extend it.",
+            RUN,
+        ),
     ] = None,
     config: Annotated[
         Path | None, option("--config", "FILE", "A TOML file, such as a run's config.toml.", RUN, rule=file)
@@ -209,7 +215,10 @@ def train(
 
     cache.turn_on()
     changes = overrides.of_options(context.params, given(context), set_ or ())
-    existing = None if resume is None else training_run.existing(out, resume)
+    existing = None
+    if resume is not None:
+        out = training_run.place(out, resume)
+        existing = training_run.existing(out)
     if config is not None:
         kinds.check(config, "--config", kinds.TRAINING)
     if existing is None:
@@ -217,8 +226,7 @@ def train(
         if out is not None:
             runs.check_vacant(out)
     else:
-        settings = resolve(existing.folder / runs.CONFIG)
-        overrides.refuse_changes(settings, config, changes, existing)
+        settings = overrides.going_on(resolve(existing.folder / runs.CONFIG), config, changes, existing)
     with ExitStack() as kept_out:
         if existing:
             kept_out.enter_context(existing.alone())
@@ -229,6 +237,8 @@ def train(
             sources = {change.key: change.source for change in changes}
             names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
             raise error.renamed(names[error.field]) if error.field in names else error from None
+        if resume is not None and not existing:
+            screen.console().print(f"There is no run in {out} yet: a new one begins", soft_wrap=True)
         run = existing or training_run.created(out, settings)
         if not existing:
             kept_out.enter_context(run.alone())

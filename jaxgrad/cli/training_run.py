@@ -25,15 +25,32 @@ def created(out: Path | None, config: Config) -> runs.Run:
     return runs.create_numbered(Path("runs"), name, config.to_toml())
 
 
-def existing(out: Path | None, resume: str) -> runs.Run:
-    """The run to go on with: that in ``resume`` or, where it is empty, in ``out``."""
-    from jaxgrad.training import runs
+def place(out: Path | None, resume: str) -> Path:
+    """The folder of ``--resume`` or, where that is empty, of ``--out``.
 
+    Raises:
+        InputError: there is neither, or they are not the same.
+    """
     folder = Path(resume) if resume else out
     if folder is None:
         raise InputError("--resume", None, "give the run directory to go on with", problem="got no folder")
     if resume and out is not None and folder.resolve() != out.resolve():
         raise InputError("--out", out, f"a run goes on where it is, in {resume!r}: leave --out away")
+    return folder
+
+
+def existing(folder: Path) -> runs.Run | None:
+    """The run to go on with; None where a new one can begin, in a folder that is missing or empty.
+
+    Raises:
+        InputError: it is no folder, or can't be made, or has something else in it.
+    """
+    from jaxgrad.base.files import check_folder
+    from jaxgrad.training import runs
+
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        check_folder("--resume", folder)
+        return None
     return runs.reopen(folder)
 
 
@@ -41,20 +58,31 @@ def train(job: Job, run: runs.Run, on_nan: str) -> State:
     """Trains to the last epoch, showing how it goes."""
     from jaxgrad.cli import progress, screen
     from jaxgrad.cli.epochs import delays, follow
-    from jaxgrad.training import loop
+    from jaxgrad.training import extension, loop, runs
     from jaxgrad.training.checkpoints import Checkpoints
+    from jaxgrad.training.config import resolve
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
     with Checkpoints(run.checkpoints, job.config.settings()) as checkpoints:
         state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
+        settings = checkpoints.settings_of(done) if done else job.config.settings()
+        extended = extension.record(run, done, settings, job.plan.epochs)
+        if resolve(run.folder / runs.CONFIG) != job.config:
+            run.write_config(job.config.to_toml())
         start = f", from step {done:,} on" if done else ""
         out.print(
             f"Training {job.title}: {job.config.emulation.schedule}, {job.config.emulation.fidelity} fidelity, "
             f"{_plural(job.plan.epochs, 'epoch')} of {_plural(per_epoch, 'step')}{start}",
             soft_wrap=True,
         )
+        if extended:
+            more = f"{_plural(extended.epochs, 'epoch')} to {job.plan.epochs:,}"
+            out.print(
+                f"Extended from {more}: the learning rate is from here on that of a run of {job.plan.epochs:,}",
+                soft_wrap=True,
+            )
         if job.pipeline:
             out.print(delays(job.pipeline), soft_wrap=True)
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
