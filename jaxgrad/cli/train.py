@@ -247,6 +247,7 @@ def train(
             with resumable(f"go on with: {again}"):
                 state = training_run.train(job, run, on_nan)
         except Diverged as stop:
+            run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
             training_run.report(job, run, stop.state)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
             print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)

@@ -71,6 +71,7 @@ def train(job: Job, run: runs.Run, on_nan: str) -> State:
         extended = extension.record(run, done, settings, job.plan.epochs)
         if resolve(run.folder / runs.CONFIG) != job.config:
             run.write_config(job.config.to_toml())
+        (run.folder / runs.STOPPED).unlink(missing_ok=True)
         start = f", from step {done:,} on" if done else ""
         out.print(
             f"Training {job.title}: {job.config.emulation.schedule}, {job.config.emulation.fidelity} fidelity, "
@@ -121,7 +122,7 @@ def report(job: Job, run: runs.Run, state: State) -> None:
             figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
-    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
+    files = sorted(path.name for path in run.folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if records:
         accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
         out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)

@@ -21,6 +21,8 @@ CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 COUNTERS = "counters.json"
 CHECKPOINTS = "checkpoints"
+STOPPED = "stopped.json"
+"""Why training stopped before its last epoch; gone as soon as it goes on."""
 
 
 @dataclass(frozen=True)
