@@ -107,6 +107,17 @@ def settings_of(folder: Path) -> Settings:
         raise _broken(file, f"can't be read: {error}") from None
 
 
+def records_of(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a run's log, one an epoch.
+
+    Raises:
+        InputError: one is not what a run writes.
+    """
+    log = folder / METRICS
+    lines = log.read_bytes().split(b"\n")[:-1] if log.exists() else []
+    return [_record(log, line, f"line {number}") for number, line in enumerate(lines, 1)]
+
+
 def listed(parent: Path) -> tuple[list[RunFolder], list[InputError]]:
     """The runs in a folder, or the one that the folder is, the one that changed last first; and what is broken.
 
@@ -139,14 +150,16 @@ def _last_record(log: Path) -> dict[str, Any] | None:
             lines = file.read().split(b"\n")[:-1]
     except FileNotFoundError:
         return None
-    if not lines:
-        return None
+    return _record(log, lines[-1], "last line") if lines else None
+
+
+def _record(log: Path, line: bytes, place: str) -> dict[str, Any]:
     try:
-        record = json.loads(lines[-1])
+        record = json.loads(line)
     except ValueError:
-        raise _broken(log, "has a last line that is no JSON") from None
+        raise _broken(log, f"has a {place} that is no JSON") from None
     if not isinstance(record, dict) or not isinstance(record.get("epoch"), int):
-        raise _broken(log, "has a last line that is of no epoch")
+        raise _broken(log, f"has a {place} that is of no epoch")
     return record
 
 

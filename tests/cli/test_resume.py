@@ -141,6 +141,13 @@ def test_more_epochs_extend_a_finished_run(elsewhere: Path, capsys: pytest.Captu
     first, second = map(json.loads, (elsewhere / "run" / "metrics.jsonl").read_text().splitlines())
     assert first["test_loss"] != second["test_loss"]
     assert json.loads((elsewhere / "run" / "extensions.json").read_text()) == [{"step": 1, "epochs": 1}]
+    capsys.readouterr()
+    assert main(["diff", "run", "whole", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"] == {"extended at": ["step 1, from 1 epochs", None]}
+    cycles = [sum(told["counters"][group]["cycles"]["values"]) for group in ("forward", "backward")]
+    assert sum(cycles) == 2 * second["cycles"]
+    assert {curve["differ_from_epoch"] for curve in told["curves"].values()} == {None}
 
 
 def test_fewer_epochs_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

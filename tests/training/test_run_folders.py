@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.training import runs
 from jaxgrad.training.config import Config
 from jaxgrad.training.run_folders import CAN_GO_ON, DIVERGED, FINISHED, TRAINING, listed, read
-from tests.command import ENVIRONMENT
 
 
 def made(folder: Path, epochs: int, *records: dict[str, Any]) -> runs.Run:
@@ -90,10 +87,3 @@ def test_a_line_that_a_killed_process_has_begun_is_no_epoch(tmp_path: Path) -> N
         (run.folder / "metrics.jsonl").write_text(line + "\n")
         with pytest.raises(InputError, match=r"metrics.jsonl: has a last line that is "):
             read(run.folder)
-
-
-def test_reading_needs_no_jax() -> None:
-    code = "import sys, jaxgrad.training.run_folders, jaxgrad.reports.runs; "
-    code += "print({'jax', 'numpy', 'pydantic'} & {*sys.modules})"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
-    assert ended.stdout == "set()\n", ended.stderr
