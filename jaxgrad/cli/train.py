@@ -43,6 +43,7 @@ from jaxgrad.cli.shared_options import (
     FORWARD,
     INIT,
     KEEP,
+    LOG,
     MODE,
     PIPELINE_TIME,
     PROCESSORS,
@@ -205,6 +206,7 @@ def train(
             "--on-nan", "NAME", "A loss that is NaN or infinite: stop or continue.", RUN, rule=Choice(choices.on_nan)
         ),
     ] = defaults.ON_NAN,
+    log: Annotated[list[str] | None, LOG] = None,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, kinds, progress, screen
@@ -212,8 +214,10 @@ def train(
     from jaxgrad.training.config import resolve
     from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
+    from jaxgrad.training.logs import following
 
     cache.turn_on()
+    logs = following.chosen(log or ())
     changes = overrides.of_options(context.params, given(context), set_ or ())
     existing = None
     if resume is not None:
@@ -242,10 +246,10 @@ def train(
         run = existing or training_run.created(out, settings)
         if not existing:
             kept_out.enter_context(run.alone())
-        again = typed("train", resume=run.folder)
+        again = typed("train", resume=run.folder, log=",".join(logs) or None)
         try:
             with resumable(f"go on with: {again}"):
-                state = training_run.train(job, run, on_nan)
+                state = training_run.train(job, run, on_nan, logs)
         except Diverged as stop:
             run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
             training_run.report(job, run, stop.state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,13 +55,21 @@ def existing(folder: Path) -> runs.Run | None:
     return runs.reopen(folder)
 
 
-def train(job: Job, run: runs.Run, on_nan: str) -> State:
-    """Trains to the last epoch, showing how it goes."""
+def train(job: Job, run: runs.Run, on_nan: str, logs: Sequence[str]) -> State:
+    """Trains to the last epoch, showing how it goes.
+
+    Args:
+        job: what to train.
+        run: where.
+        on_nan: see ``loop.fit``.
+        logs: names of those that follow it.
+    """
     from jaxgrad.cli import progress, screen
     from jaxgrad.cli.epochs import delays, follow
     from jaxgrad.training import extension, loop, runs
     from jaxgrad.training.checkpoints import Checkpoints
     from jaxgrad.training.config import resolve
+    from jaxgrad.training.logs import following
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
@@ -90,6 +99,7 @@ def train(job: Job, run: runs.Run, on_nan: str) -> State:
         if job.emulation.fidelity == "register":
             progress.tell_pace(job.register_seconds(done))
         training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
+        training = following.follow(training, logs, run, job.config.settings(), run.metrics())
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state

@@ -112,7 +112,7 @@ def test_one_command_line_begins_a_run_and_goes_on_with_it(
     finished: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (elsewhere / "run").mkdir()
-    line = ["train", *SMALL, "--checkpoint-every", "5", "--out", "run", "--resume"]
+    line = ["train", *SMALL, "--checkpoint-every", "5", "--out", "run", "--log", "csv", "--resume"]
     assert main(line) == 0
     assert "There is no run in run yet: a new one begins" in capsys.readouterr().out
     shutil.rmtree(elsewhere / "run" / "checkpoints" / "12")  # as if it had been killed after step 10
@@ -123,6 +123,7 @@ def test_one_command_line_begins_a_run_and_goes_on_with_it(
     for name in ("config.toml", "metrics.jsonl", "counters.json", "tables.txt"):
         assert (elsewhere / "run" / name).read_bytes() == (finished / name).read_bytes()
     assert not (elsewhere / "run" / "extensions.json").exists()
+    assert [line[:2] for line in (elsewhere / "run" / "metrics.csv").read_text().split()] == ["ep", "1,", "2,", "3,"]
 
 
 ONE_STEP_AN_EPOCH = ["--model", "mlp", "--hidden", "12", "--batch-size", "1437", "--optimizer", "sgd"]

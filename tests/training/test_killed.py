@@ -16,7 +16,7 @@ from tests.command import COMMAND, ENVIRONMENT
 
 TRAIN = [
     *COMMAND, "train", "--model", "mlp", "--epochs", "6", "--batch-size", "32",
-    "--checkpoint-every", "7", "--rows", "8", "--seed", "3",
+    "--checkpoint-every", "7", "--rows", "8", "--seed", "3", "--log", "csv",
 ]  # fmt: skip
 DEADLINE_S = 120
 
