@@ -12,7 +12,7 @@ import pytest
 from jaxgrad.base.errors import InputError
 from jaxgrad.training import runs
 from jaxgrad.training.config import Config
-from jaxgrad.training.run_folders import CAN_GO_ON, DIVERGED, FINISHED, TRAINING, listed, read
+from jaxgrad.training.run_folders import CAN_GO_ON, DIVERGED, FINISHED, TRAINING, listed, read, records_of
 
 
 def made(folder: Path, epochs: int, *records: dict[str, Any]) -> runs.Run:
@@ -83,7 +83,18 @@ def test_a_line_that_a_killed_process_has_begun_is_no_epoch(tmp_path: Path) -> N
     with (run.folder / "metrics.jsonl").open("a") as log:
         log.write('{"epoch": 3, "cyc')
     assert read(run.folder).done == 2
+    assert [record["epoch"] for record in records_of(run.folder)] == [1, 2]
     for line in ("{", json.dumps({"step": 3})):
         (run.folder / "metrics.jsonl").write_text(line + "\n")
         with pytest.raises(InputError, match=r"metrics.jsonl: has a last line that is "):
             read(run.folder)
+
+
+def test_a_line_in_the_middle_that_is_broken_is_named(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", 3, {})
+    with (run.folder / "metrics.jsonl").open("a") as log:
+        log.write("[2]\n")
+    run.append_metrics({"epoch": 3})
+    assert read(run.folder).done == 3
+    with pytest.raises(InputError, match=r"metrics.jsonl: has a line 2 that is of no epoch; restore the file"):
+        records_of(run.folder)
