@@ -102,6 +102,13 @@ import jax
 def step(w, x):
     return jax.grad(lambda w: (x @ w).sum())(w)
 """
+_RUN = """
+model.name = "mlp"
+data.name = "digits"
+emulation.schedule = "interleaved"
+emulation.fidelity = "native"
+train.epochs = 2
+"""
 
 
 # A working directory of 16 MiB, in a mount namespace of its own, which fills up after $1 seconds; what is then in it is
@@ -155,6 +162,8 @@ CASES: dict[str, Case] = {
     "trace": Case(["trace", "--out", FOLDER]),
     "scalesim": Case(["scalesim", "--model", "resnet20", "--path", FOLDER]),
     "profile": Case(["profile", "mine.py:step", "--arg", "f32[64,32]", "--arg", "f32[128,64]"], {"mine.py": _FUNCTION}),
+    "runs": Case(["runs", "."], {"config.toml": _RUN}),
+    "diff": Case(["diff", ".", "."], {"config.toml": _RUN}),
 }
 
 

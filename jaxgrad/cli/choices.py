@@ -165,3 +165,16 @@ def search_methods() -> Sequence[str]:
     from jaxgrad.studies.design_search import METHODS
 
     return METHODS
+
+
+def logs() -> Sequence[str]:
+    from jaxgrad.training.logs.following import NAMES
+
+    return NAMES
+
+
+def log_names(_: str, value: Any) -> str:
+    """A rule: logs by name, with commas between."""
+    from jaxgrad.training.logs.following import named
+
+    return ",".join(named([value]))

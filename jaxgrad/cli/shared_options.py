@@ -11,6 +11,7 @@ from jaxgrad.cli.options import (
     MODEL,
     OUTPUT,
     PIPELINE,
+    RUN,
     SHARE,
     SIZE,
     Choice,
@@ -180,3 +181,10 @@ GEMM_BATCH = option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)
 IN_FEATURES = option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)
 OUT_FEATURES = option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)
 JSON = option("--json", None, "Print one JSON object and nothing else.", OUTPUT)
+LOG = option(
+    "--log",
+    "NAME",
+    "Where the log goes besides metrics.jsonl: csv, tensorboard or wandb; several with commas, or repeated.",
+    RUN,
+    rule=Choice(choices.logs, choices.log_names),
+)

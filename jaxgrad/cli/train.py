@@ -43,6 +43,7 @@ from jaxgrad.cli.shared_options import (
     FORWARD,
     INIT,
     KEEP,
+    LOG,
     MODE,
     PIPELINE_TIME,
     PROCESSORS,
@@ -182,7 +183,13 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        str | None, option("--resume", "DIR", "Go on with the run in DIR, killed at whatever moment.", RUN)
+        str | None,
+        option(
+            "--resume",
+            "DIR",
+            "Go on with the run in DIR, killed at whatever moment, or begin one there; more --epochs extend it.",
+            RUN,
+        ),
     ] = None,
     config: Annotated[
         Path | None, option("--config", "FILE", "A TOML file, such as a run's config.toml.", RUN, rule=file)
@@ -199,6 +206,7 @@ def train(
             "--on-nan", "NAME", "A loss that is NaN or infinite: stop or continue.", RUN, rule=Choice(choices.on_nan)
         ),
     ] = defaults.ON_NAN,
+    log: Annotated[list[str] | None, LOG] = None,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, kinds, progress, screen
@@ -206,10 +214,15 @@ def train(
     from jaxgrad.training.config import resolve
     from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
+    from jaxgrad.training.logs import following
 
     cache.turn_on()
+    logs = following.chosen(log or ())
     changes = overrides.of_options(context.params, given(context), set_ or ())
-    existing = None if resume is None else training_run.existing(out, resume)
+    existing = None
+    if resume is not None:
+        out = training_run.place(out, resume)
+        existing = training_run.existing(out)
     if config is not None:
         kinds.check(config, "--config", kinds.TRAINING)
     if existing is None:
@@ -217,8 +230,7 @@ def train(
         if out is not None:
             runs.check_vacant(out)
     else:
-        settings = resolve(existing.folder / runs.CONFIG)
-        overrides.refuse_changes(settings, config, changes, existing)
+        settings = overrides.going_on(resolve(existing.folder / runs.CONFIG), config, changes, existing)
     with ExitStack() as kept_out:
         if existing:
             kept_out.enter_context(existing.alone())
@@ -229,14 +241,17 @@ def train(
             sources = {change.key: change.source for change in changes}
             names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
             raise error.renamed(names[error.field]) if error.field in names else error from None
+        if resume is not None and not existing:
+            screen.console().print(f"There is no run in {out} yet: a new one begins", soft_wrap=True)
         run = existing or training_run.created(out, settings)
         if not existing:
             kept_out.enter_context(run.alone())
-        again = typed("train", resume=run.folder)
+        again = typed("train", resume=run.folder, log=",".join(logs) or None)
         try:
             with resumable(f"go on with: {again}"):
-                state = training_run.train(job, run, on_nan)
+                state = training_run.train(job, run, on_nan, logs)
         except Diverged as stop:
+            run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
             training_run.report(job, run, stop.state)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
             print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)

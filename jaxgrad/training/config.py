@@ -34,7 +34,10 @@ from jaxgrad.training.sections import (
 
 
 class Config(Section):
-    """All that decides a training run: two runs with equal configs on one machine end bit-equal."""
+    """All that decides a training run: two runs with equal configs on one machine end bit-equal.
+
+    Of one that was extended, ``training.extension`` records the rest.
+    """
 
     array: ArraySection = ArraySection()
     emulation: EmulationSection = EmulationSection()

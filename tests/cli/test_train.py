@@ -155,10 +155,9 @@ def test_resume_of_a_finished_run_draws_it_again(elsewhere: Path, capsys: pytest
     assert main(["train", "--out", "run", "--resume"]) == 0
     assert (elsewhere / "run" / "counters.json").read_bytes() == before
     capsys.readouterr()
-    assert main(["train", "--resume", "run", "--epochs", "3"]) == 2
+    assert main(["train", "--resume", "run", "--seed", "3"]) == 2
     assert capsys.readouterr().err == (
-        "error: --epochs: got 3; the run in run began with train.epochs = 1: leave it so, or start a new run with "
-        "--out\n"
+        "error: --seed: got 3; the run in run began with train.seed = 0: leave it so, or start a new run with --out\n"
     )
 
 
