@@ -19,13 +19,14 @@ from jaxgrad.flax import value_and_grad
 from jaxgrad.flax.interception import traced
 from jaxgrad.pipelines import two_weights, versions
 from jaxgrad.pipelines.versions import STASHED, Average, Versions
+from jaxgrad.training import losses
 from jaxgrad.training.delays import Delays
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Sums:
-    """Sums over images, from which the means of an epoch come."""
+    """Sums over images, or over whatever has a label of its own, from which the means of an epoch come."""
 
     loss: Float[Array, ""]
     correct: UInt32[Array, ""]
@@ -95,8 +96,9 @@ def trainer(
     model: nnx.Module,
     optimizer: optax.GradientTransformation,
     images: Float[ArrayLike, "b h w c"],
-    labels: Int[ArrayLike, " b"],
+    labels: Int[ArrayLike, "b *inner"],
     delays: Delays | None = None,
+    loss: losses.Loss = losses.cross_entropy,
 ) -> Trainer:
     """A trainer for a model that is on the array.
 
@@ -108,8 +110,9 @@ def trainer(
         model: from ``put_on_array``, in training mode.
         optimizer: updates the parameters; it never sees the counters.
         images: a batch such as those to come, for its shape alone.
-        labels: its labels.
+        labels: its labels, one an image or, with further axes, several.
         delays: of a pipeline; None for the plain step.
+        loss: of each label, the mean of which is minimised; evaluation is by the plain cross-entropy.
 
     Raises:
         ValueError: from the model or the array, where they can't take these shapes.
@@ -121,12 +124,12 @@ def trainer(
 
     def loss_of(model: Any, images: Array, labels: Array) -> tuple[Array, Array]:
         logits = model(images)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), logits
+        return loss(logits, labels).mean(), logits
 
     def gradients(params: nnx.State, rest: nnx.State, images: Array, labels: Array) -> Any:
         model = nnx.merge(graph, params, rest, copy=True)
-        (loss, logits), grads, counters = value_and_grad(loss_of, has_aux=True)(model, images, labels)
-        return loss, logits, grads, counters, nnx.split(model, nnx.Param, ...)[2]
+        (mean_loss, logits), grads, counters = value_and_grad(loss_of, has_aux=True)(model, images, labels)
+        return mean_loss, logits, grads, counters, nnx.split(model, nnx.Param, ...)[2]
 
     def loss_by_xla(params: nnx.State, batch: tuple[nnx.State, Array, Array]) -> Array:
         rest, images, labels = batch
@@ -149,7 +152,7 @@ def trainer(
             images, labels: the batch.
         """
         weights = state.params if old is None else jax.tree.unflatten(jax.tree.structure(state.params), old)
-        loss, logits, grads, counters, rest = gradients(weights, state.rest, images, labels)
+        mean_loss, logits, grads, counters, rest = gradients(weights, state.rest, images, labels)
         average = state.average
         if delays and delays.weights not in STASHED:
             back = state.params
@@ -165,7 +168,7 @@ def trainer(
             rest=rest,
             opt_state=opt_state,
             counters={path: state.counters[path] + new for path, new in counters.items()},
-            sums=state.sums + _sums(loss * len(labels), logits, labels, jnp.ones(labels.shape, bool)),
+            sums=state.sums + _sums(mean_loss * labels.size, logits, labels, jnp.ones(labels.shape, bool)),
             step=state.step + 1,
             versions=None if kept is None else versions.advanced(kept, params, state.step),
             average=average,
@@ -178,8 +181,8 @@ def trainer(
 
     def evaluate(state: State, images: Array, labels: Array, counted: Array) -> Sums:
         logits = nnx.merge(evaluation_graph, state.params, state.rest, copy=True)(images)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return _sums(jnp.sum(losses, where=counted), logits, labels, counted)
+        counted = losses.of_labels(counted, labels)
+        return _sums(jnp.sum(losses.cross_entropy(logits, labels), where=counted), logits, labels, counted)
 
     shapes = jax.eval_shape(gradients, params, rest, images, labels)[3]
 
