@@ -101,9 +101,23 @@ def optimizers() -> Sequence[str]:
 
 
 def decays() -> Sequence[str]:
-    from jaxgrad.training.optimizers import DECAYS
+    from jaxgrad.training.learning_rates import DECAYS
 
     return DECAYS
+
+
+def span(field: str, value: Any) -> str:
+    """A rule: a time of a run."""
+    from jaxgrad.training.spans import span_text
+
+    return span_text(field, value)
+
+
+def spans(field: str, value: Any) -> str:
+    """A rule: times of a run."""
+    from jaxgrad.training.spans import spans_text
+
+    return spans_text(field, value)
 
 
 def on_nan() -> Sequence[str]:

@@ -51,6 +51,13 @@ _KEYS = {
     "blend": "quantization.blend",
     "init": "train.init",
     "augment": "data.augment",
+    "warmup": "optimizer.warmup",
+    "end_rate": "optimizer.end_rate",
+    "decay_factor": "optimizer.decay_factor",
+    "decay_at": "optimizer.decay_at",
+    "weight_decay_mask": "optimizer.weight_decay_mask",
+    "clip_norm": "optimizer.clip_norm",
+    "label_smoothing": "train.label_smoothing",
 }
 
 

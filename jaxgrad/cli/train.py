@@ -13,6 +13,15 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, overrides, training_run
 from jaxgrad.cli.errors import CHECK_FAILED, typed
 from jaxgrad.cli.interrupts import resumable
+from jaxgrad.cli.learning_options import (
+    CLIP_NORM,
+    DECAY_AT,
+    DECAY_FACTOR,
+    END_RATE,
+    LABEL_SMOOTHING,
+    WARMUP,
+    WEIGHT_DECAY_MASK,
+)
 from jaxgrad.cli.options import (
     ARRAY,
     DECAY,
@@ -63,6 +72,9 @@ _JUDGED_LATER = (
     ("processors", "pipeline.processors", "--processors"),
     ("weight_update", "emulation.weight_update", "--weight-update"),
     ("init", "train.init", "--init"),
+    ("warmup", "optimizer.warmup", "--warmup"),
+    ("decay_at", "optimizer.decay_at", "--decay-at"),
+    ("weight_decay_mask", "optimizer.weight_decay_mask", "--weight-decay-mask"),
 )
 
 
@@ -149,9 +161,20 @@ def train(
     decay: Annotated[
         str,
         option(
-            "--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(choices.decays)
+            "--decay",
+            "NAME",
+            "Learning rate over time: cosine, constant, linear, exponential or step.",
+            LEARNING,
+            rule=Choice(choices.decays),
         ),
     ] = defaults.DECAY,
+    warmup: Annotated[str | None, WARMUP] = None,
+    end_rate: Annotated[float | None, END_RATE] = None,
+    decay_factor: Annotated[float | None, DECAY_FACTOR] = None,
+    decay_at: Annotated[str | None, DECAY_AT] = None,
+    weight_decay_mask: Annotated[str | None, WEIGHT_DECAY_MASK] = None,
+    clip_norm: Annotated[float | None, CLIP_NORM] = None,
+    label_smoothing: Annotated[float | None, LABEL_SMOOTHING] = None,
     epochs: Annotated[
         int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
     ] = defaults.EPOCHS,

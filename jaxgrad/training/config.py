@@ -68,6 +68,9 @@ class Config(Section):
                     f"it needs emulation.schedule = {either(map(repr, IN_ARRAY))} (here {self.emulation.schedule!r}), "
                     "or choose 'separate' or 'none'",
                 )
+            if optimizer.clip_norm is not None:
+                remedy = "the array updates a weight before all gradients are there: choose 'separate' or 'none'"
+                raise InputError("emulation.weight_update", "in_array", remedy)
             if optimizer.name != "sgd" or optimizer.weight_decay:
                 raise InputError(
                     "emulation.weight_update",

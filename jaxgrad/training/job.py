@@ -21,7 +21,7 @@ from jaxgrad.costs import step_cost
 from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
-from jaxgrad.training import data, initial, loop, quantized, runs
+from jaxgrad.training import data, initial, loop, losses, quantized, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
 from jaxgrad.training.delays import Delays, planned
@@ -101,11 +101,13 @@ def prepare(config: Config) -> Job:
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)
-    steps = plan.epochs * plan.steps_per_epoch(dataset)
-    optimizer = quantized.optimizer(config.optimizer, _rules(config), config.quantization.blend or 0.0, steps)
+    per_epoch = plan.steps_per_epoch(dataset)
+    rate = config.optimizer.rate(steps=plan.epochs * per_epoch, per_epoch=per_epoch)
+    optimizer = quantized.optimizer(config.optimizer, _rules(config), config.quantization.blend or 0.0, rate)
     layers, masks = step_gemms_and_masks(model, images)
     delays = _delays(config, emulation, model, images)
-    training = trainer(model, optimizer, images, labels, delays)
+    loss = losses.smoothed(config.train.label_smoothing or 0.0)
+    training = trainer(model, optimizer, images, labels, delays, loss)
     return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
 
 

@@ -161,6 +161,53 @@ def test_resume_of_a_finished_run_draws_it_again(elsewhere: Path, capsys: pytest
     )
 
 
+def test_how_a_run_learns_is_kept_and_goes_on(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learning = [
+        "--optimizer", "momentum", "--weight-decay", "1e-3", "--weight-decay-mask", "kernels", "--clip-norm", "1",
+        "--decay", "step", "--decay-at", "40%,4", "--warmup", "1", "--label-smoothing", "0.1",
+    ]  # fmt: skip
+    assert main(["train", *QUICK, *learning, "--out", "run"]) == 0
+    config = (elsewhere / "run" / "config.toml").read_text()
+    for line in (
+        'weight_decay_mask = "kernels"', "clip_norm = 1.0", 'decay_at = "40%, 4"', "decay_factor = 0.1",
+        'warmup = "1"', "label_smoothing = 0.1",
+    ):  # fmt: skip
+        assert line in config
+    record = json.loads((elsewhere / "run" / "metrics.jsonl").read_text())
+    assert np.isfinite(record["train_loss"])
+    assert main(["train", *QUICK, *learning, "--resume", "run"]) == 0
+    assert main(["train", "--resume", "run", "--label-smoothing", "0.2"]) == 2
+    assert "began with train.label_smoothing = 0.1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--warmup", "1epoch"), "--warmup: got '1 epoch'; the run has 5 steps: give fewer, or train longer"),
+        (
+            ("--decay", "step", "--decay-at", "3,1000"),
+            (
+                "--decay-at: got '1000', which is step 1,000; give times after the first step and before the end, "
+                "of 0 and 5 steps"
+            ),
+        ),
+        (
+            ("--optimizer", "adamw", "--weight-decay-mask", "conv*"),
+            (
+                "--weight-decay-mask: got 'conv*'; 'conv*' is the path of no parameter; there are head.bias, "
+                "head.kernel, hidden.0.bias, hidden.0.kernel, hidden.1.bias and hidden.1.kernel"
+            ),
+        ),
+    ],
+)
+def test_what_does_not_fit_the_run_or_the_model_is_refused(
+    options: tuple[str, ...], said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *QUICK, *options, "--out", "run"]) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert not (elsewhere / "run").exists()
+
+
 def test_every_optimizer_trains(elsewhere: Path) -> None:
     for name in optimizers.NAMES:
         assert main(["train", *QUICK, "--optimizer", name, "--out", name]) == 0
