@@ -126,6 +126,12 @@ def on_nan() -> Sequence[str]:
     return ON_NAN
 
 
+def patience_measures() -> Sequence[str]:
+    from jaxgrad.training.patience import MEASURES
+
+    return MEASURES
+
+
 def pipelines() -> Sequence[str]:
     from jaxgrad.pipelines import PIPELINES
 

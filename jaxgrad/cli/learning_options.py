@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxgrad.cli import choices
-from jaxgrad.cli.options import DECAY, FRACTION, LEARNING, RATE, SHARE, option
+from jaxgrad.cli.options import DECAY, FRACTION, LEARNING, RATE, SHARE, SIZE, Choice, option
 
 WARMUP = option(
     "--warmup",
@@ -49,4 +49,20 @@ LABEL_SMOOTHING = option(
     LEARNING,
     rule=FRACTION,
     default="0",
+)
+PATIENCE = option(
+    "--patience",
+    "N",
+    "Stop after N epochs without a better test.",
+    LEARNING,
+    rule=SIZE,
+    default="train all epochs",
+)
+PATIENCE_FOR = option(
+    "--patience-for",
+    "NAME",
+    "What of the test is to get better: loss or accuracy.",
+    LEARNING,
+    rule=Choice(choices.patience_measures),
+    default="loss",
 )

@@ -58,6 +58,8 @@ _KEYS = {
     "weight_decay_mask": "optimizer.weight_decay_mask",
     "clip_norm": "optimizer.clip_norm",
     "label_smoothing": "train.label_smoothing",
+    "patience": "train.patience",
+    "patience_for": "train.patience_for",
 }
 
 

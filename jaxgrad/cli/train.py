@@ -19,6 +19,8 @@ from jaxgrad.cli.learning_options import (
     DECAY_FACTOR,
     END_RATE,
     LABEL_SMOOTHING,
+    PATIENCE,
+    PATIENCE_FOR,
     WARMUP,
     WEIGHT_DECAY_MASK,
 )
@@ -175,6 +177,8 @@ def train(
     weight_decay_mask: Annotated[str | None, WEIGHT_DECAY_MASK] = None,
     clip_norm: Annotated[float | None, CLIP_NORM] = None,
     label_smoothing: Annotated[float | None, LABEL_SMOOTHING] = None,
+    patience: Annotated[int | None, PATIENCE] = None,
+    patience_for: Annotated[str | None, PATIENCE_FOR] = None,
     epochs: Annotated[
         int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
     ] = defaults.EPOCHS,

@@ -135,7 +135,9 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if records:
         accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
-        out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
+        patience = job.plan.patience
+        stopped = patience.verdict(records, job.plan.epochs) if patience else ""
+        out.print(f"\nTest accuracy {accuracy}. {stopped}".rstrip(), soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 

@@ -99,6 +99,7 @@ def prepare(config: Config) -> Job:
     dataset = data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
     augment = tuple(config.data.augment or ())
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
+    plan = replace(plan, patience=config.train.stopping())
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)
     per_epoch = plan.steps_per_epoch(dataset)

@@ -17,6 +17,7 @@ from jaxgrad.training import defaults, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.data import Dataset, batches
 from jaxgrad.training.divergence import Watch
+from jaxgrad.training.patience import Patience
 from jaxgrad.training.prefetching import on_device, prefetched
 from jaxgrad.training.runs import Run
 from jaxgrad.training.step import State, Sums, Trainer, next_epoch
@@ -33,6 +34,7 @@ class Plan:
     seed: int
     checkpoint_every: int
     augment: tuple[str, ...] = ()
+    patience: Patience | None = None
 
     def steps_per_epoch(self, dataset: Dataset) -> int:
         """Whole batches an epoch; the images that fill none sit this epoch out."""
@@ -87,7 +89,9 @@ def fit(
     on_nan: str = defaults.ON_NAN,
     place: Callable[[Any], Any] = on_device,
 ) -> Iterator[Progress]:
-    """Trains from ``state`` to the plan's last epoch, one item a step; the next batches are made meanwhile.
+    """Trains from ``state`` to the plan's last epoch, or until its patience is over, one item a step.
+
+    The next batches are made meanwhile.
 
     A line of the log is on the disk before the checkpoint that counts on it, so that a kill in between only repeats
     work.
@@ -103,6 +107,8 @@ def fit(
     steps = plan.steps_per_epoch(dataset)
     step = int(state.step)
     watch = Watch(on_nan, plan.epochs, steps)
+    if _is_over(plan, run):
+        return
     with prefetched(plan.batches(dataset, step), place) as ready:
         for images, labels in ready:
             state = trainer.step(state, images, labels)
@@ -117,9 +123,16 @@ def fit(
                 run.append_metrics(record)
                 watch.tested(state, test, step)
                 state = next_epoch(state)
-            if saves:
+            stops = ends_epoch and _is_over(plan, run)
+            if saves or stops:
                 checkpoints.save(step, state, run.metrics_mark())
             yield Progress(state, step, record)
+            if stops:
+                return
+
+
+def _is_over(plan: Plan, run: Run) -> bool:
+    return plan.patience is not None and plan.patience.is_over(run.metrics())
 
 
 def _record(state: State, test: Sums, epochs: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from jaxgrad.base.schema import (
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
 from jaxgrad.training.data import augmentation
+from jaxgrad.training.patience import LOSS, MEASURES, Patience
 from jaxgrad_models import initializers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
@@ -134,3 +135,15 @@ class TrainSection(Section):
     checkpoint_every: Size = defaults.CHECKPOINT_EVERY
     init: Folder | None = None
     label_smoothing: Fraction | None = None
+    patience: Size | None = None
+    patience_for: Annotated[str, among(MEASURES)] | None = None
+
+    @model_validator(mode="after")
+    def _go_together(self) -> TrainSection:
+        if self.patience_for is not None and self.patience is None:
+            raise InputError("patience_for", self.patience_for, "set train.patience too, or leave it out")
+        return self
+
+    def stopping(self) -> Patience | None:
+        """When training stops early; None where it does not."""
+        return None if self.patience is None else Patience(self.patience, self.patience_for or LOSS)

@@ -180,6 +180,18 @@ def test_how_a_run_learns_is_kept_and_goes_on(elsewhere: Path, capsys: pytest.Ca
     assert "began with train.label_smoothing = 0.1" in capsys.readouterr().err
 
 
+def test_a_run_out_of_patience_says_so_and_is_whole(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At no rate to speak of, what is tested stays as it is, and as good is not better."""
+    still = ["--optimizer", "sgd", "--learning-rate", "1e-30", "--epochs", "9", "--patience", "2"]
+    assert main(["train", *QUICK, *still, "--out", "run"]) == 0
+    said = "after 3 epochs. Stopped early, of 9 epochs: no better test loss for 2 epochs; the best, "
+    assert said in capsys.readouterr().out
+    assert json.loads((elsewhere / "run" / "counters.json").read_text())["steps"] == 3 * (1437 // 256)
+    assert main(["train", "--resume", "run"]) == 0
+    assert said in capsys.readouterr().out
+    assert len((elsewhere / "run" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

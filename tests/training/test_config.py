@@ -131,6 +131,9 @@ REFUSED = {
     "optimizer.weight_decay_mask=kernels": "got 'kernels'; adam has no weight decay: leave it out or choose another "
     "optimizer.name",
     "optimizer.clip_norm=0": "got 0.0; give a number above 0",
+    "train.patience=0": "got 0; give a whole number of at least 1",
+    "train.patience_for=speed": "got 'speed'; choose one of loss, accuracy",
+    "train.patience_for=accuracy": "got 'accuracy'; set train.patience too, or leave it out",
     "train.label_smoothing=1": "got 1.0; give a number from 0 up to, not including, 1",
     "train.epochs=0": "got 0; give a whole number of at least 1",
     "train.seed=-1": "got -1; give a whole number from 0 to 2**32 - 1",
