@@ -132,6 +132,12 @@ def patience_measures() -> Sequence[str]:
     return MEASURES
 
 
+def mixed_precisions() -> Sequence[str]:
+    from jaxgrad.training.mixed_precision import FORMATS
+
+    return tuple(FORMATS)
+
+
 def pipelines() -> Sequence[str]:
     from jaxgrad.pipelines import PIPELINES
 

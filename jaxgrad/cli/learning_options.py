@@ -66,3 +66,12 @@ PATIENCE_FOR = option(
     rule=Choice(choices.patience_measures),
     default="loss",
 )
+MIXED_PRECISION = option(
+    "--mixed-precision",
+    "NAME",
+    "bf16 or fp16: compute in halves, update in fp32 (fp16 scales the loss); --precision only rounds what enters the "
+    "array.",
+    LEARNING,
+    rule=Choice(choices.mixed_precisions),
+    default="none",
+)

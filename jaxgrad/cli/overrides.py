@@ -60,6 +60,7 @@ _KEYS = {
     "label_smoothing": "train.label_smoothing",
     "patience": "train.patience",
     "patience_for": "train.patience_for",
+    "mixed_precision": "train.mixed_precision",
 }
 
 

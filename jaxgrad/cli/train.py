@@ -19,6 +19,7 @@ from jaxgrad.cli.learning_options import (
     DECAY_FACTOR,
     END_RATE,
     LABEL_SMOOTHING,
+    MIXED_PRECISION,
     PATIENCE,
     PATIENCE_FOR,
     WARMUP,
@@ -179,6 +180,7 @@ def train(
     label_smoothing: Annotated[float | None, LABEL_SMOOTHING] = None,
     patience: Annotated[int | None, PATIENCE] = None,
     patience_for: Annotated[str | None, PATIENCE_FOR] = None,
+    mixed_precision: Annotated[str | None, MIXED_PRECISION] = None,
     epochs: Annotated[
         int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
     ] = defaults.EPOCHS,

@@ -108,7 +108,7 @@ def prepare(config: Config) -> Job:
     layers, masks = step_gemms_and_masks(model, images)
     delays = _delays(config, emulation, model, images)
     loss = losses.smoothed(config.train.label_smoothing or 0.0)
-    training = trainer(model, optimizer, images, labels, delays, loss)
+    training = trainer(model, optimizer, images, labels, delays, loss, config.train.precision())
     return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
 
 
@@ -121,6 +121,8 @@ def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
     shape, options = dataset.input_shape, config.model.options()
     rngs = nnx.Rngs(config.train.seed)
     model = jaxgrad_models.build(config.model.name, input_shape=shape, classes=dataset.classes, rngs=rngs, **options)
+    if precision := config.train.precision():
+        precision.set_in(model)
     model = put_on_array(model, _rules(config), rngs=nnx.Rngs(estimator=config.train.seed))
     if config.train.init is not None:
         initial.take(model, Path(config.train.init))

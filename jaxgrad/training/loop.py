@@ -149,6 +149,8 @@ def _record(state: State, test: Sums, epochs: int) -> dict[str, Any]:
     }
     if state.average is not None:
         record["rebuilding_error"] = _json_number(float(state.average.error))
+    if state.scale is not None:
+        record["loss_scale"] = float(state.scale.factor)
     return record
 
 

@@ -30,6 +30,7 @@ from jaxgrad.base.schema import (
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
 from jaxgrad.training.data import augmentation
+from jaxgrad.training.mixed_precision import FORMATS, MixedPrecision
 from jaxgrad.training.patience import LOSS, MEASURES, Patience
 from jaxgrad_models import initializers
 
@@ -137,12 +138,17 @@ class TrainSection(Section):
     label_smoothing: Fraction | None = None
     patience: Size | None = None
     patience_for: Annotated[str, among(MEASURES)] | None = None
+    mixed_precision: Annotated[str, among(tuple(FORMATS))] | None = None
 
     @model_validator(mode="after")
     def _go_together(self) -> TrainSection:
         if self.patience_for is not None and self.patience is None:
             raise InputError("patience_for", self.patience_for, "set train.patience too, or leave it out")
         return self
+
+    def precision(self) -> MixedPrecision | None:
+        """What is computed in halves; None where nothing is."""
+        return None if self.mixed_precision is None else FORMATS[self.mixed_precision]
 
     def stopping(self) -> Patience | None:
         """When training stops early; None where it does not."""

@@ -180,6 +180,15 @@ def test_how_a_run_learns_is_kept_and_goes_on(elsewhere: Path, capsys: pytest.Ca
     assert "began with train.label_smoothing = 0.1" in capsys.readouterr().err
 
 
+def test_train_in_mixed_precision_tells_the_scale_of_the_loss(elsewhere: Path) -> None:
+    assert main(["train", *QUICK, "--mixed-precision", "fp16", "--batch-norm", "--hidden", "8", "--out", "run"]) == 0
+    record = json.loads((elsewhere / "run" / "metrics.jsonl").read_text())
+    assert 1 <= record["loss_scale"] <= 2.0**16
+    assert np.isfinite(record["test_loss"])
+    assert 'mixed_precision = "fp16"' in (elsewhere / "run" / "config.toml").read_text()
+    assert main(["train", "--resume", "run"]) == 0
+
+
 def test_a_run_out_of_patience_says_so_and_is_whole(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """At no rate to speak of, what is tested stays as it is, and as good is not better."""
     still = ["--optimizer", "sgd", "--learning-rate", "1e-30", "--epochs", "9", "--patience", "2"]
