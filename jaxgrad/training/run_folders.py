@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.locks import is_taken
+from jaxgrad.training.patience import LOSS, MEASURES, Patience
 from jaxgrad.training.runs import CONFIG, METRICS, STOPPED
 
 TRAINING, DIVERGED, FINISHED, CAN_GO_ON = "training", "diverged", "finished", "can go on"
@@ -90,7 +91,7 @@ def read(folder: Path) -> RunFolder:
         raise _broken(folder / CONFIG, f"has train.epochs = {epochs!r}")
     last = _last_record(log)
     changed = (log if last else folder / CONFIG).stat().st_mtime
-    state = _state(folder, last, epochs)
+    state = _state(folder, last, epochs, settings)
     return RunFolder(folder, str(model), str(data), str(schedule), str(fidelity), epochs, last, state, changed)
 
 
@@ -133,13 +134,25 @@ def listed(parent: Path) -> tuple[list[RunFolder], list[InputError]]:
     return sorted(found, key=lambda run: run.changed, reverse=True), broken
 
 
-def _state(folder: Path, last: Mapping[str, Any] | None, epochs: int) -> str:
+def _state(folder: Path, last: Mapping[str, Any] | None, epochs: int, settings: Settings) -> str:
     if is_taken(folder):
         return TRAINING
     losses = [last.get(name, 0.0) for name in ("train_loss", "test_loss")] if last else []
     if None in losses or (folder / STOPPED).is_file():
         return DIVERGED
-    return FINISHED if last and last["epoch"] >= epochs else CAN_GO_ON
+    if last is None:
+        return CAN_GO_ON
+    return FINISHED if last["epoch"] >= epochs or _is_out_of_patience(folder, settings) else CAN_GO_ON
+
+
+def _is_out_of_patience(folder: Path, settings: Settings) -> bool:
+    epochs, measure = settings["train"].get("patience"), settings["train"].get("patience_for", LOSS)
+    if not isinstance(epochs, int) or measure not in MEASURES:
+        return False
+    try:
+        return Patience(epochs, measure).is_over(records_of(folder))
+    except KeyError as error:
+        raise _broken(folder / METRICS, f"has a line without {error.args[0]}") from None
 
 
 def _last_record(log: Path) -> dict[str, Any] | None:

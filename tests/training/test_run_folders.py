@@ -15,9 +15,9 @@ from jaxgrad.training.config import Config
 from jaxgrad.training.run_folders import CAN_GO_ON, DIVERGED, FINISHED, TRAINING, listed, read, records_of
 
 
-def made(folder: Path, epochs: int, *records: dict[str, Any]) -> runs.Run:
+def made(folder: Path, epochs: int, *records: dict[str, Any], **keys: Any) -> runs.Run:
     config = Config()
-    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
+    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs, **keys})})
     run = runs.create(folder, config.to_toml())
     for number, record in enumerate(records, 1):
         run.append_metrics({"epoch": number, "cycles": 10 * number, **record})
@@ -47,6 +47,19 @@ def test_the_state_of_each(tmp_path: Path) -> None:
     }  # fmt: skip
     assert broken == []
     assert read(tmp_path / "now").state == FINISHED
+
+
+def test_a_run_that_is_out_of_patience_is_finished(tmp_path: Path) -> None:
+    losses = [{"test_loss": loss, "test_accuracy": 1 - loss} for loss in (0.5, 0.5, 0.25, 0.5)]
+    made(tmp_path / "waits", 9, *losses, patience=2)
+    made(tmp_path / "stopped", 9, *losses, patience=1)
+    made(tmp_path / "better", 9, *losses[:3], patience=2, patience_for="accuracy")
+    assert {run.folder.name: run.state for run in listed(tmp_path)[0]} == {
+        "waits": CAN_GO_ON, "stopped": FINISHED, "better": CAN_GO_ON,
+    }  # fmt: skip
+    made(tmp_path / "other", 9, {}, patience=1)
+    with pytest.raises(InputError, match="has a line without test_loss"):
+        read(tmp_path / "other")
 
 
 def test_the_one_that_changed_last_is_first_and_what_is_no_run_is_passed_over(tmp_path: Path) -> None:
