@@ -1,11 +1,12 @@
 # Every target works alone in a fresh clone: it makes $(VENV) first where that is missing, moved, or older than
 # pyproject.toml.
 # Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS, and MUTANTS: which files or rooms are
-# changed, and how often (make mutants MUTANTS='array --sample 0').
+# changed, and how often (make mutants MUTANTS='array --sample 0'), and INTERRUPTIONS likewise (--signals 10 train).
 
 VENV ?= .venv
 PYTEST_ARGS ?=
 MUTANTS ?=
+INTERRUPTIONS ?=
 WORKS = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 # A candidate must run and not only be found: a version manager's shim may stand for nothing.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -17,7 +18,7 @@ FIELD = $(VENV)/.field-installed
 STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
 MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: moved setup demo test field lint format bench mutants clean
+.PHONY: moved setup demo test field lint format bench mutants interruptions clean
 
 setup: $(STAMP)
 
@@ -62,6 +63,9 @@ bench: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+interruptions: setup
+	$(BIN)/python -m tests.interruptions $(INTERRUPTIONS)
 
 clean:
 	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import commands, costs, diagnostics, pipelines, registers, steps
+from benchmarks import commands, costs, diagnostics, inputs, pipelines, registers, steps
 from benchmarks.figure import Figure
 
 _REGISTERS = "--registers-only"
@@ -40,6 +40,7 @@ def main(
     figures = [
         *steps.training(rounds),
         steps.transformation(rounds),
+        *inputs.figures(rounds),
         *(Figure(**fields) for fields in json.loads(pinned.stdout)),
         commands.startup(),
         *costs.figures(rounds),

@@ -43,14 +43,18 @@ def figures() -> list[Figure]:
     return measured
 
 
-def register_run(size: int, batch: int, columns: int) -> tuple[Callable[[], None], int]:
+def register_run(
+    size: int, batch: int, columns: int, *, double_buffered: bool = False
+) -> tuple[Callable[[], None], int]:
+    """An interleaved pass of some rows over some columns of tiles, compiled, and how many PE-cycles it is."""
     import jax
 
     from jaxgrad import Accelerator, Gemm, count
 
     x, w, dy = _operands(size, batch, columns)
-    compiled = _compiled(size, batch, columns)
-    cycles = count(Gemm(batch, size * columns, size), Accelerator(size, size)).as_dict()["cycles"]
+    compiled = _compiled(size, batch, columns, double_buffered)
+    array = Accelerator(size, size, double_buffered)
+    cycles = count(Gemm(batch, size * columns, size), array).as_dict()["cycles"]
     pe_cycles = cycles * size * size
     return lambda: jax.block_until_ready(compiled(x, w, dy)), pe_cycles
 
@@ -68,10 +72,10 @@ def _operands(size: int, batch: int, columns: int) -> tuple[Any, Any, Any]:
     return x, w, dy
 
 
-def _compiled(size: int, batch: int, columns: int) -> Any:
+def _compiled(size: int, batch: int, columns: int, double_buffered: bool = False) -> Any:
     import jax
 
     from jaxgrad import Accelerator, Emulation, backward
 
-    emulation = Emulation(Accelerator(size, size), fidelity="register")
+    emulation = Emulation(Accelerator(size, size, double_buffered), fidelity="register")
     return jax.jit(lambda x, w, dy: backward(x, w, dy, emulation)).lower(*_operands(size, batch, columns)).compile()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,14 +11,45 @@ from rich.progress import track
 
 from benchmarks.figure import Figure, seconds
 
+PLAIN, BATCH = "plain", 64
+
 
 def training(rounds: int) -> list[Figure]:
     """A training step of ResNet-20 at batch 64: each fidelity, and estimators, against plain Flax."""
+    variants = _variants()
+    measured = times(list(variants), rounds)
+    figures = []
+    for name, (_, target, bound) in variants.items():
+        ratio = statistics.median(a / b for a, b in zip(measured[name], measured[PLAIN], strict=True))
+        figures.append(Figure(f"ResNet-20 step, {name}", ratio, "x plain", f"<= {target}", ratio <= target, bound))
+    return figures
+
+
+def times(names: Sequence[str], rounds: int, batch: int = BATCH) -> dict[str, list[float]]:
+    """Seconds of a training step of ResNet-20, of plain Flax and some of the variants in turn, round after round."""
+    variants = _variants()
+    steps = {PLAIN: _step(None, batch)} | {name: _step(variants[name][0], batch) for name in names}
+    measured: dict[str, list[float]] = {name: [] for name in steps}
+    for step in track(steps.values(), description="compiling", console=Console(stderr=True)):
+        step()
+    for _ in track(range(rounds), description="training steps", console=Console(stderr=True)):
+        for name, step in steps.items():
+            measured[name].append(seconds(step))
+    return measured
+
+
+def names() -> list[str]:
+    """Of all variants but plain Flax."""
+    return list(_variants())
+
+
+def _variants() -> dict[str, tuple[Any, float, str]]:
+    """What runs on the array, how many times as long as plain Flax it may take, and what bounds it on a CPU."""
     from jaxgrad import Accelerator, Emulation, Rule
     from jaxgrad.estimators import rad
     from jaxgrad.quantization import quantized
 
-    variants = {
+    return {
         "native 128x128": (
             Emulation(Accelerator(128, 128)),
             1.05,
@@ -41,18 +72,6 @@ def training(rounds: int) -> list[Figure]:
             "codes, masks and scales: some readings of x and of dX a layer",
         ),
     }
-    steps = {"plain": _step(None)} | {name: _step(rules) for name, (rules, *_) in variants.items()}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for step in track(steps.values(), description="compiling", console=Console(stderr=True)):
-        step()
-    for _ in track(range(rounds), description="training steps", console=Console(stderr=True)):
-        for name, step in steps.items():
-            times[name].append(seconds(step))
-    figures = []
-    for name, (_, target, bound) in variants.items():
-        ratio = statistics.median(a / b for a, b in zip(times[name], times["plain"], strict=True))
-        figures.append(Figure(f"ResNet-20 step, {name}", ratio, "x plain", f"<= {target}", ratio <= target, bound))
-    return figures
 
 
 def transformation(rounds: int) -> Figure:
@@ -74,7 +93,7 @@ def transformation(rounds: int) -> Figure:
     return Figure("emulate_function(ResNet-20 step), native 128x128", ratio, "x plain", "<= 1.1", ratio <= 1.1, bound)
 
 
-def _step(rules: Any) -> Callable[[], None]:
+def _step(rules: Any, batch: int) -> Callable[[], None]:
     """A jitted training step on fixed data, as one that writes it with Flax would have it."""
     import jax
     import jax.numpy as jnp
@@ -94,8 +113,8 @@ def _step(rules: Any) -> Callable[[], None]:
             descent, blended(1e-5, 1, lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params))
         )
     optimizer = nnx.Optimizer(model, descent, wrt=nnx.Param)
-    images = jax.random.normal(jax.random.key(0), (64, 32, 32, 3))
-    labels = jnp.arange(64) % 10
+    images = jax.random.normal(jax.random.key(0), (batch, 32, 32, 3))
+    labels = jnp.arange(batch) % 10
 
     def loss_fn(model: Any) -> jax.Array:
         return optax.softmax_cross_entropy_with_integer_labels(model(images), labels).mean()

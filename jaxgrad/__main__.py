@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import NoReturn
 
 INTERRUPTED = 130  # as cli.interrupts has it, which is not there yet
 
 
+def _leave(*_: object) -> NoReturn:
+    """Not by an exception, of which what is being imported would make others."""
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
+
+
 def main() -> int:
     """Runs the command that the process was started with; returns its exit code, see ``jaxgrad.cli.main``."""
-    try:
-        from jaxgrad.cli import main as run  # a tenth of a second
+    signal.signal(signal.SIGINT, _leave)
+    from jaxgrad.cli import main as run  # a tenth of a second
 
+    try:
         return run()
     except KeyboardInterrupt:  # outside of what a command guards
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        _leave()
 
 
 if __name__ == "__main__":

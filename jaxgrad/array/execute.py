@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from functools import reduce
 
+import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from jaxgrad.array import closed_form, wide
 from jaxgrad.array.counters import Counters
@@ -25,7 +26,8 @@ FIDELITIES: tuple[str, ...] = ("register", "tile", "native")
 def run(
     mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator, fidelity: str
 ) -> tuple[dict[str, Array], Counters]:
-    """Runs the products of a mapping.
+    """Runs the products of a mapping, in float32 of its own where operands are: not in what a GPU or a TPU multiplies
+    floats in by default (DESIGN.md section 6).
 
     Args:
         mapping: what lies where.
@@ -36,6 +38,14 @@ def run(
     Returns:
         The results by name, in the precision of the accumulators, and what it took.
     """
+    # Here for every pass, one of the user's own too: a matmul of a tile names no precision.
+    with jax.default_matmul_precision("highest"):
+        return _run(mapping, tensors, array, fidelity)
+
+
+def _run(
+    mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator, fidelity: str
+) -> tuple[dict[str, Array], Counters]:
     if fidelity == "native":
         return _native(mapping, tensors, array)
     if mapping.order == "in turn" and fidelity == "register" and not array.double_buffered:
@@ -92,7 +102,7 @@ def _native(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerato
 def _matmul(product: Product, tensors: Dictionary[str, Array]) -> Array:
     first, second = OPERANDS[product.result]
     formula = f"{AXES[first]},{AXES[second]}->{AXES[product.result]}"
-    return jnp.einsum(formula, tensors[first], tensors[second], precision=lax.Precision.HIGHEST)
+    return jnp.einsum(formula, tensors[first], tensors[second])
 
 
 def _in_turn(
@@ -102,7 +112,7 @@ def _in_turn(
     outputs: dict[str, Array] = {}
     counts = Counters.zero()
     for part in mapping.split():
-        outs, spent = run(part, tensors, array, fidelity)
+        outs, spent = _run(part, tensors, array, fidelity)
         outputs |= outs
         counts += spent
     return outputs, counts

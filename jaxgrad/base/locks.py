@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ except ImportError:  # Windows
     fcntl = None
 
 _NAME = ".lock"
+_LOOK_S = 0.05  # far more than the look of ``is_taken`` takes
 
 
 @contextmanager
@@ -52,13 +54,34 @@ def alone(field: str, folder: Path) -> Iterator[None]:
                     folder.rmdir()
 
 
+def is_taken(folder: Path) -> bool:
+    """Whether somebody is ``alone`` in a folder; False where the system has no locks.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name, alone("--out", Path(name)):
+    ...     is_taken(Path(name))
+    True
+    """
+    if fcntl is None:
+        return False
+    try:
+        with (folder / _NAME).open(encoding="utf-8") as file:
+            # Shared: others that look do not see it. It goes as the file is closed.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is none, or it is another user's
+        return False
+    return False
+
+
 @contextmanager
 def _locked(field: str, path: Path) -> Iterator[None]:
     while True:
         with path.open("a+", encoding="utf-8") as file:
             if fcntl is not None:
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _lock(file)
                 except BlockingIOError:
                     raise _taken(field, path.parent, file) from None
             if not _is_at(file, path):
@@ -68,6 +91,20 @@ def _locked(field: str, path: Path) -> Iterator[None]:
             file.flush()
             yield
             return
+
+
+def _lock(file: IO[str]) -> None:
+    """Locks a file; one that is only being looked at is asked for again.
+
+    Raises:
+        BlockingIOError: somebody has it.
+    """
+    assert fcntl is not None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_LOOK_S)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

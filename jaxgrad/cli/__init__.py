@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _run(typed)
     if code == interrupts.INTERRUPTED:
         interrupts.say()  # the parser has said nothing
+    interrupts.ended()
     return code
 
 

@@ -11,12 +11,14 @@ import jaxgrad
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.compare import compare
 from jaxgrad.cli.diagnose import diagnose
+from jaxgrad.cli.diff import diff
 from jaxgrad.cli.errors import BadInput, command
 from jaxgrad.cli.explain import explain
 from jaxgrad.cli.gemm import gemm
 from jaxgrad.cli.pipeline import pipeline
 from jaxgrad.cli.profile import profile
 from jaxgrad.cli.run import run
+from jaxgrad.cli.runs import runs
 from jaxgrad.cli.scalesim import scalesim
 from jaxgrad.cli.search import search
 from jaxgrad.cli.sweep import sweep
@@ -60,7 +62,22 @@ def _root(
 
 
 # In the order in which the help lists them.
-_FUNCTIONS = (train, gemm, explain, compare, run, sweep, search, pipeline, trace, scalesim, profile, diagnose)
+_FUNCTIONS = (
+    train,
+    gemm,
+    explain,
+    compare,
+    run,
+    sweep,
+    search,
+    pipeline,
+    trace,
+    scalesim,
+    profile,
+    runs,
+    diff,
+    diagnose,
+)
 COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
 for _function in _FUNCTIONS:
     app.command(cls=Command)(command(_function))

@@ -101,15 +101,41 @@ def optimizers() -> Sequence[str]:
 
 
 def decays() -> Sequence[str]:
-    from jaxgrad.training.optimizers import DECAYS
+    from jaxgrad.training.learning_rates import DECAYS
 
     return DECAYS
+
+
+def span(field: str, value: Any) -> str:
+    """A rule: a time of a run."""
+    from jaxgrad.training.spans import span_text
+
+    return span_text(field, value)
+
+
+def spans(field: str, value: Any) -> str:
+    """A rule: times of a run."""
+    from jaxgrad.training.spans import spans_text
+
+    return spans_text(field, value)
 
 
 def on_nan() -> Sequence[str]:
     from jaxgrad.training.divergence import ON_NAN
 
     return ON_NAN
+
+
+def patience_measures() -> Sequence[str]:
+    from jaxgrad.training.patience import MEASURES
+
+    return MEASURES
+
+
+def mixed_precisions() -> Sequence[str]:
+    from jaxgrad.training.mixed_precision import FORMATS
+
+    return tuple(FORMATS)
 
 
 def pipelines() -> Sequence[str]:
@@ -154,7 +180,27 @@ def gemm_phases() -> Sequence[str]:
     return PHASES
 
 
+def augmentations(name: str, value: Any) -> str:
+    """A rule: ``crop,flip``."""
+    from jaxgrad.training.data.augmentation import check
+
+    return ",".join(check(name, value))
+
+
 def search_methods() -> Sequence[str]:
     from jaxgrad.studies.design_search import METHODS
 
     return METHODS
+
+
+def logs() -> Sequence[str]:
+    from jaxgrad.training.logs.following import NAMES
+
+    return NAMES
+
+
+def log_names(_: str, value: Any) -> str:
+    """A rule: logs by name, with commas between."""
+    from jaxgrad.training.logs.following import named
+
+    return ",".join(named([value]))

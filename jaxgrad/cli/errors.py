@@ -53,9 +53,9 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def typed(command: str, argument: object, **options: object) -> str:
-    """A command as the user would type it, without the options that have no value and the switches that are off."""
-    words = ["jaxgrad", command, str(argument)]
+def typed(command: str, *arguments: object, **options: object) -> str:
+    """A command as the user would type it in a shell, without options that have no value and switches that are off."""
+    words = ["jaxgrad", command, *map(str, arguments)]
     for name, value in options.items():
         if value is True:
             words.append(flag(name))

@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
 _PATIENCE_S = 1.5
+_IMPORTS = "<frozen importlib._bootstrap>"  # the code that imports, wherever a frame of it is
+_SHOW_CURSOR = "\x1b[?25h"
 _hints: list[str] = []  # of what is being done, the innermost last
 _said = threading.Event()
 _ends_process = threading.Event()  # this process is the command's own
@@ -60,6 +63,8 @@ def _leave() -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # a reader that is gone
+            if stream.isatty():  # a progress bar hides it
+                stream.write(_SHOW_CURSOR)
             stream.flush()
     os._exit(INTERRUPTED)
 
@@ -68,16 +73,37 @@ def end_soon() -> None:
     """Has Ctrl-C end this process soon.
 
     Python sees a signal between two of its own instructions, and a compilation is one of them; threads at work are
-    waited for besides.
+    waited for besides. A module that is being imported makes other errors of KeyboardInterrupt, or aborts: there, the
+    process ends without it.
     """
     if threading.current_thread() is not threading.main_thread() or os.name == "nt":
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, _signalled)
     sys.unraisablehook = _quiet(sys.unraisablehook)
     _ends_process.set()
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+
+
+def ended() -> None:
+    """The command has done all it had to do: Ctrl-C comes too late from now on."""
+    if _ends_process.is_set():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _signalled(number: int, frame: FrameType | None) -> None:
+    caller = frame
+    while caller is not None:
+        if caller.f_code.co_filename == _IMPORTS:
+            say(_hint())
+        caller = caller.f_back
+    signal.default_int_handler(number, frame)
+
+
+def _hint() -> str:
+    return _hints[-1] if _hints else ""
 
 
 def _quiet(usual: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -94,6 +120,6 @@ def _quiet(usual: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _watch(reader: int) -> None:
     while os.read(reader, 1)[0] != signal.SIGINT:
         pass
-    hint = _hints[-1] if _hints else ""
+    hint = _hint()
     time.sleep(_PATIENCE_S)
     say(hint)

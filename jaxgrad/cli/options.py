@@ -181,6 +181,11 @@ def config_file(text: str) -> Any:
     return typer.Argument(metavar="CONFIG", help=_plain(text), parser=_parser("CONFIG", file), show_default=False)
 
 
+def folder_argument(metavar: str, text: str, *, required: bool = False) -> Any:
+    """An argument that is a folder, there or not."""
+    return typer.Argument(metavar=metavar, help=_plain(text), parser=_parser(metavar, path), show_default=not required)
+
+
 def table_out(text: str, default: str) -> Any:
     """``--out`` of a command that writes a table of designs."""
     return option("--out", "FILE", text, OUTPUT, rule=file, default=default)

@@ -50,6 +50,17 @@ _KEYS = {
     "activations_bits": "quantization.activations_bits",
     "blend": "quantization.blend",
     "init": "train.init",
+    "augment": "data.augment",
+    "warmup": "optimizer.warmup",
+    "end_rate": "optimizer.end_rate",
+    "decay_factor": "optimizer.decay_factor",
+    "decay_at": "optimizer.decay_at",
+    "weight_decay_mask": "optimizer.weight_decay_mask",
+    "clip_norm": "optimizer.clip_norm",
+    "label_smoothing": "train.label_smoothing",
+    "patience": "train.patience",
+    "patience_for": "train.patience_for",
+    "mixed_precision": "train.mixed_precision",
     "diagnostics": "diagnostics.every",
     "diagnostics_sample": "diagnostics.sample",
     "keep_checkpoints": "train.keep_checkpoints",
@@ -91,8 +102,10 @@ def _setting(text: str) -> Override:
     return Override.of_text(key.strip(), value.strip(), f"--set {key.strip()}")
 
 
-def refuse_changes(config: Config, file: Path | None, overrides: Sequence[Override], run: Run) -> None:
-    """Refuses to continue a run otherwise than it began; options that repeat its configuration are taken.
+def going_on(config: Config, file: Path | None, overrides: Sequence[Override], run: Run) -> Config:
+    """The configuration that a run goes on by: its own, or that of more epochs.
+
+    Options that repeat its own are taken, so that the command line which began it can be used again.
 
     Args:
         config: the run's.
@@ -101,12 +114,20 @@ def refuse_changes(config: Config, file: Path | None, overrides: Sequence[Overri
         run: the run to continue.
 
     Raises:
-        InputError: ``file`` or ``overrides`` set a key otherwise.
+        InputError: ``file`` or ``overrides`` set another key otherwise, or fewer epochs.
     """
     from jaxgrad.training.config import differences, resolve
+    from jaxgrad.training.extension import EPOCHS, extends
 
     requested = resolve(file, overrides, base=config if file is None else None)
     for key, now, then in differences(requested, config):
+        if extends(key, now, then):
+            continue
         source = next((override.source for override in reversed(overrides) if override.key == key), key)
-        remedy = f"the run in {run.folder} began with {key} = {then!r}: leave it so, or start a new run with --out"
+        if key == EPOCHS:
+            done = f"{len(run.metrics())} of {then} epochs done"
+            remedy = f"the run in {run.folder} has {done}: give more than {then} to extend it, or leave it so"
+        else:
+            remedy = f"the run in {run.folder} began with {key} = {then!r}: leave it so, or start a new run with --out"
         raise InputError(source, now, remedy)
+    return requested

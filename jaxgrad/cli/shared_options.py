@@ -11,6 +11,7 @@ from jaxgrad.cli.options import (
     MODEL,
     OUTPUT,
     PIPELINE,
+    RUN,
     SHARE,
     SIZE,
     Choice,
@@ -164,6 +165,14 @@ MODE = option(
     rule=Choice(choices.rad_modes),
     default=defaults.MODE,
 )
+AUGMENT = option(
+    "--augment",
+    "NAME,NAME",
+    "What becomes of training images: crop (of the image padded by an eighth), flip (left and right).",
+    MODEL,
+    rule=choices.augmentations,
+    default="none",
+)
 BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
 CLASSES = option(
     "--classes", "N", "Outputs of the network.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"
@@ -172,3 +181,10 @@ GEMM_BATCH = option("--batch", "N", "Rows of X and dY.", "GEMM", rule=SIZE)
 IN_FEATURES = option("--in-features", "N", "Columns of X, rows of W.", "GEMM", rule=SIZE)
 OUT_FEATURES = option("--out-features", "N", "Columns of W and dY.", "GEMM", rule=SIZE)
 JSON = option("--json", None, "Print one JSON object and nothing else.", OUTPUT)
+LOG = option(
+    "--log",
+    "NAME",
+    "Where the log goes besides metrics.jsonl: csv, tensorboard or wandb; several with commas, or repeated.",
+    RUN,
+    rule=Choice(choices.logs, choices.log_names),
+)

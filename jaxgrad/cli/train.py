@@ -12,8 +12,20 @@ import typer
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, overrides, training_run
 from jaxgrad.cli.diagnostics_options import DIAGNOSTICS, KEEP_CHECKPOINTS, SAMPLE
-from jaxgrad.cli.errors import CHECK_FAILED
+from jaxgrad.cli.errors import CHECK_FAILED, typed
 from jaxgrad.cli.interrupts import resumable
+from jaxgrad.cli.learning_options import (
+    CLIP_NORM,
+    DECAY_AT,
+    DECAY_FACTOR,
+    END_RATE,
+    LABEL_SMOOTHING,
+    MIXED_PRECISION,
+    PATIENCE,
+    PATIENCE_FOR,
+    WARMUP,
+    WEIGHT_DECAY_MASK,
+)
 from jaxgrad.cli.options import (
     ARRAY,
     DECAY,
@@ -34,6 +46,7 @@ from jaxgrad.cli.options import (
 from jaxgrad.cli.shared_options import (
     ACTIVATIONS_BITS,
     ARRAY_OBJECTIVE,
+    AUGMENT,
     BETA,
     BLENDED,
     COLS,
@@ -43,6 +56,7 @@ from jaxgrad.cli.shared_options import (
     FORWARD,
     INIT,
     KEEP,
+    LOG,
     MODE,
     PIPELINE_TIME,
     PROCESSORS,
@@ -62,6 +76,9 @@ _JUDGED_LATER = (
     ("processors", "pipeline.processors", "--processors"),
     ("weight_update", "emulation.weight_update", "--weight-update"),
     ("init", "train.init", "--init"),
+    ("warmup", "optimizer.warmup", "--warmup"),
+    ("decay_at", "optimizer.decay_at", "--decay-at"),
+    ("weight_decay_mask", "optimizer.weight_decay_mask", "--weight-decay-mask"),
 )
 
 
@@ -148,9 +165,23 @@ def train(
     decay: Annotated[
         str,
         option(
-            "--decay", "NAME", "Learning rate over time: cosine or constant.", LEARNING, rule=Choice(choices.decays)
+            "--decay",
+            "NAME",
+            "Learning rate over time: cosine, constant, linear, exponential or step.",
+            LEARNING,
+            rule=Choice(choices.decays),
         ),
     ] = defaults.DECAY,
+    warmup: Annotated[str | None, WARMUP] = None,
+    end_rate: Annotated[float | None, END_RATE] = None,
+    decay_factor: Annotated[float | None, DECAY_FACTOR] = None,
+    decay_at: Annotated[str | None, DECAY_AT] = None,
+    weight_decay_mask: Annotated[str | None, WEIGHT_DECAY_MASK] = None,
+    clip_norm: Annotated[float | None, CLIP_NORM] = None,
+    label_smoothing: Annotated[float | None, LABEL_SMOOTHING] = None,
+    patience: Annotated[int | None, PATIENCE] = None,
+    patience_for: Annotated[str | None, PATIENCE_FOR] = None,
+    mixed_precision: Annotated[str | None, MIXED_PRECISION] = None,
     epochs: Annotated[
         int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
     ] = defaults.EPOCHS,
@@ -164,6 +195,7 @@ def train(
     activations_bits: Annotated[int | None, ACTIVATIONS_BITS] = None,
     blend: Annotated[float | None, BLENDED] = None,
     init: Annotated[Path | None, INIT] = None,
+    augment: Annotated[str | None, AUGMENT] = None,
     pipeline: Annotated[str | None, TRAINING_PIPELINE] = None,
     processors: Annotated[int | None, PROCESSORS] = None,
     weights: Annotated[str | None, WEIGHTS] = None,
@@ -181,7 +213,13 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        str | None, option("--resume", "DIR", "Go on with the run in DIR, killed at whatever moment.", RUN)
+        str | None,
+        option(
+            "--resume",
+            "DIR",
+            "Go on with the run in DIR, killed at whatever moment, or begin one there; more --epochs extend it.",
+            RUN,
+        ),
     ] = None,
     config: Annotated[
         Path | None, option("--config", "FILE", "A TOML file, such as a run's config.toml.", RUN, rule=file)
@@ -198,6 +236,7 @@ def train(
             "--on-nan", "NAME", "A loss that is NaN or infinite: stop or continue.", RUN, rule=Choice(choices.on_nan)
         ),
     ] = defaults.ON_NAN,
+    log: Annotated[list[str] | None, LOG] = None,
     diagnostics: Annotated[int | None, DIAGNOSTICS] = None,
     diagnostics_sample: Annotated[int | None, SAMPLE] = None,
     keep_checkpoints: Annotated[str | None, KEEP_CHECKPOINTS] = None,
@@ -208,10 +247,15 @@ def train(
     from jaxgrad.training.config import resolve
     from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
+    from jaxgrad.training.logs import following
 
     cache.turn_on()
+    logs = following.chosen(log or ())
     changes = overrides.of_options(context.params, given(context), set_ or ())
-    existing = None if resume is None else training_run.existing(out, resume)
+    existing = None
+    if resume is not None:
+        out = training_run.place(out, resume)
+        existing = training_run.existing(out)
     if config is not None:
         kinds.check(config, "--config", kinds.TRAINING)
     if existing is None:
@@ -219,8 +263,7 @@ def train(
         if out is not None:
             runs.check_vacant(out)
     else:
-        settings = resolve(existing.folder / runs.CONFIG)
-        overrides.refuse_changes(settings, config, changes, existing)
+        settings = overrides.going_on(resolve(existing.folder / runs.CONFIG), config, changes, existing)
     with ExitStack() as kept_out:
         if existing:
             kept_out.enter_context(existing.alone())
@@ -231,14 +274,17 @@ def train(
             sources = {change.key: change.source for change in changes}
             names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
             raise error.renamed(names[error.field]) if error.field in names else error from None
+        if resume is not None and not existing:
+            screen.console().print(f"There is no run in {out} yet: a new one begins", soft_wrap=True)
         run = existing or training_run.created(out, settings)
         if not existing:
             kept_out.enter_context(run.alone())
-        again = f"jaxgrad train --resume {run.folder}"
+        again = typed("train", resume=run.folder, log=",".join(logs) or None)
         try:
             with resumable(f"go on with: {again}"):
-                state = training_run.train(job, run, on_nan)
+                state = training_run.train(job, run, on_nan, logs)
         except Diverged as stop:
+            run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
             training_run.report(job, run, stop.state)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
             print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)

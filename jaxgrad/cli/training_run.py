@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,36 +26,73 @@ def created(out: Path | None, config: Config) -> runs.Run:
     return runs.create_numbered(Path("runs"), name, config.to_toml())
 
 
-def existing(out: Path | None, resume: str) -> runs.Run:
-    """The run to go on with: that in ``resume`` or, where it is empty, in ``out``."""
-    from jaxgrad.training import runs
+def place(out: Path | None, resume: str) -> Path:
+    """The folder of ``--resume`` or, where that is empty, of ``--out``.
 
+    Raises:
+        InputError: there is neither, or they are not the same.
+    """
     folder = Path(resume) if resume else out
     if folder is None:
         raise InputError("--resume", None, "give the run directory to go on with", problem="got no folder")
     if resume and out is not None and folder.resolve() != out.resolve():
         raise InputError("--out", out, f"a run goes on where it is, in {resume!r}: leave --out away")
+    return folder
+
+
+def existing(folder: Path) -> runs.Run | None:
+    """The run to go on with; None where a new one can begin, in a folder that is missing or empty.
+
+    Raises:
+        InputError: it is no folder, or can't be made, or has something else in it.
+    """
+    from jaxgrad.base.files import check_folder
+    from jaxgrad.training import runs
+
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        check_folder("--resume", folder)
+        return None
     return runs.reopen(folder)
 
 
-def train(job: Job, run: runs.Run, on_nan: str) -> State:
-    """Trains to the last epoch, showing how it goes."""
+def train(job: Job, run: runs.Run, on_nan: str, logs: Sequence[str]) -> State:
+    """Trains to the last epoch, showing how it goes.
+
+    Args:
+        job: what to train.
+        run: where.
+        on_nan: see ``loop.fit``.
+        logs: names of those that follow it.
+    """
     from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.cli.epochs import delays, follow
-    from jaxgrad.training import loop
+    from jaxgrad.training import extension, loop, runs
     from jaxgrad.training.checkpoints import Checkpoints
+    from jaxgrad.training.config import resolve
+    from jaxgrad.training.logs import following
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
     with Checkpoints(run.checkpoints, job.config.settings(), diagnosis.keep(job)) as checkpoints:
         state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
+        settings = checkpoints.settings_of(done) if done else job.config.settings()
+        extended = extension.record(run, done, settings, job.plan.epochs)
+        if resolve(run.folder / runs.CONFIG) != job.config:
+            run.write_config(job.config.to_toml())
+        (run.folder / runs.STOPPED).unlink(missing_ok=True)
         start = f", from step {done:,} on" if done else ""
         out.print(
             f"Training {job.title}: {job.config.emulation.schedule}, {job.config.emulation.fidelity} fidelity, "
             f"{_plural(job.plan.epochs, 'epoch')} of {_plural(per_epoch, 'step')}{start}",
             soft_wrap=True,
         )
+        if extended:
+            more = f"{_plural(extended.epochs, 'epoch')} to {job.plan.epochs:,}"
+            out.print(
+                f"Extended from {more}: the learning rate is from here on that of a run of {job.plan.epochs:,}",
+                soft_wrap=True,
+            )
         if job.pipeline:
             out.print(delays(job.pipeline), soft_wrap=True)
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
@@ -62,6 +100,7 @@ def train(job: Job, run: runs.Run, on_nan: str) -> State:
             progress.tell_pace(job.register_seconds(done))
         training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
         training = diagnosis.measured(training, state, job, run)
+        training = following.follow(training, logs, run, job.config.settings(), run.metrics())
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state
@@ -95,10 +134,12 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     out.print()
     out.print(schedules.report(cost, schedule, array, measured=True))
     diagnosis.tell_run(job, run, cost)
-    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
+    files = sorted(path.name for path in run.folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if records:
         accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
-        out.print(f"\nTest accuracy {accuracy}.", soft_wrap=True)
+        patience = job.plan.patience
+        stopped = patience.verdict(records, job.plan.epochs) if patience else ""
+        out.print(f"\nTest accuracy {accuracy}. {stopped}".rstrip(), soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 

@@ -16,6 +16,7 @@ import orbax.checkpoint as ocp
 
 from jaxgrad.base.errors import InputError, either, shown
 from jaxgrad.base.files import write_text
+from jaxgrad.training.extension import extends
 
 KEPT = 2
 _DIGESTS = "sha256.json"
@@ -32,7 +33,8 @@ class Checkpoints:
 
     Args:
         folder: made if need be.
-        settings: what decides the run, as JSON has it: values by key, by section. What others made is refused.
+        settings: what decides the run, as JSON has it: values by key, by section. What others made is refused, except
+            where these extend it.
         keep: how many, the newest ones; None for all.
     """
 
@@ -124,10 +126,18 @@ class Checkpoints:
         except (OSError, ValueError):
             return False
 
-    def _check_settings(self, step: int) -> None:
+    def settings_of(self, step: int) -> Mapping[str, Mapping[str, Any]]:
+        """The settings that the checkpoint of a step was made by."""
         record = self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
-        settings, made_by = _flat(self._settings), _flat(record["settings"])
-        changed = [key for key in {**made_by, **settings} if settings.get(key) != made_by.get(key)]
+        return record["settings"]
+
+    def _check_settings(self, step: int) -> None:
+        settings, made_by = _flat(self._settings), _flat(self.settings_of(step))
+        changed = [
+            key
+            for key in {**made_by, **settings}
+            if (value := settings.get(key)) != (earlier := made_by.get(key)) and not extends(key, value, earlier)
+        ]
         if changed:
             values = [settings.get(key) for key in changed]
             pairs = ", ".join(f"{key} = {shown(made_by.get(key))}" for key in changed)

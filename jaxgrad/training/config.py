@@ -21,6 +21,7 @@ from jaxgrad.base.schema import (
     validated,
 )
 from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.pipelines.versions import STASHED
 from jaxgrad.training import optimizers
 from jaxgrad.training.diagnostics_section import DiagnosticsSection
 from jaxgrad.training.methods import EstimatorSection, PipelineSection, QuantizationSection
@@ -35,7 +36,10 @@ from jaxgrad.training.sections import (
 
 
 class Config(Section):
-    """All that decides a training run: two runs with equal configs on one machine end bit-equal."""
+    """All that decides a training run: two runs with equal configs on one machine end bit-equal.
+
+    Of one that was extended, ``training.extension`` records the rest.
+    """
 
     array: ArraySection = ArraySection()
     emulation: EmulationSection = EmulationSection()
@@ -67,6 +71,13 @@ class Config(Section):
                     f"it needs emulation.schedule = {either(map(repr, IN_ARRAY))} (here {self.emulation.schedule!r}), "
                     "or choose 'separate' or 'none'",
                 )
+            for value, reason in (
+                (optimizer.clip_norm, "updates a weight before all gradients are there"),
+                (self.train.mixed_precision, "holds halves of the weights, not those in float32 that are updated"),
+            ):
+                if value is not None:
+                    remedy = f"the array {reason}: choose 'separate' or 'none'"
+                    raise InputError("emulation.weight_update", "in_array", remedy)
             if optimizer.name != "sgd" or optimizer.weight_decay:
                 raise InputError(
                     "emulation.weight_update",
@@ -78,8 +89,22 @@ class Config(Section):
         self.pipeline.check(self.emulation)
         self.estimator.check(self.pipeline)
         self.quantization.check(self.emulation, self.pipeline)
+        self._check_precision()
         self.diagnostics.check()
         return self
+
+    def _check_precision(self) -> None:
+        if self.train.mixed_precision is None:
+            return
+        for clashes, reason in (
+            (self.quantization.quantizes, "layers of few bits have codes and scales of their own"),
+            (
+                self.pipeline.weights not in (None, *STASHED),
+                f"under pipeline.weights = {self.pipeline.weights!r} the backward pass is XLA's own, in float32",
+            ),
+        ):
+            if clashes:
+                raise InputError("train.mixed_precision", self.train.mixed_precision, f"{reason}: leave it out")
 
     def emulation_settings(self) -> Emulation:
         array = Accelerator(self.array.rows, self.array.cols, self.array.double_buffered)

@@ -21,7 +21,7 @@ from jaxgrad.costs import step_cost
 from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
-from jaxgrad.training import data, initial, loop, quantized, runs
+from jaxgrad.training import data, initial, loop, losses, quantized, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
 from jaxgrad.training.delays import Delays, planned
@@ -97,15 +97,19 @@ def prepare(config: Config) -> Job:
     """
     emulation = config.emulation_settings()
     dataset = data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
-    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every)
+    augment = tuple(config.data.augment or ())
+    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
+    plan = replace(plan, patience=config.train.stopping())
     config.diagnostics.check_batches(plan.batch_size, plan.steps_per_epoch(dataset))
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)
-    steps = plan.epochs * plan.steps_per_epoch(dataset)
-    optimizer = quantized.optimizer(config.optimizer, _rules(config), config.quantization.blend or 0.0, steps)
+    per_epoch = plan.steps_per_epoch(dataset)
+    rate = config.optimizer.rate(steps=plan.epochs * per_epoch, per_epoch=per_epoch)
+    optimizer = quantized.optimizer(config.optimizer, _rules(config), config.quantization.blend or 0.0, rate)
     layers, masks = step_gemms_and_masks(model, images)
     delays = _delays(config, emulation, model, images)
-    training = trainer(model, optimizer, images, labels, delays)
+    loss = losses.smoothed(config.train.label_smoothing or 0.0)
+    training = trainer(model, optimizer, images, labels, delays, loss, config.train.precision())
     return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
 
 
@@ -118,6 +122,8 @@ def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
     shape, options = dataset.input_shape, config.model.options()
     rngs = nnx.Rngs(config.train.seed)
     model = jaxgrad_models.build(config.model.name, input_shape=shape, classes=dataset.classes, rngs=rngs, **options)
+    if precision := config.train.precision():
+        precision.set_in(model)
     model = put_on_array(model, _rules(config), rngs=nnx.Rngs(estimator=config.train.seed))
     if config.train.init is not None:
         initial.take(model, Path(config.train.init))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -17,6 +17,8 @@ from jaxgrad.training import defaults, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.data import Dataset, batches
 from jaxgrad.training.divergence import Watch
+from jaxgrad.training.patience import Patience
+from jaxgrad.training.prefetching import on_device, prefetched
 from jaxgrad.training.runs import Run
 from jaxgrad.training.step import State, Sums, Trainer, next_epoch
 
@@ -25,16 +27,25 @@ _EVALUATED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train and in what portions."""
+    """How long to train and in what portions, of images augmented how."""
 
     batch_size: int
     epochs: int
     seed: int
     checkpoint_every: int
+    augment: tuple[str, ...] = ()
+    patience: Patience | None = None
 
     def steps_per_epoch(self, dataset: Dataset) -> int:
         """Whole batches an epoch; the images that fill none sit this epoch out."""
         return len(dataset.train_labels) // self.batch_size
+
+    def batches(self, dataset: Dataset, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What each step from ``step`` on is of, to the end of the last epoch."""
+        epoch, done = divmod(step, self.steps_per_epoch(dataset))
+        for number in range(epoch, self.epochs):
+            whole = batches(dataset, self.batch_size, self.seed, number, augment=self.augment)
+            yield from islice(whole, done if number == epoch else 0, None)
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,11 @@ def fit(
     checkpoints: Checkpoints,
     *,
     on_nan: str = defaults.ON_NAN,
+    place: Callable[[Any], Any] = on_device,
 ) -> Iterator[Progress]:
-    """Trains from ``state`` to the plan's last epoch, one item a step.
+    """Trains from ``state`` to the plan's last epoch, or until its patience is over, one item a step.
+
+    The next batches are made meanwhile.
 
     A line of the log is on the disk before the checkpoint that counts on it, so that a kill in between only repeats
     work.
@@ -85,6 +99,7 @@ def fit(
     Args:
         on_nan: what happens at a loss that is NaN or infinite, one of ``divergence.ON_NAN``. No checkpoint is made
             between it and the stop.
+        place: puts a batch, (images, labels), where the step has it.
 
     Raises:
         Diverged: there was such a loss, and ``on_nan`` is ``stop``.
@@ -92,8 +107,10 @@ def fit(
     steps = plan.steps_per_epoch(dataset)
     step = int(state.step)
     watch = Watch(on_nan, plan.epochs, steps)
-    for epoch in range(step // steps, plan.epochs):
-        for images, labels in islice(batches(dataset, plan.batch_size, plan.seed, epoch), step % steps, None):
+    if _is_over(plan, run):
+        return
+    with prefetched(plan.batches(dataset, step), place) as ready:
+        for images, labels in ready:
             state = trainer.step(state, images, labels)
             step += 1
             ends_epoch = step % steps == 0
@@ -102,20 +119,27 @@ def fit(
             record = None
             if ends_epoch:
                 test = evaluated(trainer, state, dataset)
-                record = _record(state, test, epoch)
+                record = _record(state, test, step // steps)
                 run.append_metrics(record)
                 watch.tested(state, test, step)
                 state = next_epoch(state)
-            if saves:
+            stops = ends_epoch and _is_over(plan, run)
+            if saves or stops:
                 checkpoints.save(step, state, run.metrics_mark())
             yield Progress(state, step, record)
+            if stops:
+                return
 
 
-def _record(state: State, test: Sums, epoch: int) -> dict[str, Any]:
+def _is_over(plan: Plan, run: Run) -> bool:
+    return plan.patience is not None and plan.patience.is_over(run.metrics())
+
+
+def _record(state: State, test: Sums, epochs: int) -> dict[str, Any]:
     train_loss, train_accuracy = state.sums.means()
     test_loss, test_accuracy = test.means()
     record = {
-        "epoch": epoch + 1,
+        "epoch": epochs,
         "step": int(state.step),
         "train_loss": _json_number(train_loss),
         "train_accuracy": train_accuracy,
@@ -125,6 +149,8 @@ def _record(state: State, test: Sums, epoch: int) -> dict[str, Any]:
     }
     if state.average is not None:
         record["rebuilding_error"] = _json_number(float(state.average.error))
+    if state.scale is not None:
+        record["loss_scale"] = float(state.scale.factor)
     return record
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import optax
 
+from jaxgrad.training.masks import Mask
+
 # What each optimizer takes, with its defaults. A key that is missing here is one the optimizer has no use for.
 DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "sgd": {"learning_rate": 0.1, "weight_decay": 0.0},
@@ -15,35 +17,31 @@ DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "rmsprop": {"learning_rate": 0.001},
 }
 NAMES: tuple[str, ...] = tuple(DEFAULTS)
-DECAYS: tuple[str, ...] = ("cosine", "constant")
 
 
 def build(
     name: str,
     *,
-    learning_rate: float,
-    momentum: float | None,
-    weight_decay: float | None,
-    decay: str,
-    steps: int,
+    rate: optax.ScalarOrSchedule,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    decayed: Mask | None = None,
 ) -> optax.GradientTransformation:
     """The optimizer ``name``.
 
     Args:
         name: one of ``NAMES``.
-        learning_rate: at the first step.
+        rate: the learning rate, by the step or always, see ``learning_rates``.
         momentum: of `momentum`, None for the others.
         weight_decay: of those that have it in ``DEFAULTS``, None for the others; it is L2 for sgd and momentum (added
             to the gradient) and decoupled for adamw.
-        decay: ``constant``, or ``cosine`` down to 0 at the last step.
-        steps: how many steps there will be.
+        decayed: which parameters decay; None for all of them.
     """
-    rate = optax.cosine_decay_schedule(learning_rate, steps) if decay == "cosine" else learning_rate
     if name == "adam":
         return optax.adam(rate)
     if name == "adamw":
-        return optax.adamw(rate, weight_decay=weight_decay or 0.0)
+        return optax.adamw(rate, weight_decay=weight_decay or 0.0, mask=decayed)
     if name == "rmsprop":
         return optax.rmsprop(rate)
     descent = optax.sgd(rate, momentum=momentum)
-    return optax.chain(optax.add_decayed_weights(weight_decay), descent) if weight_decay else descent
+    return optax.chain(optax.add_decayed_weights(weight_decay, decayed), descent) if weight_decay else descent

@@ -21,6 +21,8 @@ CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 COUNTERS = "counters.json"
 CHECKPOINTS = "checkpoints"
+STOPPED = "stopped.json"
+"""Why training stopped before its last epoch; gone as soon as it goes on."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Run:
 
     def config(self) -> str:
         return (self.folder / CONFIG).read_text(encoding="utf-8")
+
+    def write_config(self, config: str) -> None:
+        """Writes the configuration of a run that is extended, in place of what it was, whole or not at all."""
+        write_text(self.folder / CONFIG, config)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The log, one record an epoch."""

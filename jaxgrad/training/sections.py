@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import optax
 from pydantic import model_validator
 
 import jaxgrad_models
@@ -19,6 +20,7 @@ from jaxgrad.base.schema import (
     Rate,
     Section,
     Seed,
+    Share,
     Size,
     Sizes,
     Switch,
@@ -26,7 +28,10 @@ from jaxgrad.base.schema import (
     checked,
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
-from jaxgrad.training import data, defaults, optimizers
+from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
+from jaxgrad.training.data import augmentation
+from jaxgrad.training.mixed_precision import FORMATS, MixedPrecision
+from jaxgrad.training.patience import LOSS, MEASURES, Patience
 from jaxgrad_models import initializers
 
 # What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
@@ -88,6 +93,7 @@ class DataSection(Section):
     folder: Folder | None = None
     batch_size: Size = defaults.BATCH_SIZE
     standardised: Switch | None = None
+    augment: Annotated[list[str], checked(augmentation.check)] | None = None
 
 
 class OptimizerSection(Section):
@@ -97,7 +103,13 @@ class OptimizerSection(Section):
     learning_rate: Rate
     momentum: Fraction | None = None
     weight_decay: Decay | None = None
-    decay: Annotated[str, among(optimizers.DECAYS)] = defaults.DECAY
+    decay: Annotated[str, among(learning_rates.DECAYS)] = defaults.DECAY
+    warmup: Annotated[str, checked(spans.span_text)] | None = None
+    end_rate: Decay | None = None
+    decay_factor: Share | None = None
+    decay_at: Annotated[str, checked(spans.spans_text)] | None = None
+    weight_decay_mask: str | None = None
+    clip_norm: Rate | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +117,30 @@ class OptimizerSection(Section):
         if not isinstance(values, Mapping):
             return values
         name = values.get("name", defaults.OPTIMIZER)
-        return {**optimizers.DEFAULTS[name], **values} if name in optimizers.NAMES else {"learning_rate": 1.0, **values}
+        filled = optimizers.DEFAULTS[name] if name in optimizers.NAMES else {"learning_rate": 1.0}
+        decay = values.get("decay", defaults.DECAY)
+        return {**filled, **(learning_rates.DEFAULTS.get(decay, {}) if isinstance(decay, str) else {}), **values}
+
+    @model_validator(mode="after")
+    def _go_together(self) -> OptimizerSection:
+        learning_rates.check(self.learning_rate, self.decay, self.end_rate, self.decay_factor, self.decay_at)
+        if self.weight_decay_mask is not None and "weight_decay" not in optimizers.DEFAULTS[self.name]:
+            remedy = f"{self.name} has no weight decay: leave it out or choose another optimizer.name"
+            raise InputError("weight_decay_mask", self.weight_decay_mask, remedy)
+        return self
+
+    def rate(self, *, steps: int, per_epoch: int) -> optax.ScalarOrSchedule:
+        """The learning rate of a run of so many steps, as ``learning_rates.learning_rate`` says."""
+        return learning_rates.learning_rate(
+            self.learning_rate,
+            self.decay,
+            steps=steps,
+            per_epoch=per_epoch,
+            warmup=None if self.warmup is None else spans.Span.of("warmup", self.warmup),
+            end_rate=self.end_rate,
+            factor=self.decay_factor or 1.0,
+            falls=[] if self.decay_at is None else spans.spans("decay_at", self.decay_at),
+        )
 
 
 class TrainSection(Section):
@@ -113,4 +148,22 @@ class TrainSection(Section):
     seed: Seed = defaults.SEED
     checkpoint_every: Size = defaults.CHECKPOINT_EVERY
     init: Folder | None = None
+    label_smoothing: Fraction | None = None
+    patience: Size | None = None
+    patience_for: Annotated[str, among(MEASURES)] | None = None
+    mixed_precision: Annotated[str, among(tuple(FORMATS))] | None = None
     keep_checkpoints: Annotated[int | str, checked(checkpoints_kept)] | None = None
+
+    @model_validator(mode="after")
+    def _go_together(self) -> TrainSection:
+        if self.patience_for is not None and self.patience is None:
+            raise InputError("patience_for", self.patience_for, "set train.patience too, or leave it out")
+        return self
+
+    def precision(self) -> MixedPrecision | None:
+        """What is computed in halves; None where nothing is."""
+        return None if self.mixed_precision is None else FORMATS[self.mixed_precision]
+
+    def stopping(self) -> Patience | None:
+        """When training stops early; None where it does not."""
+        return None if self.patience is None else Patience(self.patience, self.patience_for or LOSS)

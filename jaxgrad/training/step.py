@@ -19,13 +19,15 @@ from jaxgrad.flax import value_and_grad
 from jaxgrad.flax.interception import traced
 from jaxgrad.pipelines import two_weights, versions
 from jaxgrad.pipelines.versions import STASHED, Average, Versions
+from jaxgrad.training import losses, mixed_precision
 from jaxgrad.training.delays import Delays
+from jaxgrad.training.mixed_precision import LossScale, MixedPrecision
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Sums:
-    """Sums over images, from which the means of an epoch come."""
+    """Sums over images, or over whatever has a label of its own, from which the means of an epoch come."""
 
     loss: Float[Array, ""]
     correct: UInt32[Array, ""]
@@ -58,6 +60,7 @@ class State:
         step: steps done since the run began.
         versions: of each parameter, see ``pipelines.versions``; None without a pipeline's delays.
         average: of the updates, under ``ema`` alone.
+        scale: of the loss, in float16 alone.
     """
 
     params: nnx.State
@@ -68,6 +71,7 @@ class State:
     step: UInt32[Array, ""]
     versions: Versions | None = None
     average: Average | None = None
+    scale: LossScale | None = None
 
     def cycles(self) -> int:
         """Clock cycles of the array so far, forward and backward."""
@@ -99,8 +103,10 @@ def trainer(
     model: nnx.Module,
     optimizer: optax.GradientTransformation,
     images: Float[ArrayLike, "b h w c"],
-    labels: Int[ArrayLike, " b"],
+    labels: Int[ArrayLike, "b *inner"],
     delays: Delays | None = None,
+    loss: losses.Loss = losses.cross_entropy,
+    precision: MixedPrecision | None = None,
 ) -> Trainer:
     """A trainer for a model that is on the array.
 
@@ -109,11 +115,14 @@ def trainer(
     others, its gradients are those of ``pipelines.two_weights``, by XLA.
 
     Args:
-        model: from ``put_on_array``, in training mode.
+        model: from ``put_on_array``, in training mode; under a mixed precision, one that it is ``set_in``.
         optimizer: updates the parameters; it never sees the counters.
         images: a batch such as those to come, for its shape alone.
-        labels: its labels.
+        labels: its labels, one an image or, with further axes, several.
         delays: of a pipeline; None for the plain step.
+        loss: of each label, the mean of which is minimised; evaluation is by the plain cross-entropy.
+        precision: that the model computes in, where it is not that of its parameters. A step whose gradients overflow
+            changes no parameter, and counts as all steps.
 
     Raises:
         ValueError: from the model or the array, where they can't take these shapes.
@@ -123,14 +132,22 @@ def trainer(
     evaluation_graph = nnx.graphdef(model)
     model.train()
 
-    def loss_of(model: Any, images: Array, labels: Array) -> tuple[Array, Array]:
-        logits = model(images)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), logits
+    def lowered(tree: Any) -> Any:
+        return tree if precision is None else precision.cast(tree)
 
-    def gradients(params: nnx.State, rest: nnx.State, images: Array, labels: Array) -> Any:
-        model = nnx.merge(graph, params, rest, copy=True)
-        (loss, logits), grads, counters = value_and_grad(loss_of, has_aux=True)(model, images, labels)
-        return loss, logits, grads, counters, nnx.split(model, nnx.Param, ...)[2]
+    def loss_of(model: Any, images: Array, labels: Array, scale: LossScale | None = None) -> tuple[Array, Any]:
+        logits = model(images)
+        mean = loss(logits, labels).mean()
+        return mean if scale is None else mean * scale.factor, (mean, logits)
+
+    def gradients(params: nnx.State, rest: nnx.State, images: Array, labels: Array, scale: LossScale | None) -> Any:
+        model = nnx.merge(graph, lowered(params), rest, copy=True)
+        (_, (mean_loss, logits)), grads, counters = value_and_grad(loss_of, has_aux=True)(
+            model, lowered(images), labels, scale
+        )
+        if precision is not None:
+            grads = mixed_precision.unscaled(grads, scale, params)
+        return mean_loss, logits, grads, counters, nnx.split(model, nnx.Param, ...)[2]
 
     def loss_by_xla(params: nnx.State, batch: tuple[nnx.State, Array, Array]) -> Array:
         rest, images, labels = batch
@@ -153,7 +170,7 @@ def trainer(
             images, labels: the batch.
         """
         weights = state.params if old is None else jax.tree.unflatten(jax.tree.structure(state.params), old)
-        loss, logits, grads, counters, rest = gradients(weights, state.rest, images, labels)
+        mean_loss, logits, grads, counters, rest = gradients(weights, state.rest, images, labels, state.scale)
         average = state.average
         if delays and delays.weights not in STASHED:
             back = state.params
@@ -163,16 +180,22 @@ def trainer(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         if delays and average is not None:
             average = average.updated(updates, late, delays.beta)
-        params = cast(nnx.State, optax.apply_updates(state.params, updates))
+        params, scale = cast(nnx.State, optax.apply_updates(state.params, updates)), state.scale
+        if scale is not None:
+            finite = mixed_precision.all_finite(grads)
+            params, opt_state = mixed_precision.where(finite, (params, opt_state), (state.params, state.opt_state))
+            rest = mixed_precision.floats_where(finite, rest, state.rest)
+            scale = scale.updated(finite)
         return State(
             params=params,
             rest=rest,
             opt_state=opt_state,
             counters={path: state.counters[path] + new for path, new in counters.items()},
-            sums=state.sums + _sums(loss * len(labels), logits, labels, jnp.ones(labels.shape, bool)),
+            sums=state.sums + _sums(mean_loss * labels.size, logits, labels, jnp.ones(labels.shape, bool)),
             step=state.step + 1,
             versions=None if kept is None else versions.advanced(kept, params, state.step),
             average=average,
+            scale=scale,
         )
 
     def step(state: State, images: ArrayLike, labels: ArrayLike) -> State:
@@ -181,11 +204,12 @@ def trainer(
         return updated(replace(state, versions=None), state.versions, old, images, labels)
 
     def evaluate(state: State, images: Array, labels: Array, counted: Array) -> Sums:
-        logits = nnx.merge(evaluation_graph, state.params, state.rest, copy=True)(images)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return _sums(jnp.sum(losses, where=counted), logits, labels, counted)
+        logits = nnx.merge(evaluation_graph, lowered(state.params), state.rest, copy=True)(lowered(images))
+        counted = losses.of_labels(counted, labels)
+        return _sums(jnp.sum(losses.cross_entropy(logits, labels), where=counted), logits, labels, counted)
 
-    shapes = jax.eval_shape(gradients, params, rest, images, labels)[3]
+    first_scale = LossScale.first() if precision is not None and precision.scaled else None
+    shapes = jax.eval_shape(gradients, params, rest, images, labels, first_scale)[3]
 
     def start(model: nnx.Module) -> State:
         _, params, rest = nnx.split(model, nnx.Param, ...)
@@ -198,6 +222,7 @@ def trainer(
             step=jnp.zeros((), jnp.uint32),
             versions=versions.first(params, late) if delays else None,
             average=Average.zero(params) if delays and delays.weights == "ema" else None,
+            scale=first_scale,
         )
 
     return Trainer(start(model), step, jax.jit(evaluate), start, loss_by_xla, optimizer)

@@ -15,6 +15,7 @@ from jaxgrad.array.mapping import AXES, OPERANDS, Mapping, Product, Result
 from jaxgrad.array.passes.events import Events, SlotEvents
 from jaxgrad.array.schedules import DW_OS, DX_WS, SEQUENTIAL
 from jaxgrad.hardware import Accelerator
+from tests.traces import precisions
 
 SIZES = {"b": 3, "k": 4, "n": 5}
 
@@ -48,6 +49,16 @@ def test_a_mapping_that_no_schedule_has(double_buffered: bool) -> None:
         "dy_reads": 30, "w_reads": 40, "x_reads": 12, "psum_reads": 20, "psum_writes": 40 + 12, "dw_writes": 0,
     }  # fmt: skip
     assert counts[0] | expected == counts[0]
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_the_array_multiplies_float32_whatever_the_device_prefers(fidelity: str) -> None:
+    """A GPU multiplies in TF32 unless it is told otherwise, and a user may tell it to; no PE does."""
+    with jax.default_matmul_precision("bfloat16"):
+        trace = jax.make_jaxpr(lambda data: execute.run(SWAPPED, data, Accelerator(2, 3), fidelity))(tensors())
+    multiplied = precisions(trace.jaxpr)
+    assert bool(multiplied) == (fidelity != "register")  # which multiplies element by element
+    assert set(multiplied) <= {(jax.lax.Precision.HIGHEST,) * 2}
 
 
 def test_without_shadow_registers_slots_in_turn_are_passes_one_after_the_other() -> None:

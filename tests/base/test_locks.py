@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.locks import alone
+from jaxgrad.base.locks import alone, is_taken
 from tests.command import ENVIRONMENT
 
 HOLD = """
@@ -83,3 +83,25 @@ def test_many_that_come_and_go_are_never_in_it_together(tmp_path: Path) -> None:
         thread.join()
     assert inside == []
     assert len(set(entered)) > 1
+
+
+def test_whether_a_folder_is_taken_is_told_to_one_that_looks(tmp_path: Path) -> None:
+    assert not is_taken(tmp_path)
+    assert not list(tmp_path.iterdir())  # looking makes nothing
+    with alone("--out", tmp_path):
+        assert is_taken(tmp_path)
+    with holder(tmp_path) as process:
+        assert is_taken(tmp_path)
+        process.send_signal(signal.SIGKILL)
+    assert list(tmp_path.iterdir())  # the file is there, and the lock is gone
+    assert not is_taken(tmp_path)
+
+
+def test_a_look_keeps_nobody_out(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / ".lock").touch()
+    with (tmp_path / ".lock").open() as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        threading.Timer(0.01, fcntl.flock, (look.fileno(), fcntl.LOCK_UN)).start()
+        with alone("--resume", tmp_path):
+            assert is_taken(tmp_path)

@@ -18,7 +18,7 @@ from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.cli import main
 from jaxgrad.cli.app import COMMANDS, app
 from jaxgrad.costs import TRAINING_SCHEDULES
-from jaxgrad.training import data, optimizers
+from jaxgrad.training import data, learning_rates, optimizers
 from jaxgrad.training.config import Config
 from tests.command import COMMAND, ENVIRONMENT
 
@@ -74,8 +74,11 @@ def test_help_tells_the_defaults_and_choices_there_are(
         "checkpoint-every": str(defaults.train.checkpoint_every),
     }
     assert f"{defaults.optimizer.learning_rate} for adam" in text
-    for choice in (*TRAINING_SCHEDULES, *FIDELITIES, *optimizers.NAMES, *optimizers.DECAYS, *data.NAMES):
+    for choice in (*TRAINING_SCHEDULES, *FIDELITIES, *optimizers.NAMES, *learning_rates.DECAYS, *data.NAMES):
         assert choice in text
+    exponential, step = (learning_rates.DEFAULTS[name] for name in (learning_rates.EXPONENTIAL, learning_rates.STEP))
+    assert f"{exponential['decay_factor']} and {step['decay_factor']}" in text
+    assert str(step["decay_at"]).replace(" ", "") in text
 
 
 def options(command: str) -> dict[str, Any]:

@@ -108,21 +108,50 @@ sys.exit(busy())
     assert took < 2.5  # 2 s, and a slow machine's half
 
 
-# The first import of the command line is where Ctrl-C comes.
-AT_ONCE = """
-import sys
+# Where Ctrl-C comes: as the command line's first module is imported, which would make an ImportError of the exception;
+# as a command imports what it needs; between what is guarded; and after all was done.
+MOMENTS = {
+    "its first import": ("import", "jaxgrad.cli", (130, "interrupted\n")),
+    "a later import": ("import", "jaxgrad.cli.screen", (130, "interrupted\n")),
+    "the command line itself": ("call", "jaxgrad.cli:check_command", (130, "interrupted\n")),
+    "its end": ("call", "atexit:register", (0, "")),
+}
+SIGNALLED = """
+import os, signal, sys
 
-class AtOnce:
+kind, place = sys.argv[1:3]
+sys.argv[1:] = ["explain"]
+
+def signalled():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+    except KeyboardInterrupt:
+        raise ImportError("an extension makes one of it") from None
+
+class Finder:
     def find_spec(self, name, *_):
-        if name == "jaxgrad.cli":
-            raise KeyboardInterrupt
+        if name == place:
+            signalled()
 
-sys.meta_path.insert(0, AtOnce())
 from jaxgrad.__main__ import main
+if kind == "import":
+    sys.meta_path.insert(0, Finder())
+elif place.startswith("atexit"):
+    import atexit
+    atexit.register(os.kill, os.getpid(), signal.SIGINT)
+else:
+    module, name = place.split(":")
+    import jaxgrad.cli
+    setattr(jaxgrad.cli, name, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 sys.exit(main())
 """
 
 
-def test_ctrl_c_before_the_command_line_is_there_is_one_line_too() -> None:
-    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, env=ENVIRONMENT, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+@pytest.mark.parametrize(("kind", "place", "expected"), MOMENTS.values(), ids=list(MOMENTS))
+def test_ctrl_c_at_whatever_moment_is_one_line(kind: str, place: str, expected: tuple[int, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, kind, place], capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    assert (done.returncode, done.stderr) == expected

@@ -1,7 +1,8 @@
-"""``jaxgrad train --resume`` of a run that something happened to: one line before training begins, nothing changed."""
+"""``jaxgrad train --resume``: a run that begins by it, one that is extended, and one that something happened to."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
@@ -105,3 +106,56 @@ def test_of_two_that_go_on_with_a_run_one_is_told_of_the_other(elsewhere: Path) 
     assert second.stderr == (
         f"error: --resume: got 'run', where process {first.pid} is at work; wait for its end, or stop it\n"
     )
+
+
+def test_one_command_line_begins_a_run_and_goes_on_with_it(
+    finished: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "run").mkdir()
+    line = ["train", *SMALL, "--checkpoint-every", "5", "--out", "run", "--log", "csv", "--resume"]
+    assert main(line) == 0
+    assert "There is no run in run yet: a new one begins" in capsys.readouterr().out
+    shutil.rmtree(elsewhere / "run" / "checkpoints" / "12")  # as if it had been killed after step 10
+    assert main(line) == 0
+    said = capsys.readouterr().out
+    assert "from step 10 on" in said
+    assert "yet" not in said
+    for name in ("config.toml", "metrics.jsonl", "counters.json", "tables.txt"):
+        assert (elsewhere / "run" / name).read_bytes() == (finished / name).read_bytes()
+    assert not (elsewhere / "run" / "extensions.json").exists()
+    assert [line[:2] for line in (elsewhere / "run" / "metrics.csv").read_text().split()] == ["ep", "1,", "2,", "3,"]
+
+
+ONE_STEP_AN_EPOCH = ["--model", "mlp", "--hidden", "12", "--batch-size", "1437", "--optimizer", "sgd"]
+
+
+def test_more_epochs_extend_a_finished_run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By cosine the first step has the whole rate whatever comes later, so the two ways to two epochs are one; and had
+    the rate stayed that of one epoch, the second would be without a step."""
+    train = ["train", *ONE_STEP_AN_EPOCH]
+    assert main([*train, "--epochs", "2", "--out", "whole"]) == 0
+    for epochs in ("1", "2"):
+        assert main([*train, "--epochs", epochs, "--resume", "run"]) == 0
+    assert "Extended from 1 epoch to 2: the learning rate is from here on that of a run of 2" in capsys.readouterr().out
+    for name in ("config.toml", "metrics.jsonl", "counters.json", "tables.txt"):
+        assert (elsewhere / "run" / name).read_bytes() == (elsewhere / "whole" / name).read_bytes()
+    first, second = map(json.loads, (elsewhere / "run" / "metrics.jsonl").read_text().splitlines())
+    assert first["test_loss"] != second["test_loss"]
+    assert json.loads((elsewhere / "run" / "extensions.json").read_text()) == [{"step": 1, "epochs": 1}]
+    capsys.readouterr()
+    assert main(["diff", "run", "whole", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"] == {"extended at": ["step 1, from 1 epochs", None]}
+    cycles = [sum(told["counters"][group]["cycles"]["values"]) for group in ("forward", "backward")]
+    assert sum(cycles) == 2 * second["cycles"]
+    assert {curve["differ_from_epoch"] for curve in told["curves"].values()} == {None}
+
+
+def test_fewer_epochs_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = content(run)
+    assert main([*RESUME, "--epochs", "2"]) == 2
+    said = "--epochs: got 2; the run in run has 3 of 3 epochs done: give more than 3 to extend it, or leave it so"
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert main([*RESUME, "--epochs", "4", "--rows", "5"]) == 2
+    assert "--rows: got 5; the run in run began with array.rows = 6" in capsys.readouterr().err
+    assert content(run) == before

@@ -155,11 +155,77 @@ def test_resume_of_a_finished_run_draws_it_again(elsewhere: Path, capsys: pytest
     assert main(["train", "--out", "run", "--resume"]) == 0
     assert (elsewhere / "run" / "counters.json").read_bytes() == before
     capsys.readouterr()
-    assert main(["train", "--resume", "run", "--epochs", "3"]) == 2
+    assert main(["train", "--resume", "run", "--seed", "3"]) == 2
     assert capsys.readouterr().err == (
-        "error: --epochs: got 3; the run in run began with train.epochs = 1: leave it so, or start a new run with "
-        "--out\n"
+        "error: --seed: got 3; the run in run began with train.seed = 0: leave it so, or start a new run with --out\n"
     )
+
+
+def test_how_a_run_learns_is_kept_and_goes_on(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learning = [
+        "--optimizer", "momentum", "--weight-decay", "1e-3", "--weight-decay-mask", "kernels", "--clip-norm", "1",
+        "--decay", "step", "--decay-at", "40%,4", "--warmup", "1", "--label-smoothing", "0.1",
+    ]  # fmt: skip
+    assert main(["train", *QUICK, *learning, "--out", "run"]) == 0
+    config = (elsewhere / "run" / "config.toml").read_text()
+    for line in (
+        'weight_decay_mask = "kernels"', "clip_norm = 1.0", 'decay_at = "40%, 4"', "decay_factor = 0.1",
+        'warmup = "1"', "label_smoothing = 0.1",
+    ):  # fmt: skip
+        assert line in config
+    record = json.loads((elsewhere / "run" / "metrics.jsonl").read_text())
+    assert np.isfinite(record["train_loss"])
+    assert main(["train", *QUICK, *learning, "--resume", "run"]) == 0
+    assert main(["train", "--resume", "run", "--label-smoothing", "0.2"]) == 2
+    assert "began with train.label_smoothing = 0.1" in capsys.readouterr().err
+
+
+def test_train_in_mixed_precision_tells_the_scale_of_the_loss(elsewhere: Path) -> None:
+    assert main(["train", *QUICK, "--mixed-precision", "fp16", "--batch-norm", "--hidden", "8", "--out", "run"]) == 0
+    record = json.loads((elsewhere / "run" / "metrics.jsonl").read_text())
+    assert 1 <= record["loss_scale"] <= 2.0**16
+    assert np.isfinite(record["test_loss"])
+    assert 'mixed_precision = "fp16"' in (elsewhere / "run" / "config.toml").read_text()
+
+
+def test_a_run_out_of_patience_says_so_and_is_whole(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At no rate to speak of, what is tested stays as it is, and as good is not better."""
+    still = ["--optimizer", "sgd", "--learning-rate", "1e-30", "--epochs", "9", "--patience", "2"]
+    assert main(["train", *QUICK, *still, "--out", "run"]) == 0
+    said = "after 3 epochs. Stopped early, of 9 epochs: no better test loss for 2 epochs; the best, "
+    assert said in capsys.readouterr().out
+    assert json.loads((elsewhere / "run" / "counters.json").read_text())["steps"] == 3 * (1437 // 256)
+    assert main(["train", "--resume", "run"]) == 0
+    assert said in capsys.readouterr().out
+    assert len((elsewhere / "run" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--warmup", "1epoch"), "--warmup: got '1 epoch'; the run has 5 steps: give fewer, or train longer"),
+        (
+            ("--decay", "step", "--decay-at", "3,1000"),
+            (
+                "--decay-at: got '1000', which is step 1,000; give times after the first step and before the end, "
+                "of 0 and 5 steps"
+            ),
+        ),
+        (
+            ("--optimizer", "adamw", "--weight-decay-mask", "conv*"),
+            (
+                "--weight-decay-mask: got 'conv*'; 'conv*' is the path of no parameter; there are head.bias, "
+                "head.kernel, hidden.0.bias, hidden.0.kernel, hidden.1.bias and hidden.1.kernel"
+            ),
+        ),
+    ],
+)
+def test_what_does_not_fit_the_run_or_the_model_is_refused(
+    options: tuple[str, ...], said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *QUICK, *options, "--out", "run"]) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert not (elsewhere / "run").exists()
 
 
 def test_every_optimizer_trains(elsewhere: Path) -> None:

@@ -183,6 +183,21 @@ def test_when_none_can_be_read_nothing_is_dropped(tmp_path: Path) -> None:
     assert (tmp_path / "1").is_dir()
 
 
+def test_settings_may_extend_a_run_and_change_nothing_else(tmp_path: Path) -> None:
+    asked = {"train": {"epochs": 10, "seed": 0}}
+    with Checkpoints(tmp_path, asked) as checkpoints:
+        checkpoints.save(3, state(), {})
+    with Checkpoints(tmp_path, {"train": {"epochs": 30, "seed": 0}}) as checkpoints:
+        assert checkpoints.restore(state()) is not None
+        assert checkpoints.settings_of(3) == asked
+    for epochs, seed, said in ((9, 0, "train.epochs: got 9"), (30, 1, "train.seed: got 1")):
+        with (
+            Checkpoints(tmp_path, {"train": {"epochs": epochs, "seed": seed}}) as checkpoints,
+            pytest.raises(InputError, match=f"{said}; the checkpoint of step 3 was made by "),
+        ):
+            checkpoints.restore(state())
+
+
 @pytest.mark.parametrize(("keep", "left"), [(3, [2, 3, 4]), (None, [0, 1, 2, 3, 4])])
 def test_more_can_be_kept_and_each_is_there(tmp_path: Path, keep: int | None, left: list[int]) -> None:
     with Checkpoints(tmp_path, keep=keep) as checkpoints:

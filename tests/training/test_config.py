@@ -14,6 +14,7 @@ from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.training import optimizers
 from jaxgrad.training.config import Config, Override, differences, resolve
+from jaxgrad.training.mixed_precision import FORMATS
 
 
 def given(*keys: str) -> list[Override]:
@@ -121,7 +122,21 @@ REFUSED = {
     "optimizer.momentum=0.5": "got 0.5; adam has none: leave it out or choose optimizer.name among momentum",
     "optimizer.weight_decay=0.1": "got 0.1; adam has none: leave it out or choose "
     "optimizer.name among sgd, momentum, adamw",
-    "optimizer.decay=linear": "got 'linear'; choose one of cosine, constant",
+    "optimizer.decay=quadratic": "got 'quadratic'; choose one of cosine, constant, linear, exponential, step",
+    "optimizer.warmup=soon": "got 'soon'; give steps, such as 500, or '5 epochs', or a share of the run, such as 10%",
+    "optimizer.end_rate=0.1": "got 0.1; give at most the learning rate (here 0.003)",
+    "optimizer.end_rate=-1": "got -1.0; give a number of at least 0",
+    "optimizer.decay_factor=0.1": "got 0.1; decay = 'cosine' has none: leave it out or choose decay = 'exponential' or "
+    "'step'",
+    "optimizer.decay_at=50%": "got '50%'; decay = 'cosine' has none: leave it out or choose decay = 'step'",
+    "optimizer.weight_decay_mask=kernels": "got 'kernels'; adam has no weight decay: leave it out or choose another "
+    "optimizer.name",
+    "optimizer.clip_norm=0": "got 0.0; give a number above 0",
+    "train.patience=0": "got 0; give a whole number of at least 1",
+    "train.patience_for=speed": "got 'speed'; choose one of loss, accuracy",
+    "train.patience_for=accuracy": "got 'accuracy'; set train.patience too, or leave it out",
+    "train.mixed_precision=fp8": "got 'fp8'; choose one of bf16, fp16",
+    "train.label_smoothing=1": "got 1.0; give a number from 0 up to, not including, 1",
     "train.epochs=0": "got 0; give a whole number of at least 1",
     "train.seed=-1": "got -1; give a whole number from 0 to 2**32 - 1",
     "train.seed=4294967296": "got 4294967296; give a whole number from 0 to 2**32 - 1",
@@ -164,6 +179,48 @@ def test_in_array_update_is_refused_with_another_schedule_or_weight_decay() -> N
     for more in ("emulation.schedule=sequential", "optimizer.weight_decay=0.1"):
         with pytest.raises(ValueError, match="got 'in_array'; it needs"):
             resolve(None, given("emulation.weight_update=in_array", "optimizer.name=sgd", more))
+
+
+def test_in_array_update_is_refused_where_a_step_is_known_only_with_all_gradients() -> None:
+    in_array = ("emulation.weight_update=in_array", "optimizer.name=sgd")
+    for more, said in (
+        ("optimizer.clip_norm=1", "updates a weight before all gradients are there"),
+        ("train.mixed_precision=bf16", "holds halves of the weights, not those in float32 that are updated"),
+    ):
+        with pytest.raises(ValueError, match=said) as raised:
+            resolve(None, given(*in_array, more))
+        assert str(raised.value).startswith("--set emulation.weight_update: got 'in_array'; the array ")
+
+
+def test_mixed_precision_is_refused_beside_few_bits_and_weights_that_xla_takes() -> None:
+    for more, said in (
+        (("quantization.weights_bits=2",), "layers of few bits have codes and scales of their own: leave it out"),
+        (
+            ("pipeline.name=layerpipe", "pipeline.weights=ema"),
+            "under pipeline.weights = 'ema' the backward pass is XLA's own, in float32: leave it out",
+        ),
+    ):
+        with pytest.raises(ValueError, match="got") as raised:
+            resolve(None, given("train.mixed_precision=bf16", *more))
+        assert str(raised.value) == f"--set train.mixed_precision: got 'bf16'; {said}"
+    stashed = resolve(None, given("train.mixed_precision=fp16", "pipeline.name=layerpipe"))
+    assert stashed.train.precision() is FORMATS["fp16"]
+    assert resolve().train.precision() is None
+
+
+def test_a_decay_brings_its_own_defaults_and_is_written(tmp_path: Path) -> None:
+    filled = {
+        "linear": {},
+        "exponential": {"decay_factor": 0.95},
+        "step": {"decay_factor": 0.1, "decay_at": "50%, 75%"},
+    }
+    for decay, keys in filled.items():
+        config = resolve(None, given(f"optimizer.decay={decay}", "optimizer.warmup=2epochs"))
+        chosen = config.optimizer.model_dump(exclude_none=True)
+        assert {key: value for key, value in chosen.items() if key.startswith("decay_")} == keys
+        assert chosen["warmup"] == "2 epochs"
+        assert resolve(file(tmp_path, config.to_toml())) == config
+    assert resolve(file(tmp_path, "[optimizer]\nwarmup = 300\n")).optimizer.warmup == "300"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""A real process, killed with SIGKILL at whatever moment and resumed, ends bit for bit as one never killed."""
+"""A real process, killed with SIGKILL at whatever moment, and started again by the same command line until it has
+finished, ends bit for bit as one never killed."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from tests.command import COMMAND, ENVIRONMENT
 
 TRAIN = [
     *COMMAND, "train", "--model", "mlp", "--epochs", "6", "--batch-size", "32",
-    "--checkpoint-every", "7", "--rows", "8", "--seed", "3",
+    "--checkpoint-every", "7", "--rows", "8", "--seed", "3", "--log", "csv",
 ]  # fmt: skip
 DEADLINE_S = 120
 
@@ -78,7 +79,7 @@ def test_killed_anywhere_and_resumed(tmp_path: Path) -> None:
 
         return reached
 
-    killed = kill(tmp_path, run.exists, "--out", "killed")  # before any checkpoint
+    killed = kill(tmp_path, run.exists, "--resume", "killed")  # which begins it; before any checkpoint
     for moment in (saving(30), lines(3), saving(150)):
         killed += kill(tmp_path, moment, "--resume", "killed")
     assert killed == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from jaxgrad.flax import Rule, layer_gemms, put_on_array
 from jaxgrad.hardware import Accelerator
 from jaxgrad.training import loop, runs
 from jaxgrad.training.checkpoints import Checkpoints
-from jaxgrad.training.data import Dataset
+from jaxgrad.training.data import Dataset, batches
 from jaxgrad.training.delays import Delays
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import State, Trainer, trainer
@@ -55,12 +56,12 @@ def make(
     return model, trainer(model, optimizer or optax.adam(0.01), images, labels, delays)
 
 
-def train(folder: Path, made: Trainer, stop_after: int | None = None) -> State:
+def train(folder: Path, made: Trainer, stop_after: int | None = None, plan: Plan = PLAN) -> State:
     """Starts or goes on with the run in ``folder``, and gives up after some steps as a killed process would."""
     run = runs.reopen(folder) if folder.exists() else runs.create(folder, "")
     with Checkpoints(run.checkpoints) as checkpoints:
         state = loop.resume(made, run, checkpoints)
-        for count, now in enumerate(loop.fit(made, state, dataset(), PLAN, run, checkpoints), start=1):
+        for count, now in enumerate(loop.fit(made, state, dataset(), plan, run, checkpoints), start=1):
             state = now.state
             if count == stop_after:
                 break
@@ -155,6 +156,22 @@ def test_a_run_that_stops_and_goes_on_ends_the_same(tmp_path: Path, stops: tuple
     assert_same(parts, whole)
     for name in (runs.METRICS, runs.CONFIG):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_run_on_augmented_images_goes_on_with_the_same_pixels(tmp_path: Path) -> None:
+    _, made = make("mlp")
+    plan = replace(PLAN, augment=("crop", "flip"))
+    whole = train(tmp_path / "whole", made, plan=plan)
+    for stop in (3, 6):
+        train(tmp_path / "parts", made, stop, plan)
+    assert_same(train(tmp_path / "parts", made, plan=plan), whole)
+    log = (tmp_path / "whole" / runs.METRICS).read_bytes()
+    assert (tmp_path / "parts" / runs.METRICS).read_bytes() == log
+    state = made.initial
+    for epoch in range(PLAN.epochs):  # by hand, without a thread
+        for images, labels in batches(dataset(), PLAN.batch_size, PLAN.seed, epoch, augment=plan.augment):
+            state = made.step(state, images, labels)
+    assert_same(state.params, whole.params)
 
 
 def test_a_run_under_delays_that_stops_and_goes_on_ends_the_same(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import optax
 import pytest
 
 from jaxgrad.training import optimizers
+from jaxgrad.training.learning_rates import learning_rate
 
 
-def steps(name: str, gradients: list[float], **options: float | str | None) -> list[float]:
+def steps(
+    name: str, gradients: list[float], rate: optax.ScalarOrSchedule = 0.1, **options: float | None
+) -> list[float]:
     """The parameter after each gradient, from 1."""
-    settings = {"momentum": None, "weight_decay": None, "decay": "constant", **options}
-    optimizer = optimizers.build(name, learning_rate=0.1, steps=len(gradients), **settings)  # pyright: ignore[reportArgumentType]
+    optimizer = optimizers.build(name, rate=rate, **options)  # pyright: ignore[reportArgumentType]
     parameter = jnp.float32(1.0)
     state = optimizer.init(parameter)
     path = []
@@ -50,16 +52,15 @@ def test_rmsprop_divides_by_the_root_mean_square() -> None:
 
 
 def test_cosine_goes_down_to_nothing() -> None:
-    path = steps("sgd", [1.0] * 4, decay="cosine")
+    path = steps("sgd", [1.0] * 4, learning_rate(0.1, "cosine", steps=4, per_epoch=2))
     sizes = -np.diff([1.0, *path])
     np.testing.assert_allclose(sizes, 0.1 * (1 + np.cos(np.pi * np.arange(4) / 4)) / 2, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", optimizers.NAMES)
 def test_each_takes_its_own_defaults(name: str) -> None:
-    options = {"momentum": None, "weight_decay": None, **optimizers.DEFAULTS[name]}
-    rate = options.pop("learning_rate")
-    assert rate is not None
-    optimizer = optimizers.build(name, learning_rate=rate, steps=3, decay="cosine", **options)
+    options = {**optimizers.DEFAULTS[name]}
+    rate = learning_rate(options.pop("learning_rate"), "cosine", steps=3, per_epoch=1)
+    optimizer = optimizers.build(name, rate=rate, **options)  # pyright: ignore[reportArgumentType]
     updates, _ = optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)), jnp.ones(2))
     assert np.isfinite(np.asarray(updates)).all()

@@ -45,7 +45,7 @@ def built(name: str, seed: int = 0, **keys: Any) -> nnx.Module:
 def made(name: str = "lenet", **keys: Any) -> tuple[nnx.Module, Trainer]:
     model, layers = built(name, **keys), rules(section(**keys), EMULATION)
     settings = {"name": "momentum", "learning_rate": RATE, "weight_decay": DECAY, "decay": "constant"}
-    chosen = optimizer(OptimizerSection.model_validate(settings), layers, RHO, steps=9)
+    chosen = optimizer(OptimizerSection.model_validate(settings), layers, RHO, RATE)
     return model, trainer(model, chosen, IMAGES, LABELS)
 
 
@@ -140,8 +140,9 @@ def test_without_bits_nothing_changes() -> None:
     assert rules(nothing, EMULATION) == [Rule("*", EMULATION, EXACT)]
     chosen = OptimizerSection.model_validate({"name": "momentum", "weight_decay": DECAY})
     params = {"kernel": jnp.arange(4.0), "bias": jnp.ones(2)}
-    plain = optimizers.build(**chosen.model_dump(), steps=9)
-    other = optimizer(chosen, rules(nothing, EMULATION), 0.0, 9)
+    rate = chosen.rate(steps=9, per_epoch=3)
+    plain = optimizers.build("momentum", rate=rate, momentum=chosen.momentum, weight_decay=DECAY)
+    other = optimizer(chosen, rules(nothing, EMULATION), 0.0, rate)
     for one in (plain, other):
         updates, _ = one.update(params, one.init(params), params)
         assert_same(updates, plain.update(params, plain.init(params), params)[0])

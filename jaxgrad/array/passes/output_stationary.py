@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from jaxgrad.array.passes.base import Pass, Step, Wave, shift_down
 
@@ -29,6 +29,6 @@ def output_stationary() -> Pass:
 
     def tile(h: Array, operands: tuple[Array, ...], psums: tuple[Array | None, ...]) -> tuple[Array, ...]:
         (operand,) = operands
-        return (jnp.matmul(h.T, operand, precision=lax.Precision.HIGHEST),)
+        return (jnp.matmul(h.T, operand),)
 
     return Pass(("result",), init, step, shift, tile)

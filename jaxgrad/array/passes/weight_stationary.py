@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from jaxgrad.array.passes.base import Pass, Step, Wave, shift_down
 
@@ -29,7 +29,7 @@ def weight_stationary() -> Pass:
 
     def tile(h: Array, operands: tuple[Array, ...], psums: tuple[Array | None, ...]) -> tuple[Array, ...]:
         (operand,), (psum,) = operands, psums
-        product = jnp.matmul(h, operand, precision=lax.Precision.HIGHEST)
+        product = jnp.matmul(h, operand)
         return (product if psum is None else psum + product,)
 
     return Pass(("operand",), init, step, shift, tile)

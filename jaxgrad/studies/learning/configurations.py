@@ -94,7 +94,11 @@ def _configuration(changes: Mapping[str, Mapping[str, Any]], origin: str, cell: 
         seed = tree["train"]["seed"]
         raise InputError(f"{tables[_SEED]}.{_SEED}", seed, "leave it out: seeds says which").read_from(origin)
     try:
-        return validated(Config, tree)
+        config = validated(Config, tree)
+        if config.train.patience is not None:
+            remedy = "leave it out: runs that are compared train for as many epochs"
+            raise InputError("train.patience", config.train.patience, remedy)
+        return config
     except InputError as error:
         table = tables.get(error.field) or tables.get(error.field.split(".")[0]) or "training"
         raise error.under(table).read_from(origin).within(cell.label) from None

@@ -81,7 +81,7 @@ def train(job: Job, at_steps: Collection[int]) -> Outcome:
     diverged = None
     try:
         for epoch in range(plan.epochs):
-            for images, labels in batches(dataset, plan.batch_size, plan.seed, epoch):
+            for images, labels in batches(dataset, plan.batch_size, plan.seed, epoch, augment=plan.augment):
                 state = job.trainer.step(state, images, labels)
                 step += 1
                 is_measured = step == steps or step in at_steps

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from jaxgrad.base.errors import InputError, positive_integer
+from jaxgrad.training.data import augmentation
 
 
 class Dataset(NamedTuple):
@@ -37,7 +38,13 @@ def order(count: int, seed: int, epoch: int) -> Int64[np.ndarray, " count"]:
 
 
 def batches(
-    dataset: Dataset, batch_size: int, seed: int, epoch: int, *, drop_last: bool = True
+    dataset: Dataset,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    *,
+    drop_last: bool = True,
+    augment: Sequence[str] = (),
 ) -> Iterator[tuple[Float32[np.ndarray, "batch h w c"], Int32[np.ndarray, " batch"]]]:
     """The training images and labels of one epoch, in ``order(..., seed, epoch)``, by the batch.
 
@@ -48,6 +55,7 @@ def batches(
         epoch: from 0; each has its own order.
         drop_last: leave out the images that don't fill a last batch (others are left out in the next epoch), so that
             every batch has one shape and a jitted step compiles once. If False they come as a smaller last batch.
+        augment: what becomes of each image, some of ``augmentation.NAMES``.
 
     Raises:
         ValueError: a batch size below 1 or above the number of training images, a negative seed or epoch. At the
@@ -60,7 +68,11 @@ def batches(
     permutation = order(count, seed, epoch)
     stop = count - count % size if drop_last else count
     choices = (permutation[start : start + size] for start in range(0, stop, size))
-    return ((dataset.train_images[rows], dataset.train_labels[rows]) for rows in choices)
+    draws = augmentation.drawn(augment, dataset.train_images.shape, seed, epoch)
+    return (
+        (augmentation.applied(dataset.train_images[rows], draws.of(rows)), dataset.train_labels[rows])
+        for rows in choices
+    )
 
 
 def _natural(field: str, value: int) -> int:

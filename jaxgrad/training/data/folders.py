@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.training.data.arrays import of_arrays
 from jaxgrad.training.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 _TESTS = ("test", "val", "validation", "valid")
@@ -55,7 +59,7 @@ def _images(folder: Path) -> list[Path]:
 
 def _is_grey(path: Path) -> bool:
     with _opened(path) as image:
-        return image.mode in ("1", "L", "I;16")
+        return image.mode in ("1", "L") or image.mode.startswith("I;16")
 
 
 def _shape(path: Path, mode: str) -> tuple[int, ...]:
@@ -65,7 +69,7 @@ def _shape(path: Path, mode: str) -> tuple[int, ...]:
 def _pixels(path: Path, mode: str, shape: tuple[int, ...] | None) -> np.ndarray:
     try:
         with _opened(path) as image:
-            pixels = np.asarray(image.convert(mode))
+            pixels = np.asarray(_bytes(image, path).convert(mode))
     except OSError as error:
         raise InputError(str(path), path, "give an image", problem=f"can't be read: {error}") from None
     if shape is not None and pixels.shape != shape:
@@ -75,7 +79,19 @@ def _pixels(path: Path, mode: str, shape: tuple[int, ...] | None) -> np.ndarray:
     return pixels
 
 
-def _opened(path: Path):
+def _bytes(image: Image.Image, path: Path) -> Image.Image:
+    """An image of 8 bits a channel: Pillow's own conversion makes all that is above 255 white."""
+    if image.mode.startswith("I;16"):
+        from PIL import Image
+
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        problem = f"its pixels are {'floats' if image.mode == 'F' else 'of 32 bits'}"
+        raise InputError(str(path), path, "give an image of 8 or 16 bits a channel", problem=problem)
+    return image
+
+
+def _opened(path: Path) -> Image.Image:
     # Imported here: most data sets are no image files.
     from PIL import Image
 

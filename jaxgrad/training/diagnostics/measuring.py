@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +13,7 @@ import optax
 from jax import Array
 from scipy.sparse.linalg import ArpackError
 
-from jaxgrad.training.data import Dataset, batches, order
+from jaxgrad.training.data import Dataset, order
 from jaxgrad.training.diagnostics.balance import Change, balance
 from jaxgrad.training.diagnostics.curvature import hessian_product, rayleigh_quotient, sharpness
 from jaxgrad.training.diagnostics.descents import Descent
@@ -127,17 +126,15 @@ class Meter:
     def _of_a_step(self, state: State, few: Any, descent: Descent, population: float) -> dict[str, Array]:
         """Of the step that training takes next."""
         params = state.params
-        after = self._after(state, int(state.step))
+        after = self._after(state)
         update = _difference(after, params)
         slope, product = self._product(params, state.rest, few, update)
         losses = [self._mean(point, state.rest, few) for point in (params, after)]
         return _step_scalars(update, slope, product, losses, descent, population, exact=self._exact)
 
-    def _after(self, state: State, step: int) -> Any:
+    def _after(self, state: State) -> Any:
         """The parameters after the next step."""
-        steps = self._plan.steps_per_epoch(self._dataset)
-        seen = batches(self._dataset, self._plan.batch_size, self._plan.seed, step // steps)
-        images, labels = next(islice(seen, step % steps, None))
+        images, labels = next(iter(self._plan.batches(self._dataset, int(state.step))))
         # A step uses the versions of its state up.
         kept = replace(state, versions=jax.tree.map(jnp.copy, state.versions))
         return self._trainer.step(kept, images, labels).params

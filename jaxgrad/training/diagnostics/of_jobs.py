@@ -40,6 +40,10 @@ def notes(job: Job, meter: Meter) -> tuple[str, ...]:
         lines.append(
             "Training reads layers in few bits; measured is the network of their floats. Steps are training's own."
         )
+    if config.train.mixed_precision is not None:
+        lines.append("Training computes in halves; what is measured is computed in float32.")
+    if config.data.augment:
+        lines.append("Training images are cropped or flipped at random; those measured are as they are.")
     if job.delays:
         lines.append(
             "Training's gradients are of older weights; those measured are of the newest. Steps are training's own."

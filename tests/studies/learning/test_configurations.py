@@ -72,6 +72,10 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         "late, slow: variant.1.training.pipeline.processor in FILE: got 3; there is no such key; choose one of name",
     ),
     (
+        lambda t: t["training"].setdefault("train", {}).update(patience=3),
+        "plain, slow: training.train.patience in FILE: got 3; leave it out: runs that are compared train for as many",
+    ),
+    (
         lambda t: t["variant"][1]["training"].update(pipelines={"name": "gpipe"}),
         "late, slow: variant.1.training.pipelines in FILE: got {'name': 'gpipe'}; there is no such key; choose one of",
     ),

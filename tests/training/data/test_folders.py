@@ -78,3 +78,21 @@ def test_what_will_not_do_is_named(tmp_path: Path) -> None:
     odd.write_bytes(good[: len(good) // 2])
     with pytest.raises(ValueError, match=f"^{re.escape(str(odd))}: can't be read: .*give an image$"):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bits_a_pixel_become_8(tmp_path: Path, suffix: str) -> None:
+    values = np.array([[0, 257, 300], [32768, 65534, 65535]], np.uint16)
+    for label in "ab":
+        for number in range(2):
+            (tmp_path / label).mkdir(exist_ok=True)
+            Image.fromarray(values).save(tmp_path / label / f"{number}.{suffix}")
+    image = load(str(tmp_path)).train_images[0, ..., 0]
+    np.testing.assert_array_equal(image, np.array([[0, 1, 1], [127, 254, 255]], np.float32) / np.float32(255))
+
+
+def test_pixels_of_floats_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.ones((2, 2), np.float32)).save(tmp_path / "a" / "0.tif")
+    with pytest.raises(ValueError, match="floats; give an image of 8 or 16 bits a channel"):
+        load(str(tmp_path))

@@ -1,0 +1,34 @@
+"""``jaxgrad diff``: two folders of results beside each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from jaxgrad.cli.errors import CHECK_FAILED
+from jaxgrad.cli.options import OUTPUT, folder_argument, option
+from jaxgrad.cli.shared_options import JSON
+
+
+def diff(
+    one: Annotated[Path, folder_argument("A", "The folder of a run.", required=True)],
+    other: Annotated[Path, folder_argument("B", "The folder of another.", required=True)],
+    as_json: Annotated[bool, JSON] = False,
+    exit_code: Annotated[
+        bool, option("--exit-code", None, "End with 1 where they differ, with 0 where they do not.", OUTPUT)
+    ] = False,
+) -> int:
+    """Compare two runs: settings that differ, curves, counters in total and by layer, and energies if they have any."""
+    from jaxgrad.cli import screen
+    from jaxgrad.reports.comparison import as_dict, report
+    from jaxgrad.studies.result_folders import compared
+
+    comparison = compared(one, other)
+    if as_json:
+        print(json.dumps(as_dict(comparison)))
+    else:
+        out = screen.console()
+        for part in report(comparison):
+            out.print(part)
+    return CHECK_FAILED if exit_code and not comparison.is_equal else 0

@@ -1,0 +1,51 @@
+"""``jaxgrad diff``: exit codes, JSON, and no JAX on the way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxgrad.cli import main
+from jaxgrad.training import runs
+from jaxgrad.training.config import Override, resolve
+from tests.command import ENVIRONMENT
+
+
+@pytest.fixture
+def two(elsewhere: Path) -> Path:
+    for name, rows in (("one", 4), ("other", 8)):
+        runs.create(elsewhere / name, resolve(None, [Override("array.rows", rows, "")]).to_toml())
+    return elsewhere
+
+
+def test_the_exit_code_tells_only_where_it_is_asked_to(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "one", "other"]) == 0
+    assert "array.rows  4  8" in capsys.readouterr().out
+    assert main(["diff", "one", "other", "--exit-code"]) == 1
+    assert main(["diff", "one", "one", "--exit-code"]) == 0
+    capsys.readouterr()
+    assert main(["diff", "one", "nowhere"]) == 2
+    said = "error: B: got 'nowhere', which holds no results; give the folder of a training run\n"
+    assert capsys.readouterr().err == said
+
+
+def test_json(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "one", "other", "--json", "--exit-code"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "folders": ["one", "other"], "equal": False, "settings": {"array.rows": [4, 8]}, "curves": {}, "counters": {},
+        "layers": {},
+    }  # fmt: skip
+
+
+def test_runs_and_diff_do_not_wait_for_jax(two: Path) -> None:
+    code = (
+        "import sys; from jaxgrad.cli import main; codes = main(['runs', '.']), main(['diff', 'one', 'other']); "
+        "print(codes, {'jax', 'flax', 'matplotlib'} & {*sys.modules})"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
+    assert ended.stdout.splitlines()[-1] == "(0, 0) set()", ended.stderr
