@@ -49,7 +49,8 @@ def telling(step: int) -> Iterator[None]:
     if not out.is_terminal:
         yield
         return
-    timer = threading.Timer(_LONG_S, lambda: out.print(f"measuring at step {step:,} (the first time it is compiled)"))
+    line = f"measuring at step {step:,} (the first time it is compiled)"
+    timer = threading.Timer(_LONG_S, lambda: out.print(line, highlight=False))
     timer.daemon = True
     timer.start()
     try:

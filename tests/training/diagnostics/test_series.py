@@ -32,10 +32,10 @@ def test_a_trend_and_a_constant_are_no_autocorrelation() -> None:
     assert series.effective_size(np.ones(10)) == 10
 
 
-@pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.9])
-def test_halves_of_one_law_are_told_apart_no_more_often_than_the_level_says(coefficient: float) -> None:
+@pytest.mark.parametrize(("count", "coefficient"), [(100, 0.0), (100, 0.5), (100, 0.9), (30, 0.8)])
+def test_halves_of_one_law_are_told_apart_no_more_often_than_the_level_says(count: int, coefficient: float) -> None:
     generator = default_rng(2)
-    found = [series.halves(autoregression(generator, 100, coefficient)) for _ in range(200)]
+    found = [series.halves(autoregression(generator, count, coefficient)) for _ in range(200)]
     assert sum(comparison.p_value < 0.05 for comparison in found) <= 18  # 10 expected, 3 sigma 9
 
 
