@@ -70,6 +70,7 @@ from jaxgrad.training import defaults
 
 # Fields checked only against the data and the model: their name in that error, the key, the option.
 _JUDGED_LATER = (
+    ("model.name", "model.name", "--model"),
     ("data folder", "data.folder", "--folder"),
     ("batch_size", "data.batch_size", "--batch-size"),
     ("processors", "pipeline.processors", "--processors"),
@@ -85,7 +86,14 @@ def train(
     context: typer.Context,
     model: Annotated[
         str,
-        option("--model", "NAME", "mlp, lenet, resnet20 or irnn.", MODEL, rule=Choice(choices.trainable_models)),
+        option(
+            "--model",
+            "NAME",
+            "mlp, lenet, resnet20, irnn, or a paper's: resnet50, densenet121, ...; or your own: FILE.py:NAME, "
+            "MODULE:NAME, FILE.onnx.",
+            MODEL,
+            rule=Choice(choices.models, choices.network),
+        ),
     ] = defaults.MODEL,
     hidden: Annotated[
         Widths | None,

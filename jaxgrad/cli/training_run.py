@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 def created(out: Path | None, config: Config) -> runs.Run:
     """A new run, in ``out`` or in a numbered folder."""
+    from jaxgrad.networks.names import short
     from jaxgrad.training import data, runs
 
     if out is not None:
         return runs.create(out, config.to_toml())
-    name = f"{config.model.name}-{data.short(config.data.name)}-{config.emulation.schedule}"
+    name = f"{short(config.model.name)}-{data.short(config.data.name)}-{config.emulation.schedule}"
     return runs.create_numbered(Path("runs"), name, config.to_toml())
 
 

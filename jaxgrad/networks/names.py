@@ -14,6 +14,9 @@ NAMES: tuple[str, ...] = (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
 OWN = "FILE.py:NAME, MODULE:NAME or FILE.onnx"
 """How the user's own are named."""
 
+ON_ANY_IMAGES: tuple[str, ...] = tuple(jaxgrad_models.MODELS)
+"""Of ``NAMES`` those that are given a data set's images where none are named, and not a paper's."""
+
 ONNX = ".onnx"
 
 
@@ -30,7 +33,7 @@ def check(field: str, value: Any) -> str:
         return value
     if isinstance(value, str) and value.endswith(".py"):
         raise InputError(field, value, f"say which network of it, {value}:NAME")
-    raise InputError(field, value, f"{choose(NAMES, value)}; or give {OWN}")
+    raise InputError(field, value, f"{choose(NAMES, value)}, or give {OWN}")
 
 
 def short(reference: str) -> str:

@@ -151,7 +151,8 @@ class Network:
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # whatever the user's model does
-            raise self._refusal(f"which fails on images of {_shown(shape)} ({_said(error)})") from error
+            what = f"which fails on images of {_shown(shape)} ({_said(error)})"
+            raise self._refusal(what, "give one that takes them") from error
         wanted = (_BATCH, classes)
         if not isinstance(logits, jax.ShapeDtypeStruct) or logits.shape != wanted:
             result = f"shape {logits.shape}" if hasattr(logits, "shape") else f"a {type(logits).__name__}"

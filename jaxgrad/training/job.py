@@ -10,7 +10,6 @@ from typing import Any
 import jax
 from flax import nnx
 
-import jaxgrad_models
 from jaxgrad.array.counts import CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.pace import register_seconds
@@ -19,6 +18,8 @@ from jaxgrad.autodiff.estimators import Estimator
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import step_cost
 from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
+from jaxgrad.networks.names import short
+from jaxgrad.networks.network import resolve
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
 from jaxgrad.training import data, initial, loop, losses, quantized, runs
@@ -29,6 +30,7 @@ from jaxgrad.training.divergence import Diverged
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import Trainer, trainer
 from jaxgrad.transform.rules import Rules
+from jaxgrad_models.errors import BuildError
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Job:
 
     @property
     def title(self) -> str:
-        array = self.emulation.array
-        return f"{self.config.model.name} on {data.short(self.config.data.name)}, {array.rows}x{array.cols} array"
+        array, model = self.emulation.array, short(self.config.model.name)
+        return f"{model} on {data.short(self.config.data.name)}, {array.rows}x{array.cols} array"
 
     @property
     def pipeline(self) -> dict[str, Any] | None:
@@ -118,9 +120,17 @@ def _rules(config: Config) -> list[Rule]:
 
 def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
     """The model on the array, its weights from the run's seed, or from the run that it begins with."""
-    shape, options = dataset.input_shape, config.model.options()
-    rngs = nnx.Rngs(config.train.seed)
-    model = jaxgrad_models.build(config.model.name, input_shape=shape, classes=dataset.classes, rngs=rngs, **options)
+    network, rngs = resolve(config.model.name, "model.name"), nnx.Rngs(config.train.seed)
+    try:
+        model = network.build(
+            input_shape=dataset.input_shape, classes=dataset.classes, rngs=rngs, **config.model.options()
+        )
+    except BuildError as error:
+        if error.field != "input_shape":
+            raise
+        height, width, channels = dataset.input_shape
+        problem = f"got {network.name!r} for images of {height}x{width}x{channels}"
+        raise InputError("model.name", config.model.name, error.remedy, problem=problem) from None
     if precision := config.train.precision():
         precision.set_in(model)
     model = put_on_array(model, _rules(config), rngs=nnx.Rngs(estimator=config.train.seed))

@@ -28,6 +28,8 @@ from jaxgrad.base.schema import (
     checked,
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
+from jaxgrad.networks import names
+from jaxgrad.networks.network import resolve
 from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
 from jaxgrad.training.data import augmentation
 from jaxgrad.training.mixed_precision import FORMATS, MixedPrecision
@@ -56,7 +58,7 @@ class EmulationSection(Section):
 class ModelSection(Section):
     """A model, and the options of its constructor; what is left out is the constructor's own."""
 
-    name: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = defaults.MODEL
+    name: Annotated[str, checked(names.check)] = defaults.MODEL
     hidden: Sizes | None = None
     batch_norm: Switch | None = None
     kernel_init: Annotated[str, among(initializers.NAMES)] | None = None
@@ -67,7 +69,7 @@ class ModelSection(Section):
 
     def check(self) -> None:
         """Raises InputError where the model does not have such an option."""
-        possible = jaxgrad_models.options_of(self.name) if self.options() else ()
+        possible = resolve(self.name, "model.name").options if self.options() else ()
         for key, value in self.options().items():
             if key not in possible:
                 takers = [repr(name) for name in jaxgrad_models.MODELS if key in jaxgrad_models.options_of(name)]

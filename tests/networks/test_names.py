@@ -18,7 +18,7 @@ def test_what_may_name_one_is_taken(text: str) -> None:
     [
         (
             "lenett",
-            r"model: got 'lenett'; choose one of mlp, .* \(did you mean 'lenet'\?\); or give FILE.py:NAME",
+            r"model: got 'lenett'; choose one of mlp, .* \(did you mean 'lenet'\?\), or give FILE.py:NAME",
         ),
         ("net.py", "model: got 'net.py'; say which network of it, net.py:NAME"),
         (":Net", "model: got ':Net'; choose one of"),

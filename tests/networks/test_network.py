@@ -161,7 +161,7 @@ def test_what_is_no_network_is_refused_in_one_line(tmp_path: Path, name: str, me
 
 
 def test_images_that_it_does_not_take_are_named(tmp_path: Path) -> None:
-    message = r"^model: got '.*:Fixed', which fails on images of 8x8x1 \(TypeError: .*\); give a network that .*"
+    message = r"^model: got '.*:Fixed', which fails on images of 8x8x1 \(TypeError: .*\); give one that takes them"
     with pytest.raises(InputError, match=message):
         resolve(f"{own.write(tmp_path)}:Fixed").build(input_shape=(8, 8, 1), rngs=nnx.Rngs(0))
 
