@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxgrad.base.errors import either
@@ -13,8 +13,8 @@ GIVEN = ("input_shape", "classes", "rngs")
 """What a constructor may ask for."""
 
 
-def options_of(constructor: Callable[..., Any]) -> tuple[str, ...]:
-    """What a constructor takes by keyword besides ``GIVEN``, in the order of its signature.
+def options_of(constructor: Callable[..., Any], given: Sequence[str] = GIVEN) -> tuple[str, ...]:
+    """What a constructor takes by keyword besides what it is given, in the order of its signature.
 
     >>> def net(input_shape, *, hidden=(3,), rngs): ...
     >>> options_of(net), options_of(functools.partial(net, hidden=(4,)))
@@ -23,17 +23,17 @@ def options_of(constructor: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(
         parameter.name
         for parameter in _open(constructor)
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and parameter.name not in GIVEN
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and parameter.name not in given
     )
 
 
-def unmet(constructor: Callable[..., Any]) -> str | None:
+def unmet(constructor: Callable[..., Any], given: Sequence[str] = GIVEN) -> str | None:
     """The names of what a constructor needs and would not be given, as a sentence has them; None if there are none."""
     names = [
         parameter.name
         for parameter in _open(constructor)
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and parameter.name not in GIVEN
+        and parameter.name not in given
         and parameter.default is parameter.empty
     ]
     return either(names, "and") if names else None
@@ -44,7 +44,7 @@ def call(constructor: Callable[..., Any], values: Mapping[str, Any], options: Ma
 
     Args:
         constructor: a class, a function, or a ``functools.partial`` of one.
-        values: of ``GIVEN``; it gets those that its signature names.
+        values: it gets those that its signature names.
         options: further keyword arguments.
     """
     parameters = [parameter for parameter in _open(constructor) if parameter.name in values]

@@ -6,44 +6,39 @@ text                    what it names
 lenet, resnet50, ...    a network of ``jaxgrad_models``
 FILE.py:NAME            of a file, by its path: an NNX class or a function that returns a module, called with those
                         of ``input_shape``, ``classes`` and ``rngs`` that its signature names
+                        Or a JAX function of (parameters, images) with an attribute ``init``: a function that makes
+                        the parameters, called with those of these three and ``key`` that its signature names
 MODULE:NAME             the same of a module, by its dotted name
+FILE.onnx               an ONNX classifier, its weights the initial ones
 ======================= ============================================================================================
 
 What the user's own says of itself counts where nothing else is said: ``input_shape``, (height, width, channels) of an
-image, and ``classes``, as attributes of the class or of the function.
+image, and ``classes``, as attributes of the class or of the function, or the shapes in an ONNX file.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 import jaxgrad_models
-from jaxgrad.base import references
 from jaxgrad.base.errors import InputError
-from jaxgrad.networks import constructors
+from jaxgrad.networks import own
 from jaxgrad.networks.names import NAMES, ONNX, check, short
+from jaxgrad.networks.own import Make, said
 from jaxgrad_models import shapes
 
 _REMEDY = "give a network that can be built"
 _BATCH = 2  # images in the trace that checks what comes out
-
-
-class _Make(Protocol):
-    """A model of an image's shape and a number of classes, weights from ``rngs``, by a constructor's options."""
-
-    def __call__(
-        self, *, input_shape: tuple[int, int, int], classes: int, rngs: nnx.Rngs, **options: Any
-    ) -> nnx.Module: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class Network:
     classes: int | None
     options: tuple[str, ...]
     source: Path | None
-    make: _Make
+    make: Make
     field: str = "model"
 
     @property
@@ -136,7 +131,7 @@ class Network:
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # whatever the user's constructor does
-            raise self._refusal(f"which can't be built for images of {_shown(shape)} ({_said(error)})") from error
+            raise self._refusal(f"which can't be built for images of {_shown(shape)} ({said(error)})") from error
         if not isinstance(model, nnx.Module) or not callable(model):
             raise self._refusal(f"which gives a {type(model).__name__} and no Flax NNX module to call")
         return model
@@ -151,7 +146,7 @@ class Network:
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # whatever the user's model does
-            what = f"which fails on images of {_shown(shape)} ({_said(error)})"
+            what = f"which fails on images of {_shown(shape)} ({said(error)})"
             raise self._refusal(what, "give one that takes them") from error
         wanted = (_BATCH, classes)
         if not isinstance(logits, jax.ShapeDtypeStruct) or logits.shape != wanted:
@@ -196,64 +191,8 @@ def resolve(reference: str, field: str = "model") -> Network:
 
 @functools.lru_cache(maxsize=32)
 def _own(reference: str, field: str, stamp: object) -> Network:
-    value, module = references.load(field, reference, "NAME")
-    constructor = _constructor(reference, field, value)
-    return Network(
-        reference,
-        _own_shape(reference, field, value),
-        _own_classes(reference, field, value),
-        constructors.options_of(constructor),
-        Path(module.__file__ or reference),
-        functools.partial(_call, constructor),
-        field,
-    )
-
-
-def _call(
-    constructor: Callable[..., Any], *, input_shape: tuple[int, int, int], classes: int, rngs: nnx.Rngs, **options: Any
-) -> Any:
-    return constructors.call(constructor, {"input_shape": input_shape, "classes": classes, "rngs": rngs}, options)
-
-
-def _constructor(reference: str, field: str, value: Any) -> Callable[..., Any]:
-    if not callable(value) or isinstance(value, nnx.Module):
-        problem = f"got {reference!r}, which is a {type(value).__name__}"
-        raise InputError(field, reference, "give an NNX class, or a function that returns a module", problem=problem)
-    try:
-        unmet = constructors.unmet(value)
-    except (TypeError, ValueError) as error:  # some of what is written in C has no signature
-        problem = f"got {reference!r}, which can't be called as a constructor ({_said(error)})"
-        raise InputError(
-            field, reference, "give an NNX class, or a function that returns a module", problem=problem
-        ) from error
-    if unmet is not None:
-        problem = f"got {reference!r}, which also needs {unmet}"
-        remedy = "give a class or a function that needs at most input_shape, classes and rngs"
-        raise InputError(field, reference, remedy, problem=problem)
-    return value
-
-
-def _own_shape(reference: str, field: str, value: Any) -> tuple[int, int, int] | None:
-    shape = getattr(value, "input_shape", None)
-    if shape is None:
-        return None
-    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(map(_is_size, shape)):
-        problem = f"got {reference!r}, whose input_shape is {shape!r}"
-        raise InputError(field, reference, "have it (height, width, channels)", problem=problem)
-    height, width, channels = shape
-    return height, width, channels
-
-
-def _own_classes(reference: str, field: str, value: Any) -> int | None:
-    classes = getattr(value, "classes", None)
-    if classes is not None and not _is_size(classes):
-        problem = f"got {reference!r}, whose classes is {classes!r}"
-        raise InputError(field, reference, "have it a whole number of at least 1", problem=problem)
-    return classes
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    made = own.load(reference, field)
+    return Network(reference, made.input_shape, made.classes, made.options, made.source, made.make, field)
 
 
 def _stamp(reference: str) -> object:
@@ -268,9 +207,3 @@ def _stamp(reference: str) -> object:
 
 def _shown(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
-
-
-def _said(error: BaseException) -> str:
-    """An error in one short line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

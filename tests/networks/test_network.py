@@ -136,11 +136,17 @@ def leaves(rngs):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("value", "which is a int; give an NNX class, or a function that returns a module"),
-        ("module", "which is a Linear; give an NNX class, or a function that returns a module"),
+        (
+            "value",
+            "which is a int; give an NNX class, a function that returns a module, or a JAX .* init",
+        ),
+        ("module", "which is a Linear; give an NNX class, a function .*"),
         ("Shaped", r"whose input_shape is \(4, 4\); have it \(height, width, channels\)"),
         ("Classed", "whose classes is 0; have it a whole number of at least 1"),
-        ("needs", "which also needs width and depth; give a class or a function that needs at most input_shape, .*"),
+        (
+            "needs",
+            "which also needs width and depth; have it need at most input_shape, classes and rngs; .*",
+        ),
         ("nothing", "which gives a NoneType and no Flax NNX module to call; .*"),
         ("Mute", "which gives a Mute and no Flax NNX module to call; .*"),
         ("fails", r"which can't be built for images of 4x4x1 \(RuntimeError: no way\); .*"),
