@@ -53,7 +53,9 @@ class OnnxNetwork(nnx.Module):
             images = images.reshape(len(images), -1)
         elif self.channels_first:
             images = jnp.moveaxis(images, -1, 1)
-        return self.program.run(images, values, self._batch_norm)
+        logits = self.program.run(images, values, self._batch_norm)
+        pixels = logits.shape[2:]  # of a classifier that ends in a pooling
+        return logits.reshape(logits.shape[:2]) if pixels and math.prod(pixels) == 1 else logits
 
     def _batch_norm(self, step: Step, node: Node) -> Array:
         x, scale, bias, mean, variance = node.inputs[:5]
@@ -62,7 +64,9 @@ class OnnxNetwork(nnx.Module):
             new = x.mean(axes), x.var(axes)
             momentum = node.attributes.get("momentum", 0.9)
             for name, old, now in zip(step.inputs[3:5], (mean, variance), new, strict=True):
-                weight = self.program.statistics[name]
+                weight = self.program.statistics.get(name)
+                if weight is None:  # what the graph computes stays as it is
+                    continue
                 getattr(self, weight.layer)[weight.name][...] = momentum * old + (1 - momentum) * now
             mean, variance = new
         wide = (-1, *[1] * (x.ndim - 2))

@@ -14,8 +14,9 @@ from flax import nnx
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.flax import parameter_words, step_gemms
+from jaxgrad.interop.onnx import read
 from jaxgrad.networks.network import resolve
-from tests.interop.onnx.models import evaluated, helper, save, weights
+from tests.interop.onnx.models import evaluated, helper, onnx, save, weights
 from tests.networks import onnx_models
 
 IMAGES = np.random.default_rng(1).normal(size=(5, 8, 6, 3)).astype(np.float32)
@@ -78,6 +79,16 @@ def test_images_may_be_flat_or_have_channels_last(tmp_path: Path) -> None:
     open_axes = resolve(str(save(tmp_path / "open", pooled, [], {"x": ("n", "c", "h", "w")})))
     model = open_axes.build(input_shape=(8, 6, 3), classes=3, rngs=nnx.Rngs(0))
     np.testing.assert_allclose(model(jnp.asarray(IMAGES)), IMAGES.mean((1, 2)), rtol=1e-5, atol=1e-6)  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "zfnet512", "bvlc_alexnet"])
+def test_published_networks_have_the_gemms_that_are_read_off_their_files(name: str) -> None:
+    """Two readings of one file: run by JAX and traced, and by the operators' rules alone."""
+    file = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
+    network = resolve(str(file))
+    assert (network.input_shape, network.classes) == ((224, 224, 3), 1000)
+    gemms = step_gemms(network.abstract(), jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32))
+    assert [(gemm.gemm, gemm.times) for gemm in gemms] == [(gemm.gemm, gemm.times) for gemm in read(file).gemms]
 
 
 def refusal(reference: str, **sizes: Any) -> str:

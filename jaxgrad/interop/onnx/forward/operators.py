@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,11 @@ from jaxgrad.interop.onnx.forward.values import Node, Value, library
 def _elementwise(name: str, onnx_name: str | None = None) -> Callable[[Node], Value]:
     """An operator that NumPy and JAX have by the same name."""
     return lambda node: getattr(library(node.inputs), name)(*node.inputs)
+
+
+def _accumulated(name: str) -> Callable[[Node], Value]:
+    """An operator of any number of inputs, by that of two."""
+    return lambda node: functools.reduce(getattr(library(node.inputs), name), node.inputs)
 
 
 def _activation(function: Callable[..., Any], **attributes: float) -> Callable[[Node], Value]:
@@ -82,6 +88,16 @@ def _layer_norm(node: Node) -> Value:
     mean = x.mean(axes, keepdims=True)
     y = (x - mean) * jax.lax.rsqrt(x.var(axes, keepdims=True) + node.attributes.get("epsilon", 1e-5)) * scale
     return y if bias is None else y + bias
+
+
+def _local_response_norm(node: Node) -> Value:
+    x, size = node.input(0), node.attributes["size"]
+    before = (size - 1) // 2
+    padding = [(0, 0), (before, size - 1 - before), *[(0, 0)] * (x.ndim - 2)]
+    window = (1, size, *[1] * (x.ndim - 2))
+    energy = jax.lax.reduce_window(x * x, 0.0, jax.lax.add, window, (1,) * x.ndim, padding)
+    alpha, beta, bias = (node.attributes.get(name, value) for name, value in _LRN.items())
+    return x / (bias + alpha / size * energy) ** beta
 
 
 def _reshape(node: Node) -> Value:
@@ -161,6 +177,8 @@ def _constant(node: Node) -> Value:
     return np.asarray(value)
 
 
+_LRN = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+
 OPERATORS: dict[str, Callable[[Node], Any]] = {
     "Conv": windows.conv,
     "Gemm": _gemm,
@@ -182,6 +200,7 @@ OPERATORS: dict[str, Callable[[Node], Any]] = {
         if np.issubdtype(node.input(0).dtype, np.integer)
         else library(node.inputs).divide(*node.inputs)
     ),
+    **{name: _accumulated(function) for name, function in (("Sum", "add"), ("Max", "maximum"), ("Min", "minimum"))},
     "Reciprocal": lambda node: 1 / node.input(0),
     "Erf": _activation(jax.lax.erf),
     "Relu": _activation(jax.nn.relu),
@@ -198,6 +217,7 @@ OPERATORS: dict[str, Callable[[Node], Any]] = {
     "Softmax": _softmax(jax.nn.softmax),
     "LogSoftmax": _softmax(jax.nn.log_softmax),
     "LayerNormalization": _layer_norm,
+    "LRN": _local_response_norm,
     "ReduceMean": _reduce("mean"),
     "ReduceSum": _reduce("sum"),
     "ReduceMax": _reduce("max"),

@@ -60,7 +60,8 @@ class Program:
 
     Args:
         image: name of its input.
-        dims: of one image as the file has it, without the batch; None for an open one.
+        batch: images that the file is for; None where it leaves that open.
+        dims: of one image as the file has it; None for an open one.
         output: name of its logits.
         classes: how many the file says there are; None where that is open.
         steps: in an order in which they can run.
@@ -71,6 +72,7 @@ class Program:
     """
 
     image: str
+    batch: int | None
     dims: tuple[int | None, ...]
     output: str
     classes: int | None
@@ -89,16 +91,26 @@ class Program:
             batch_norm: what runs a ``BatchNormalization``.
         """
         made: dict[str, Value] = {**self.constants, **values, self.image: image, "": None}
+        of_images = {self.image}
         for step in self.steps:
-            node = Node(
-                step.operator, tuple(made[name] for name in step.inputs), step.attributes, self.opset, len(step.outputs)
-            )
+            inputs = tuple(made[name] for name in step.inputs)
+            if not of_images.isdisjoint(step.inputs):
+                of_images.update(step.outputs)
+                if step.operator == "Reshape" and len(inputs) > 1:
+                    inputs = inputs[0], self._for_batch(inputs[1], len(image))
+            node = Node(step.operator, inputs, step.attributes, self.opset, len(step.outputs))
             with jax.named_scope(kinds.label(_KINDS.get(step.operator), step.layer)):
                 result = batch_norm(step, node) if step.operator == BATCH_NORM else OPERATORS[step.operator](node)
             made |= zip(step.outputs, result if isinstance(result, tuple) else (result,), strict=False)
             if self.output in made:
                 break
         return made[self.output]
+
+    def _for_batch(self, shape: Value, batch: int) -> Value:
+        """A shape that the file has for its own batch, for another one."""
+        if not isinstance(shape, np.ndarray) or not shape.size or shape[0] != self.batch:
+            return shape
+        return np.concatenate([[batch], shape[1:]])
 
 
 def read(path: Path | str, taken: Collection[str] = ()) -> Program:
@@ -130,20 +142,25 @@ def read(path: Path | str, taken: Collection[str] = ()) -> Program:
     except Exception as error:  # whatever is broken in the file
         raise refuse(f"can't be read ({said(error)})", "give one that can") from error
     weights, statistics = _weights(steps, initializers)
-    shape = graph.output[0].type.tensor_type.shape.dim
+    dims, shape = (_dims(value) for value in (inputs[0], graph.output[0]))
     last = steps[-1]
     ends_in_loss = last.operator in ("Softmax", "LogSoftmax") and graph.output[0].name in last.outputs
     return Program(
         inputs[0].name,
-        tuple(dim.dim_value or None for dim in inputs[0].type.tensor_type.shape.dim[1:]),
+        dims[0] if dims else None,
+        dims[1:],
         last.inputs[0] if ends_in_loss else graph.output[0].name,
-        (shape[1].dim_value or None) if len(shape) == 2 else None,
+        shape[1] if len(shape) > 1 and all(size == 1 for size in shape[2:]) else None,
         steps,
         weights,
         statistics,
         {name: value for name, value in initializers.items() if name not in weights and name not in statistics},
         opset,
     )
+
+
+def _dims(value: Any) -> tuple[int | None, ...]:
+    return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)
 
 
 def _refusal(path: Path | str) -> Callable[[str, str], InputError]:

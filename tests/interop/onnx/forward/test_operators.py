@@ -54,6 +54,7 @@ CASES: list[tuple[str, tuple[int, ...], list[Any], dict[str, Any]]] = [
     ("LogSoftmax", ROWS, [], {}),
     ("LayerNormalization", (2, 3, 8), [some(8), some(8)], {"epsilon": 1e-3}),
     ("LayerNormalization", (2, 3, 8), [some(3, 8)], {"axis": 1}),
+    *((name, ROWS, [some(8), some(3, 1)], {}) for name in ("Sum", "Max", "Min")),
     ("ReduceMean", IMAGE, [whole(2, 3)], {"keepdims": 0}),
     ("ReduceSum", ROWS, [], {}),
     ("ReduceMax", ROWS, [whole(1)], {}),
@@ -132,9 +133,34 @@ def test_older_versions_have_attributes_for_inputs(tmp_path: Path) -> None:
     np.testing.assert_allclose(run(file, x), raised / raised.sum(1, keepdims=True), rtol=1e-5)
 
 
+def test_local_response_norm(tmp_path: Path) -> None:
+    """By the operator's formula: the reference normalises as many channels as there are images."""
+    node = helper.make_node("LRN", ["x"], ["y"], size=4, alpha=0.5, beta=0.6, bias=2.0)
+    x = some(*IMAGE)
+    energy = np.stack([(x[:, max(0, c - 1) : c + 3] ** 2).sum(1) for c in range(IMAGE[1])], axis=1)
+    expected = x / (2 + 0.5 / 4 * energy) ** 0.6
+    np.testing.assert_allclose(run(save(tmp_path, [node], [], {"x": IMAGE}), x), expected, rtol=1e-5)
+
+
+def test_a_shape_for_the_file_s_own_batch_is_for_any(tmp_path: Path) -> None:
+    """As a file has it that was exported for one image; what is not of the images keeps its shape."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "flat"], ["rows"]),
+        helper.make_node("Reshape", ["w", "row"], ["weights"]),
+        helper.make_node("Mul", ["rows", "weights"], ["y"]),
+    ]
+    constants = [weights("flat", whole(1, -1)), weights("row", whole(1, -1)), weights("w", some(3, 2))]
+    file = save(tmp_path, nodes, constants, {"x": (1, 3, 2)})
+    x = some(4, 3, 2)
+    (expected,) = evaluated(file, x=x[:1])
+    np.testing.assert_allclose(run(file, x)[:1], expected, rtol=1e-6)
+    assert run(file, x).shape == (4, 6)
+
+
 def test_every_operator_is_tested() -> None:
-    elsewhere = {"Shape", "Constant", "ConstantOfShape", "Split", "Cast", "Equal", "Greater", "Less", "Where", "Log"}
-    assert {operator for operator, *_ in CASES} | elsewhere | {"Sqrt"} == {*OPERATORS}
+    by_themselves = {"LRN", "Shape", "Constant", "ConstantOfShape", "Split", "Cast", "Sqrt", "Log"}
+    compared = {"Equal", "Greater", "Less", "Where"}
+    assert {operator for operator, *_ in CASES} | by_themselves | compared == {*OPERATORS}
 
 
 def test_constants_comparisons_and_casts(tmp_path: Path) -> None:
