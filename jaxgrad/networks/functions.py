@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad.networks import constructors
+from jaxgrad.networks import constructors, places
 
 GIVEN = (*constructors.GIVEN, "key")
 """What an ``init`` may ask for: ``key`` is a JAX key."""
@@ -24,6 +24,8 @@ class Constant(nnx.Variable[Any]):
 class FunctionNetwork(nnx.Module):
     """A function of its parameters and the images.
 
+    Its layers have the names of its parameters' places (``places``).
+
     Args:
         apply: (parameters, images) to logits, without state of its own.
         params: a pytree of arrays. Floats are trained.
@@ -31,12 +33,18 @@ class FunctionNetwork(nnx.Module):
 
     def __init__(self, apply: Callable[[Any, Array], Array], params: Any) -> None:
         self.apply = apply
-        self.params = nnx.data(jax.tree.map(_variable, params))
+        # Entries of a dictionary are attributes, so that parameters are where the layers' names say.
+        self.keys = tuple(params) if isinstance(params, dict) and all(map(_is_free, params)) else None
+        for name, part in ({"params": params} if self.keys is None else params).items():
+            setattr(self, name, nnx.data(jax.tree.map(_variable, part)))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
         """Images to logits."""
-        params = jax.tree.map(lambda leaf: leaf[...], self.params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
-        return self.apply(params, images)
+        held = getattr(self, "params", None)
+        if self.keys is not None:
+            held = {key: getattr(self, key) for key in self.keys}
+        params = jax.tree.map(lambda leaf: leaf[...], held, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+        return places.named(self.apply, params, images)
 
 
 def build(
@@ -60,6 +68,11 @@ def build(
     """
     values = {"input_shape": input_shape, "classes": classes, "rngs": rngs, "key": rngs.params()}
     return FunctionNetwork(apply, constructors.call(init, values, options))
+
+
+def _is_free(name: Any) -> bool:
+    """Whether an attribute may have a name."""
+    return isinstance(name, str) and name not in (*dir(FunctionNetwork), "apply", "keys", "params")
 
 
 def _variable(leaf: Any) -> nnx.Variable[Any]:

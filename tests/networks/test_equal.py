@@ -44,12 +44,14 @@ def test_a_class_a_function_that_builds_a_jax_function_and_an_onnx_file_have_the
     shape, images = (8, 8, 1), jax.ShapeDtypeStruct((5, 8, 8, 1), jnp.float32)
     (tmp_path / "factory.py").write_text(EXAMPLE.read_text() + NARROW)
     references = [f"{EXAMPLE}:Net", f"{tmp_path / 'factory.py'}:narrow", f"{EXAMPLE}:plain"]
-    found = []
+    found, layers = [], []
     for reference in (*references, str(onnx_models.write(tmp_path))):
         gemms = step_gemms(resolve(reference).abstract(input_shape=shape), images)
+        layers.append([gemm.path for gemm in gemms])
         found.append([(gemm.gemm, gemm.needs_dx, gemm.needs_dw, gemm.weights) for gemm in gemms])
     assert [gemm.macs for gemm, *_ in found[0]] == [5 * 64 * 9 * 8, 5 * 128 * 32, 5 * 32 * 10]
     assert found[1:] == [found[0]] * 3
+    assert layers == [["conv", "dense", "head"]] * 3 + [["conv.Conv", "dense", "head"]]
 
 
 def test_a_file_s_network_trains_bit_for_bit_as_the_named_one(tmp_path: Path) -> None:
@@ -87,4 +89,4 @@ def test_the_example_takes_its_options() -> None:
     network = resolve(f"{EXAMPLE}:plain")
     assert (network.name, network.options) == ("my_net.plain", ("hidden",))
     model: Any = network.build(input_shape=(4, 4, 1), classes=3, rngs=nnx.Rngs(0), hidden=(5,))
-    assert model.params["head"]["kernel"].shape == (5, 3)
+    assert model.head["kernel"].shape == (5, 3)
