@@ -34,17 +34,20 @@ class FunctionNetwork(nnx.Module):
     def __init__(self, apply: Callable[[Any, Array], Array], params: Any) -> None:
         self.apply = apply
         # Entries of a dictionary are attributes, so that parameters are where the layers' names say.
-        self.keys = tuple(params) if isinstance(params, dict) and all(map(_is_free, params)) else None
-        for name, part in ({"params": params} if self.keys is None else params).items():
-            setattr(self, name, nnx.data(jax.tree.map(_variable, part)))
+        self.whole = not (isinstance(params, dict) and all(map(_is_free, params)))
+        entries = {"params": params} if self.whole else params
+        self.keys = tuple(entries)
+        for key, entry in entries.items():
+            setattr(self, key, nnx.data(jax.tree.map(_variable, entry)))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
         """Images to logits."""
-        held = getattr(self, "params", None)
-        if self.keys is not None:
-            held = {key: getattr(self, key) for key in self.keys}
-        params = jax.tree.map(lambda leaf: leaf[...], held, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
-        return places.named(self.apply, params, images)
+        variables = {key: getattr(self, key) for key in self.keys}
+        entries = jax.tree.map(lambda leaf: leaf[...], variables, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+        return places.named(self._logits, entries, images)
+
+    def _logits(self, entries: dict[str, Any], images: Array) -> Array:
+        return self.apply(entries["params"] if self.whole else entries, images)
 
 
 def build(
@@ -72,7 +75,7 @@ def build(
 
 def _is_free(name: Any) -> bool:
     """Whether an attribute may have a name."""
-    return isinstance(name, str) and name not in (*dir(FunctionNetwork), "apply", "keys", "params")
+    return isinstance(name, str) and name not in (*dir(FunctionNetwork), "apply", "whole", "keys")
 
 
 def _variable(leaf: Any) -> nnx.Variable[Any]:

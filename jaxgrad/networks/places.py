@@ -1,4 +1,4 @@
-"""Layers of a plain function, which has no modules: each is where its parameters are, or the scope that names it."""
+"""Layers of a plain function, which has no modules: each is where its parameters are."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from jaxgrad.programs.scopes import scopes
 def named(function: Callable[..., Any], params: Any, *args: Any) -> Any:
     """What ``function(params, *args)`` gives, its equations naming their layers.
 
-    An equation is of the layer whose scope (``jax.named_scope``) it is in; in none, of the one whose parameters it
-    reads, where these are of one: ``dense`` of ``params["dense"]["kernel"]``.
+    An equation is of the layer whose parameters it reads, where these are of one: ``dense`` of
+    ``params["dense"]["kernel"]``; else of the one whose scope (``jax.named_scope``) it is in.
 
     Args:
         function: what to call.
@@ -29,7 +29,7 @@ def named(function: Callable[..., Any], params: Any, *args: Any) -> Any:
     layers = dict(zip(traced.jaxpr.invars, paths, strict=False))
     equations = []
     for equation in traced.jaxpr.eqns:
-        name = ".".join(scopes(equation)) or _read(equation, layers)
+        name = _read(equation, layers) or ".".join(scopes(equation))
         equations.append(_labelled(equation, name) if name else equation)
         if name and all(var in layers for var in _variables(equation)):  # a parameter in another shape
             layers |= dict.fromkeys(equation.outvars, name)

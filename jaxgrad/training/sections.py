@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import optax
 from pydantic import model_validator
 
-import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
@@ -72,7 +71,7 @@ class ModelSection(Section):
         possible = resolve(self.name, "model.name").options if self.options() else ()
         for key, value in self.options().items():
             if key not in possible:
-                takers = [repr(name) for name in jaxgrad_models.MODELS if key in jaxgrad_models.options_of(name)]
+                takers = [repr(name) for name in names.ON_ANY_IMAGES if key in resolve(name).options]
                 remedy = f"{self.name} has none: leave it out or choose model.name = {either(takers)}"
                 raise InputError(f"model.{key}", value, remedy)
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from flax import linen, nnx
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.flax import parameter_words, step_gemms
@@ -59,8 +59,9 @@ def layered(params: Any, images: jax.Array) -> jax.Array:
     x = images.reshape(len(images), -1)
     for weights, bias in params["layers"]:
         x = jax.nn.relu(x @ weights.T + bias)
-    with jax.named_scope("last"):
-        return x @ params["kernel"] * params["times"]
+    with jax.named_scope("gram"):
+        x = x @ (x.T @ x)
+    return x @ params["kernel"] * params["times"]
 
 
 PARAMS = {
@@ -72,10 +73,20 @@ PARAMS = {
 
 def test_layers_are_where_parameters_are_or_have_their_scopes() -> None:
     model = FunctionNetwork(layered, PARAMS)
-    paths = ["layers.0", "layers.1", "last"]
-    assert [gemm.path for gemm in step_gemms(model, IMAGES)] == paths
+    paths = [gemm.path for gemm in step_gemms(model, IMAGES)]
+    assert paths == ["layers.0", "layers.1", "gram", "gram", "kernel"]
     assert list(parameter_words(model)) == ["kernel", "layers.0.0", "layers.0.1", "layers.1.0", "layers.1.1"]
     np.testing.assert_allclose(model(IMAGES), layered(PARAMS, IMAGES), rtol=1e-6)
+
+
+def test_a_module_of_linen_comes_in_as_a_function() -> None:
+    net: Any = linen.Sequential([linen.Conv(2, (2, 2)), linen.relu, lambda x: x.reshape(len(x), -1), linen.Dense(3)])
+    params = net.init(jax.random.key(0), IMAGES)
+    model = FunctionNetwork(net.apply, params)
+    np.testing.assert_allclose(model(IMAGES), net.apply(params, IMAGES), rtol=1e-5)
+    places = [gemm.path for gemm in step_gemms(model, IMAGES)]
+    assert places == ["params.layers_0", "params.layers_3"]
+    assert list(parameter_words(model)) == [f"{place}.{name}" for place in places for name in ("bias", "kernel")]
 
 
 def test_what_is_no_float_is_not_trained() -> None:
@@ -84,12 +95,21 @@ def test_what_is_no_float_is_not_trained() -> None:
     assert len(nnx.to_flat_state(nnx.state(model, nnx.Param))) == 5
 
 
-@pytest.mark.parametrize("params", [(jnp.ones((4, 3)),), {"params": jnp.ones((4, 3))}, {1: jnp.ones((4, 3))}])
-def test_parameters_are_any_pytree(params: Any) -> None:
-    """Also one whose entries can't be attributes."""
+@pytest.mark.parametrize(
+    ("params", "place", "name"),
+    [
+        ((jnp.ones((4, 3)),), "params", "params.0"),
+        (jnp.ones((4, 3)), "params", "params"),
+        ({"whole": {"w": jnp.ones((4, 3))}}, "params.whole", "params.whole.w"),
+        ({1: jnp.ones((4, 3))}, "params", "params.1"),
+    ],
+)
+def test_parameters_are_any_pytree(params: Any, place: str, name: str) -> None:
+    """Also one whose entries can't be attributes; names are where the parameters are."""
     model = FunctionNetwork(lambda tree, images: images.reshape(len(images), -1) @ jax.tree.leaves(tree)[0], params)
     np.testing.assert_allclose(model(IMAGES), IMAGES.reshape(5, 4) @ jnp.ones((4, 3)), rtol=1e-5)
-    assert [gemm.path.partition(".")[0] for gemm in step_gemms(model, IMAGES)] != ["model"]
+    (gemm,) = step_gemms(model, IMAGES)
+    assert (gemm.path, list(parameter_words(model))) == (place, [name])
 
 
 @pytest.mark.parametrize(
