@@ -97,7 +97,14 @@ def train(
     ] = defaults.MODEL,
     hidden: Annotated[
         Widths | None,
-        option("--hidden", "N,N,...", "Widths of mlp's hidden layers.", MODEL, rule=Widths.of, default="256,128"),
+        option(
+            "--hidden",
+            "N,N,...",
+            "Widths of hidden layers: mlp's, or those your own takes.",
+            MODEL,
+            rule=Widths.of,
+            default="256,128",
+        ),
     ] = None,
     batch_norm: Annotated[
         bool, option("--batch-norm", None, "Whether mlp normalises each hidden layer over the batch.", MODEL)
