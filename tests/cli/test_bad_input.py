@@ -53,7 +53,7 @@ BAD_INPUT = {
     "train --momentum 1 --optimizer momentum": "--momentum: got 1.0; give a number from 0 up to, not including, 1",
     "train --weight-decay -1 --optimizer sgd": "--weight-decay: got -1.0; give a number of at least 0",
     "train --optimizer adm": "--optimizer: got 'adm'; choose one of sgd, momentum, adam, adamw, rmsprop (did you mean ",
-    "train --decay linear": "--decay: got 'linear'; choose one of cosine, constant",
+    "train --decay linar": "--decay: got 'linar'; choose one of ",
     "train --model alxnet": "--model: got 'alxnet'; choose one of mlp, lenet, resnet20, ",
     "train --model alexnet": "--model: got 'alexnet' for images of 8x8x1; alexnet needs ",
     "train --model net.py": "--model: got 'net.py'; say which network of it, net.py:NAME",
