@@ -25,6 +25,7 @@ from jaxgrad.cli.learning_options import (
     WARMUP,
     WEIGHT_DECAY_MASK,
 )
+from jaxgrad.cli.machine import of_run
 from jaxgrad.cli.options import (
     ARRAY,
     DECAY,
@@ -56,6 +57,7 @@ from jaxgrad.cli.shared_options import (
     INIT,
     KEEP,
     LOG,
+    MACHINE,
     MODE,
     PIPELINE_TIME,
     PROCESSORS,
@@ -126,6 +128,7 @@ def train(
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
+    machine: Annotated[Path | None, MACHINE] = None,
     schedule: Annotated[str, TRAINING_SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
@@ -136,9 +139,11 @@ def train(
         option(
             "--precision",
             "NAME",
-            "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16.",
+            "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16, fp16 or machine (as "
+            "--machine has it).",
             ARRAY,
             rule=Choice(choices.precisions),
+            default="own; on a --machine, machine",
         ),
     ] = defaults.PRECISION,
     optimizer: Annotated[
@@ -262,7 +267,7 @@ def train(
 
     cache.turn_on()
     logs = following.chosen(log or ())
-    changes = overrides.of_options(context.params, given(context), set_ or ())
+    changes = overrides.of_options(context.params, given(context), set_ or ()) + of_run(context.params, given(context))
     existing = None
     if resume is not None:
         out = training_run.place(out, resume)

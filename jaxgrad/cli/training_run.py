@@ -111,14 +111,15 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     from jaxgrad import costs
     from jaxgrad.cli import progress, screen
     from jaxgrad.reports import figures, schedules
-    from jaxgrad.training import runs
+    from jaxgrad.training import machines, runs
+    from jaxgrad.training.job import compared
 
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
-    compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
     settings = {"estimator": job.estimator, "masks": job.masks}
-    one_step = costs.step_cost(job.layers, job.emulation, compared, **settings)
+    one_step = costs.step_cost(job.layers, job.emulation, compared(job.config), **settings)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
+    on_machine = job.on_machine and costs.repeated(job.on_machine, state.counters, int(state.step))
     records = run.metrics()
     with progress.busy("drawing", out):
         pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
@@ -126,13 +127,14 @@ def report(job: Job, run: runs.Run, state: State) -> None:
         few = job.config.quantization.model_dump(exclude_none=True)
         bits = {"quantization": few} if few else {}
         told = {"schedule": schedule, "array": asdict(array), **estimator, **bits, **pipeline, **cost.as_dict()}
-        run.write_json(runs.COUNTERS, told)
-        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
+        run.write_json(runs.COUNTERS, told | machines.told(job.config.machine, on_machine))
+        shown = {"measured": True, "on_machine": on_machine}
+        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, **shown)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
         if records:
             figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
-    out.print(schedules.report(cost, schedule, array, measured=True))
+    out.print(schedules.report(cost, schedule, array, **shown))
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if records:
         accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"

@@ -7,6 +7,7 @@ from jaxgrad.array.counts import by_name as by_name
 from jaxgrad.array.schedules import BASELINES as BASELINES
 from jaxgrad.array.schedules import TRAINING_SCHEDULES as TRAINING_SCHEDULES
 from jaxgrad.costs.measurements import measured as measured
+from jaxgrad.costs.measurements import repeated as repeated
 from jaxgrad.costs.measurements import sparse as sparse
 from jaxgrad.costs.memories import Activity as Activity
 from jaxgrad.costs.memories import MemoryLevel as MemoryLevel
@@ -50,6 +51,7 @@ __all__ = [
     "energies_pj",
     "measured",
     "memory_levels",
+    "repeated",
     "sparse",
     "step_cost",
     "summary",

@@ -16,13 +16,13 @@ from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.autodiff.estimators import Estimator
 from jaxgrad.base.errors import InputError
-from jaxgrad.costs import step_cost
+from jaxgrad.costs import BASELINES, StepCost, step_cost
 from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
 from jaxgrad.networks.names import short
 from jaxgrad.networks.network import resolve
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
-from jaxgrad.training import data, initial, loop, losses, quantized, runs
+from jaxgrad.training import data, initial, loop, losses, machines, quantized, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
 from jaxgrad.training.delays import Delays, planned
@@ -35,7 +35,7 @@ from jaxgrad_models.errors import BuildError
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a run needs, made before anything is written."""
+    """Everything that a run needs, made before anything is written; ``on_machine`` is one step, where there is one."""
 
     config: Config
     emulation: Emulation
@@ -45,6 +45,7 @@ class Job:
     layers: tuple[LayerGemm, ...]
     delays: Delays | None = None
     masks: tuple[ReluMask, ...] = ()
+    on_machine: StepCost | None = None
 
     @property
     def title(self) -> str:
@@ -111,7 +112,8 @@ def prepare(config: Config) -> Job:
     delays = _delays(config, emulation, model, images)
     loss = losses.smoothed(config.train.label_smoothing or 0.0)
     training = trainer(model, optimizer, images, labels, delays, loss, config.train.precision())
-    return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
+    job = Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
+    return replace(job, on_machine=_on_machine(job, model, images, optimizer))
 
 
 def _rules(config: Config) -> list[Rule]:
@@ -137,6 +139,21 @@ def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
     if config.train.init is not None:
         initial.take(model, Path(config.train.init))
     return model
+
+
+def compared(config: Config) -> tuple[str, ...]:
+    """The run's schedule, and those that its costs are compared with."""
+    schedule = config.emulation.schedule
+    return schedule, *(name for name in BASELINES if name != schedule)
+
+
+def _on_machine(job: Job, model: nnx.Module, images: Any, optimizer: Any) -> StepCost | None:
+    section = job.config.machine
+    if section is None:
+        return None
+    vector = step_work(model, images, optimizer=optimizer).vector if section.vector_lanes else ()
+    settings = {"vector_work": vector, "masks": job.masks, "estimator": job.estimator}
+    return machines.one_step(section, job.layers, job.emulation, compared(job.config), **settings)
 
 
 def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:

@@ -35,8 +35,9 @@ from jaxgrad.training.mixed_precision import FORMATS, MixedPrecision
 from jaxgrad.training.patience import LOSS, MEASURES, Patience
 from jaxgrad_models import initializers
 
-# What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
-PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
+# What operands are rounded to as they enter the array: their own dtype, one of these, or what the machine has for each
+# (machines.PRECISION), sums always in fp32.
+PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16", "machine")
 
 
 class ArraySection(Section):
