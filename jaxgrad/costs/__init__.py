@@ -27,6 +27,7 @@ from jaxgrad.costs.summary import LayerSummary as LayerSummary
 from jaxgrad.costs.summary import PhaseSummary as PhaseSummary
 from jaxgrad.costs.summary import Summary as Summary
 from jaxgrad.costs.summary import summary as summary
+from jaxgrad.costs.summary import sums as sums
 
 __all__ = [
     "BASELINES",
@@ -55,5 +56,6 @@ __all__ = [
     "sparse",
     "step_cost",
     "summary",
+    "sums",
     "time_cycles",
 ]

@@ -15,7 +15,7 @@ from jaxgrad.array.rounding import check_computes
 from jaxgrad.autodiff.estimators.asked import Estimators
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import validated
-from jaxgrad.costs import STALLS, StepCost, step_cost, summary, time_cycles
+from jaxgrad.costs import StepCost, step_cost, sums
 from jaxgrad.hardware import files
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.programs import LayerGemm, ReluMask, VectorWork
@@ -109,18 +109,4 @@ def told(section: MachineSection | None, cost: StepCost | None) -> dict[str, Any
     """What ``counters.json`` has of a machine: itself, all that the run's steps take on it, and sums by schedule."""
     if section is None or cost is None:
         return {}
-    return {"machine": files.table(section), "on_machine": {**cost.as_dict(), "step": sums(cost)}}
-
-
-def sums(cost: StepCost) -> dict[str, dict[str, Any]]:
-    """By schedule, of all phases together: clock cycles, stalls among them, bytes of DRAM, and pJ by component."""
-    steps = {schedule: summary(cost, schedule).select("step") for schedule in cost.schedules}
-    return {
-        schedule: {
-            "time_cycles": time_cycles(step.counts),
-            "stall_cycles": step.counts.get(STALLS, 0),
-            "dram_bytes": step.dram_bytes,
-            "energy_pj": dict(step.energy_pj),
-        }
-        for schedule, step in steps.items()
-    }
+    return {"machine": files.table(section), "on_machine": {**cost.as_dict(), "step": sums(cost, "step")}}

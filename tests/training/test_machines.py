@@ -14,12 +14,11 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.base.errors import InputError
-from jaxgrad.costs import StepCost, repeated, step_cost
+from jaxgrad.costs import StepCost, repeated, step_cost, sums
 from jaxgrad.costs.energy import table as prices_of
 from jaxgrad.hardware import Accelerator, Machine, Precision
 from jaxgrad.hardware.files import build_inlined, load_machine
 from jaxgrad.programs import LayerGemm
-from jaxgrad.training import machines
 from jaxgrad.training.config import Config, Override, differences, resolve
 
 MACHINE = """
@@ -148,13 +147,13 @@ def test_steps_on_a_machine_are_one_step_so_often_with_the_zeros_that_were_count
 
 def test_what_is_told_of_steps_are_the_sums_of_all_phases(machine_file: Path) -> None:
     cost = costed(load_machine(machine_file, "--machine"))
-    sums = machines.sums(cost)["ws_only"]
+    step_sums = sums(cost, "step")["ws_only"]
     step = cost.step("ws_only")
-    assert sums["time_cycles"] == step[CYCLES] + step[STALLS]
-    assert sums["stall_cycles"] == step[STALLS] > 0
+    assert step_sums["time_cycles"] == step[CYCLES] + step[STALLS]
+    assert step_sums["stall_cycles"] == step[STALLS] > 0
     words = {key: count for key, count in step.items() if key.level == DRAM}
     bits = {key: 32 if key.tensor in ("dw", "psum") else 16 for key in words}
-    assert sums["dram_bytes"] == sum(count * bits[key] for key, count in words.items()) // 8
-    assert sum(sums["energy_pj"].values()) == pytest.approx(
+    assert step_sums["dram_bytes"] == sum(count * bits[key] for key, count in words.items()) // 8
+    assert sum(step_sums["energy_pj"].values()) == pytest.approx(
         sum(sum(parts.values()) for parts in cost.energy_pj("ws_only").values())
     )
