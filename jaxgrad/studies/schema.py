@@ -188,4 +188,5 @@ def _check_published(experiment: Experiment) -> None:
 
 def _networks(experiment: Experiment) -> list[str]:
     """The names of the workload's networks, and of its layers as ``INxOUT``."""
-    return [*experiment.workload.networks, *(f"{k}x{n}" for k, n in experiment.workload.layers)]
+    networks = [entry.label for entry in experiment.workload.networks]
+    return [*networks, *(f"{k}x{n}" for k, n in experiment.workload.layers)]
