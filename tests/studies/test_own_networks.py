@@ -81,6 +81,22 @@ def test_an_experiment_costs_it_and_its_changed_file_anew(tmp_path: Path) -> Non
         expanded(folder, {**MINE, "model": "my_net.py:Nett"})
 
 
+def test_an_onnx_file_is_a_network_too(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from tests.networks import onnx_models
+
+    onnx_models.write(tmp_path, (4, 4, 1))
+    point = expanded(tmp_path, "net.onnx")[0]
+    assert point.network == "net"
+    gemms = compute.demand(point.spec, Store(tmp_path / "store"), point.folder).gemms
+    # A convolution of 3 x 3 on 4 x 4 pixels, and dense layers of a map of 2 x 2.
+    assert [tuple(gemm.gemm.sizes.values()) for gemm in gemms] == [
+        (BATCH * 16, 9, 8), (BATCH, 2 * 2 * 8, 32), (BATCH, 32, 10),
+    ]  # fmt: skip
+    onnx_models.write(tmp_path, (4, 6, 1))
+    assert expanded(tmp_path, "net.onnx")[0].spec != point.spec
+
+
 def test_a_design_space_sweeps_it(tmp_path: Path) -> None:
     own.write(tmp_path)
     file = write(
