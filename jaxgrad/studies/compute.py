@@ -13,7 +13,7 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.restrictions import overlapped_drain, restricted
 from jaxgrad.costs import Summary, sparse, step_cost, summary
-from jaxgrad.networks import entries
+from jaxgrad.networks import entries, sources
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point
 from jaxgrad.studies.store import Store
@@ -87,7 +87,7 @@ def _demand(spec: Mapping[str, Any], store: Store, folder: Path) -> dict[str, An
     batch = spec["batch"]
     if "trained" in spec:
         trained = spec["trained"]
-        return store.cached("trainings", {**trained, "batch": batch}, lambda: _train(trained, batch))
+        return store.cached("trainings", {**trained, "batch": batch}, lambda: _train(trained, folder, batch))
     network, vector = spec["network"], spec["vector"]
     return store.cached(
         "traces", {"network": network, "batch": batch, "vector": vector}, lambda: _trace(network, folder, batch, vector)
@@ -113,16 +113,17 @@ def _trace(network: entries.Described, folder: Path, batch: int, vector: bool) -
     }
 
 
-def _train(trained: Mapping[str, Any], batch: int) -> dict[str, Any]:
+def _train(trained: Mapping[str, Any], folder: Path, batch: int) -> dict[str, Any]:
     """Trains a network on digits as ``jaxgrad train`` does, and reads the zeros off its counters."""
     from jaxgrad.training.config import Override, resolve
     from jaxgrad.training.job import train_whole
 
-    settings = {"model.name": trained["model"], "train.epochs": trained["epochs"], "train.seed": trained["seed"]}
+    name = sources.located(trained["model"], folder)
+    settings = {"model.name": name, "train.epochs": trained["epochs"], "train.seed": trained["seed"]}
     settings["data.batch_size"] = batch
     config = resolve(overrides=[Override(key, value, key) for key, value in settings.items()])
-    with tempfile.TemporaryDirectory() as folder:
-        layers, counters = train_whole(config, Path(folder))
+    with tempfile.TemporaryDirectory() as run:
+        layers, counters = train_whole(config, Path(run))
     effectual = {
         path: [_share(layer.forward.as_dict()), _share(layer.backward.as_dict())] for path, layer in counters.items()
     }

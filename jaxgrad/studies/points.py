@@ -13,6 +13,7 @@ from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import MachineSection, build
 from jaxgrad.networks import entries
+from jaxgrad.networks.names import NAMES, short
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sections import VariantSection
 from jaxgrad.studies.settings import Change, applied, settings
@@ -20,6 +21,9 @@ from jaxgrad.studies.trees import merged
 
 Group = tuple[str, tuple[tuple[str, str], ...]]
 """A network, and labels of the swept values by axis, or that of what is changed."""
+
+DIGITS = {"input_shape": [8, 8, 1], "classes": 10}
+"""What a network is trained on for its zeros."""
 
 _OF_ARRAY = ("iso_area_with", "iso_area_along")  # what they decide is in the point's data: the array
 
@@ -144,7 +148,14 @@ def _machines(experiment: Experiment, file: Path) -> dict[str, tuple[MachineSect
 def _networks(experiment: Experiment, file: Path) -> list[tuple[str, dict[str, Any]]]:
     """Each network's name, and what of a point's data says which it is."""
     if experiment.trained:
-        return [(experiment.trained.model, {"trained": experiment.trained.model_dump()})]
+        model = experiment.trained.model
+        try:
+            if model not in NAMES:
+                entries.abstract({"model": model, **DIGITS}, file.parent)
+        except InputError as error:
+            raise error.under("trained.model").read_from(str(file)) from None
+        trained = {**experiment.trained.model_dump(), **entries.source(model, file.parent)}
+        return [(short(model), {"trained": trained})]
     described = entries.described(experiment.workload.networks, "workload.networks", file)
     networks: list[tuple[str, dict[str, Any]]] = [(entries.label(one), {"network": one}) for one in described]
     return networks + [(f"{k}x{n}", {"layer": [k, n]}) for k, n in experiment.workload.layers]

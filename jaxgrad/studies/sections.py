@@ -6,18 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, overlapped_drain, restricted
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, either
-from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, otherwise
+from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, checked, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.area import ALONG
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
+from jaxgrad.networks import names
 from jaxgrad.networks.entries import NetworkEntry
 from jaxgrad.studies.published import PublishedRatio
 from jaxgrad.training.methods import ESTIMATORS, EstimatorSection
@@ -53,9 +53,14 @@ class WorkloadSection(Section):
 
 
 class TrainedSection(Section):
-    """A network that is really trained, to measure how many of its MACs have no operand of zero."""
+    """A network that is really trained on digits, to measure how many of its MACs have no operand of zero.
 
-    model: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = "lenet"
+    Args:
+        model: its name, or the user's own (``networks.network``), as seen from the experiment's folder.
+        epochs, seed: of the training run.
+    """
+
+    model: Annotated[str, checked(names.check)] = "lenet"
     epochs: Size = 10
     seed: Seed = 0
 

@@ -97,6 +97,22 @@ def test_an_onnx_file_is_a_network_too(tmp_path: Path) -> None:
     assert expanded(tmp_path, "net.onnx")[0].spec != point.spec
 
 
+def test_its_zeros_are_those_of_a_training_run(tmp_path: Path) -> None:
+    own.write(tmp_path)
+    trained = {"model": "my_net.py:Net", "epochs": 1}
+    file = write(tmp_path, tree(workload={"batch": 256}, trained=trained, sweep=None, published=None))
+    point = points.expand(schema.load(file), file)[0]
+    assert point.network == "my_net.Net"
+    asked = compute.demand(point.spec, Store(tmp_path / "store"), point.folder)
+    assert [tuple(gemm.gemm.sizes.values()) for gemm in asked.gemms] == [(256, 64, 8), (256, 8, 10)]
+    assert all(0 < some < of for (some, of), _ in asked.effectual.values())
+    own.write(tmp_path, own.SMALL + "\n# another\n")
+    assert points.expand(schema.load(file), file)[0].spec["trained"] != point.spec["trained"]
+    write(tmp_path, tree(workload={"batch": 256}, trained={"model": "my_net.py:Fixed"}, sweep=None, published=None))
+    with pytest.raises(InputError, match=r"^trained\.model in .*small\.toml: got .*, which fails on images of 8x8x1"):
+        points.expand(schema.load(file), file)
+
+
 def test_a_design_space_sweeps_it(tmp_path: Path) -> None:
     own.write(tmp_path)
     file = write(
