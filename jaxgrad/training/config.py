@@ -124,7 +124,8 @@ class Config(Section):
 
     def settings(self) -> dict[str, Any]:
         """What decides the run, as JSON has it: all but where the data are."""
-        return self.model_dump(mode="json", exclude={"data": {"folder"}, **({} if self.machine else {"machine": True})})
+        settings = self.model_dump(mode="json", exclude={"data": {"folder"}, "machine": True})
+        return settings if self.machine is None else settings | {"machine": machines.flat(self.machine)}
 
     def to_toml(self) -> str:
         return tomli_w.dumps(_tree(self))
@@ -204,6 +205,8 @@ def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
 def _keys(config: Config, section: str) -> dict[str, Any]:
     """The values of a section; of one that is left out none."""
     values = getattr(config, section)
+    if isinstance(values, MachineSection):
+        return machines.flat(values)
     return {} if values is None else values.model_dump()
 
 

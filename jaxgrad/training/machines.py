@@ -45,6 +45,19 @@ def written(tree: Mapping[str, Any], section: MachineSection) -> dict[str, Any]:
     return {name: keys for name, keys in tree.items() if name != "array"} | {"machine": files.table(section)}
 
 
+def flat(section: MachineSection) -> dict[str, Any]:
+    """A machine's values by their keys, those of tables in it by ``memory.dram_gb_per_s`` and the like."""
+    return _flat(files.table(section))
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = {f"{key}.{name}": leaf for name, leaf in _flat(value).items()} if isinstance(value, Mapping) else {}
+        leaves |= inner or {key: value}
+    return leaves
+
+
 def filled_in(values: Any) -> Any:
     """A configuration with what its machine decides: the array, and the precision unless it is given."""
     if not isinstance(values, Mapping) or not isinstance(values.get("machine"), Mapping | MachineSection):

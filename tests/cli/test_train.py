@@ -322,10 +322,10 @@ def test_train_on_a_machine_of_a_file_costs_its_steps_there(
     assert through["effectual_macs"] == alone["effectual_macs"] < through["macs"]
     # The record has the machine whole: the file may go, and another one is refused.
     file.unlink()
-    (elsewhere / "other.toml").write_text(MACHINE.replace("cols = 8", "cols = 9"))
+    (elsewhere / "other.toml").write_text(MACHINE.replace("= 1.0", "= 2.0"))
     assert main(["train", "--resume", "run", "--machine", "other.toml"]) == 2
-    said = "error: --machine: got 9; the run in run began with machine.cols = 8: leave it so, or start a new run with "
-    assert capsys.readouterr().err == f"{said}--out\n"
+    said = "error: --machine: got 2.0; the run in run began with machine.memory.dram_gb_per_s = 1.0: leave it so, or "
+    assert capsys.readouterr().err == f"{said}start a new run with --out\n"
     assert main(["train", "--resume", "run", "--rows", "8"]) == 2
     assert capsys.readouterr().err.startswith("error: --rows: got 8 and a machine; ")
     assert main(["train", "--resume", "run"]) == 0

@@ -72,6 +72,11 @@ def test_a_changed_machine_is_a_difference_and_its_array_none_of_its_own(machine
     wider = resolve(None, [Override("machine.cols", 7, "--set machine.cols")], base=config)
     assert differences(wider, config) == [("machine.cols", 7, 5)]
     assert wider.array.cols == 7
+    (machine_file.parent / "faster.toml").write_text(MACHINE.replace("= 1.5", "= 2.5"))
+    faster = resolve(machine_file.parent / "faster.toml")
+    assert differences(faster, config) == [("machine.memory.dram_gb_per_s", 2.5, 1.5)]
+    changed = {key for key, value in faster.settings()["machine"].items() if config.settings()["machine"][key] != value}
+    assert changed == {"memory.dram_gb_per_s"}
     other = resolve(None, [Override("machine.cols", 7, "--machine"), Override("machine.rows", 6, "--machine")],
                     base=Config())  # fmt: skip
     assert ("machine.cols", 7, None) in differences(other, Config())
