@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,7 @@ from jaxgrad.base.errors import InputError
 
 
 def load(field: str, reference: str, kind: str = "NAME") -> tuple[Any, ModuleType]:
-    """The object that ``MODULE:NAME`` names, and its module, which is imported.
+    """The object that ``MODULE:NAME`` names, and its module, which is imported; what that prints goes to stderr.
 
     Args:
         field: what messages call the text.
@@ -41,15 +42,18 @@ def _module(field: str, source: str) -> ModuleType:
         if not source.endswith(".py"):
             if "" not in sys.path:
                 sys.path.insert(0, "")
-            return importlib.import_module(source)
+            with redirect_stdout(sys.stderr):
+                return importlib.import_module(source)
         path = Path(source)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None or not path.is_file():
-            raise InputError(field, source, "there is no such file")
+            seen_from = "" if path.is_absolute() else f" in {Path.cwd()}"
+            raise InputError(field, source, f"there is no such file{seen_from}")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         sys.path.insert(0, str(path.parent))
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
         return module
     except InputError:
         raise

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jaxgrad_models
-
-
-def trainable_models() -> Sequence[str]:
-    return tuple(jaxgrad_models.MODELS)
-
 
 def models() -> Sequence[str]:
-    """Those that ``jaxgrad train`` trains, and the papers' networks."""
-    return (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
+    from jaxgrad.networks.names import NAMES
+
+    return NAMES
+
+
+def network(field: str, value: Any) -> str:
+    """A rule: a model by name, or a network of the user's own."""
+    from jaxgrad.networks.names import check
+
+    return check(field, value)
 
 
 def data_sets() -> Sequence[str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import jaxgrad_models
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices
 from jaxgrad.cli.machine import machine_of
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from jaxgrad.autodiff.estimators import Estimator
     from jaxgrad.costs import StepCost
     from jaxgrad.hardware import Machine
+    from jaxgrad.networks.network import Network
 
 _CHOSEN = "interleaved"
 _IMAGENET_FROM = 128  # pixels
@@ -60,9 +60,9 @@ def compare(
         option(
             "--model",
             "NAME",
-            "As in train, or a paper's: resnet50, vgg16, densenet264, ...",
+            "As in train: lenet, resnet50, vgg16, ...; or your own: FILE.py:NAME, MODULE:NAME, FILE.onnx.",
             MODEL,
-            rule=Choice(choices.models),
+            rule=Choice(choices.models, choices.network),
         ),
     ] = defaults.MODEL,
     data: Annotated[
@@ -73,7 +73,7 @@ def compare(
             "Images of digits, mnist, cifar10, cifar100 or fashion-mnist.",
             MODEL,
             rule=Choice(lambda: tuple(_SHAPES)),
-            default="digits; for a paper's, its own",
+            default="digits; for a paper's or your own, its own",
         ),
     ] = None,
     input_shape: Annotated[
@@ -123,13 +123,15 @@ def compare(
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.flax import parameter_words
+    from jaxgrad.networks.network import resolve
     from jaxgrad.reports import schedules
     from jaxgrad.training import runs
     from jaxgrad.training.methods import EstimatorSection
 
     cache.turn_on()
-    shape, images = images_of(model, data, input_shape)
-    outputs = classes or _CLASSES.get(data or "") or classes_of(shape)
+    network = resolve(model)
+    shape, images = images_of(network, data, input_shape)
+    outputs = classes or _CLASSES.get(data or "") or classes_of(network, shape)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
     choices = {"forward": forward, "weight_update": weight_update, "objective": objective}
@@ -138,15 +140,15 @@ def compare(
     folder = None if out is None else runs.check_vacant(out)
     terminal = screen.console()
     with progress.busy("tracing the model", terminal):
-        network = jaxgrad_models.abstract(model, input_shape=shape, classes=outputs)
+        abstract = network.abstract(input_shape=shape, classes=outputs)
         cost = _cost(
-            network, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware, gradients.built()
+            abstract, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware, gradients.built()
         )
     if folder is None and not as_json:
-        folder = runs.vacant(Path("runs"), f"compare-{model}")
+        folder = runs.vacant(Path("runs"), f"compare-{network.name}")
     if folder:
         runs.create_folder(folder)
-    title = f"{model}, {batch} {images}, {array.rows}x{array.cols} array{gradients.suffix}"
+    title = f"{network.name}, {batch} {images}, {array.rows}x{array.cols} array{gradients.suffix}"
     if as_json:
         config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
         config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
@@ -158,7 +160,7 @@ def compare(
         with progress.busy("drawing", terminal):
             schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
             schedules.draw(folder, cost, title, array)
-            _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(network))
+            _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(abstract))
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
@@ -192,20 +194,23 @@ def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, parameters:
         write_text(folder / f"{schedule}.txt", text)
 
 
-def images_of(model: str, data: str | None, shape: Shape | None) -> tuple[tuple[int, int, int], str]:
+def images_of(network: Network, data: str | None, shape: Shape | None) -> tuple[tuple[int, int, int], str]:
     """The size of an image, and what such images are called."""
+    from jaxgrad.networks.names import ON_ANY_IMAGES
+
     if shape is not None:
         if data is not None:
             problem = f"got {str(shape)!r} and --data {data}"
             raise InputError("input_shape", shape, "give one of the two", problem=problem)
         return shape, f"images of {shape}"
-    if data is None and model in jaxgrad_models.PAPERS:
-        paper_shape = jaxgrad_models.INPUT_SHAPES[model]
-        return paper_shape, f"images of {'x'.join(map(str, paper_shape))}"
+    if data is None and network.input_shape is not None and network.reference not in ON_ANY_IMAGES:
+        return network.input_shape, f"images of {'x'.join(map(str, network.input_shape))}"
     name = data or defaults.DATA
     return _SHAPES[name], f"images of {name}"
 
 
-def classes_of(shape: Sequence[int]) -> int:
-    """As many as the data sets of such images have: ImageNet's, or the ten of the small ones."""
+def classes_of(network: Network, shape: Sequence[int]) -> int:
+    """What the user's own says, or as many as data sets of such images have: ImageNet's, or ten of the small ones."""
+    if network.own and network.classes is not None:
+        return network.classes
     return 1000 if min(shape[:2]) >= _IMAGENET_FROM else 10

@@ -62,7 +62,7 @@ def diagnose(
                 lines.append({**record, "means": later_means([*lines, record])})
                 records.append(lines[-1], memory, needed_from=step + 1)
         records.forget()
-        diagnosis.tell(job, existing, folder, None)
+        diagnosis.tell(job, existing, folder)
     names = sorted(path.name for path in folder.iterdir() if path.name.startswith("diagnostics."))
     console.print(f"In {folder}: {', '.join(names)}", soft_wrap=True)
     return 0

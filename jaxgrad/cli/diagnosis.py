@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from jaxgrad.base.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxgrad.costs import StepCost
     from jaxgrad.training.job import Job
     from jaxgrad.training.loop import Progress
     from jaxgrad.training.runs import Run
@@ -59,19 +58,18 @@ def telling(step: int) -> Iterator[None]:
         timer.cancel()
 
 
-def tell_run(job: Job, run: Run, cost: StepCost) -> None:
+def tell_run(job: Job, run: Run) -> None:
     """Of a run that measured itself."""
     if job.config.diagnostics.every is not None:
-        tell(job, run, run.folder, cost)
+        tell(job, run, run.folder)
 
 
-def tell(job: Job, run: Run, folder: Path, cost: StepCost | None) -> None:
+def tell(job: Job, run: Run, folder: Path) -> None:
     """Writes the verdict and the figure of the measurements in a folder, and prints the verdict.
 
     Args:
         job, run: of the run.
         folder: where the measurements are.
-        cost: of all steps done; None where it is not known.
     """
     from jaxgrad.base.files import write_text
     from jaxgrad.cli import screen
@@ -82,7 +80,7 @@ def tell(job: Job, run: Run, folder: Path, cost: StepCost | None) -> None:
     verdict = judge(records)
     after = None
     if verdict.stopped is not None:
-        after = afterwards(verdict.stopped, records, run.metrics(), _joules_a_step(job, cost))
+        after = afterwards(verdict.stopped, records, run.metrics(), _joules_a_step(job))
     text = words(verdict, after, notes(job, meter_of(job)))
     write_text(folder / TEXT, text + "\n")
     if records:
@@ -90,11 +88,12 @@ def tell(job: Job, run: Run, folder: Path, cost: StepCost | None) -> None:
     screen.console().print(f"\nDiagnostics\n{text}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _joules_a_step(job: Job, cost: StepCost | None) -> float | None:
-    if cost is None or not cost.steps:
+def _joules_a_step(job: Job) -> float | None:
+    """By the prices of the run's machine, the zeros of its data aside; None without prices."""
+    if job.on_machine is None:
         return None
     try:
-        phases = cost.energy_pj(job.config.emulation.schedule)
-    except InputError:  # no machine with prices
+        phases = job.on_machine.energy_pj(job.config.emulation.schedule)
+    except InputError:
         return None
-    return sum(sum(components.values()) for components in phases.values()) * 1e-12 / cost.steps
+    return sum(sum(components.values()) for components in phases.values()) * 1e-12 / job.on_machine.steps

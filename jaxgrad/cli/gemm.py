@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.errors import CHECK_FAILED
-from jaxgrad.cli.options import NATURAL, option
+from jaxgrad.cli.like import LIKE, LIKE_CLASSES, LIKE_MODEL, LIKE_SHAPE, sized
+from jaxgrad.cli.machine import machine_of
+from jaxgrad.cli.options import NATURAL, Shape, given, option
 from jaxgrad.cli.shared_options import (
     ARRAY_OBJECTIVE,
     COLS,
@@ -19,6 +24,7 @@ from jaxgrad.cli.shared_options import (
     GEMM_BATCH,
     IN_FEATURES,
     JSON,
+    MACHINE,
     OUT_FEATURES,
     ROWS,
     SCHEDULE,
@@ -30,8 +36,12 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
+    from jaxgrad.array.counters import Counters
+    from jaxgrad.array.emulation import Emulation
     from jaxgrad.array.gemm import Gemm
-    from jaxgrad.hardware import Accelerator
+    from jaxgrad.costs import StepCost
+    from jaxgrad.hardware import Accelerator, Machine
+    from jaxgrad.programs import LayerGemm
 
 
 @dataclass(frozen=True)
@@ -50,13 +60,19 @@ class _Check:
 
 
 def gemm(
+    context: typer.Context,
     batch: Annotated[int, GEMM_BATCH] = 32,
     in_features: Annotated[int, IN_FEATURES] = 64,
     out_features: Annotated[int, OUT_FEATURES] = 48,
+    like: Annotated[str | None, LIKE] = None,
+    model: Annotated[str | None, LIKE_MODEL] = None,
+    input_shape: Annotated[Shape | None, LIKE_SHAPE] = None,
+    classes: Annotated[int | None, LIKE_CLASSES] = None,
     seed: Annotated[int, option("--seed", "N", "Of the data.", "GEMM", rule=NATURAL)] = 0,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
+    machine: Annotated[Path | None, MACHINE] = None,
     schedule: Annotated[str, SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
@@ -69,20 +85,22 @@ def gemm(
     from jaxgrad.array import pace
     from jaxgrad.array.counting import count
     from jaxgrad.array.emulation import Emulation, emulate
-    from jaxgrad.array.gemm import Gemm
     from jaxgrad.cli import cache, progress, screen
-    from jaxgrad.hardware import Accelerator
+    from jaxgrad.costs import summary
     from jaxgrad.reports import tables
 
     cache.turn_on()
-    sizes, array = Gemm(batch, in_features, out_features), Accelerator(rows, cols, double_buffered)
+    hardware = machine_of(machine, rows, cols, double_buffered, given(context))
+    layer = sized(context.params, given(context))
+    sizes, array = layer.gemm, hardware.array
     choices: dict[str, Any] = {
         "schedule": schedule,
         "fidelity": fidelity,
         "weight_update": weight_update,
         "objective": objective,
     }
-    Emulation(array, **choices)
+    emulation = Emulation(array, **choices)
+    one = _on_machine(layer.record, emulation, hardware)
     _check_memory(sizes, array, fidelity)
     if fidelity == "register":
         cycles = count(sizes, array, schedule, objective=objective).as_dict()["cycles"]
@@ -97,16 +115,22 @@ def gemm(
             if got is not None
         }
     passed = all(check.passed for check in checks.values())
-    config = {**asdict(sizes), **asdict(array), **choices, "seed": seed}
+    config = {**asdict(sizes), **asdict(array), **choices, "seed": seed, **layer.config}
+    cost = one and _with_zeros(one, counters)
     if as_json:
         results = {name: asdict(check) for name, check in checks.items()}
-        print(json.dumps({"config": config, "counters": counters.as_dict(), "check": {"passed": passed, **results}}))
+        told = {"config": config, "counters": counters.as_dict(), "check": {"passed": passed, **results}}
+        print(json.dumps(told if cost is None else told | {"on_machine": _told(cost, schedule)}))
     else:
         out.print(tables.counters_table(counters.counts(), _title(config)))
+        if cost is not None:
+            summaries = {schedule: summary(cost, schedule)}
+            whole = "The same in blocks through the machine's memories"
+            out.print(tables.machine_table(summaries, schedule, whole, part="backward"))
         out.print(
             tables.note(
                 f"X, W and dY are seeded random numbers; about half of X and of dY is zero, as after a "
-                f"ReLU, hence the effectual MACs. Seed: {seed}."
+                f"ReLU, hence the effectual MACs. Seed: {seed}.{layer.note and ' '}{layer.note}"
             )
         )
         for name, check in checks.items():
@@ -115,6 +139,33 @@ def gemm(
                 f"matmul's; rounding allows {check.max_abs_rounding:.1e}"
             )
     return 0 if passed else CHECK_FAILED
+
+
+def _on_machine(layer: LayerGemm, emulation: Emulation, machine: Machine) -> StepCost | None:
+    """The layer's step on a machine that has a memory, from shapes; of the gradients those that the schedule gives."""
+    from jaxgrad.costs import step_cost
+
+    if machine.memory is None:
+        return None
+    gives = emulation.schedule.gives
+    record = replace(layer, needs_dx="dx" in gives, needs_dw="dw" in gives)
+    return step_cost([record], emulation, [emulation.schedule], machine=machine)
+
+
+def _with_zeros(cost: StepCost, counters: Counters) -> StepCost:
+    """The step with the zeros that were counted in its gradients."""
+    from jaxgrad.costs import sparse
+
+    counts = counters.as_dict()
+    ratio = counts["effectual_macs"], counts["macs"]
+    return sparse(cost, {layer.path: (ratio, ratio) for layer in cost.layers})
+
+
+def _told(cost: StepCost, schedule: str) -> dict[str, Any]:
+    """What the gradients take through the memories, and which schedules a choice made there."""
+    from jaxgrad.costs import sums
+
+    return {**sums(cost, "backward")[schedule], "ran": list(cost.layers[0].ran[schedule])}
 
 
 def _title(config: dict[str, Any]) -> str:

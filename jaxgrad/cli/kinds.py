@@ -34,6 +34,7 @@ _TRAINING_TABLES = {
     "pipeline",
     "estimator",
     "quantization",
+    "machine",
 }
 
 CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)

@@ -123,7 +123,7 @@ def going_on(config: Config, file: Path | None, overrides: Sequence[Override], r
     for key, now, then in differences(requested, config):
         if extends(key, now, then):
             continue
-        source = next((override.source for override in reversed(overrides) if override.key == key), key)
+        source = next((each.source for each in reversed(overrides) if f"{key}.".startswith(f"{each.key}.")), key)
         if key == EPOCHS:
             done = f"{len(run.metrics())} of {then} epochs done"
             remedy = f"the run in {run.folder} has {done}: give more than {then} to extend it, or leave it so"

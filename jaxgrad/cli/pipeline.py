@@ -26,6 +26,7 @@ from jaxgrad.cli.shared_options import (
     ROWS,
     TRAINING_SCHEDULE,
 )
+from jaxgrad.networks.names import short
 from jaxgrad.training import defaults
 
 if TYPE_CHECKING:
@@ -87,7 +88,13 @@ def pipeline(
     context: typer.Context,
     model: Annotated[
         str,
-        option("--model", "NAME", "As in compare: lenet, vgg16, resnet50, ...", MODEL, rule=Choice(choices.models)),
+        option(
+            "--model",
+            "NAME",
+            "As in compare: lenet, vgg16, resnet50, ...; or your own, FILE.py:NAME.",
+            MODEL,
+            rule=Choice(choices.models, choices.network),
+        ),
     ] = defaults.MODEL,
     input_shape: Annotated[
         Shape | None, option("--input-shape", "HxWxC", "The size of an image, as 32x32x3.", MODEL, rule=Shape.of)
@@ -184,14 +191,14 @@ def pipeline(
     else:
         array = hardware.array
         on = f" on {array.rows}x{array.cols} arrays" if time == "cycles" else ""
-        terminal.print(report.table(table, f"{model}, batch {batch}: a training step{on}, time in {time}"))
+        terminal.print(report.table(table, f"{short(model)}, batch {batch}: a training step{on}, time in {time}"))
         terminal.print(report.legend(found, time))
     if folder is None and not as_json:
-        folder = runs.vacant(Path("runs"), f"pipeline-{model}")
+        folder = runs.vacant(Path("runs"), f"pipeline-{short(model)}")
     if folder:
         runs.create_folder(folder)
         with progress.busy("drawing", terminal):
-            _draw(found, table, folder, f"{model}, batch {batch}", time)
+            _draw(found, table, folder, f"{short(model)}, batch {batch}", time)
         if not as_json:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
@@ -223,18 +230,19 @@ def _networks(
     import jax
     import jax.numpy as jnp
 
-    import jaxgrad_models
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli.compare import classes_of
     from jaxgrad.flax import step_work
+    from jaxgrad.networks.network import resolve
     from jaxgrad.pipelines.network import network
 
-    shape, _ = images_of(model, None, input_shape)
+    named = resolve(model)
+    shape, _ = images_of(named, None, input_shape)
     emulation = Emulation(machine.array, schedule)
 
     @functools.cache
     def at(batch: int) -> Network:
-        abstract = jaxgrad_models.abstract(model, input_shape=shape, classes=classes or classes_of(shape))
+        abstract = named.abstract(input_shape=shape, classes=classes or classes_of(named, shape))
         work = step_work(abstract, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
         return network(work.graph, emulation, machine=machine, time=time, update_cycles=update_cycles)
 

@@ -77,9 +77,9 @@ def scalesim(
         option(
             "--model",
             "NAME",
-            "Instead of -t: write the GEMMs of a model as topologies (lenet, resnet50, ...).",
+            "Instead of -t: write the GEMMs of a model as topologies (lenet, resnet50, ...; your own, FILE.py:NAME).",
             MODEL,
-            rule=Choice(choices.models),
+            rule=Choice(choices.models, choices.network),
         ),
     ] = None,
     phase: Annotated[
@@ -173,7 +173,9 @@ def _from_model(
     from jaxgrad.interop.scalesim.layers import gemm_layer
     from jaxgrad.interop.scalesim.topology import write_gemms
     from jaxgrad.interop.scalesim.training import PHASES, products
+    from jaxgrad.networks.names import short
 
+    called = short(name)
     phases: list[Phase] = [name for name in PHASES if phase in (None, name)]
     files: dict[Path, str] = {}
     shown: list[tuple[str, results.Result]] = []
@@ -181,12 +183,12 @@ def _from_model(
     for phase in phases:
         gemms = products(traced, phase)
         if folder is not None:
-            files[folder / f"{name}_{phase}.csv"] = write_gemms(gemms)
+            files[folder / f"{called}_{phase}.csv"] = write_gemms(gemms)
         record[phase] = [{"name": layer, **product._asdict()} for layer, product in gemms]
         if machine is not None:
             result = results.count([gemm_layer(layer, *product) for layer, product in gemms], machine)
-            files |= results.files(folder, f"{machine.run_name}_{name}_{phase}", result)
-            shown.append((f"{name} {phase} on {machine.rows}x{machine.cols}, {machine.dataflow}", result))
+            files |= results.files(folder, f"{machine.run_name}_{called}_{phase}", result)
+            shown.append((f"{called} {phase} on {machine.rows}x{machine.cols}, {machine.dataflow}", result))
             record[phase] = results.as_dicts(result)
     results.write(files)
     if as_json:
@@ -206,14 +208,14 @@ def _traced(name: str, input_shape: Shape | None, classes: int | None, batch: in
     """The GEMMs of a model's training step, those of attention's activations included, from shapes alone."""
     import jax
     import jax.numpy as jnp
-    from flax import nnx
 
-    import jaxgrad_models
     from jaxgrad.cli import progress, screen
     from jaxgrad.flax import step_gemms
+    from jaxgrad.networks.network import resolve
 
-    shape = input_shape or jaxgrad_models.INPUT_SHAPES.get(name, (8, 8, 1))
-    outputs = classes or classes_of(shape)
+    network = resolve(name)
+    shape = input_shape or network.input_shape or (8, 8, 1)
+    outputs = classes or classes_of(network, shape)
     with progress.busy("tracing the model", screen.console()):
-        model = nnx.eval_shape(lambda: jaxgrad_models.build(name, input_shape=shape, classes=outputs, rngs=nnx.Rngs(0)))
+        model = network.abstract(input_shape=shape, classes=outputs)
         return step_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))

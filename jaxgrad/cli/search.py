@@ -54,7 +54,7 @@ def search(
         raise InputError("method", method, "leave one of the two out", problem="got 'every' and --exhaustive")
     terminal = screen.console()
     space, table_file, write, results = designs.opened(config, out, store, "_search")
-    tasks = design_search.tasks(space)
+    tasks = design_search.tasks(space, config)
     if check:
         terminal.print(f"{config}: {space.title}. {_intended(len(tasks), space, method)}", soft_wrap=True)
         return 0

@@ -70,7 +70,7 @@ def sweep(
     space, table_file, write, results = designs.opened(config, out, store)
     terminal = screen.console()
     if check:
-        count = len(design_sweep.chunks(space))
+        count = len(design_sweep.chunks(space, config))
         terminal.print(f"{config}: {space.title}. {space.points:,} points in {count} chunks", soft_wrap=True)
         return 0
     with progress.busy("tracing the networks", terminal):

@@ -6,9 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from jaxgrad.base.errors import InputError, one_of
 from jaxgrad.cli import choices
-from jaxgrad.cli.options import ARRAY, OUTPUT, SIZE, option, path
+from jaxgrad.cli.like import LIKE, LIKE_CLASSES, LIKE_MODEL, LIKE_SHAPE, sized
+from jaxgrad.cli.machine import machine_of
+from jaxgrad.cli.options import ARRAY, OUTPUT, SIZE, Shape, file, given, option, path
 from jaxgrad.cli.shared_options import COLS, DOUBLE_BUFFERED, GEMM_BATCH, IN_FEATURES, OUT_FEATURES, ROWS
 
 if TYPE_CHECKING:
@@ -38,12 +42,28 @@ _PAIR = Names(("interleaved", "sequential"))
 
 
 def trace(
+    context: typer.Context,
     batch: Annotated[int, GEMM_BATCH] = 4,
     in_features: Annotated[int, IN_FEATURES] = 6,
     out_features: Annotated[int, OUT_FEATURES] = 6,
+    like: Annotated[str | None, LIKE] = None,
+    model: Annotated[str | None, LIKE_MODEL] = None,
+    input_shape: Annotated[Shape | None, LIKE_SHAPE] = None,
+    classes: Annotated[int | None, LIKE_CLASSES] = None,
     rows: Annotated[int, ROWS] = 3,
     cols: Annotated[int, COLS] = 3,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = False,
+    machine: Annotated[
+        Path | None,
+        option(
+            "--machine",
+            "FILE",
+            "Instead: a TOML file with a section [machine]. The array is taken from it and nothing else: a trace is of "
+            "the array's own time, in which no memory stalls it.",
+            ARRAY,
+            rule=file,
+        ),
+    ] = None,
     schedule: Annotated[
         Names,
         option(
@@ -74,9 +94,7 @@ def trace(
     ] = None,
 ) -> int:
     """Write what tiles do on the array: a Perfetto trace, a Gantt chart, and an animation of the registers."""
-    from jaxgrad.array.gemm import Gemm
     from jaxgrad.cli import cache, progress, screen
-    from jaxgrad.hardware import Accelerator
     from jaxgrad.reports.timeline import perfetto
     from jaxgrad.reports.timeline.gantt import gantt
     from jaxgrad.reports.timeline.runs import first_tiles
@@ -84,7 +102,9 @@ def trace(
 
     cache.turn_on()
     terminal = screen.console()
-    gemm, array = Gemm(batch, in_features, out_features), Accelerator(rows, cols, double_buffered)
+    array = machine_of(machine, rows, cols, double_buffered, given(context)).array
+    layer = sized(context.params, given(context))
+    gemm = layer.gemm
     shown = [first_tiles(name, gemm, array, max_tiles) for name in schedule]
     left_out = _why_not_animated(schedule, gemm, array, asked=animation)
     folder = runs.vacant(Path("runs"), "trace") if out is None else runs.check_vacant(out)
@@ -96,7 +116,7 @@ def trace(
         gantt(schedule, gemm, array, [folder / "gantt.png", folder / "gantt.svg"], title)
     if left_out is None:
         _animate(schedule, gemm, array, folder / "animation.html", title, terminal)
-    terminal.print(title)
+    terminal.print(f"{title}. {layer.note}" if layer.note else title, soft_wrap=True)
     for run in shown:
         terminal.print(f"  {run.note}", soft_wrap=True)
     if left_out:

@@ -26,6 +26,7 @@ from jaxgrad.cli.learning_options import (
     WARMUP,
     WEIGHT_DECAY_MASK,
 )
+from jaxgrad.cli.machine import of_run
 from jaxgrad.cli.options import (
     ARRAY,
     DECAY,
@@ -57,6 +58,7 @@ from jaxgrad.cli.shared_options import (
     INIT,
     KEEP,
     LOG,
+    MACHINE,
     MODE,
     PIPELINE_TIME,
     PROCESSORS,
@@ -71,6 +73,7 @@ from jaxgrad.training import defaults
 
 # Fields checked only against the data and the model: their name in that error, the key, the option.
 _JUDGED_LATER = (
+    ("model.name", "model.name", "--model"),
     ("data folder", "data.folder", "--folder"),
     ("batch_size", "data.batch_size", "--batch-size"),
     ("processors", "pipeline.processors", "--processors"),
@@ -86,11 +89,25 @@ def train(
     context: typer.Context,
     model: Annotated[
         str,
-        option("--model", "NAME", "mlp, lenet, resnet20 or irnn.", MODEL, rule=Choice(choices.trainable_models)),
+        option(
+            "--model",
+            "NAME",
+            "mlp, lenet, resnet20, irnn, or a paper's: resnet50, densenet121, ...; or your own: FILE.py:NAME, "
+            "MODULE:NAME, FILE.onnx.",
+            MODEL,
+            rule=Choice(choices.models, choices.network),
+        ),
     ] = defaults.MODEL,
     hidden: Annotated[
         Widths | None,
-        option("--hidden", "N,N,...", "Widths of mlp's hidden layers.", MODEL, rule=Widths.of, default="256,128"),
+        option(
+            "--hidden",
+            "N,N,...",
+            "Widths of hidden layers: mlp's, or those your own takes.",
+            MODEL,
+            rule=Widths.of,
+            default="256,128",
+        ),
     ] = None,
     batch_norm: Annotated[
         bool, option("--batch-norm", None, "Whether mlp normalises each hidden layer over the batch.", MODEL)
@@ -112,6 +129,7 @@ def train(
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
+    machine: Annotated[Path | None, MACHINE] = None,
     schedule: Annotated[str, TRAINING_SCHEDULE] = defaults.SCHEDULE,
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
@@ -122,9 +140,11 @@ def train(
         option(
             "--precision",
             "NAME",
-            "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16 or fp16.",
+            "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16, fp16 or machine (as "
+            "--machine has it).",
             ARRAY,
             rule=Choice(choices.precisions),
+            default="own; on a --machine, machine",
         ),
     ] = defaults.PRECISION,
     optimizer: Annotated[
@@ -251,7 +271,7 @@ def train(
 
     cache.turn_on()
     logs = following.chosen(log or ())
-    changes = overrides.of_options(context.params, given(context), set_ or ())
+    changes = overrides.of_options(context.params, given(context), set_ or ()) + of_run(context.params, given(context))
     existing = None
     if resume is not None:
         out = training_run.place(out, resume)

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 def created(out: Path | None, config: Config) -> runs.Run:
     """A new run, in ``out`` or in a numbered folder."""
+    from jaxgrad.networks.names import short
     from jaxgrad.training import data, runs
 
     if out is not None:
         return runs.create(out, config.to_toml())
-    name = f"{config.model.name}-{data.short(config.data.name)}-{config.emulation.schedule}"
+    name = f"{short(config.model.name)}-{data.short(config.data.name)}-{config.emulation.schedule}"
     return runs.create_numbered(Path("runs"), name, config.to_toml())
 
 
@@ -111,14 +112,15 @@ def report(job: Job, run: runs.Run, state: State) -> None:
     from jaxgrad import costs
     from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.reports import figures, schedules
-    from jaxgrad.training import runs
+    from jaxgrad.training import machines, runs
+    from jaxgrad.training.job import compared
 
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
-    compared = (schedule, *(name for name in costs.BASELINES if name != schedule))
     settings = {"estimator": job.estimator, "masks": job.masks}
-    one_step = costs.step_cost(job.layers, job.emulation, compared, **settings)
+    one_step = costs.step_cost(job.layers, job.emulation, compared(job.config), **settings)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
+    on_machine = job.on_machine and costs.repeated(job.on_machine, state.counters, int(state.step))
     records = run.metrics()
     with progress.busy("drawing", out):
         pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
@@ -126,14 +128,15 @@ def report(job: Job, run: runs.Run, state: State) -> None:
         few = job.config.quantization.model_dump(exclude_none=True)
         bits = {"quantization": few} if few else {}
         told = {"schedule": schedule, "array": asdict(array), **estimator, **bits, **pipeline, **cost.as_dict()}
-        run.write_json(runs.COUNTERS, told)
-        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, measured=True)
+        run.write_json(runs.COUNTERS, told | machines.told(job.config.machine, on_machine))
+        shown = {"measured": True, "on_machine": on_machine}
+        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, **shown)
         schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
         if records:
             figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
     out.print()
-    out.print(schedules.report(cost, schedule, array, measured=True))
-    diagnosis.tell_run(job, run, cost)
+    out.print(schedules.report(cost, schedule, array, **shown))
+    diagnosis.tell_run(job, run)
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if records:
         accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"

@@ -7,6 +7,7 @@ from jaxgrad.array.counts import by_name as by_name
 from jaxgrad.array.schedules import BASELINES as BASELINES
 from jaxgrad.array.schedules import TRAINING_SCHEDULES as TRAINING_SCHEDULES
 from jaxgrad.costs.measurements import measured as measured
+from jaxgrad.costs.measurements import repeated as repeated
 from jaxgrad.costs.measurements import sparse as sparse
 from jaxgrad.costs.memories import Activity as Activity
 from jaxgrad.costs.memories import MemoryLevel as MemoryLevel
@@ -26,6 +27,7 @@ from jaxgrad.costs.summary import LayerSummary as LayerSummary
 from jaxgrad.costs.summary import PhaseSummary as PhaseSummary
 from jaxgrad.costs.summary import Summary as Summary
 from jaxgrad.costs.summary import summary as summary
+from jaxgrad.costs.summary import sums as sums
 
 __all__ = [
     "BASELINES",
@@ -50,8 +52,10 @@ __all__ = [
     "energies_pj",
     "measured",
     "memory_levels",
+    "repeated",
     "sparse",
     "step_cost",
     "summary",
+    "sums",
     "time_cycles",
 ]

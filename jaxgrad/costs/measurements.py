@@ -35,6 +35,31 @@ def measured(cost: StepCost, schedule: str, counters: Mapping[str, LayerCounters
     return StepCost(tuple(map(put_in, cost.layers)), cost.schedules, cost.steps * steps, stored=cost.stored)
 
 
+def repeated(cost: StepCost, counters: Mapping[str, LayerCounters], steps: int) -> StepCost:
+    """``steps`` steps like one that was costed on a machine, with the zeros that the array's own counts tell of."""
+
+    def put_in(layer: LayerCost) -> LayerCost:
+        counted = _of(layer.path, counters)
+        ahead, back = (
+            (counts[EFFECTUAL_MACS], counts[MACS]) for counts in (counted.forward.counts(), counted.backward.counts())
+        )
+        phases = {}
+        for schedule, by_phase in layer.phases.items():
+            done = {phase: times(counts, steps) for phase, counts in by_phase.items()}
+            passed = 0  # MACs of the phases before: shares of a sum, rounded so, add up to it
+            for phase, counts in done.items():
+                if phase == "forward":
+                    counts[EFFECTUAL_MACS] = _part(counts[MACS], ahead)
+                else:
+                    counts[EFFECTUAL_MACS] = _part(passed + counts[MACS], back) - _part(passed, back)
+                    passed += counts[MACS]
+            phases[schedule] = done
+        return replace(layer, phases=phases)
+
+    vector = tuple(replace(work, counts=times(work.counts, steps)) for work in cost.vector)
+    return replace(cost, layers=tuple(map(put_in, cost.layers)), vector=vector, steps=cost.steps * steps)
+
+
 def _of(path: str, counters: Mapping[str, LayerCounters]) -> LayerCounters:
     """A layer's counters; those of a module that computes several products are numbered, and a layer's together."""
     numbered = [layer_counters for label, layer_counters in counters.items() if label.startswith(f"{path}#")]

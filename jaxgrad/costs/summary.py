@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jaxgrad.array.counts import ARRAY, MACS, VECTOR, Key
+from jaxgrad.array.counts import ARRAY, MACS, STALLS, VECTOR, Key
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import energy
@@ -163,6 +163,24 @@ def summary(cost: StepCost, schedule: str | Schedule) -> Summary:
         levels=tuple(level.name for level in memory.levels) if memory else (),
         shares=shares(cost, name, machine.array) if is_choice(cost, name) else (),
     )
+
+
+def sums(cost: StepCost, *phases: str) -> dict[str, dict[str, Any]]:
+    """By schedule, some phases together (``Summary.select``): cycles, stalls among them, DRAM bytes, pJ by component.
+
+    Raises:
+        ValueError: the step was costed on no machine.
+    """
+    parts = {schedule: summary(cost, schedule).select(*phases) for schedule in cost.schedules}
+    return {
+        schedule: {
+            "time_cycles": part.time_cycles,
+            "stall_cycles": part.counts.get(STALLS, 0),
+            "dram_bytes": part.dram_bytes,
+            "energy_pj": dict(part.energy_pj),
+        }
+        for schedule, part in parts.items()
+    }
 
 
 def _phase(data: Mapping[str, Any]) -> PhaseSummary:

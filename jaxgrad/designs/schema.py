@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
-from jaxgrad.base.errors import InputError
+from jaxgrad.base.errors import InputError, distinct
 from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.cuts import CUTS
@@ -23,8 +22,8 @@ from jaxgrad.hardware import FORMATS, Level
 from jaxgrad.hardware.level import check_levels
 from jaxgrad.hardware.memory import IM2COL
 from jaxgrad.hardware.rates import Kib
+from jaxgrad.networks.entries import NetworkEntry
 
-NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 COLUMNS: dict[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}
 """Objectives, and the column of the results each is in."""
 
@@ -64,9 +63,12 @@ Rates = Annotated[list[Rate], Field(min_length=1), _Listed]
 
 
 class WorkloadSection(Section):
-    """What is trained: ``networks`` by name, and single dense ``layers`` ([in, out] each), at each ``batch``."""
+    """What is trained: ``networks``, and single dense ``layers`` ([in, out] each), at each ``batch``.
 
-    networks: list[Annotated[str, among(NETWORKS)]] = Field(default_factory=list)
+    Networks are names of ``models``, at the shapes of their papers, and the user's own; see ``networks.entries``.
+    """
+
+    networks: list[NetworkEntry] = Field(default_factory=list)
     layers: list[InOut] = Field(default_factory=list)
     batch: Sizes = Field(default_factory=lambda: [1])
 
@@ -178,6 +180,7 @@ class Sweep(Section):
     def _fits(self) -> Sweep:
         if not (self.workload.networks or self.workload.layers):
             raise InputError("workload", None, "give some", problem="got neither networks nor layers")
+        distinct("workload.networks", [entry.label for entry in self.workload.networks])
         if self.has_memory:
             for name in ("dram_gb_per_s", "sram_kib"):
                 _distinct(f"space.{name}", getattr(self.space, name))

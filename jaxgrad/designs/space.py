@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jaxgrad.base.errors import InputError
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology, load_technology
+from jaxgrad.networks import entries
 
 _POINTS = 16_384  # of a chunk, with a memory: some 100 counters of 8 bytes each, a few times over
 MOST_POINTS = 10_000_000
@@ -24,7 +25,7 @@ class Chunk:
     """Designs that are costed together: every array with every scratchpad and bandwidth, schedule and order.
 
     Args:
-        workload: ``{"network": name}`` or ``{"layer": [in, out]}``.
+        workload: ``{"network": network}``, as ``networks.entries`` describes it, or ``{"layer": [in, out]}``.
         batch: images or rows a step.
         precision: of the operands.
         double_buffered: whether PEs have shadow registers.
@@ -45,9 +46,7 @@ class Chunk:
 
     @property
     def network(self) -> str:
-        if "network" in self.workload:
-            return str(self.workload["network"])
-        return "x".join(map(str, self.workload["layer"]))
+        return name_of(self.workload)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,18 +99,35 @@ def kinds(sweep: Sweep) -> list[Kind]:
     )
 
 
-def workloads(sweep: Sweep) -> list[tuple[dict[str, Any], int]]:
-    """Each network or layer with each batch."""
-    workload = sweep.workload
-    networks = [{"network": name} for name in workload.networks] + [{"layer": list(sizes)} for sizes in workload.layers]
-    return list(itertools.product(networks, workload.batch))
+def workloads(sweep: Sweep, file: Path = Path()) -> list[tuple[dict[str, Any], int]]:
+    """Each network or layer with each batch.
 
-
-def chunks(sweep: Sweep) -> list[Chunk]:
-    """All points, each in one chunk.
+    Args:
+        sweep: the space.
+        file: where it is from; the user's own networks are seen from its folder.
 
     Raises:
-        ValueError: there are too many.
+        ValueError: a network can't be built.
+    """
+    workload = sweep.workload
+    networks = [{"network": one} for one in entries.described(workload.networks, "workload.networks", file)]
+    layers = [{"layer": list(sizes)} for sizes in workload.layers]
+    return list(itertools.product([*networks, *layers], workload.batch))
+
+
+def name_of(workload: Mapping[str, Any]) -> str:
+    """The network's name, or the layer's sizes."""
+    return entries.label(workload["network"]) if "network" in workload else "x".join(map(str, workload["layer"]))
+
+
+def chunks(sweep: Sweep, file: Path = Path()) -> list[Chunk]:
+    """All points, each in one chunk.
+
+    Args:
+        sweep, file: as of ``workloads``.
+
+    Raises:
+        ValueError: there are too many, or a network can't be built.
     """
     if sweep.points > MOST_POINTS:
         raise InputError(
@@ -131,7 +147,7 @@ def chunks(sweep: Sweep) -> list[Chunk]:
     return [
         Chunk(network, batch, precision, buffered, some, kib, gb, tuple(space.schedule), orders)
         for (network, batch), precision, buffered, some, kib, gb in itertools.product(
-            workloads(sweep), space.precision, space.double_buffered, arrays, sizes, rates
+            workloads(sweep, file), space.precision, space.double_buffered, arrays, sizes, rates
         )
     ]
 

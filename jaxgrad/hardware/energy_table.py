@@ -82,6 +82,29 @@ def load_ert(path: Path, levels: Sequence[str] = ()) -> Table:
     return read_ert(text, str(path), levels)
 
 
+def from_numbers(numbers: Mapping[str, Any], levels: Sequence[str] = ()) -> Table:
+    """A table from pJ by component and action, as ``read_ert`` returns it.
+
+    Args:
+        numbers: of each component, a number for each action.
+        levels: as of ``read_ert``.
+
+    Raises:
+        InputError: a component or an action is missing, or an energy is not a number of at least 0.
+
+    >>> components = {name: dict.fromkeys(actions, 1.5) for name, actions in ACTIONS.items()}
+    >>> from_numbers(components)["mac"]
+    {'compute': 1.5}
+    """
+    listed = {
+        component: {action: {"energy": energy} for action, energy in by_action.items()}
+        if isinstance(by_action, Mapping)
+        else by_action
+        for component, by_action in numbers.items()
+    }
+    return _tabulated(listed, actions(levels))
+
+
 def _read(text: str, wanted: Mapping[str, tuple[str, ...]]) -> Table:
     try:
         tree = yaml.safe_load(text)
@@ -95,6 +118,10 @@ def _read(text: str, wanted: Mapping[str, tuple[str, ...]]) -> Table:
     tables = tables.get("tables") if isinstance(tables, dict) else None
     if not isinstance(tables, dict | list):
         raise InputError("ERT.tables", tables, "give a list of tables, each with a name and actions")
+    return _tabulated(tables, wanted)
+
+
+def _tabulated(tables: dict[Any, Any] | list[Any], wanted: Mapping[str, tuple[str, ...]]) -> Table:
     energies: dict[str, dict[str, float]] = {}
     for component, name, entries in _components(tables, wanted):
         if component in energies:

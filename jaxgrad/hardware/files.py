@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import Section, Size, Switch, among, read_toml, validated
+from jaxgrad.base.schema import Section, Size, Switch, among, checked, read_toml, validated
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
-from jaxgrad.hardware.energy_table import load_ert
+from jaxgrad.hardware.energy_table import from_numbers, load_ert
 from jaxgrad.hardware.machine import PARTITIONS
+from jaxgrad.hardware.technology import PRESETS, read_table
+
+
+def _text_or_table(field: str, value: Any) -> Any:
+    if not isinstance(value, str | Mapping):
+        raise InputError(field, value, "give a text, in quotes, or a table")
+    return value
+
+
+_Reference = Annotated[str | dict[str, Any], checked(_text_or_table)]
 
 
 class MachineSection(Section):
     """The table ``[machine]``: a ``Machine``, whose array's and vector unit's keys stand in the table itself.
 
     ``technology`` is a preset's name or the path of a TOML file, ``energy_table`` that of an Accelergy ERT whose
-    energies take the technology's place; both as seen from the experiment's folder.
+    energies take the technology's place; both as seen from the experiment's folder. Either may stand here itself
+    instead: the technology file's tables, or pJ by component and action.
     """
 
     rows: Size
@@ -24,8 +36,8 @@ class MachineSection(Section):
     double_buffered: Switch = False
     precision: Precision = Precision.of("bf16")
     memory: Memory | None = None
-    technology: str | None = None
-    energy_table: str | None = None
+    technology: _Reference | None = None
+    energy_table: _Reference | None = None
     vector_lanes: Size | None = None
     zero_gating: Switch = False
     cores: Size = 1
@@ -44,14 +56,94 @@ def build(section: MachineSection, file: Path) -> Machine:
         raise error.within(f"machine in {file}") from None
 
 
+def build_inlined(section: MachineSection) -> Machine:
+    """The hardware of a section that says all itself: a technology is a preset's name or a table.
+
+    Raises:
+        InputError: it names a file, or its parts don't go together.
+    """
+    if isinstance(section.technology, str) and section.technology not in PRESETS:
+        remedy = f"give one of {', '.join(PRESETS)}, or its tables"
+        raise InputError("machine.technology", section.technology, remedy)
+    if isinstance(section.energy_table, str):
+        raise InputError("machine.energy_table", section.energy_table, "give pJ by component and action, in a table")
+    try:
+        return _built(section, Path())
+    except InputError as error:
+        raise error.under("machine") if not error.context else error.within("machine") from None
+
+
+def inlined(section: MachineSection, file: Path) -> MachineSection:
+    """The same with what its files say in their place; presets keep their names.
+
+    Args:
+        section: of ``file``.
+        file: paths in the section are relative to its folder.
+
+    Raises:
+        InputError: a file that it names won't do.
+    """
+    found: dict[str, Any] = {}
+    try:
+        if isinstance(section.technology, str) and section.technology not in PRESETS:
+            load_technology(section.technology, file.parent)
+            found["technology"] = read_toml(file.parent / section.technology, "technology")
+        if isinstance(section.energy_table, str):
+            table = load_ert(file.parent / section.energy_table, _level_names(section))
+            found["energy_table"] = {component: dict(actions) for component, actions in table.items()}
+    except InputError as error:
+        raise error.within(f"machine in {file}") from None
+    return section.model_copy(update=found)
+
+
+def table(section: MachineSection) -> dict[str, Any]:
+    """A section as a file has it, its defaults written out; without the keys that have no value.
+
+    >>> section = MachineSection(rows=4, cols=4, memory=Memory(4 << 20, dram_gb_per_s=100))
+    >>> table(section)["memory"]["sram_kib"]
+    4096
+    """
+    tree = _in_kib(section.model_dump(exclude={"technology", "energy_table"}))
+    references = {"technology": section.technology, "energy_table": section.energy_table}
+    return tree | {key: value for key, value in references.items() if value is not None}
+
+
+def _in_kib(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes in KiB, as files have them, and no key without a value."""
+    written: dict[str, Any] = {}
+    for key, value in tree.items():
+        if key.endswith("_bytes"):
+            written[f"{key.removesuffix('_bytes')}_kib"] = _kib(value)
+        elif isinstance(value, Mapping):
+            written[key] = _in_kib(value)
+        elif isinstance(value, list | tuple):
+            written[key] = [_in_kib(entry) if isinstance(entry, Mapping) else entry for entry in value]
+        elif value is not None:
+            written[key] = value
+    return written
+
+
+def _kib(size: Any) -> Any:
+    """A size, or those of parts, in KiB: files have whole ones."""
+    return {part: _kib(of_part) for part, of_part in size.items()} if isinstance(size, Mapping) else size // 1024
+
+
 def _built(section: MachineSection, folder: Path) -> Machine:
-    levels = [level.name for level in section.memory.levels] if section.memory else []
+    technology, energies = section.technology, section.energy_table
+    if isinstance(technology, str):
+        technology = load_technology(technology, folder)
+    elif technology is not None:
+        technology = read_table(technology)
+    if isinstance(energies, str):
+        energies = load_ert(folder / energies, _level_names(section))
+    elif energies is not None:
+        energies = from_numbers(energies, _level_names(section))
     return Machine(
         array=Accelerator(section.rows, section.cols, section.double_buffered),
         memory=section.memory,
         precision=section.precision,
-        technology=load_technology(section.technology, folder) if section.technology else None,
-        energies=load_ert(folder / section.energy_table, levels) if section.energy_table else None,
+        technology=technology,
+        energies=energies,
         vector_unit=VectorUnit(section.vector_lanes) if section.vector_lanes else None,
         zero_gating=section.zero_gating,
         cores=section.cores,
@@ -59,8 +151,25 @@ def _built(section: MachineSection, folder: Path) -> Machine:
     )
 
 
+def _level_names(section: MachineSection) -> list[str]:
+    return [level.name for level in section.memory.levels] if section.memory else []
+
+
 class _File(Section):
     machine: MachineSection
+
+
+def load_section(file: Path, option: str) -> MachineSection:
+    """The section ``[machine]`` of a TOML file, with what the files that it names say in their place.
+
+    Args:
+        file: its path; paths in it are relative to its folder.
+        option: what the user gave it as, for messages.
+
+    Raises:
+        InputError: it can't be read, or something in it will not do.
+    """
+    return inlined(_read(file, option), file)
 
 
 def load_machine(file: Path, option: str) -> Machine:
@@ -73,6 +182,10 @@ def load_machine(file: Path, option: str) -> Machine:
     Raises:
         InputError: it can't be read, or something in it will not do.
     """
+    return build(_read(file, option), file)
+
+
+def _read(file: Path, option: str) -> MachineSection:
     tree = read_toml(file, option)
     wanted = {"machine": tree["machine"]} if "machine" in tree else {}
-    return build(validated(_File, wanted, str(file)).machine, file)
+    return validated(_File, wanted, str(file)).machine

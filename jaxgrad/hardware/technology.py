@@ -179,12 +179,17 @@ def parse(text: str, origin: str) -> Technology:
     """
     tree = parse_toml(text, "technology", origin)
     try:
-        return _read(tree)
+        return read_table(tree)
     except InputError as error:
         raise error.within(origin) from None
 
 
-def _read(tree: Mapping[str, Any]) -> Technology:
+def read_table(tree: Mapping[str, Any]) -> Technology:
+    """A technology from the content of its file.
+
+    Raises:
+        ValueError: a key is missing, unknown, or not what it should be.
+    """
     for section in tree:
         one_of("section", section, _SECTIONS)
     for section, keys in _KEYS.items():

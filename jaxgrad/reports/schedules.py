@@ -33,6 +33,7 @@ def report(
     whole: bool = False,
     of: str | None = None,
     layers_in: str = "tables.txt",
+    on_machine: StepCost | None = None,
 ) -> Group:
     """Tables of what the backward pass costs under each schedule, with how to read them.
 
@@ -44,7 +45,9 @@ def report(
         whole: show every layer of a deep network too; otherwise its totals alone.
         of: what was counted; training steps by default.
         layers_in: where its layers are, if they are not shown.
+        on_machine: the same steps through a machine's memories, where ``cost`` is of the array alone.
     """
+    through = on_machine or cost
     layers = whole or len(cost.layers) <= _SHOWN_LAYERS
     steps = of or ("one training step" if cost.steps == 1 else f"{cost.steps:,} training steps")
     buffered = ", double-buffered" if array.double_buffered else ""
@@ -54,18 +57,27 @@ def report(
         tables.summary_table(cost, chosen, f"Backward pass of {steps} on {machine}", layers=layers),
         tables.accesses_table(cost, chosen, "SRAM accesses of the backward pass by operand [words]", layers=layers),
         *_stored(cost, layers=layers),
-        *_machine(cost, chosen, steps),
-        _legend(cost, chosen, array, measured=measured),
+        *_machine(through, chosen, steps),
+        _legend(cost, chosen, array, through, measured=measured),
         "",
         Text(_verdict(cost, chosen) + hidden),
         Text(_pays(cost, chosen, array)),
     )
 
 
-def write_tables(path: Path, cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) -> Path:
+def write_tables(
+    path: Path,
+    cost: StepCost,
+    chosen: str,
+    array: Accelerator,
+    *,
+    measured: bool,
+    on_machine: StepCost | None = None,
+) -> Path:
     """The report with every layer, as a text file."""
+    shown = report(cost, chosen, array, measured=measured, whole=True, on_machine=on_machine)
     with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
-        screen.console(file=file, width=_FILE_WIDTH).print(report(cost, chosen, array, measured=measured, whole=True))
+        screen.console(file=file, width=_FILE_WIDTH).print(shown)
     return path
 
 
@@ -98,7 +110,7 @@ def _machine(cost: StepCost, chosen: str, steps: str) -> list[Table]:
     return shown
 
 
-def _legend(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) -> Table:
+def _legend(cost: StepCost, chosen: str, array: Accelerator, through: StepCost, *, measured: bool) -> Table:
     if measured:
         source = (
             f"{chosen} was counted as the network trained; the others are what the same steps take on the same array, "
@@ -121,18 +133,23 @@ def _legend(cost: StepCost, chosen: str, array: Accelerator, *, measured: bool) 
         )
     if cost.stored.total:
         words["stored"] = stored.MEANING
-    if cost.machine and (cost.machine.memory or cost.vector):
-        has_levels = cost.machine.memory is not None and bool(cost.machine.memory.levels)
+    if through.machine and (through.machine.memory or through.vector):
+        has_levels = through.machine.memory is not None and bool(through.machine.memory.levels)
         awaited = "memory" if has_levels else "DRAM"
         words["stalls"] = f"cycles in which the array or the vector unit waits for {awaited}; all cycles include them"
         words |= levels.MEANINGS if has_levels else {}
-    if cost.machine and (cost.machine.technology or cost.machine.energies):
+        if through is not cost:
+            words["all phases"] = (
+                "the run's steps in blocks through the machine's memories, from shapes, with the zeros that the array "
+                "counted; a choice among schedules is made there by the whole of a layer's cost"
+            )
+    if through.machine and (through.machine.technology or through.machine.energies):
         words["regs"] = "registers of the PEs, and moves between them"
     if any(is_choice(cost, name) for name in cost.schedules):
         words["short"] = (
             "shorter than the array's side along which the axis lies, or than its rows where it is streamed"
         )
-    if cost.vector:
+    if through.vector:
         words["vector"] = "the vector unit's own energy, its SRAM and DRAM accesses included"
     if tables.has_zeros(cost):
         words["effectual"] = "share of the MACs (multiply-accumulates) with both operands non-zero, under any schedule"

@@ -133,9 +133,9 @@ def accesses_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tr
     return table
 
 
-def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str) -> Table:
-    """Time, DRAM traffic and energy of the whole step by schedule; columns without a value are left out."""
-    steps = {schedule: summary.select("step") for schedule, summary in summaries.items()}
+def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str, *, part: str = "step") -> Table:
+    """Time, DRAM traffic and energy of the step, or a part of it, by schedule; columns without a value are left out."""
+    steps = {schedule: summary.select(part) for schedule, summary in summaries.items()}
     has_memory = any(summary.dram_bytes_per_cycle is not None for summary in summaries.values())
     energies = {schedule: _energy_parts(step.energy_pj, summaries[schedule].levels) for schedule, step in steps.items()}
     parts = [name for name in _ENERGY_PARTS if any(energy.get(name) for energy in energies.values())]

@@ -13,6 +13,7 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.restrictions import overlapped_drain, restricted
 from jaxgrad.costs import Summary, sparse, step_cost, summary
+from jaxgrad.networks import entries, sources
 from jaxgrad.programs import LayerGemm, VectorWork
 from jaxgrad.studies.points import Point
 from jaxgrad.studies.store import Store
@@ -26,7 +27,7 @@ def compute(point: Point, store: Store) -> Summary:
         ValueError: the network does not fit the machine.
     """
     spec, machine = point.spec, point.machine
-    asked = demand(spec, store)
+    asked = demand(spec, store, point.folder)
     settings = spec["variant"]
     schedule = restricted(settings["schedule"], settings["stationary"], stationary_dx=settings["stationary_dx"])
     if settings["overlapped_drain"]:
@@ -61,9 +62,15 @@ class Demand(NamedTuple):
     effectual: Mapping[str, tuple[Sequence[int], Sequence[int]]]
 
 
-def demand(spec: Mapping[str, Any], store: Store) -> Demand:
-    """What a point's data (``network``, ``layer`` or ``trained``, ``batch``, ``vector``) ask for, traced once."""
-    records = _demand(spec, store)
+def demand(spec: Mapping[str, Any], store: Store, folder: Path = Path()) -> Demand:
+    """What a point's data ask for, traced once.
+
+    Args:
+        spec: ``network``, ``layer`` or ``trained``, ``batch``, ``vector``.
+        store: keeps traces and trainings.
+        folder: from which the user's own network is seen.
+    """
+    records = _demand(spec, store, folder)
     return Demand(
         [_gemm(record) for record in records["gemms"]],
         [VectorWork(**record) for record in records["vector"]],
@@ -71,7 +78,7 @@ def demand(spec: Mapping[str, Any], store: Store) -> Demand:
     )
 
 
-def _demand(spec: Mapping[str, Any], store: Store) -> dict[str, Any]:
+def _demand(spec: Mapping[str, Any], store: Store, folder: Path) -> dict[str, Any]:
     """What a training step asks of the hardware, as plain data: ``gemms``, ``vector`` and, measured, ``effectual``."""
     if "layer" in spec:
         k, n = spec["layer"]
@@ -80,23 +87,22 @@ def _demand(spec: Mapping[str, Any], store: Store) -> dict[str, Any]:
     batch = spec["batch"]
     if "trained" in spec:
         trained = spec["trained"]
-        return store.cached("trainings", {**trained, "batch": batch}, lambda: _train(trained, batch))
-    name, vector = spec["network"], spec["vector"]
+        return store.cached("trainings", {**trained, "batch": batch}, lambda: _train(trained, folder, batch))
+    network, vector = spec["network"], spec["vector"]
     return store.cached(
-        "traces", {"network": name, "batch": batch, "vector": vector}, lambda: _trace(name, batch, vector)
+        "traces", {"network": network, "batch": batch, "vector": vector}, lambda: _trace(network, folder, batch, vector)
     )
 
 
-def _trace(name: str, batch: int, vector: bool) -> dict[str, Any]:
+def _trace(network: entries.Described, folder: Path, batch: int, vector: bool) -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
     import optax
 
-    import jaxgrad_models
     from jaxgrad.flax import step_gemms, step_work
 
-    model = jaxgrad_models.abstract(name)
-    images = jax.ShapeDtypeStruct((batch, *jaxgrad_models.INPUT_SHAPES[name]), jnp.float32)
+    model, shape = entries.abstract(network, folder)
+    images = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
     if not vector:
         return {"gemms": [asdict(gemm) for gemm in step_gemms(model, images)], "vector": []}
     # Momentum: what the papers of these networks train with.
@@ -107,16 +113,17 @@ def _trace(name: str, batch: int, vector: bool) -> dict[str, Any]:
     }
 
 
-def _train(trained: Mapping[str, Any], batch: int) -> dict[str, Any]:
+def _train(trained: Mapping[str, Any], folder: Path, batch: int) -> dict[str, Any]:
     """Trains a network on digits as ``jaxgrad train`` does, and reads the zeros off its counters."""
     from jaxgrad.training.config import Override, resolve
     from jaxgrad.training.job import train_whole
 
-    settings = {"model.name": trained["model"], "train.epochs": trained["epochs"], "train.seed": trained["seed"]}
+    name = sources.located(trained["model"], folder)
+    settings = {"model.name": name, "train.epochs": trained["epochs"], "train.seed": trained["seed"]}
     settings["data.batch_size"] = batch
     config = resolve(overrides=[Override(key, value, key) for key, value in settings.items()])
-    with tempfile.TemporaryDirectory() as folder:
-        layers, counters = train_whole(config, Path(folder))
+    with tempfile.TemporaryDirectory() as run:
+        layers, counters = train_whole(config, Path(run))
     effectual = {
         path: [_share(layer.forward.as_dict()), _share(layer.backward.as_dict())] for path, layer in counters.items()
     }

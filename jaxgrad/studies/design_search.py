@@ -6,6 +6,7 @@ A task is done by descents, or by costing every design of its kind, which ``stra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from jaxgrad.base.errors import InputError
@@ -14,7 +15,7 @@ from jaxgrad.designs.effort import Effort, effort
 from jaxgrad.designs.goal import within_limits
 from jaxgrad.designs.schema import COLUMNS, Sweep
 from jaxgrad.designs.search import Found, Sought
-from jaxgrad.designs.space import Chunk, Kind, kinds, workloads
+from jaxgrad.designs.space import Chunk, Kind, kinds, name_of, workloads
 from jaxgrad.designs.sweep import RESULTS, Table
 from jaxgrad.hardware import Technology
 from jaxgrad.studies.work import Work
@@ -36,7 +37,7 @@ class Task(NamedTuple):
     @property
     def network(self) -> str:
         """The network's name, or the layer's sizes."""
-        return str(self.workload.get("network") or "x".join(map(str, self.workload["layer"])))
+        return name_of(self.workload)
 
     def chunk(self, sweep: Sweep, designs: Sequence[Sequence[Any]]) -> Chunk:
         """Arrays and memories of some designs, each with each."""
@@ -86,7 +87,7 @@ class SearchWork(Work[Task, Outcome]):
     kind = "searches"
 
     def planned(self) -> list[Task]:
-        return tasks(self.sweep)
+        return tasks(self.sweep, self.file)
 
     def extent(self, part: Task) -> Chunk:
         return part.chunk(self.sweep, [tuple(pick(axis) for axis in self.sweep.axes.values()) for pick in (min, max)])
@@ -106,8 +107,9 @@ class SearchWork(Work[Task, Outcome]):
         return Outcome(**kept)
 
 
-def tasks(sweep: Sweep) -> list[Task]:
-    return [Task(workload, batch, kind) for workload, batch in workloads(sweep) for kind in kinds(sweep)]
+def tasks(sweep: Sweep, file: Path = Path()) -> list[Task]:
+    """A search for each network, batch and kind of design; arguments and errors as of ``designs.space.workloads``."""
+    return [Task(workload, batch, kind) for workload, batch in workloads(sweep, file) for kind in kinds(sweep)]
 
 
 def outcome(found: Found, sweep: Sweep) -> Outcome:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxgrad.base.pareto import front
 from jaxgrad.designs import sweep as engine
-from jaxgrad.designs.pareto import front
 from jaxgrad.designs.schema import COLUMNS
 from jaxgrad.designs.space import Chunk, chunks
 from jaxgrad.designs.sweep import Table
@@ -22,7 +22,7 @@ class SweepWork(Work[Chunk, Table]):
     kind = "designs"
 
     def planned(self) -> list[Chunk]:
-        return chunks(self.sweep)
+        return chunks(self.sweep, self.file)
 
     def extent(self, part: Chunk) -> Chunk:
         return part

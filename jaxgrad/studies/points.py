@@ -12,6 +12,8 @@ from jaxgrad.base.schema import validated
 from jaxgrad.costs.area import IsoArea, iso_area
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import MachineSection, build
+from jaxgrad.networks import entries
+from jaxgrad.networks.names import NAMES, short
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sections import VariantSection
 from jaxgrad.studies.settings import Change, applied, settings
@@ -19,6 +21,9 @@ from jaxgrad.studies.trees import merged
 
 Group = tuple[str, tuple[tuple[str, str], ...]]
 """A network, and labels of the swept values by axis, or that of what is changed."""
+
+DIGITS = {"input_shape": [8, 8, 1], "classes": 10}
+"""What a network is trained on for its zeros."""
 
 _OF_ARRAY = ("iso_area_with", "iso_area_along")  # what they decide is in the point's data: the array
 
@@ -49,6 +54,7 @@ class Point:
         measure: what is read off the result.
         iso_area: how its array was found, if from another variant's area.
         change: what is not as the experiment is written, if anything.
+        folder: of the experiment's file, from which the user's own networks are seen.
     """
 
     network: str
@@ -59,6 +65,7 @@ class Point:
     measure: Measure
     iso_area: IsoArea | None = None
     change: Change | None = None
+    folder: Path = Path()
 
     @property
     def group(self) -> Group:
@@ -77,6 +84,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
         InputError: a swept key does not exist, or a machine will not do.
     """
     points: list[Point] = []
+    networks = _networks(experiment, file)
     for setting in settings(experiment):
         changed = applied(experiment, setting, str(file))
         batch, vector = changed.workload.batch, changed.workload.vector
@@ -85,7 +93,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
             machines = _machines(changed, file)
         except InputError as error:
             raise (error.within(f"change {str(setting.change)!r}") if setting.change else error) from None
-        for network, source in _networks(changed):
+        for network, source in networks:
             for variant in changed.variant:
                 section, machine, area_match = machines[variant.name]
                 spec = {
@@ -99,7 +107,7 @@ def expand(experiment: Experiment, file: Path) -> list[Point]:
                     "variant": variant.model_dump(exclude={"name", "machine", *_OF_ARRAY}),
                 }
                 places = network, setting.at, variant.name
-                points.append(Point(*places, spec, machine, measure, area_match, setting.change))
+                points.append(Point(*places, spec, machine, measure, area_match, setting.change, file.parent))
     return points
 
 
@@ -137,9 +145,17 @@ def _machines(experiment: Experiment, file: Path) -> dict[str, tuple[MachineSect
     return built
 
 
-def _networks(experiment: Experiment) -> list[tuple[str, dict[str, Any]]]:
+def _networks(experiment: Experiment, file: Path) -> list[tuple[str, dict[str, Any]]]:
     """Each network's name, and what of a point's data says which it is."""
     if experiment.trained:
-        return [(experiment.trained.model, {"trained": experiment.trained.model_dump()})]
-    networks = [(name, {"network": name}) for name in experiment.workload.networks]
+        model = experiment.trained.model
+        try:
+            if model not in NAMES:
+                entries.abstract({"model": model, **DIGITS}, file.parent)
+        except InputError as error:
+            raise error.under("trained.model").read_from(str(file)) from None
+        trained = {**experiment.trained.model_dump(), **entries.source(model, file.parent)}
+        return [(short(model), {"trained": trained})]
+    described = entries.described(experiment.workload.networks, "workload.networks", file)
+    networks: list[tuple[str, dict[str, Any]]] = [(entries.label(one), {"network": one}) for one in described]
     return networks + [(f"{k}x{n}", {"layer": [k, n]}) for k, n in experiment.workload.layers]

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from jaxgrad.base.errors import InputError, distinct
 from jaxgrad.base.schema import Section, Switch, among, checked, validated
 from jaxgrad.hardware.files import MachineSection
+from jaxgrad.networks.names import short
 from jaxgrad.studies import trees
 from jaxgrad.studies.sections import (
     QUANTITIES,
@@ -166,7 +167,7 @@ def _check_sweep(experiment: Experiment) -> None:
 
 
 def _check_published(experiment: Experiment) -> None:
-    networks = [*_networks(experiment), *([experiment.trained.model] if experiment.trained else [])]
+    networks = [*_networks(experiment), *([short(experiment.trained.model)] if experiment.trained else [])]
     machine_keys = {*experiment.machine, *(key for variant in experiment.variant for key in variant.machine)}
     labels = {axis.name: [label for label, _ in axis.settings()] for axis in experiment.sweep}
     for figure in experiment.published:
@@ -188,4 +189,5 @@ def _check_published(experiment: Experiment) -> None:
 
 def _networks(experiment: Experiment) -> list[str]:
     """The names of the workload's networks, and of its layers as ``INxOUT``."""
-    return [*experiment.workload.networks, *(f"{k}x{n}" for k, n in experiment.workload.layers)]
+    networks = [entry.label for entry in experiment.workload.networks]
+    return [*networks, *(f"{k}x{n}" for k, n in experiment.workload.layers)]

@@ -6,22 +6,22 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-import jaxgrad_models
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, overlapped_drain, restricted
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, either
-from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, otherwise
+from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, checked, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.area import ALONG
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
+from jaxgrad.networks import names
+from jaxgrad.networks.entries import NetworkEntry
 from jaxgrad.studies.published import PublishedRatio
 from jaxgrad.training.methods import ESTIMATORS, EstimatorSection
 
-NETWORKS: tuple[str, ...] = tuple(jaxgrad_models.INPUT_SHAPES)
 # quantity -> the keys of [machine] of which it needs one
 QUANTITIES: dict[str, tuple[str, ...]] = {
     "cycles": (), "accesses": (), "dram_bytes": ("memory",), "energy": ("technology", "energy_table"),
@@ -34,7 +34,7 @@ class WorkloadSection(Section):
     """What is trained.
 
     Args:
-        networks: names of ``models``, at the shapes of their papers.
+        networks: names of ``models``, at the shapes of their papers, and the user's own; see ``networks.entries``.
         layers: single dense layers, [in features, out features] each.
         batch: images (or rows) a step.
         vector: whether work beside the array counts too; it needs ``machine.vector_lanes``.
@@ -42,7 +42,7 @@ class WorkloadSection(Section):
         epochs: epochs of a run.
     """
 
-    networks: list[Annotated[str, among(NETWORKS)]] = Field(default_factory=list)
+    networks: list[NetworkEntry] = Field(default_factory=list)
     layers: list[Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in, out] sizes")]] = Field(
         default_factory=list
     )
@@ -53,9 +53,14 @@ class WorkloadSection(Section):
 
 
 class TrainedSection(Section):
-    """A network that is really trained, to measure how many of its MACs have no operand of zero."""
+    """A network that is really trained on digits, to measure how many of its MACs have no operand of zero.
 
-    model: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = "lenet"
+    Args:
+        model: its name, or the user's own (``networks.network``), as seen from the experiment's folder.
+        epochs, seed: of the training run.
+    """
+
+    model: Annotated[str, checked(names.check)] = "lenet"
     epochs: Size = 10
     seed: Seed = 0
 

@@ -44,7 +44,7 @@ def _curves(folder: Path) -> Mapping[str, Curve]:
 
 
 def _figures(folder: Path) -> Iterator[tuple[Figure, float]]:
-    """Counts of the whole run, by pass, in all and by layer; and energies, where a machine has prices."""
+    """Counts of the whole run, by pass, in all and by layer; of a machine cycles, bytes and, with prices, energies."""
     file = folder / COUNTERS
     if not file.exists():
         return
@@ -56,7 +56,11 @@ def _figures(folder: Path) -> Iterator[tuple[Figure, float]]:
             for group, by_name in (("forward", counts["forward"]), ("backward", counts["backward"][schedule])):
                 yield Figure(part, group, "accesses"), sum(by_name[name] for name in _ACCESSES)
                 yield from ((Figure(part, group, name), count) for name, count in by_name.items())
-        for label, energies in counters.get("energy_pj", {}).get(schedule, {}).items():
+        on_machine = counters.get("on_machine", {})
+        for name, value in on_machine.get("step", {}).get(schedule, {}).items():
+            if not isinstance(value, Mapping):
+                yield Figure("", "on the machine", name), value
+        for label, energies in on_machine.get("energy_pj", {}).get(schedule, {}).items():
             yield from ((Figure("", f"{label} energy_pj", name), energy) for name, energy in _named(energies))
         stored = counters.get("stored_activation_words", {})
         yield from ((Figure("", "", f"stored_{name}_words"), stored[name]) for name in ("total", "peak") if stored)

@@ -38,14 +38,14 @@ class Work(ABC, Generic[Part, Result]):
         store: where results are kept.
 
     Raises:
-        ValueError: a network's counts could pass 64 bits, or a design can't be built.
+        ValueError: a network's counts could pass 64 bits, or it or a design can't be built.
     """
 
     kind: ClassVar[str]
     """Of the results in the store."""
 
     def __init__(self, sweep: Sweep, file: Path, store: Store) -> None:
-        self.sweep, self.store = sweep, store
+        self.sweep, self.file, self.store = sweep, file, store
         self.technology = technology(sweep, file.parent)
         self.parts = self.planned()
         for part in self.parts:
@@ -80,4 +80,4 @@ class Work(ABC, Generic[Part, Result]):
 
     def gemms(self, part: Part) -> list[LayerGemm]:
         """What a part's network asks of the array, traced once."""
-        return demand({**part.workload, "batch": part.batch, "vector": False}, self.store).gemms
+        return demand({**part.workload, "batch": part.batch, "vector": False}, self.store, self.file.parent).gemms

@@ -21,8 +21,9 @@ from jaxgrad.base.schema import (
     validated,
 )
 from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.hardware.files import MachineSection
 from jaxgrad.pipelines.versions import STASHED
-from jaxgrad.training import optimizers
+from jaxgrad.training import machines, optimizers
 from jaxgrad.training.diagnostics_section import DiagnosticsSection
 from jaxgrad.training.methods import EstimatorSection, PipelineSection, QuantizationSection
 from jaxgrad.training.sections import (
@@ -51,6 +52,12 @@ class Config(Section):
     estimator: EstimatorSection = EstimatorSection()
     quantization: QuantizationSection = QuantizationSection()
     diagnostics: DiagnosticsSection = DiagnosticsSection()
+    machine: MachineSection | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_machine(cls, values: Any) -> Any:
+        return machines.filled_in(values)
 
     @model_validator(mode="after")
     def _can_run(self) -> Config:
@@ -90,6 +97,7 @@ class Config(Section):
         self.estimator.check(self.pipeline)
         self.quantization.check(self.emulation, self.pipeline)
         self._check_precision()
+        machines.check(self.machine, self.emulation)
         self.diagnostics.check()
         return self
 
@@ -110,6 +118,8 @@ class Config(Section):
         array = Accelerator(self.array.rows, self.array.cols, self.array.double_buffered)
         settings = self.emulation.model_dump()
         name = settings.pop("precision")
+        if name == machines.PRECISION and self.machine is not None:
+            return Emulation(array, **settings, precision=self.machine.precision)
         return Emulation(array, **settings, precision=None if name == "own" else Precision.of(name))
 
     def gradient_estimator(self) -> Estimator:
@@ -117,7 +127,8 @@ class Config(Section):
 
     def settings(self) -> dict[str, Any]:
         """What decides the run, as JSON has it: all but where the data are."""
-        return self.model_dump(mode="json", exclude={"data": {"folder"}})
+        settings = self.model_dump(mode="json", exclude={"data": {"folder"}, "machine": True})
+        return settings if self.machine is None else settings | {"machine": machines.flat(self.machine)}
 
     def to_toml(self) -> str:
         return tomli_w.dumps(_tree(self))
@@ -164,6 +175,10 @@ def resolve(file: Path | None = None, overrides: Sequence[Override] = (), *, bas
     in_file = {f"{section}.{key}" for section, keys in tree.items() if isinstance(keys, dict) for key in keys}
     if base and not file:
         tree = _tree(base)
+        if any(override.key.startswith("machine.") for override in overrides):
+            tree.pop("array", None)
+    if file and "machine" in tree:
+        tree["machine"] = machines.read(tree, file)
     sources: dict[str, str] = {}
     for override in overrides:
         section, _, key = override.key.partition(".")
@@ -181,16 +196,26 @@ def resolve(file: Path | None = None, overrides: Sequence[Override] = (), *, bas
 
 def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
     """(key, value in one, value in the other) of each key that differs; None for a value that is left out."""
+    sections = [name for name in Config.model_fields if name != "array" or one.machine is None]  # the machine has it
     return [
-        (f"{section}.{key}", value, getattr(getattr(other, section), key))
-        for section in Config.model_fields
-        for key, value in getattr(one, section).model_dump().items()
-        if value != getattr(getattr(other, section), key)
+        (f"{section}.{key}", _keys(one, section).get(key), _keys(other, section).get(key))
+        for section in sections
+        for key in {**_keys(one, section), **_keys(other, section)}
+        if _keys(one, section).get(key) != _keys(other, section).get(key)
     ]
 
 
+def _keys(config: Config, section: str) -> dict[str, Any]:
+    """The values of a section; of one that is left out none."""
+    values = getattr(config, section)
+    if isinstance(values, MachineSection):
+        return machines.flat(values)
+    return {} if values is None else values.model_dump()
+
+
 def _tree(config: Config) -> dict[str, Any]:
-    return {section: keys for section, keys in config.model_dump(exclude_none=True).items() if keys}
+    tree = {section: keys for section, keys in config.model_dump(exclude_none=True).items() if keys}
+    return tree if config.machine is None else machines.written(tree, config.machine)
 
 
 def _kind(key: str, text: str, source: str) -> type:
@@ -201,7 +226,8 @@ def _kind(key: str, text: str, source: str) -> type:
     sections = Config.model_fields
     if section not in sections:
         raise InputError(source, text, f"there is no such section; {choose(list(sections), section)}")
-    fields = typing.cast(type[Section], sections[section].annotation).model_fields
+    (model, *_) = typing.get_args(sections[section].annotation) or (sections[section].annotation,)
+    fields = typing.cast(type[Section], model).model_fields
     if name not in fields:
         raise InputError(source, text, f"there is no such key; {choose(list(fields), name)}")
     annotation = fields[name].annotation

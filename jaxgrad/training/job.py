@@ -10,18 +10,19 @@ from typing import Any
 import jax
 from flax import nnx
 
-import jaxgrad_models
 from jaxgrad.array.counts import CYCLES
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.pace import register_seconds
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.autodiff.estimators import Estimator
 from jaxgrad.base.errors import InputError
-from jaxgrad.costs import step_cost
+from jaxgrad.costs import BASELINES, StepCost, step_cost
 from jaxgrad.flax import Rule, put_on_array, step_gemms_and_masks, step_work
+from jaxgrad.networks.names import short
+from jaxgrad.networks.network import resolve
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
-from jaxgrad.training import data, initial, loop, losses, quantized, runs
+from jaxgrad.training import data, initial, loop, losses, machines, quantized, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
 from jaxgrad.training.delays import Delays, planned
@@ -29,11 +30,12 @@ from jaxgrad.training.divergence import Diverged
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import Trainer, trainer
 from jaxgrad.transform.rules import Rules
+from jaxgrad_models.errors import BuildError
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a run needs, made before anything is written."""
+    """Everything that a run needs, made before anything is written; ``on_machine`` is one step, where there is one."""
 
     config: Config
     emulation: Emulation
@@ -43,11 +45,12 @@ class Job:
     layers: tuple[LayerGemm, ...]
     delays: Delays | None = None
     masks: tuple[ReluMask, ...] = ()
+    on_machine: StepCost | None = None
 
     @property
     def title(self) -> str:
-        array = self.emulation.array
-        return f"{self.config.model.name} on {data.short(self.config.data.name)}, {array.rows}x{array.cols} array"
+        array, model = self.emulation.array, short(self.config.model.name)
+        return f"{model} on {data.short(self.config.data.name)}, {array.rows}x{array.cols} array"
 
     @property
     def pipeline(self) -> dict[str, Any] | None:
@@ -110,7 +113,8 @@ def prepare(config: Config) -> Job:
     delays = _delays(config, emulation, model, images)
     loss = losses.smoothed(config.train.label_smoothing or 0.0)
     training = trainer(model, optimizer, images, labels, delays, loss, config.train.precision())
-    return Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
+    job = Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
+    return replace(job, on_machine=_on_machine(job, model, images, optimizer))
 
 
 def _rules(config: Config) -> list[Rule]:
@@ -119,15 +123,38 @@ def _rules(config: Config) -> list[Rule]:
 
 def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
     """The model on the array, its weights from the run's seed, or from the run that it begins with."""
-    shape, options = dataset.input_shape, config.model.options()
-    rngs = nnx.Rngs(config.train.seed)
-    model = jaxgrad_models.build(config.model.name, input_shape=shape, classes=dataset.classes, rngs=rngs, **options)
+    network, rngs = resolve(config.model.name, "model.name"), nnx.Rngs(config.train.seed)
+    try:
+        model = network.build(
+            input_shape=dataset.input_shape, classes=dataset.classes, rngs=rngs, **config.model.options()
+        )
+    except BuildError as error:
+        if error.field != "input_shape":
+            raise
+        height, width, channels = dataset.input_shape
+        problem = f"got {network.name!r} for images of {height}x{width}x{channels}"
+        raise InputError("model.name", config.model.name, error.remedy, problem=problem) from None
     if precision := config.train.precision():
         precision.set_in(model)
     model = put_on_array(model, _rules(config), rngs=nnx.Rngs(estimator=config.train.seed))
     if config.train.init is not None:
         initial.take(model, Path(config.train.init))
     return model
+
+
+def compared(config: Config) -> tuple[str, ...]:
+    """The run's schedule, and those that its costs are compared with."""
+    schedule = config.emulation.schedule
+    return schedule, *(name for name in BASELINES if name != schedule)
+
+
+def _on_machine(job: Job, model: nnx.Module, images: Any, optimizer: Any) -> StepCost | None:
+    section = job.config.machine
+    if section is None:
+        return None
+    vector = step_work(model, images, optimizer=optimizer).vector if section.vector_lanes else ()
+    settings = {"vector_work": vector, "masks": job.masks, "estimator": job.estimator}
+    return machines.one_step(section, job.layers, job.emulation, compared(job.config), **settings)
 
 
 def _delays(config: Config, emulation: Emulation, model: nnx.Module, images: Any) -> Delays | None:

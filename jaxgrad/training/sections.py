@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import optax
 from pydantic import model_validator
 
-import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
@@ -28,14 +27,17 @@ from jaxgrad.base.schema import (
     checked,
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
+from jaxgrad.networks import names
+from jaxgrad.networks.network import resolve
 from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
 from jaxgrad.training.data import augmentation
 from jaxgrad.training.mixed_precision import FORMATS, MixedPrecision
 from jaxgrad.training.patience import LOSS, MEASURES, Patience
 from jaxgrad_models import initializers
 
-# What operands are rounded to as they enter the array: their own dtype, or one of these, sums always in fp32.
-PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16")
+# What operands are rounded to as they enter the array: their own dtype, one of these, or what the machine has for each
+# (machines.PRECISION), sums always in fp32.
+PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16", "machine")
 
 
 ALL = "all"
@@ -69,7 +71,7 @@ class EmulationSection(Section):
 class ModelSection(Section):
     """A model, and the options of its constructor; what is left out is the constructor's own."""
 
-    name: Annotated[str, among(tuple(jaxgrad_models.MODELS))] = defaults.MODEL
+    name: Annotated[str, checked(names.check)] = defaults.MODEL
     hidden: Sizes | None = None
     batch_norm: Switch | None = None
     kernel_init: Annotated[str, among(initializers.NAMES)] | None = None
@@ -80,10 +82,10 @@ class ModelSection(Section):
 
     def check(self) -> None:
         """Raises InputError where the model does not have such an option."""
-        possible = jaxgrad_models.options_of(self.name) if self.options() else ()
+        possible = resolve(self.name, "model.name").options if self.options() else ()
         for key, value in self.options().items():
             if key not in possible:
-                takers = [repr(name) for name in jaxgrad_models.MODELS if key in jaxgrad_models.options_of(name)]
+                takers = [repr(name) for name in names.ON_ANY_IMAGES if key in resolve(name).options]
                 remedy = f"{self.name} has none: leave it out or choose model.name = {either(takers)}"
                 raise InputError(f"model.{key}", value, remedy)
 

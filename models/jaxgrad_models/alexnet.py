@@ -8,7 +8,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad_models.errors import BuildError
+from jaxgrad_models.errors import BuildError, is_size
 from jaxgrad_models.layers import conv, local_response_norm
 
 SMALLEST = 63  # what leaves one pixel after the stride of 4 and three unpadded poolings
@@ -26,28 +26,32 @@ class AlexNet(nnx.Module):
         input_shape: (height, width, channels) of one image, 224x224x3 in the paper; at least 63 high and wide. The
             first dense layer is smaller on smaller images.
         classes: how many logits come out.
-        hidden: the width of the first two dense layers.
+        hidden: the widths of the first two dense layers.
         rngs: where the initial weights come from (He normal), and what dropout draws from.
 
     Raises:
-        BuildError: the image is too small for the strides.
+        BuildError: the image is too small for the strides, or ``hidden`` is no two widths.
     """
 
-    def __init__(self, input_shape: Sequence[int], classes: int, *, hidden: int = 4096, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, input_shape: Sequence[int], classes: int, *, hidden: Sequence[int] = (4096, 4096), rngs: nnx.Rngs
+    ) -> None:
         height, width, channels = input_shape
         if min(height, width) < SMALLEST:
             raise BuildError(
                 "input_shape", tuple(input_shape), f"alexnet needs height and width of at least {SMALLEST}"
             )
+        if len(hidden) != 2 or not all(map(is_size, hidden)):
+            raise BuildError("hidden", hidden, "alexnet needs two widths, each at least 1")
         self.conv1 = conv(channels, 96, (11, 11), stride=4, padding=2, bias=True, rngs=rngs)
         self.conv2 = conv(96, 256, (5, 5), padding=2, groups=2, bias=True, rngs=rngs)
         self.conv3 = conv(256, 384, (3, 3), padding=1, bias=True, rngs=rngs)
         self.conv4 = conv(384, 384, (3, 3), padding=1, groups=2, bias=True, rngs=rngs)
         self.conv5 = conv(384, 256, (3, 3), padding=1, groups=2, bias=True, rngs=rngs)
         he = nnx.initializers.he_normal()
-        self.dense1 = nnx.Linear(_pixels(height) * _pixels(width) * 256, hidden, kernel_init=he, rngs=rngs)
-        self.dense2 = nnx.Linear(hidden, hidden, kernel_init=he, rngs=rngs)
-        self.head = nnx.Linear(hidden, classes, rngs=rngs)
+        self.dense1 = nnx.Linear(_pixels(height) * _pixels(width) * 256, hidden[0], kernel_init=he, rngs=rngs)
+        self.dense2 = nnx.Linear(*hidden, kernel_init=he, rngs=rngs)
+        self.head = nnx.Linear(hidden[1], classes, rngs=rngs)
         self.dropout1 = nnx.Dropout(0.5, rngs=rngs)
         self.dropout2 = nnx.Dropout(0.5, rngs=rngs)
 

@@ -12,9 +12,9 @@ from jax import Array
 from jaxtyping import Float
 
 from jaxgrad_models.errors import BuildError
-from jaxgrad_models.layers import conv, norm
+from jaxgrad_models.layers import conv, norm, small
 
-SMALLEST = 29  # the stem leaves 8 pixels of them, which three transitions halve to 1
+SMALLEST = 8  # the stem of small images leaves them, and three transitions halve them to 1
 
 
 class DenseLayer(nnx.Module):
@@ -60,19 +60,20 @@ class Transition(nnx.Module):
 
 class DenseNet(nnx.Module):
     """A 7x7 stem and a max pooling, each halving the map, four dense blocks with transitions between them, global
-    average pooling, one dense layer.
+    average pooling, one dense layer. On small images (``layers.small``) the stem is 3x3 at a stride of 1, and there is
+    no max pooling.
 
     A new model is in training mode (see ``resnet.ResNet``).
 
     Args:
-        input_shape: (height, width, channels) of one image, 224x224x3 in the paper; at least 29 high and wide.
+        input_shape: (height, width, channels) of one image, 224x224x3 in the paper; at least 8 high and wide.
         classes: how many logits come out.
         blocks: dense layers in each of the four blocks.
         growth: channels each of them adds; the stem makes twice as many.
         rngs: where the initial weights come from (He normal, as in the paper).
 
     Raises:
-        BuildError: the image is too small to be halved five times.
+        BuildError: the image is too small to be halved three times.
     """
 
     def __init__(
@@ -90,7 +91,9 @@ class DenseNet(nnx.Module):
                 "input_shape", tuple(input_shape), f"densenet needs height and width of at least {SMALLEST}"
             )
         n = 2 * growth
-        self.stem = conv(channels, n, (7, 7), stride=2, padding=3, rngs=rngs)
+        self.small = small(input_shape)
+        kernel, stride, padding = ((3, 3), 1, 1) if self.small else ((7, 7), 2, 3)
+        self.stem = conv(channels, n, kernel, stride=stride, padding=padding, rngs=rngs)
         self.stem_norm = norm(n, rngs)
         self.blocks = nnx.List([])
         self.transitions = nnx.List([])
@@ -106,7 +109,8 @@ class DenseNet(nnx.Module):
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
         """Images to logits."""
         x = nnx.relu(self.stem_norm(self.stem(images)))  # [b, h/2, w/2, 2 growth]
-        x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
+        if not self.small:
+            x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
         for index, block in enumerate(self.blocks):
             if index:
                 x = self.transitions[index - 1](x)

@@ -9,7 +9,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad_models.layers import conv, local_response_norm
+from jaxgrad_models.layers import conv, local_response_norm, small
 
 
 class Inception(nnx.Module):
@@ -55,7 +55,9 @@ class GoogLeNet(nnx.Module):
     """
 
     def __init__(self, input_shape: Sequence[int], classes: int, *, rngs: nnx.Rngs) -> None:
-        self.conv1 = conv(input_shape[-1], 64, (7, 7), stride=2, padding=3, bias=True, rngs=rngs)
+        self.small = small(input_shape)
+        kernel, stride, padding = ((3, 3), 1, 1) if self.small else ((7, 7), 2, 3)
+        self.conv1 = conv(input_shape[-1], 64, kernel, stride=stride, padding=padding, bias=True, rngs=rngs)
         self.reduce2 = conv(64, 64, (1, 1), bias=True, rngs=rngs)
         self.conv2 = conv(64, 192, (3, 3), padding=1, bias=True, rngs=rngs)
         self.inception3a = Inception(192, (64, 96, 128, 16, 32, 32), rngs=rngs)
@@ -73,9 +75,10 @@ class GoogLeNet(nnx.Module):
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
         """Images to logits."""
         x = nnx.relu(self.conv1(images))
-        x = local_response_norm(_pool(x))  # [b, h/4, w/4, 64]
+        x = local_response_norm(x if self.small else _pool(x))  # [b, h/4, w/4, 64]
         x = nnx.relu(self.conv2(nnx.relu(self.reduce2(x))))
-        x = _pool(local_response_norm(x))  # [b, h/8, w/8, 192]
+        x = local_response_norm(x)
+        x = x if self.small else _pool(x)  # [b, h/8, w/8, 192]
         x = self.inception3b(self.inception3a(x))
         x = _pool(x)  # [b, h/16, w/16, 480]
         x = self.inception4c(self.inception4b(self.inception4a(x)))

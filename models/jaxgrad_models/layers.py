@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 from flax import nnx
 from jax import Array
 from jaxtyping import Float
+
+LARGE = 64  # pixels
+
+
+def small(input_shape: Sequence[int]) -> bool:
+    """Whether images of (height, width, channels) are small as CIFAR's are: less than 64 pixels high or wide.
+
+    A network made for ImageNet does not halve those as soon as it sees them, as is usual on CIFAR: its stem has a 3x3
+    kernel at a stride of 1, and no pooling.
+    """
+    return min(input_shape[:2]) < LARGE
 
 
 def conv(

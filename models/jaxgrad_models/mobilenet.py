@@ -10,7 +10,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad_models.layers import ConvNorm
+from jaxgrad_models.layers import ConvNorm, small
 
 # version 1: channels out and stride of each separable convolution
 SEPARABLE: tuple[tuple[int, int], ...] = (
@@ -50,6 +50,7 @@ class MobileNetV1(nnx.Module):
 
     Args:
         input_shape: (height, width, channels) of one image, 224x224x3 in the paper; height and width are free.
+            On small ones (``layers.small``) the stem has a stride of 1.
         classes: how many logits come out.
         width: the paper's width multiplier; channels are rounded to a multiple of 8.
         blocks: channels out, before the multiplier, and stride of each separable convolution.
@@ -66,7 +67,7 @@ class MobileNetV1(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         n = _scaled(32, width)
-        self.stem = ConvNorm(input_shape[-1], n, (3, 3), stride=2, padding=1, rngs=rngs)
+        self.stem = ConvNorm(input_shape[-1], n, (3, 3), stride=1 if small(input_shape) else 2, padding=1, rngs=rngs)
         self.blocks = nnx.List([])
         for channels, stride in blocks:
             n_out = _scaled(channels, width)
@@ -116,6 +117,7 @@ class MobileNetV2(nnx.Module):
 
     Args:
         input_shape: (height, width, channels) of one image, 224x224x3 in the paper; height and width are free.
+            On small ones (``layers.small``) the stem has a stride of 1.
         classes: how many logits come out.
         width: the paper's width multiplier; channels are rounded to a multiple of 8. The last 1x1 only grows with it.
         blocks: rows of expansion, channels out before the multiplier, how many, and the stride of the first of them.
@@ -132,7 +134,8 @@ class MobileNetV2(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         n = _scaled(32, width)
-        self.stem = ConvNorm(input_shape[-1], n, (3, 3), stride=2, padding=1, activation=nnx.relu6, rngs=rngs)
+        stride = 1 if small(input_shape) else 2
+        self.stem = ConvNorm(input_shape[-1], n, (3, 3), stride=stride, padding=1, activation=nnx.relu6, rngs=rngs)
         self.blocks = nnx.List([])
         for expansion, channels, count, first_stride in blocks:
             n_out = _scaled(channels, width)

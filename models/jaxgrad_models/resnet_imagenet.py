@@ -10,7 +10,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad_models.layers import conv, norm
+from jaxgrad_models.layers import conv, norm, small
 
 WIDTHS = (64, 128, 256, 512)
 
@@ -83,7 +83,8 @@ class Bottleneck(nnx.Module):
 
 class ImageNetResNet(nnx.Module):
     """A 7x7 stem and a max pooling, each halving the map, four stages of 64, 128, 256 and 512 channels (the last three
-    opening with a halving), global average pooling, one dense layer.
+    opening with a halving), global average pooling, one dense layer. On small images (``layers.small``) the stem is 3x3
+    at a stride of 1, and there is no max pooling.
 
     A new model is in training mode, as that of ``resnet.ResNet`` tells.
 
@@ -104,7 +105,9 @@ class ImageNetResNet(nnx.Module):
         blocks: tuple[int, int, int, int],
         rngs: nnx.Rngs,
     ) -> None:
-        self.stem = conv(input_shape[-1], WIDTHS[0], (7, 7), stride=2, padding=3, rngs=rngs)
+        self.small = small(input_shape)
+        kernel, stride, padding = ((3, 3), 1, 1) if self.small else ((7, 7), 2, 3)
+        self.stem = conv(input_shape[-1], WIDTHS[0], kernel, stride=stride, padding=padding, rngs=rngs)
         self.stem_norm = norm(WIDTHS[0], rngs)
         self.stages = nnx.List([])
         n_in = WIDTHS[0]
@@ -120,7 +123,8 @@ class ImageNetResNet(nnx.Module):
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b classes"]:
         """Images to logits."""
         x = nnx.relu(self.stem_norm(self.stem(images)))  # [b, h/2, w/2, 64]
-        x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
+        if not self.small:
+            x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
         for stage in self.stages:
             for block in stage:
                 x = block(x)  # at the end [b, h/32, w/32, n]

@@ -10,7 +10,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad_models.errors import BuildError
+from jaxgrad_models.errors import BuildError, is_size
 from jaxgrad_models.layers import conv
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -30,11 +30,11 @@ class VGG(nnx.Module):
         input_shape: (height, width, channels) of one image, 224x224x3 in the paper; at least 32 high and wide.
         classes: how many logits come out.
         convs: convolutions in each of the five stages.
-        hidden: the width of the first two dense layers.
+        hidden: the widths of the first two dense layers.
         rngs: where the initial weights come from (He normal), and what dropout draws from.
 
     Raises:
-        BuildError: the image is too small to be halved five times.
+        BuildError: the image is too small to be halved five times, or ``hidden`` is no two widths.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class VGG(nnx.Module):
         classes: int,
         *,
         convs: tuple[int, int, int, int, int],
-        hidden: int = 4096,
+        hidden: Sequence[int] = (4096, 4096),
         rngs: nnx.Rngs,
     ) -> None:
         height, width, n = input_shape
         if min(height, width) < SMALLEST:
             raise BuildError("input_shape", tuple(input_shape), f"vgg needs height and width of at least {SMALLEST}")
+        if len(hidden) != 2 or not all(map(is_size, hidden)):
+            raise BuildError("hidden", hidden, "vgg needs two widths, each at least 1")
         self.convs = nnx.List([])
         for n_out, count in zip(WIDTHS, convs, strict=True):
             stage = nnx.List([])
@@ -57,9 +59,9 @@ class VGG(nnx.Module):
                 n = n_out
             self.convs.append(stage)
         he = nnx.initializers.he_normal()
-        self.dense1 = nnx.Linear((height // SMALLEST) * (width // SMALLEST) * n, hidden, kernel_init=he, rngs=rngs)
-        self.dense2 = nnx.Linear(hidden, hidden, kernel_init=he, rngs=rngs)
-        self.head = nnx.Linear(hidden, classes, rngs=rngs)
+        self.dense1 = nnx.Linear((height // SMALLEST) * (width // SMALLEST) * n, hidden[0], kernel_init=he, rngs=rngs)
+        self.dense2 = nnx.Linear(*hidden, kernel_init=he, rngs=rngs)
+        self.head = nnx.Linear(hidden[1], classes, rngs=rngs)
         self.dropout1 = nnx.Dropout(0.5, rngs=rngs)
         self.dropout2 = nnx.Dropout(0.5, rngs=rngs)
 

@@ -13,6 +13,7 @@ from jax import Array
 from jaxtyping import Float
 
 from jaxgrad_models.errors import BuildError
+from jaxgrad_models.layers import small
 
 
 class Block(nnx.Module):
@@ -52,7 +53,7 @@ class ViT(nnx.Module):
         width: features of a token.
         heads: of each attention; they divide ``width``.
         depth: blocks.
-        patch: pixels a side.
+        patch: pixels a side; if left out 16, as in the paper, or 4 on small images (``layers.small``).
         rngs: where the initial weights come from.
 
     Raises:
@@ -67,19 +68,20 @@ class ViT(nnx.Module):
         width: int,
         heads: int,
         depth: int = 12,
-        patch: int = 16,
+        patch: int | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         image_height, image_width, channels = input_shape
+        patch = patch or (4 if small(input_shape) else 16)
         if image_height % patch or image_width % patch:
             raise BuildError(
                 "input_shape", tuple(input_shape), f"vit needs height and width that are multiples of {patch}"
             )
         tokens = (image_height // patch) * (image_width // patch) + 1
-        small = nnx.initializers.normal(0.02)
+        normal = nnx.initializers.normal(0.02)
         self.patches = nnx.Conv(channels, width, (patch, patch), strides=patch, padding="VALID", rngs=rngs)
-        self.class_token = nnx.Param(small(rngs.params(), (1, 1, width), jnp.float32))
-        self.positions = nnx.Param(small(rngs.params(), (1, tokens, width), jnp.float32))
+        self.class_token = nnx.Param(normal(rngs.params(), (1, 1, width), jnp.float32))
+        self.positions = nnx.Param(normal(rngs.params(), (1, tokens, width), jnp.float32))
         self.blocks = nnx.List(Block(width, heads, rngs=rngs) for _ in range(depth))
         self.norm = nnx.LayerNorm(width, epsilon=1e-6, rngs=rngs)
         self.head = nnx.Linear(width, classes, rngs=rngs)

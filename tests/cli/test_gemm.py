@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,87 @@ def test_a_long_register_run_says_so_before_it_begins(
         assert out == ""
         assert err.startswith(said)
         assert err.count("\n") == bool(said)
+
+
+MACHINE = """
+[machine]
+rows = 4
+cols = 3
+technology = "horowitz-45nm"
+zero_gating = true
+[machine.memory]
+sram_kib = 1
+dram_gb_per_s = 1.0
+"""
+
+
+def told(capsys: pytest.CaptureFixture[str], *typed: str) -> dict[str, Any]:
+    assert main(["gemm", *typed, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("schedule", ["interleaved", "ws"])
+def test_gemm_on_a_machine_costs_its_gradients_there_with_their_zeros(
+    schedule: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "machine.toml").write_text(MACHINE)
+    typed = [*SMALL_GEMM[1:-4], "--schedule", schedule]
+    result, alone = told(capsys, *typed, "--machine", "machine.toml"), told(capsys, *typed, *SMALL_GEMM[-4:])
+    assert result["counters"] == alone["counters"]
+    assert "on_machine" not in alone
+    on_machine = result["on_machine"]
+    # It all fits: one block, so the array's cycles are those of the counters.
+    assert on_machine["time_cycles"] - on_machine["stall_cycles"] == alone["counters"]["cycles"]
+    assert on_machine["ran"] == [schedule]
+    # Once each: dY, W and X in bf16, dX in bf16 and dW in fp32; 20 pJ a bit.
+    words = 2 * (5 * 7 + 6 * 7 + 5 * 6) if schedule == "ws" else 2 * (5 * 7 + 6 * 7 + 2 * 5 * 6) + 4 * 6 * 7
+    assert on_machine["dram_bytes"] == words
+    assert on_machine["energy_pj"]["dram"] == 20 * 8 * words
+    assert on_machine["energy_pj"]["mac"] == pytest.approx(2.0 * result["counters"]["effectual_macs"])
+    assert main(["gemm", *typed, "--machine", "machine.toml"]) == 0
+    assert "The same in blocks through the machine's memories" in capsys.readouterr().out
+
+
+def test_gemm_takes_the_sizes_of_a_layer(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = told(capsys, "--like", "conv2", "--batch", "2")["config"]
+    # LeNet's second convolution on digits: 4 x 4 output positions, 5 x 5 x 6 inputs, 16 outputs.
+    assert [config[key] for key in ("batch", "in_features", "out_features")] == [2 * 4 * 4, 5 * 5 * 6, 16]
+    assert (config["model"], config["like"], config["images"]) == ("lenet", "conv2", 2)
+    (elsewhere / "mine.py").write_text(
+        "from flax import nnx\n\n\nclass Net(nnx.Module):\n    def __init__(self, input_shape, classes, *, rngs):\n"
+        "        self.hidden = nnx.Linear(12, 5, rngs=rngs)\n        self.head = nnx.Linear(5, classes, rngs=rngs)\n\n"
+        "    def __call__(self, x):\n        return self.head(nnx.relu(self.hidden(x.reshape(len(x), -1))))\n"
+    )
+    own = ["--model", "mine.py:Net", "--input-shape", "2x2x3", "--classes", "7", "--batch", "3"]
+    config = told(capsys, *own, "--like", "head")["config"]
+    assert [config[key] for key in ("batch", "in_features", "out_features")] == [3, 5, 7]
+    assert main(["gemm", *own, "--like", "hidden"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "The sizes are those of hidden of mine.Net, 3 images of 2x2x3; it needs no dX of it." in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--like conv3", "--like: got 'conv3'; lenet has conv1, conv2, dense1, dense2, head: choose one"),
+        ("--model resnet20 --like stage.1.conv", "--like: got 'stage.1.conv'; resnet20 has 20 layers, near it "),
+        ("--model lenet", "--model: got 'lenet'; give --like too, a layer of the network, or leave it out"),
+        ("--classes 4", "--classes: got 4; give --like too"),
+        ("--like conv2 --out-features 3", "--out-features: got 3 and --like; the layer has it"),
+        ("--like conv2 --model lenett", "--model: got 'lenett'; choose one of mlp, lenet"),
+        ("--machine none.toml", "--machine: got 'none.toml'; there is no such file"),
+        ("--machine machine.toml --cols 4", "--cols: got 4 and --machine; the file has it"),
+        ("--machine tiny.toml --rows 9", "--rows: got 9 and --machine; the file has it"),
+        ("--machine tiny.toml", "sram_bytes: got 1024; layer 'layer'"),
+    ],
+)
+def test_a_layer_or_a_machine_that_will_not_do_is_one_line(
+    typed: str, said: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "machine.toml").write_text(MACHINE)
+    (elsewhere / "tiny.toml").write_text(MACHINE.replace("rows = 4", "rows = 128"))
+    assert main(["gemm", *typed.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {said}"), err
+    assert len(err.splitlines()) == 1

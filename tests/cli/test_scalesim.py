@@ -145,7 +145,7 @@ def test_attention_s_own_products_are_among_a_model_s_gemms(
     assert main(["scalesim", "--model", "vit-tiny", "--input-shape", "32x16x3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["notes"] == []
-    heads, width, tokens = 3, 64, 3
+    heads, width, tokens = 3, 64, 8 * 4 + 1
     for phase in ("forward", "dx", "dw"):
         rows = [row for row in result[phase] if row["name"].startswith("blocks.7.attention#")]
         assert len(rows) == 2 * heads  # a head's scores, and its mixed values

@@ -45,6 +45,17 @@ def test_a_large_one_is_cut_with_a_note_and_not_animated(elsewhere: Path, capsys
     assert {event["args"]["tile"] for event in trace["traceEvents"] if event["ph"] == "X"} == set(range(9))
 
 
+def test_a_layer_is_traced_on_the_array_of_a_machine(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "machine.toml").write_text("[machine]\nrows = 16\ncols = 16\n")
+    typed = "--like head --batch 2 --machine machine.toml --schedule ws --out here"
+    assert main(["trace", *typed.split()]) == 0
+    said = capsys.readouterr().out
+    assert "Y[2,10] = X[2,84] W[84,10] on a 16x16 array" in said
+    assert "The sizes are those of head of lenet, 2 images of digits." in said
+    about = json.loads((elsewhere / "here" / "trace.json").read_text(encoding="utf-8"))["otherData"]
+    assert about["gemm"] == {"batch": 2, "in_features": 84, "out_features": 10}
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -55,6 +66,8 @@ def test_a_large_one_is_cut_with_a_note_and_not_animated(elsewhere: Path, capsys
         ("--max-tiles 0", "--max-tiles: got 0; give a whole number of at least 1"),
         ("--animation --rows 9", "--animation: got a 9x3 array; give --rows and --cols of at most 8, "),
         ("--animation --batch 900", "--animation: got 7,240 cycles of the GEMM 900x6x6; give sizes that take at most "),
+        ("--like last", "--like: got 'last'; lenet has conv1, "),
+        ("--machine none.toml", "--machine: got 'none.toml'; there is no such file"),
         ("--out taken", "--out: got 'taken', which is not empty; "),
         ("--batch 9000000000000000000", "cycles: got "),
     ],

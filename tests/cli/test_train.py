@@ -287,3 +287,59 @@ def test_data_of_ones_own_train_too(elsewhere: Path, capsys: pytest.CaptureFixtu
     assert main(["train", "--model", "mlp", "--data", "own.npz", "--batch-size", "16", "--epochs", "1"]) == 0
     assert "mlp on own, 16x16 array" in capsys.readouterr().out
     assert (elsewhere / "runs" / "mlp-own-interleaved-1" / "counters.json").is_file()
+
+
+MACHINE = """
+[machine]
+rows = 8
+cols = 8
+technology = "horowitz-45nm"
+vector_lanes = 4
+[machine.memory]
+sram_kib = 64
+dram_gb_per_s = 1.0
+"""
+
+
+def test_train_on_a_machine_of_a_file_costs_its_steps_there(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = elsewhere / "machine.toml"
+    file.write_text(MACHINE)
+    assert main(["train", *QUICK, "--machine", "machine.toml", "--out", "run"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("8x8 array", "stalls", "DRAM", "vector", "All phases of 5 training steps"))
+    assert "All phases of 5 training steps" in (elsewhere / "run" / "tables.txt").read_text()
+    counters = json.loads((elsewhere / "run" / "counters.json").read_text())
+    assert counters["machine"]["memory"]["sram_kib"] == 64
+    on_machine = counters["on_machine"]
+    assert on_machine["steps"] == counters["steps"] == 5
+    step = on_machine["step"]["interleaved"]
+    assert step["stall_cycles"] > 0
+    assert step["energy_pj"]["vector"] > 0
+    assert 0 < step["energy_pj"]["dram"] < step["dram_bytes"] * 8 * 20.0  # without what the vector unit moves
+    through, alone = (counts["total"]["backward"]["ws_only"] for counts in (on_machine, counters))
+    assert through["effectual_macs"] == alone["effectual_macs"] < through["macs"]
+    # The record has the machine whole: the file may go, and another one is refused.
+    file.unlink()
+    (elsewhere / "other.toml").write_text(MACHINE.replace("= 1.0", "= 2.0"))
+    assert main(["train", "--resume", "run", "--machine", "other.toml"]) == 2
+    said = "error: --machine: got 2.0; the run in run began with machine.memory.dram_gb_per_s = 1.0: leave it so, or "
+    assert capsys.readouterr().err == f"{said}start a new run with --out\n"
+    assert main(["train", "--resume", "run", "--rows", "8"]) == 2
+    assert capsys.readouterr().err.startswith("error: --rows: got 8 and a machine; ")
+    assert main(["train", "--resume", "run"]) == 0
+    assert json.loads((elsewhere / "run" / "counters.json").read_text()) == counters
+
+
+def test_a_machine_that_will_not_do_for_training_leaves_nothing(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "machine.toml").write_text(MACHINE.replace("rows = 8", "rows = 128").replace("= 64", "= 1"))
+    assert main(["train", *QUICK, "--machine", "machine.toml", "--out", "run"]) == 2
+    assert capsys.readouterr().err.startswith("error: sram_bytes: got 1024; layer 'hidden.0'")
+    assert main(["train", *QUICK, "--machine", "machine.toml", "--rows", "8", "--out", "run"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --rows: got 8 and --machine; the file has it: leave one of the two out\n"
+    )
+    assert not (elsewhere / "run").exists()

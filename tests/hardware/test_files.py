@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from jaxgrad import hardware
 from jaxgrad.costs import energy
 from jaxgrad.hardware import Accelerator, Memory, PerOperand, Precision, VectorUnit, load_technology
-from jaxgrad.hardware.files import load_machine
+from jaxgrad.hardware.files import build_inlined, load_machine, load_section, table
 from jaxgrad.interop import accelergy
 
 WHOLE = """
@@ -78,6 +79,25 @@ def test_a_technology_is_looked_for_beside_the_file(tmp_path: Path) -> None:
     assert machine.technology.name == "mine"
 
 
+@pytest.mark.parametrize("reference", ["technology", "energy_table"])
+def test_what_a_file_names_may_stand_in_it_and_is_put_there(tmp_path: Path, reference: str) -> None:
+    sizes = ("sram_kib = 3", "sram_kib = { x = 1, w = 2, dy = 3, dx = 4, dw = 5 }")
+    text = WHOLE.replace(*sizes) + "[[machine.memory.levels]]\nname = 'l2'\nsize_kib = 64\ngb_per_s = 2\n"
+    (tmp_path / "machine.toml").write_text(text)
+    own = load_machine(tmp_path / "machine.toml", "--machine")
+    (tmp_path / "ert.yaml").write_text(accelergy.write_ert(own))
+    preset = Path(hardware.__file__).parent / "technologies" / "sasiml.toml"
+    (tmp_path / "mine.toml").write_text(preset.read_text())
+    named = {"technology": "mine.toml", "energy_table": "ert.yaml"}[reference]
+    (tmp_path / "machine.toml").write_text(text.replace('technology = "sasiml"', f'{reference} = "{named}"'))
+    machine = load_machine(tmp_path / "machine.toml", "--machine")
+    section = load_section(tmp_path / "machine.toml", "--machine")
+    assert build_inlined(section) == machine
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "whole.toml").write_text(tomli_w.dumps({"machine": table(section)}))
+    assert load_machine(tmp_path / "elsewhere" / "whole.toml", "--machine") == machine
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -87,6 +107,8 @@ def test_a_technology_is_looked_for_beside_the_file(tmp_path: Path) -> None:
         ('"int8"', '"int9"', "machine.precision in"),
         ('"sasiml"', '"sasimi"', "machine in"),
         ("cores = 2", "cores = true", "machine.cores in"),
+        ('technology = "sasiml"', "energy_table = { mac = { compute = 1.0 } }", "machine in"),
+        ('technology = "sasiml"', "energy_table = 3", "machine.energy_table in"),
         ("[machine]", "[machines]", "machine.rows in"),
     ],
 )

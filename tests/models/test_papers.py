@@ -124,8 +124,8 @@ VARIANTS = {
     "densenet": (partial(DenseNet, blocks=(1, 2, 1, 1), growth=8), (29, 32, 1)),
     "inception-v4": (partial(InceptionV4, blocks=(1, 1, 1)), (75, 107, 3)),
     "googlenet": (GoogLeNet, (31, 40, 1)),
-    "alexnet": (partial(AlexNet, hidden=64), (63, 80, 3)),
-    "vgg": (partial(VGG, convs=(1, 1, 1, 1, 1), hidden=64), (32, 64, 1)),
+    "alexnet": (partial(AlexNet, hidden=(64, 64)), (63, 80, 3)),
+    "vgg": (partial(VGG, convs=(1, 1, 1, 1, 1), hidden=(64, 64)), (32, 64, 1)),
     "mobilenet-v1": (partial(MobileNetV1, width=0.25, blocks=SEPARABLE[:4]), (32, 40, 1)),
     "mobilenet-v2": (partial(MobileNetV2, width=0.25, blocks=BOTTLENECKS[:3]), (32, 40, 1)),
     "vit": (partial(ViT, width=24, heads=3, depth=2, patch=8), (24, 16, 1)),
@@ -184,7 +184,7 @@ def test_a_small_one_trains(family):
 @pytest.mark.parametrize(
     ("family", "image", "message"),
     [
-        ("densenet", (28, 40, 3), r"got \(28, 40, 3\); densenet needs height and width of at least 29"),
+        ("densenet", (7, 40, 3), r"got \(7, 40, 3\); densenet needs height and width of at least 8"),
         ("inception-v4", (99, 74, 3), r"got \(99, 74, 3\); inception-v4 needs height and width of at least 75"),
         ("alexnet", (62, 99, 3), r"got \(62, 99, 3\); alexnet needs height and width of at least 63"),
         ("vgg", (31, 64, 3), r"got \(31, 64, 3\); vgg needs height and width of at least 32"),
@@ -201,7 +201,7 @@ def test_too_small_an_image_is_refused_in_one_line(family, image, message):
 @pytest.mark.parametrize(
     ("family", "image"),
     [
-        *(("resnet, basic", (1, 1, 1)), ("resnet, bottleneck", (1, 3, 1)), ("densenet", (29, 29, 1))),
+        *(("resnet, basic", (1, 1, 1)), ("resnet, bottleneck", (1, 3, 1)), ("densenet", (8, 8, 1))),
         *(("inception-v4", (75, 75, 1)), ("googlenet", (1, 1, 1)), ("alexnet", (63, 63, 1)), ("vgg", (32, 32, 1))),
         *(("mobilenet-v1", (1, 1, 1)), ("mobilenet-v2", (1, 1, 1)), ("vit", (8, 8, 1))),
     ],

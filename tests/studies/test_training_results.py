@@ -49,7 +49,12 @@ def test_curves_are_by_epoch_and_figures_of_the_schedule_that_ran(tmp_path: Path
 
 def test_energies_of_a_machine_with_prices(tmp_path: Path) -> None:
     energies = {"interleaved": {"forward": {"mac": 1.5, "dram": 2.0}}, "ws_only": {"forward": {"mac": 9.0}}}
-    figures = read(made(tmp_path / "run", counters={"energy_pj": energies})).figures
+    step = {"interleaved": {"dram_bytes": 7, "energy_pj": {"mac": 1.5}}, "ws_only": {"dram_bytes": 8}}
+    on_machine = {"step": step, "energy_pj": energies}
+    figures = read(made(tmp_path / "run", counters={"on_machine": on_machine})).figures
+    assert {figure.name: value for figure, value in figures.items() if figure.group == "on the machine"} == {
+        "dram_bytes": 7
+    }
     found = {figure.name: energy for figure, energy in figures.items() if figure.group == "forward energy_pj"}
     assert found == {"all": 3.5, "mac": 1.5, "dram": 2.0}
 

@@ -11,6 +11,7 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff.estimators import EXACT, Estimator, rad
 from jaxgrad.hardware import Accelerator, Precision
+from jaxgrad.networks.names import NAMES, OWN
 from jaxgrad.pipelines.pipeline import LEARNABLE
 from jaxgrad.training import optimizers
 from jaxgrad.training.config import Config, Override, differences, resolve
@@ -90,7 +91,7 @@ REFUSED = {
     "array.double_buffered=yes": "got 'yes'; give true or false",
     "array.row=8": "got '8'; there is no such key; choose one of rows, cols, double_buffered (did you mean 'rows'?)",
     "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
-    "train, pipeline, estimator, quantization, diagnostics (did you mean 'array'?)",
+    "train, pipeline, estimator, quantization, diagnostics, machine (did you mean 'array'?)",
     "rows=8": "got '8'; name a key by its section, such as array.rows=8",
     "emulation.schedule=interleave": f"got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
     "(did you mean 'interleaved'?)",
@@ -110,7 +111,7 @@ REFUSED = {
     "model.batch_norm=true": "got True; lenet has none: leave it out or choose model.name = 'mlp'",
     "model.kernel_init=he": "got 'he'; choose one of he_normal, lecun_normal",
     "model.batch_norm=1": "got '1'; give true or false",
-    "model.name=resnet": "got 'resnet'; choose one of mlp, lenet, resnet20, irnn (did you mean 'resnet20'?)",
+    "model.name=resnet": f"got 'resnet'; choose one of {', '.join(NAMES)} (did you mean 'resnet56'?), or give {OWN}",
     "data.batch_size=0": "got 0; give a whole number of at least 1",
     "data.folder=": "got ''; give the path of a folder",
     "optimizer.name=sdg": "got 'sdg'; choose one of sgd, momentum, adam, adamw, rmsprop (did you mean 'sgd'?)",
@@ -329,7 +330,7 @@ REFUSED_FILES = {
     "(did you mean 'rows'?)",
     "[array]\ndouble_buffered = 1\n": "array.double_buffered in {path}: got 1; give true or false",
     "[aray]\nrows = 8\n": "aray: got {{'rows': 8}}; there is no such key; choose one of array, emulation, model, data, "
-    "optimizer, train, pipeline, estimator, quantization, diagnostics (did you mean 'array'?)",
+    "optimizer, train, pipeline, estimator, quantization, diagnostics, machine (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
     "[model]\nname = 'mlp'\nhidden = [4, 0]\n": "model.hidden in {path}: got 0; give a whole number of at least 1",
@@ -337,7 +338,7 @@ REFUSED_FILES = {
     "number of at least 1",
     "[model]\nhidden = [4]\n": "model.hidden in {path}: got [4]; lenet has none: leave it out or choose model.name = "
     "'mlp'",
-    "[model]\nname = 3\n": "model.name in {path}: got 3; choose one of mlp, lenet, resnet20, irnn",
+    "[model]\nname = 3\n": f"model.name in {{path}}: got 3; choose one of {', '.join(NAMES)}, or give {OWN}",
     "[optimizer]\nname = []\n": "optimizer.name in {path}: got []; choose one of sgd, momentum, adam, adamw, rmsprop",
     "[optimizer]\nlearning_rate = '1'\n": "optimizer.learning_rate in {path}: got '1'; give a number above 0",
     "[array\nrows = 8\n": "--config: got '{path}'; mend its TOML: Expected ']' at the end of a table declaration "

@@ -13,14 +13,13 @@ they run. What else multiplies and accumulates, or may, is named in a note.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgrad.base.errors import InputError, positive_integer
 from jaxgrad.interop.onnx.edges import graph_of
+from jaxgrad.interop.onnx.files import load, package, said
 from jaxgrad.interop.onnx.flat import Trips, flatten
 from jaxgrad.interop.onnx.nodes import printable
 from jaxgrad.interop.onnx.operations import OTHER_TRAINED, PRODUCTS, SHAPED_ALIKE, UNREAD
@@ -70,34 +69,11 @@ def read(
             ``strict``, anything of it.
         OSError: the file can't be read.
     """
-    onnx: Any = importlib.import_module("onnx") if importlib.util.find_spec("onnx") else None
-    if onnx is None:
-        raise InputError("onnx", None, "install jaxgrad[onnx]", problem="got no such package")
-    model = _load(onnx, path)
+    onnx = package()
+    model = load(onnx, path)
     _set_dims(model.graph, dims or {})
     flat, shapes = _inferred(onnx, model, path, trips)
     return _Reader(onnx, model.graph, flat, shapes).read(strict)
-
-
-def _load(onnx: Any, path: Path | str) -> Any:
-    """The model in a file, its own functions laid out."""
-    Path(path).open("rb").close()  # its own error for a file that is not there
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-        model.graph.name  # noqa: B018  # a message that was decoded has one
-        if model.functions:
-            model = importlib.import_module("onnx.inliner").inline_local_functions(model)
-    except Exception as error:
-        problem = f"got {str(path)!r}, which is no ONNX model ({_said(error)})"
-        raise InputError("model", Path(path), "give one", problem=problem) from error
-    if not model.graph.node:
-        problem = f"got {str(path)!r}, which is no ONNX model, or one without nodes"
-        raise InputError("model", Path(path), "give one with some", problem=problem)
-    return model
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _set_dims(graph: Any, dims: Mapping[str, int]) -> None:
@@ -141,7 +117,7 @@ def _inferred(onnx: Any, model: Any, path: Path | str, trips: Trips | None) -> t
         except InputError:
             raise
         except Exception as error:
-            raise InputError("model", Path(path), f"its shapes don't fit together ({_said(error)})") from error
+            raise InputError("model", Path(path), f"its shapes don't fit together ({said(error)})") from error
         shapes = _known(graph)
         times = [step.times for step in flat.steps]
         if times == before:

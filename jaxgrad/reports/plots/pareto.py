@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.designs.pareto import front
+from jaxgrad.base.pareto import front
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas

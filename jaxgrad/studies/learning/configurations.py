@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import validated
+from jaxgrad.networks import sources
 from jaxgrad.studies.learning.schema import LearningExperiment, Value
 from jaxgrad.training import data
 from jaxgrad.training.config import Config
@@ -40,7 +41,7 @@ def configurations(experiment: LearningExperiment, file: Path, folder: Path | No
 
     Args:
         experiment: from ``file``.
-        file: where it is from; the folder of data in it is relative to its own.
+        file: where it is from; the folder of data in it, and files of the user's own networks, are relative to its own.
         folder: of the data, in place of the file's.
 
     Raises:
@@ -105,7 +106,9 @@ def _configuration(changes: Mapping[str, Mapping[str, Any]], origin: str, cell: 
 
 
 def _located(config: Config, file: Path, folder: Path | None) -> Config:
-    """The same with the place of its data, where it needs one."""
+    """The same with the place of the user's own network, and of its data, where it needs one."""
+    name = sources.located(config.model.name, file.parent)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"name": name})})
     place = config.data.folder if folder is None else str(folder)
     if place is None or (folder is not None and config.data.name not in data.IN_FOLDERS):
         return config

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxgrad.base.errors import InputError
+from jaxgrad.networks import entries
+from jaxgrad.networks.names import NAMES
+from jaxgrad.networks.network import resolve
 from jaxgrad.studies.learning.configurations import Cell, configurations
 from jaxgrad.studies.learning.outcomes import Outcome, train
 from jaxgrad.studies.learning.schema import LearningExperiment
@@ -28,8 +31,8 @@ class Point:
     Args:
         cell: the variant, the setting and the tuned value.
         config: of the run, its seed included.
-        spec: all that decides the result, as plain data: the ``config`` without the place of its data, a digest of
-            the ``data`` themselves, and ``at_steps``.
+        spec: all that decides the result, as plain data: the ``config`` without the places of its data and its network,
+            a digest of the ``data`` themselves, ``at_steps``, and of the user's own network one of its files.
     """
 
     cell: Cell
@@ -66,10 +69,11 @@ def expand(experiment: LearningExperiment, file: Path, folder: Path | None = Non
             loaded[place] = _digest(dataset), dataset
         digest, dataset = loaded[place]
         _check_steps(experiment, config, len(dataset.train_labels), file, cell)
+        network = _network(config, dataset, file, cell)
         for seed in experiment.seeds:
             seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
-            spec = {"config": seeded.settings(), "data": digest, "at_steps": sorted(experiment.at_steps)}
-            points.append(Point(cell, seeded, spec))
+            spec = {"config": _placeless(seeded), "data": digest, "at_steps": sorted(experiment.at_steps)}
+            points.append(Point(cell, seeded, spec | network))
     return points
 
 
@@ -98,6 +102,24 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Outcome]:
 
 def _unseeded(config: Config) -> Config:
     return config.model_copy(update={"train": config.train.model_copy(update={"seed": 0})})
+
+
+def _placeless(config: Config) -> dict[str, Any]:
+    """A run's settings in which a file of the user's own network is called by its name."""
+    settings = config.settings()
+    return {**settings, "model": {**settings["model"], "name": Path(config.model.name).name}}
+
+
+def _network(config: Config, dataset: data.Dataset, file: Path, cell: Cell) -> dict[str, str]:
+    """A hash of the files of the user's own network, checked against the data."""
+    if config.model.name in NAMES:
+        return {}
+    try:
+        network = resolve(config.model.name, "training.model.name")
+        network.abstract(input_shape=dataset.input_shape, classes=dataset.classes, **config.model.options())
+    except InputError as error:
+        raise error.read_from(str(file)).within(cell.label) from None
+    return entries.source(config.model.name, Path())
 
 
 def _load(config: Config, file: Path, folder: Path | None) -> data.Dataset:

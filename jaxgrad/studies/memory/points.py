@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgrad.autodiff.estimators import rad, stored_words
 from jaxgrad.base.errors import InputError
+from jaxgrad.networks import entries
+from jaxgrad.networks.names import NAMES
 from jaxgrad.programs import LayerGemm
 from jaxgrad.studies.memory.schema import MemoryExperiment
 from jaxgrad.studies.store import Store
@@ -25,11 +28,14 @@ class Point:
 
     Args:
         network: its name in the file.
-        spec: all that decides the result, as plain data: a network's keys but its name, ``batch`` and ``keep``.
+        spec: all that decides the result, as plain data: a network's keys but its name, ``batch`` and ``keep``; of the
+            user's own also a hash of its files.
+        folder: of the experiment's file, from which the user's own networks are seen.
     """
 
     network: str
     spec: Mapping[str, Any]
+    folder: Path = Path()
 
 
 class Stored(NamedTuple):
@@ -70,10 +76,29 @@ class Stored(NamedTuple):
         return WORD_BYTES * words + self.batch * loss_bytes
 
 
-def expand(experiment: MemoryExperiment) -> list[Point]:
-    """All points of an experiment."""
+def expand(experiment: MemoryExperiment, file: Path = Path()) -> list[Point]:
+    """All points of an experiment.
+
+    Args:
+        experiment: from ``file``.
+        file: where it is from; paths in it are relative to its folder.
+
+    Raises:
+        InputError: a network of the user's own can't be built.
+    """
     common = experiment.memory.model_dump(include={"batch", "keep"})
-    return [Point(network.name, {**network.model_dump(exclude={"name"}), **common}) for network in experiment.network]
+    points = []
+    for number, network in enumerate(experiment.network):
+        spec = network.model_dump(exclude={"name"})
+        try:
+            if network.model not in NAMES:
+                entries.abstract(spec, file.parent)
+        except InputError as error:
+            raise error.under(f"network.{number}").read_from(str(file)) from None
+        points.append(
+            Point(network.name, {**spec, **entries.source(network.model, file.parent), **common}, file.parent)
+        )
+    return points
 
 
 def run(points: Sequence[Point], store: Store) -> Iterator[Stored]:
@@ -98,7 +123,7 @@ def compute(point: Point) -> Stored:
     from jaxgrad.flax import parameter_words, step_gemms_and_masks
 
     spec = point.spec
-    model = _abstract(spec)
+    model, _ = entries.abstract(spec, point.folder)
     images = jax.ShapeDtypeStruct((spec["batch"], *spec["input_shape"]), jnp.float32)
     gemms, masks = step_gemms_and_masks(model, images)
     inputs = [_inputs(gemm, spec["batch"]) for gemm in gemms if gemm.needs_dw]
@@ -113,15 +138,3 @@ def _inputs(gemm: LayerGemm, batch: int) -> list[int]:
         problem = f"got {words} words of {gemm.path}"
         raise InputError("batch", batch, "give layers that keep as much of each example", problem=problem)
     return [words // (batch * gemm.times), gemm.times]
-
-
-def _abstract(spec: Mapping[str, Any]) -> Any:
-    import jaxgrad_models
-    from jaxgrad_models import shapes
-    from jaxgrad_models.errors import BuildError
-
-    sizes = {"input_shape": spec["input_shape"], "classes": spec["classes"]}
-    try:
-        return shapes.of(lambda rngs: jaxgrad_models.build(spec["model"], rngs=rngs, **sizes, **spec["options"]))
-    except BuildError as error:
-        raise InputError(error.field, error.value, error.remedy) from None

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-import jaxgrad_models
 from jaxgrad.base.errors import InputError, distinct
-from jaxgrad.base.schema import Rate, Section, Size, among, checked, otherwise, read_toml, validated
+from jaxgrad.base.schema import Rate, Section, Size, checked, read_toml, validated
+from jaxgrad.networks.entries import ImageShape
+from jaxgrad.networks.names import check
 from jaxgrad.studies.sections import Name
 
 
@@ -48,17 +49,15 @@ class NetworkSection(Section):
 
     Args:
         name: what reports call it.
-        model: of ``models``.
+        model: of ``models``, or the user's own.
         input_shape: (height, width, channels) of one image.
         classes: how many logits it gives.
         options: what the model's constructor takes besides.
     """
 
     name: Name
-    model: Annotated[str, among((*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS))]
-    input_shape: Annotated[
-        list[Size], Field(min_length=3, max_length=3), otherwise("give [height, width, channels], each at least 1")
-    ]
+    model: Annotated[str, checked(check)]
+    input_shape: ImageShape
     classes: Size = 10
     options: dict[str, Any] = Field(default_factory=dict)
 

@@ -17,7 +17,7 @@ def read(file: Path) -> Study:
         InputError: the file will not do.
     """
     experiment = schema.load(file)
-    expanded = points.expand(experiment)
+    expanded = points.expand(experiment, file)
 
     def reported(stored: Sequence[Any]) -> Report:
         by_network = {point.network: each for point, each in zip(expanded, stored, strict=True)}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.hardware import Machine
 from jaxgrad.hardware.files import build
+from jaxgrad.networks import entries
 from jaxgrad.pipelines.chain import Chain
 from jaxgrad.pipelines.network import Network, network
 from jaxgrad.pipelines.pipeline import find
@@ -34,12 +35,14 @@ class Point:
             each variant all but its name.
         machine: each array, and what is around it.
         variants: under which it is trained.
+        folder: of the experiment's file, from which the user's own networks are seen.
     """
 
     network: str
     spec: Mapping[str, Any]
     machine: Machine
     variants: Sequence[VariantSection]
+    folder: Path = Path()
 
 
 class Sample(NamedTuple):
@@ -74,7 +77,7 @@ def expand(experiment: PipelineExperiment, file: Path) -> list[Point]:
         file: where it is from; paths in it are relative to its folder.
 
     Raises:
-        InputError: the machine will not do.
+        InputError: the machine, or a network, will not do.
     """
     machine = build(experiment.machine, file)
     common = {
@@ -85,8 +88,11 @@ def expand(experiment: PipelineExperiment, file: Path) -> list[Point]:
         "processors": experiment.pipelines.processors,
         "variants": [variant.model_dump(exclude={"name"}) for variant in experiment.variant],
     }
-    variants = experiment.variant
-    return [Point(name, {"network": name, **common}, machine, variants) for name in experiment.workload.networks]
+    variants, networks = experiment.variant, experiment.workload.networks
+    return [
+        Point(entries.label(one), {"network": one, **common}, machine, variants, file.parent)
+        for one in entries.described(networks, "workload.networks", file)
+    ]
 
 
 def run(points: Sequence[Point], store: Store) -> Iterator[list[Sample]]:
@@ -106,7 +112,7 @@ def compute(point: Point) -> list[Sample]:
         InputError: its graph is no chain, or it does not fit the machine.
     """
     spec = point.spec
-    graph = functools.cache(functools.partial(traced, point.network))
+    graph = functools.cache(functools.partial(traced, spec["network"], folder=point.folder))
 
     @functools.cache
     def timed(schedule: str, time: str, update_cycles: bool, batch: int) -> Network:
@@ -130,13 +136,12 @@ def compute(point: Point) -> list[Sample]:
     return samples
 
 
-def traced(name: str, batch: int) -> Graph:
+def traced(network: entries.Described, batch: int, *, folder: Path = Path()) -> Graph:
     """What a network's step at a batch size is made of."""
     import jax
     import jax.numpy as jnp
 
-    import jaxgrad_models
     from jaxgrad.flax import step_work
 
-    images = jax.ShapeDtypeStruct((batch, *jaxgrad_models.INPUT_SHAPES[name]), jnp.float32)
-    return step_work(jaxgrad_models.abstract(name), images).graph
+    model, shape = entries.abstract(network, folder)
+    return step_work(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32)).graph

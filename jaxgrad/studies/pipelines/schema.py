@@ -17,11 +17,12 @@ from jaxgrad.base.errors import InputError, distinct
 from jaxgrad.base.schema import Rate, Section, Size, Switch, among, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.hardware.files import MachineSection
+from jaxgrad.networks.entries import NetworkEntry
 from jaxgrad.pipelines.network import TIMES
 from jaxgrad.pipelines.partitions import Link
 from jaxgrad.pipelines.pipeline import OF_SEVERAL, find
 from jaxgrad.studies.published import PublishedRatio
-from jaxgrad.studies.sections import NETWORKS, Name
+from jaxgrad.studies.sections import Name
 
 STATISTICS: tuple[str, ...] = ("mean", "greatest")
 """What of the ratios of all networks, and of some numbers of arrays, a published one is."""
@@ -31,11 +32,11 @@ class WorkloadSection(Section):
     """What is trained.
 
     Args:
-        networks: names of ``models``, at the shapes of their papers.
+        networks: names of ``models``, at the shapes of their papers, and the user's own; see ``networks.entries``.
         batch: images a batch.
     """
 
-    networks: Annotated[list[Annotated[str, among(NETWORKS)]], Field(min_length=1)]
+    networks: Annotated[list[NetworkEntry], Field(min_length=1)]
     batch: Size
 
 
@@ -167,7 +168,7 @@ class PipelineExperiment(Section):
     def _fits(self) -> PipelineExperiment:
         variants = [variant.name for variant in self.variant]
         comparisons = [comparison.name for comparison in self.comparison]
-        distinct("workload.networks", self.workload.networks)
+        distinct("workload.networks", [entry.label for entry in self.workload.networks])
         distinct("pipelines.processors", self.pipelines.processors)
         distinct("variant.name", variants)
         distinct("comparison.name", comparisons)

@@ -30,7 +30,7 @@ def test_the_experiments_there_are_can_be_run() -> None:
     file = ROOT / "experiments" / "layerpipe.toml"
     experiment = schema.load(file)
     expanded = points.expand(experiment, file)
-    assert [point.network for point in expanded] == experiment.workload.networks
+    assert [point.network for point in expanded] == [entry.label for entry in experiment.workload.networks]
     assert experiment.pipelines.processors == list(range(2, 11))
     assert all(each.source and each.assumption for each in experiment.published)
 

@@ -126,4 +126,7 @@ def test_what_came_after_is_of_counters_and_accuracies() -> None:
     assert after.cycles == (276_000, 300_000)
     assert after.accuracy == (0.9, 0.95)
     assert after.joules == 0.5 * 27_600
+    said = words(judge(STATIONARY), after)
+    assert "The 27,600 of 30,000 steps after that took 276,000 cycles (92% of all) and 1.38e+04 J" in said
+    assert "90.0% then, 95.0% at the end" in said
     assert afterwards(400, STATIONARY, metrics, None).accuracy is None

@@ -1,4 +1,4 @@
-"""The designs than which no other is as good in everything and better in something."""
+"""Points than which no other is as good in everything and better in something: the Pareto-optimal ones."""
 
 from __future__ import annotations
 

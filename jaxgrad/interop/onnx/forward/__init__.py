@@ -1,0 +1,1 @@
+"""The forward pass of an ONNX model as a JAX function of its weights."""

@@ -1,0 +1,1 @@
+"""Networks by the texts that name them: those of ``jaxgrad_models``, and the user's own."""
