@@ -58,10 +58,9 @@ def _law(law: Law, gradient: Gradient | None) -> list[str]:
     if law.stationary is None:
         return [f"Whether the law of the weights is stationary is not told: too few independent samples.{untold}"]
     if not law.stationary:
-        kept = f", but not {', '.join(law.same)}" if law.same else ""
-        return [
-            f"The law of the weights still changes: {', '.join(law.apart)} differ between the halves{kept}.{untold}"
-        ]
+        kept = f", not for {', '.join(law.same)}" if law.same else ""
+        apart = ", ".join(law.apart)
+        return [f"The law of the weights still changes between the halves: it does for {apart}{kept}.{untold}"]
     where = " around a stationary point" if gradient and gradient.vanished else ""
     same = ", ".join(law.same)
     return [f"The weights have an approximately stationary law{where}: both halves agree in {same}.{untold}"]
