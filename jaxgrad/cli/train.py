@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,8 @@ from jaxgrad.cli.shared_options import (
     BETA,
     BLENDED,
     COLS,
+    COORDINATOR,
+    DEVICES,
     DOUBLE_BUFFERED,
     ESTIMATOR,
     FIDELITY,
@@ -60,8 +63,11 @@ from jaxgrad.cli.shared_options import (
     MACHINE,
     MODE,
     PIPELINE_TIME,
+    PROCESS_ID,
+    PROCESSES,
     PROCESSORS,
     ROWS,
+    SHARD_PARAMETERS,
     TRAINING_PIPELINE,
     TRAINING_SCHEDULE,
     WEIGHT_UPDATE,
@@ -81,6 +87,7 @@ _JUDGED_LATER = (
     ("warmup", "optimizer.warmup", "--warmup"),
     ("decay_at", "optimizer.decay_at", "--decay-at"),
     ("weight_decay_mask", "optimizer.weight_decay_mask", "--weight-decay-mask"),
+    ("devices", "devices.count", "--devices"),
 )
 
 
@@ -256,16 +263,25 @@ def train(
         ),
     ] = defaults.ON_NAN,
     log: Annotated[list[str] | None, LOG] = None,
+    devices: Annotated[str | None, DEVICES] = None,
+    shard_parameters: Annotated[bool, SHARD_PARAMETERS] = False,
+    coordinator: Annotated[str | None, COORDINATOR] = None,
+    processes: Annotated[int | None, PROCESSES] = None,
+    process_id: Annotated[int | None, PROCESS_ID] = None,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, kinds, progress, screen
+    from jaxgrad.cli import processes as several
     from jaxgrad.training import runs
     from jaxgrad.training.config import resolve
+    from jaxgrad.training.devices import layout
     from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
     from jaxgrad.training.logs import following
+    from jaxgrad.training.processes import by_writer, together
 
     cache.turn_on()
+    several.join(coordinator, processes, process_id)
     logs = following.chosen(log or ())
     changes = overrides.of_options(context.params, given(context), set_ or ()) + of_run(context.params, given(context))
     existing = None
@@ -277,15 +293,15 @@ def train(
     if existing is None:
         settings = resolve(config, changes)
         if out is not None:
-            runs.check_vacant(out)
+            together(partial(runs.check_vacant, out))
     else:
         settings = overrides.going_on(resolve(existing.folder / runs.CONFIG), config, changes, existing)
     with ExitStack() as kept_out:
         if existing:
-            kept_out.enter_context(existing.alone())
+            by_writer(lambda: kept_out.enter_context(existing.alone()))
         try:
             with progress.busy("loading the data and tracing the model", screen.console()):
-                job = prepare(settings)
+                job = together(lambda: prepare(settings, layout(settings)))
         except InputError as error:
             sources = {change.key: change.source for change in changes}
             names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
@@ -294,16 +310,17 @@ def train(
             screen.console().print(f"There is no run in {out} yet: a new one begins", soft_wrap=True)
         run = existing or training_run.created(out, settings)
         if not existing:
-            kept_out.enter_context(run.alone())
+            by_writer(lambda: kept_out.enter_context(run.alone()))
         again = typed("train", resume=run.folder, log=",".join(logs) or None)
         try:
+            several.say_if_lost(f"go on with: {again}")
             with resumable(f"go on with: {again}"):
                 state = training_run.train(job, run, on_nan, logs)
         except Diverged as stop:
             run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
             training_run.report(job, run, stop.state)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
-            print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)
+            by_writer(lambda: print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr))
             return CHECK_FAILED
         training_run.report(job, run, state)
     return 0

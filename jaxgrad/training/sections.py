@@ -11,7 +11,7 @@ from pydantic import model_validator
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
-from jaxgrad.base.errors import InputError, either
+from jaxgrad.base.errors import InputError, count_or_all, either
 from jaxgrad.base.schema import (
     Decay,
     Folder,
@@ -130,6 +130,17 @@ class OptimizerSection(Section):
             factor=self.decay_factor or 1.0,
             falls=[] if self.decay_at is None else spans.spans("decay_at", self.decay_at),
         )
+
+
+class DevicesSection(Section):
+    """Where a run computes. It decides rounding at most, so that a run goes on with other devices."""
+
+    count: Annotated[int | str, checked(count_or_all)] | None = None
+    shard_parameters: Switch | None = None
+
+    def number(self) -> int | None:
+        """Of devices; None for all."""
+        return self.count if isinstance(self.count, int) else None
 
 
 class TrainSection(Section):
