@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from jaxgrad.training import devices
+
+LAYOUT, NOTE = devices.layout, devices.note
 
 
 @pytest.fixture(autouse=True)
@@ -16,14 +21,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def on_one_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def on_one_device() -> Iterator[None]:
     """A command sees one device, as its user would; the suite's process has four, which ``several_devices`` gives."""
-    if "several_devices" not in request.fixturenames:
-        monkeypatch.setattr("jaxgrad.training.devices.layout", lambda config: None)
-        monkeypatch.setattr("jaxgrad.training.devices.note", lambda layout, config: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "layout", lambda config: None)
+        patch.setattr(devices, "note", lambda layout, config: None)
+        yield
 
 
 @pytest.fixture
-def several_devices() -> None:
+def several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sees all devices of the suite's process."""
+    monkeypatch.setattr(devices, "layout", LAYOUT)
+    monkeypatch.setattr(devices, "note", NOTE)
