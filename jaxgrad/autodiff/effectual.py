@@ -115,19 +115,25 @@ def _total(counts: UInt32[Array, "..."], bound: int) -> Wide:
     while axes < counts.ndim and most * counts.shape[-axes - 1] < _WORD:
         axes += 1
         most *= counts.shape[-axes]
-    return wide.total(_sum(counts, *range(counts.ndim - axes, counts.ndim)))
+    return wide.total(_sum(counts, *range(counts.ndim - axes, counts.ndim), neighbours=True))
 
 
-def _sum(values: Array, *axes: int) -> UInt32[Array, "..."]:
+def _sum(values: Array, *axes: int, neighbours: bool = False) -> UInt32[Array, "..."]:
     """The sum over ``axes``, in words.
 
     XLA on CPU splits the reduction of an axis longer than ``_SHORT`` in two and writes its operand out in between;
-    folding the axis in half first, elementwise, keeps it one loop.
+    folding the axis in half first, elementwise, keeps it one loop. Halves are read fastest; with ``neighbours`` it is
+    each number and the next that are added, which are on one device where a batch is split among several.
     """
     values = values.astype(jnp.uint32)
     for axis in axes:
         while _SHORT < values.shape[axis] <= _LONGEST and values.shape[axis] % 2 == 0:
-            first, second = jnp.split(values, 2, axis)
+            if neighbours:
+                before, after = values.shape[:axis], values.shape[axis + 1 :]
+                values = values.reshape(*before, -1, 2, *after)
+                first, second = (lax.index_in_dim(values, side, axis + 1, keepdims=False) for side in (0, 1))
+            else:
+                first, second = jnp.split(values, 2, axis)
             values = first + second
     return values.sum(axes, dtype=jnp.uint32)
 

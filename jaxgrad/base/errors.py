@@ -76,6 +76,10 @@ class InputError(ValueError):
         return other
 
 
+class Elsewhere(Exception):
+    """Another process of the run has the bad input, and says so."""
+
+
 def shown(value: Any) -> str:
     """``value`` as an error shows it: on one line, and not too long a one."""
     if isinstance(value, PurePath):
@@ -107,6 +111,17 @@ def whole_number(field: str, value: Any, *, least: int = 1, most: int | None = N
 def positive_integer(field: str, value: Any) -> int:
     """``value`` as a size: a Python int of at least 1."""
     return whole_number(field, value)
+
+
+def count_or_all(field: str, value: Any) -> int | str:
+    """``value`` as a number of at least 1, from an int or its text; or ``all``."""
+    if value == "all":
+        return value
+    try:
+        return positive_integer(field, int(value) if isinstance(value, str) else value)
+    except ValueError as error:
+        shown_value = error.value if isinstance(error, InputError) else value
+        raise InputError(field, shown_value, "give a whole number of at least 1, or all") from None
 
 
 def sizes(field: str, value: Any) -> list[int]:

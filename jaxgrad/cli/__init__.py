@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli import interrupts
+from jaxgrad.cli import interrupts, processes
 from jaxgrad.cli.app import COMMANDS, app
 from jaxgrad.cli.errors import BadInput, UsageError, check_command, of_system, report, usage
 
@@ -24,11 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupts.begin()
     if arguments is None:
         interrupts.end_soon()
-    code = _run(typed)
+    try:
+        code = _run(typed)
+    except Exception as error:
+        processes.end(error)
     if code == interrupts.INTERRUPTED:
         interrupts.say()  # the parser has said nothing
     interrupts.ended()
-    return code
+    return processes.leave(code)
 
 
 def _run(typed: list[str]) -> int:

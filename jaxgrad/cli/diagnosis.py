@@ -23,10 +23,9 @@ _LONG_S = 2.0
 def keep(job: Job) -> int | None:
     """How many checkpoints a run keeps; None for all."""
     from jaxgrad.training.checkpoints import KEPT
-    from jaxgrad.training.sections import ALL
 
     wanted = job.config.train.keep_checkpoints
-    return None if wanted == ALL else KEPT if wanted is None else int(wanted)
+    return None if wanted == "all" else KEPT if wanted is None else int(wanted)
 
 
 def measured(training: Iterable[Progress], state: State, job: Job, run: Run) -> Iterable[Progress]:

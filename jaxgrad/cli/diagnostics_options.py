@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from jaxgrad.base.errors import count_or_all
 from jaxgrad.cli.options import RUN, SIZE, option
-
-
-def kept(name: str, value: Any) -> int | str:
-    """A rule: how many checkpoints are kept, or ``all``."""
-    from jaxgrad.training.sections import checkpoints_kept
-
-    return checkpoints_kept(name, value)
-
 
 DIAGNOSTICS = option(
     "--diagnostics",
@@ -32,5 +23,10 @@ SAMPLE = option(
     default="4 batches",
 )
 KEEP_CHECKPOINTS = option(
-    "--keep-checkpoints", "N|all", "The newest N, or all of them, for jaxgrad diagnose.", RUN, rule=kept, default="2"
+    "--keep-checkpoints",
+    "N|all",
+    "The newest N, or all of them, for jaxgrad diagnose.",
+    RUN,
+    rule=count_or_all,
+    default="2",
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from jaxgrad.base.errors import InputError, one_of
+from jaxgrad.base.errors import Elsewhere, InputError, one_of
 from jaxgrad.cli.interrupts import Interrupted, say
 from jaxgrad_models.errors import BuildError
 
@@ -92,6 +92,8 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
             return say(interrupt.hint)
         except KeyboardInterrupt:
             return say()
+        except Elsewhere:
+            return BAD_INPUT
         finally:
             warnings.formatwarning = usual
 

@@ -12,6 +12,7 @@ import typer
 from jaxgrad.base.errors import (
     InputError,
     blend,
+    count_or_all,
     few_bits,
     fraction,
     number,
@@ -29,6 +30,7 @@ RESULTS = Path("results")
 
 MODEL, ARRAY, LEARNING, RUN, OUTPUT = "Model and data", "Array", "Learning", "Run", "Output"
 PIPELINE = "Pipeline"
+PLACE = "Devices and processes"
 
 Rule = Callable[[str, Any], Any]
 """From an option's name and what it got, its text or its default, to the value; an InputError if that won't do."""
@@ -112,6 +114,7 @@ def _from_text(kind: Callable[[str], Any], rule: Rule) -> Rule:
 
 
 SIZE = _from_text(int, positive_integer)
+DEVICE_COUNT: Rule = count_or_all
 NATURAL = _from_text(int, partial(whole_number, least=0))
 SEED = _from_text(int, seed)
 RATE = _from_text(float, positive_number)

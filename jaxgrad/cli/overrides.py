@@ -64,6 +64,8 @@ _KEYS = {
     "diagnostics": "diagnostics.every",
     "diagnostics_sample": "diagnostics.sample",
     "keep_checkpoints": "train.keep_checkpoints",
+    "devices": "devices.count",
+    "shard_parameters": "devices.shard_parameters",
 }
 
 
@@ -103,7 +105,7 @@ def _setting(text: str) -> Override:
 
 
 def going_on(config: Config, file: Path | None, overrides: Sequence[Override], run: Run) -> Config:
-    """The configuration that a run goes on by: its own, or that of more epochs.
+    """The configuration that a run goes on by: its own, or that of more epochs, on the devices asked for now.
 
     Options that repeat its own are taken, so that the command line which began it can be used again.
 
@@ -121,7 +123,7 @@ def going_on(config: Config, file: Path | None, overrides: Sequence[Override], r
 
     requested = resolve(file, overrides, base=config if file is None else None)
     for key, now, then in differences(requested, config):
-        if extends(key, now, then):
+        if extends(key, now, then) or key.startswith("devices."):
             continue
         source = next((each.source for each in reversed(overrides) if f"{key}.".startswith(f"{each.key}.")), key)
         if key == EPOCHS:

@@ -7,10 +7,13 @@ from jaxgrad.cli.options import (
     ARRAY,
     BITS,
     BLEND,
+    DEVICE_COUNT,
     LEARNING,
     MODEL,
+    NATURAL,
     OUTPUT,
     PIPELINE,
+    PLACE,
     RUN,
     SHARE,
     SIZE,
@@ -188,3 +191,26 @@ LOG = option(
     RUN,
     rule=Choice(choices.logs, choices.log_names),
 )
+DEVICES = option(
+    "--devices",
+    "N|all",
+    "Devices that share each batch, over all processes.",
+    PLACE,
+    rule=DEVICE_COUNT,
+    default="all that a batch can be split among",
+)
+SHARD_PARAMETERS = option(
+    "--shard-parameters",
+    None,
+    "Whether each device keeps but a part of the parameters and of the optimizer's state.",
+    PLACE,
+)
+COORDINATOR = option(
+    "--coordinator",
+    "HOST:PORT",
+    "Of process 0, where this is one of several.",
+    PLACE,
+    default="what Slurm, Open MPI or Kubernetes say",
+)
+PROCESSES = option("--processes", "N", "How many there are.", PLACE, rule=SIZE, default="the cluster's")
+PROCESS_ID = option("--process-id", "I", "Which one this is, from 0.", PLACE, rule=NATURAL, default="the cluster's")

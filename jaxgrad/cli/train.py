@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli import choices, overrides, training_run
+from jaxgrad.cli import overrides, training_run
 from jaxgrad.cli.diagnostics_options import DIAGNOSTICS, KEEP_CHECKPOINTS, SAMPLE
 from jaxgrad.cli.errors import CHECK_FAILED, typed
 from jaxgrad.cli.interrupts import resumable
@@ -27,23 +28,7 @@ from jaxgrad.cli.learning_options import (
     WEIGHT_DECAY_MASK,
 )
 from jaxgrad.cli.machine import of_run
-from jaxgrad.cli.options import (
-    ARRAY,
-    DECAY,
-    FRACTION,
-    LEARNING,
-    MODEL,
-    RATE,
-    RUN,
-    SEED,
-    SIZE,
-    Choice,
-    Widths,
-    file,
-    given,
-    option,
-    path,
-)
+from jaxgrad.cli.options import Widths, given
 from jaxgrad.cli.shared_options import (
     ACTIVATIONS_BITS,
     ARRAY_OBJECTIVE,
@@ -51,6 +36,8 @@ from jaxgrad.cli.shared_options import (
     BETA,
     BLENDED,
     COLS,
+    COORDINATOR,
+    DEVICES,
     DOUBLE_BUFFERED,
     ESTIMATOR,
     FIDELITY,
@@ -61,13 +48,38 @@ from jaxgrad.cli.shared_options import (
     MACHINE,
     MODE,
     PIPELINE_TIME,
+    PROCESS_ID,
+    PROCESSES,
     PROCESSORS,
     ROWS,
+    SHARD_PARAMETERS,
     TRAINING_PIPELINE,
     TRAINING_SCHEDULE,
     WEIGHT_UPDATE,
     WEIGHTS,
     WEIGHTS_BITS,
+)
+from jaxgrad.cli.training_options import (
+    BATCH_NORM,
+    BATCH_SIZE,
+    CHECKPOINT_EVERY,
+    CONFIG,
+    DATA,
+    DECAY_NAME,
+    EPOCHS,
+    FOLDER,
+    HIDDEN,
+    LEARNING_RATE,
+    MODEL_NAME,
+    MOMENTUM,
+    ON_NAN,
+    OPTIMIZER,
+    OUT,
+    PRECISION,
+    RESUME,
+    SEED_OF_RUN,
+    SET,
+    WEIGHT_DECAY,
 )
 from jaxgrad.training import defaults
 
@@ -82,50 +94,18 @@ _JUDGED_LATER = (
     ("warmup", "optimizer.warmup", "--warmup"),
     ("decay_at", "optimizer.decay_at", "--decay-at"),
     ("weight_decay_mask", "optimizer.weight_decay_mask", "--weight-decay-mask"),
+    ("devices", "devices.count", "--devices"),
 )
 
 
 def train(
     context: typer.Context,
-    model: Annotated[
-        str,
-        option(
-            "--model",
-            "NAME",
-            "mlp, lenet, resnet20, irnn, or a paper's: resnet50, densenet121, ...; or your own: FILE.py:NAME, "
-            "MODULE:NAME, FILE.onnx.",
-            MODEL,
-            rule=Choice(choices.models, choices.network),
-        ),
-    ] = defaults.MODEL,
-    hidden: Annotated[
-        Widths | None,
-        option(
-            "--hidden",
-            "N,N,...",
-            "Widths of hidden layers: mlp's, or those your own takes.",
-            MODEL,
-            rule=Widths.of,
-            default="256,128",
-        ),
-    ] = None,
-    batch_norm: Annotated[
-        bool, option("--batch-norm", None, "Whether mlp normalises each hidden layer over the batch.", MODEL)
-    ] = False,
-    data: Annotated[
-        str,
-        option(
-            "--data",
-            "NAME",
-            "digits, mnist, cifar10, cifar100, fashion-mnist; or FILE.npz, a folder of images by class, FILE.py:NAME.",
-            MODEL,
-            rule=Choice(choices.data_sets, choices.data_source),
-        ),
-    ] = defaults.DATA,
-    folder: Annotated[
-        Path | None, option("--folder", "DIR", "Where the files of a named data set are.", MODEL, rule=path)
-    ] = None,
-    batch_size: Annotated[int, option("--batch-size", "N", "Images a step.", MODEL, rule=SIZE)] = defaults.BATCH_SIZE,
+    model: Annotated[str, MODEL_NAME] = defaults.MODEL,
+    hidden: Annotated[Widths | None, HIDDEN] = None,
+    batch_norm: Annotated[bool, BATCH_NORM] = False,
+    data: Annotated[str, DATA] = defaults.DATA,
+    folder: Annotated[Path | None, FOLDER] = None,
+    batch_size: Annotated[int, BATCH_SIZE] = defaults.BATCH_SIZE,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
@@ -135,63 +115,12 @@ def train(
     forward: Annotated[str, FORWARD] = defaults.FORWARD,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
     objective: Annotated[str, ARRAY_OBJECTIVE] = defaults.OBJECTIVE,
-    precision: Annotated[
-        str,
-        option(
-            "--precision",
-            "NAME",
-            "What operands are rounded to, sums staying in fp32: own (as they are), fp32, bf16, fp16 or machine (as "
-            "--machine has it).",
-            ARRAY,
-            rule=Choice(choices.precisions),
-            default="own; on a --machine, machine",
-        ),
-    ] = defaults.PRECISION,
-    optimizer: Annotated[
-        str,
-        option(
-            "--optimizer",
-            "NAME",
-            "sgd, momentum, adam, adamw or rmsprop (optax).",
-            LEARNING,
-            rule=Choice(choices.optimizers),
-        ),
-    ] = defaults.OPTIMIZER,
-    learning_rate: Annotated[
-        float | None,
-        option(
-            "--learning-rate",
-            "RATE",
-            "Of the first step.",
-            LEARNING,
-            rule=RATE,
-            default="the optimizer's own, 0.003 for adam",
-        ),
-    ] = None,
-    momentum: Annotated[
-        float | None, option("--momentum", "FRACTION", "Of momentum.", LEARNING, rule=FRACTION, default="0.9")
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        option(
-            "--weight-decay",
-            "RATE",
-            "Of sgd, momentum and adamw.",
-            LEARNING,
-            rule=DECAY,
-            default="the optimizer's",
-        ),
-    ] = None,
-    decay: Annotated[
-        str,
-        option(
-            "--decay",
-            "NAME",
-            "Learning rate over time: cosine, constant, linear, exponential or step.",
-            LEARNING,
-            rule=Choice(choices.decays),
-        ),
-    ] = defaults.DECAY,
+    precision: Annotated[str, PRECISION] = defaults.PRECISION,
+    optimizer: Annotated[str, OPTIMIZER] = defaults.OPTIMIZER,
+    learning_rate: Annotated[float | None, LEARNING_RATE] = None,
+    momentum: Annotated[float | None, MOMENTUM] = None,
+    weight_decay: Annotated[float | None, WEIGHT_DECAY] = None,
+    decay: Annotated[str, DECAY_NAME] = defaults.DECAY,
     warmup: Annotated[str | None, WARMUP] = None,
     end_rate: Annotated[float | None, END_RATE] = None,
     decay_factor: Annotated[float | None, DECAY_FACTOR] = None,
@@ -202,12 +131,8 @@ def train(
     patience: Annotated[int | None, PATIENCE] = None,
     patience_for: Annotated[str | None, PATIENCE_FOR] = None,
     mixed_precision: Annotated[str | None, MIXED_PRECISION] = None,
-    epochs: Annotated[
-        int, option("--epochs", "N", "Passes over the training images.", LEARNING, rule=SIZE)
-    ] = defaults.EPOCHS,
-    seed: Annotated[
-        int, option("--seed", "N", "Of weights and of the order of images.", LEARNING, rule=SEED)
-    ] = defaults.SEED,
+    epochs: Annotated[int, EPOCHS] = defaults.EPOCHS,
+    seed: Annotated[int, SEED_OF_RUN] = defaults.SEED,
     estimator: Annotated[str | None, ESTIMATOR] = None,
     keep: Annotated[float | None, KEEP] = None,
     mode: Annotated[str | None, MODE] = None,
@@ -221,55 +146,35 @@ def train(
     weights: Annotated[str | None, WEIGHTS] = None,
     beta: Annotated[str | None, BETA] = None,
     time: Annotated[str | None, PIPELINE_TIME] = None,
-    out: Annotated[
-        Path | None,
-        option(
-            "--out",
-            "DIR",
-            "The run directory, new or empty.",
-            RUN,
-            rule=path,
-            default="runs/MODEL-DATA-SCHEDULE-NUMBER",
-        ),
-    ] = None,
-    resume: Annotated[
-        str | None,
-        option(
-            "--resume",
-            "DIR",
-            "Go on with the run in DIR, killed at whatever moment, or begin one there; more --epochs extend it.",
-            RUN,
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, option("--config", "FILE", "A TOML file, such as a run's config.toml.", RUN, rule=file)
-    ] = None,
-    set_: Annotated[
-        list[str] | None, option("--set", "KEY=VALUE", "Set a key of it, such as array.rows=8; repeatable.", RUN)
-    ] = None,
-    checkpoint_every: Annotated[
-        int, option("--checkpoint-every", "N", "Steps between checkpoints.", RUN, rule=SIZE)
-    ] = defaults.CHECKPOINT_EVERY,
-    on_nan: Annotated[
-        str,
-        option(
-            "--on-nan", "NAME", "A loss that is NaN or infinite: stop or continue.", RUN, rule=Choice(choices.on_nan)
-        ),
-    ] = defaults.ON_NAN,
+    out: Annotated[Path | None, OUT] = None,
+    resume: Annotated[str | None, RESUME] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    set_: Annotated[list[str] | None, SET] = None,
+    checkpoint_every: Annotated[int, CHECKPOINT_EVERY] = defaults.CHECKPOINT_EVERY,
+    on_nan: Annotated[str, ON_NAN] = defaults.ON_NAN,
     log: Annotated[list[str] | None, LOG] = None,
     diagnostics: Annotated[int | None, DIAGNOSTICS] = None,
     diagnostics_sample: Annotated[int | None, SAMPLE] = None,
     keep_checkpoints: Annotated[str | None, KEEP_CHECKPOINTS] = None,
+    devices: Annotated[str | None, DEVICES] = None,
+    shard_parameters: Annotated[bool, SHARD_PARAMETERS] = False,
+    coordinator: Annotated[str | None, COORDINATOR] = None,
+    processes: Annotated[int | None, PROCESSES] = None,
+    process_id: Annotated[int | None, PROCESS_ID] = None,
 ) -> int:
     """Train a network with every matrix product of it on the array; with no options, a LeNet on digits in a minute."""
     from jaxgrad.cli import cache, kinds, progress, screen
+    from jaxgrad.cli import processes as several
     from jaxgrad.training import runs
     from jaxgrad.training.config import resolve
+    from jaxgrad.training.devices import layout
     from jaxgrad.training.divergence import Diverged
     from jaxgrad.training.job import prepare
     from jaxgrad.training.logs import following
+    from jaxgrad.training.processes import by_writer, together
 
     cache.turn_on()
+    several.join(coordinator, processes, process_id)
     logs = following.chosen(log or ())
     changes = overrides.of_options(context.params, given(context), set_ or ()) + of_run(context.params, given(context))
     existing = None
@@ -281,15 +186,15 @@ def train(
     if existing is None:
         settings = resolve(config, changes)
         if out is not None:
-            runs.check_vacant(out)
+            together(partial(runs.check_vacant, out))
     else:
         settings = overrides.going_on(resolve(existing.folder / runs.CONFIG), config, changes, existing)
     with ExitStack() as kept_out:
         if existing:
-            kept_out.enter_context(existing.alone())
+            by_writer(lambda: kept_out.enter_context(existing.alone()))
         try:
             with progress.busy("loading the data and tracing the model", screen.console()):
-                job = prepare(settings)
+                job = together(lambda: prepare(settings, layout(settings)))
         except InputError as error:
             sources = {change.key: change.source for change in changes}
             names = {field: sources.get(key, key if config else option) for field, key, option in _JUDGED_LATER}
@@ -298,16 +203,17 @@ def train(
             screen.console().print(f"There is no run in {out} yet: a new one begins", soft_wrap=True)
         run = existing or training_run.created(out, settings)
         if not existing:
-            kept_out.enter_context(run.alone())
+            by_writer(lambda: kept_out.enter_context(run.alone()))
         again = typed("train", resume=run.folder, log=",".join(logs) or None)
         try:
+            several.say_if_lost(f"go on with: {again}")
             with resumable(f"go on with: {again}"):
                 state = training_run.train(job, run, on_nan, logs)
         except Diverged as stop:
             run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
             training_run.report(job, run, stop.state)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
-            print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr)
+            by_writer(lambda: print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr))
             return CHECK_FAILED
         training_run.report(job, run, state)
     return 0

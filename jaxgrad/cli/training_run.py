@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def created(out: Path | None, config: Config) -> runs.Run:
     """A new run, in ``out`` or in a numbered folder."""
     from jaxgrad.networks.names import short
-    from jaxgrad.training import data, runs
+    from jaxgrad.training import data, runs, shared
 
     if out is not None:
-        return runs.create(out, config.to_toml())
+        return shared.made(lambda: runs.create(out, config.to_toml()))
     name = f"{short(config.model.name)}-{data.short(config.data.name)}-{config.emulation.schedule}"
-    return runs.create_numbered(Path("runs"), name, config.to_toml())
+    return shared.made(lambda: runs.create_numbered(Path("runs"), name, config.to_toml()))
 
 
 def place(out: Path | None, resume: str) -> Path:
@@ -48,12 +48,15 @@ def existing(folder: Path) -> runs.Run | None:
         InputError: it is no folder, or can't be made, or has something else in it.
     """
     from jaxgrad.base.files import check_folder
-    from jaxgrad.training import runs
+    from jaxgrad.training import runs, shared
 
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        check_folder("--resume", folder)
-        return None
-    return runs.reopen(folder)
+    def reopened() -> runs.Run | None:
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            check_folder("--resume", folder)
+            return None
+        return runs.reopen(folder)
+
+    return shared.found(reopened)
 
 
 def train(job: Job, run: runs.Run, on_nan: str, logs: Sequence[str]) -> State:
@@ -67,14 +70,20 @@ def train(job: Job, run: runs.Run, on_nan: str, logs: Sequence[str]) -> State:
     """
     from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.cli.epochs import delays, follow
-    from jaxgrad.training import extension, loop, runs
+    from jaxgrad.training import devices, extension, loop, processes, runs
     from jaxgrad.training.checkpoints import Checkpoints
     from jaxgrad.training.config import resolve
     from jaxgrad.training.logs import following
+    from jaxgrad.training.shared import SharedCheckpoints
 
     out = screen.console()
     per_epoch = job.plan.steps_per_epoch(job.dataset)
-    with Checkpoints(run.checkpoints, job.config.settings(), diagnosis.keep(job)) as checkpoints:
+    keep = diagnosis.keep(job)
+    if (layout := job.layout) is None:
+        kept = Checkpoints(run.checkpoints, job.config.settings(), keep)
+    else:
+        kept = SharedCheckpoints(run.checkpoints, job.config.settings(), layout, keep)
+    with kept as checkpoints:
         state = loop.resume(job.trainer, run, checkpoints)
         done = int(state.step)
         settings = checkpoints.settings_of(done) if done else job.config.settings()
@@ -94,34 +103,41 @@ def train(job: Job, run: runs.Run, on_nan: str, logs: Sequence[str]) -> State:
                 f"Extended from {more}: the learning rate is from here on that of a run of {job.plan.epochs:,}",
                 soft_wrap=True,
             )
+        if note := devices.note(layout, job.config):
+            out.print(note, soft_wrap=True)
         if job.pipeline:
             out.print(delays(job.pipeline), soft_wrap=True)
         out.print(f"Run directory: {run.folder}", soft_wrap=True)
         if job.emulation.fidelity == "register":
             progress.tell_pace(job.register_seconds(done))
-        training = loop.fit(job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan)
+        training = loop.fit(
+            job.trainer, state, job.dataset, job.plan, run, checkpoints, on_nan=on_nan, place=devices.placing(layout)
+        )
         training = diagnosis.measured(training, state, job, run)
-        training = following.follow(training, logs, run, job.config.settings(), run.metrics())
+        told = logs if processes.is_writer() else ()
+        training = following.follow(training, told, run, job.config.settings(), run.metrics())
         for now in follow(training, out, done=done, steps=per_epoch * job.plan.epochs, epochs=job.plan.epochs):
             state = now.state
     return state
 
 
 def report(job: Job, run: runs.Run, state: State) -> None:
-    """Writes what the run cost into its directory, and prints it."""
+    """Writes what the run cost into its directory, and prints it, in the one process that does."""
     from jaxgrad import costs
     from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.reports import figures, schedules
-    from jaxgrad.training import machines, runs
+    from jaxgrad.training import machines, processes, runs
     from jaxgrad.training.job import compared
 
+    records = run.metrics()
+    if not processes.is_writer():
+        return
     out = screen.console()
     schedule, array = job.config.emulation.schedule, job.emulation.array
     settings = {"estimator": job.estimator, "masks": job.masks}
     one_step = costs.step_cost(job.layers, job.emulation, compared(job.config), **settings)
     cost = costs.measured(one_step, schedule, state.counters, int(state.step))
     on_machine = job.on_machine and costs.repeated(job.on_machine, state.counters, int(state.step))
-    records = run.metrics()
     with progress.busy("drawing", out):
         pipeline = {"pipeline": job.pipeline} if job.pipeline else {}
         estimator = {"estimator": {"name": "exact", **job.config.estimator.model_dump(exclude_none=True)}}

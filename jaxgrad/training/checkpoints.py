@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxgrad.base.errors import InputError, either, shown
@@ -45,8 +47,13 @@ class Checkpoints:
         # error.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
+            max_to_keep=keep,
+            create=False,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=False,
+            multiprocessing_options=_alone(),
         )
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._settings = settings or {}
         self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
@@ -72,13 +79,15 @@ class Checkpoints:
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
         """The newest checkpoint that is whole, as a state like ``like`` and its log; None if there are none at all.
 
+        Leaves of ``like`` that are NumPy arrays come back as such, and keys as words where ``like`` has words.
+
         A newer one that is not (damaged, half deleted, not finished) is dropped with a warning, so that training can
         save there again.
 
         Raises:
             InputError: there are checkpoints, and none can be read; or the newest whole one was made by other settings.
         """
-        shapes = {path: ocp.utils.to_shape_dtype_struct(leaf) for path, leaf in _by_path(like).items()}
+        shapes = {path: _abstract(leaf) for path, leaf in _by_path(like).items()}
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), log=ocp.args.JsonRestore())
         broken: list[int] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
@@ -86,7 +95,7 @@ class Checkpoints:
                 self._check_settings(step)
                 try:
                     restored = self._manager.restore(step, args=items)
-                    leaves = [restored["state"][path] for path in shapes]
+                    leaves = [_as(leaf, restored["state"][path]) for path, leaf in _by_path(like).items()]
                 except Exception:  # whatever Orbax or its storage trips over
                     broken.append(step)
                     continue
@@ -157,6 +166,24 @@ class Checkpoints:
 def _by_path(state: Any) -> dict[str, Any]:
     """The leaves by their paths: plain names on the disk, whatever containers the state is made of."""
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Of several processes, the one that has checkpoints does not wait for the others."""
+    if jax.process_count() == 1:
+        return ocp.options.MultiprocessingOptions()
+    index = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=index, active_processes={index})
+
+
+def _abstract(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, np.ndarray) else ocp.utils.to_shape_dtype_struct(leaf)
+
+
+def _as(like: Any, leaf: Any) -> Any:
+    """What was read, with words that ``like`` has as a key made one: several devices write them as words."""
+    wanted, is_key = (jnp.issubdtype(array.dtype, jax.dtypes.prng_key) for array in (like, leaf))
+    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if wanted and not is_key else leaf
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -29,6 +29,7 @@ from jaxgrad.training.methods import EstimatorSection, PipelineSection, Quantiza
 from jaxgrad.training.sections import (
     ArraySection,
     DataSection,
+    DevicesSection,
     EmulationSection,
     ModelSection,
     OptimizerSection,
@@ -53,6 +54,7 @@ class Config(Section):
     quantization: QuantizationSection = QuantizationSection()
     diagnostics: DiagnosticsSection = DiagnosticsSection()
     machine: MachineSection | None = None
+    devices: DevicesSection = DevicesSection()
 
     @model_validator(mode="before")
     @classmethod
@@ -126,8 +128,8 @@ class Config(Section):
         return self.estimator.built()
 
     def settings(self) -> dict[str, Any]:
-        """What decides the run, as JSON has it: all but where the data are."""
-        settings = self.model_dump(mode="json", exclude={"data": {"folder"}, "machine": True})
+        """What decides the run, as JSON has it: all but where the data are, and where it computes."""
+        settings = self.model_dump(mode="json", exclude={"data": {"folder"}, "machine": True, "devices": True})
         return settings if self.machine is None else settings | {"machine": machines.flat(self.machine)}
 
     def to_toml(self) -> str:

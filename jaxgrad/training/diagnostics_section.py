@@ -17,10 +17,15 @@ class DiagnosticsSection(Section):
         if self.sample is not None and self.every is None:
             raise InputError("diagnostics.sample", self.sample, "set diagnostics.every too, or leave it out")
 
-    def check_batches(self, batch_size: int, batches: int) -> None:
-        """Raises InputError where a run is to measure itself whose epochs have too few batches."""
-        if self.every is not None:
-            check_batches(batch_size, batches)
+    def check_run(self, batch_size: int, batches: int, *, several: bool) -> None:
+        """Raises InputError where a run is to measure itself that can't: its epochs have too few batches, or ``several``
+        processes train it, each of which has a part of the data."""
+        if self.every is None:
+            return
+        if several:
+            remedy = "keep checkpoints (--keep-checkpoints), and measure them in one process: jaxgrad diagnose RUN"
+            raise InputError("diagnostics.every", self.every, remedy, problem="got several processes")
+        check_batches(batch_size, batches)
 
 
 def check_batches(batch_size: int, batches: int) -> None:

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 
+import jax
 from jax import Array
 
 from jaxgrad.base.errors import one_of
@@ -64,7 +65,8 @@ class Watch:
             at_once: before an epoch ends, or a checkpoint is made.
         """
         self._sums.append(state.sums.loss)
-        if not at_once and time.monotonic() < self._next_look:
+        # Several processes stop at the same step, so each looks at the same ones.
+        if not at_once and (jax.process_count() > 1 or time.monotonic() < self._next_look):
             return
         if not math.isfinite(float(self._sums[-1])):
             losses = [float(loss) for loss in self._sums]

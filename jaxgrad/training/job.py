@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from jaxgrad.networks.names import short
 from jaxgrad.networks.network import resolve
 from jaxgrad.pipelines import versions
 from jaxgrad.programs import LayerGemm, ReluMask
-from jaxgrad.training import data, initial, loop, losses, machines, quantized, runs
+from jaxgrad.training import data, initial, loop, losses, machines, processes, quantized, runs
 from jaxgrad.training.checkpoints import Checkpoints
 from jaxgrad.training.config import Config
 from jaxgrad.training.delays import Delays, planned
+from jaxgrad.training.devices import Layout
 from jaxgrad.training.divergence import Diverged
 from jaxgrad.training.loop import Plan
 from jaxgrad.training.step import Trainer, trainer
@@ -46,6 +48,7 @@ class Job:
     delays: Delays | None = None
     masks: tuple[ReluMask, ...] = ()
     on_machine: StepCost | None = None
+    layout: Layout | None = None
 
     @property
     def title(self) -> str:
@@ -92,8 +95,12 @@ class Job:
         return register_seconds(forwards, array) + register_seconds(steps * backward, array, schedule)
 
 
-def prepare(config: Config) -> Job:
+def prepare(config: Config, layout: Layout | None = None) -> Job:
     """Data loaded, model built and traced, optimizer made.
+
+    Args:
+        config: of the run.
+        layout: over several devices; None for one, whatever the configuration says of devices.
 
     Raises:
         ValueError: the data can't be read, or they do not go together.
@@ -103,7 +110,7 @@ def prepare(config: Config) -> Job:
     augment = tuple(config.data.augment or ())
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
     plan = replace(plan, patience=config.train.stopping())
-    config.diagnostics.check_batches(plan.batch_size, plan.steps_per_epoch(dataset))
+    config.diagnostics.check_run(plan.batch_size, plan.steps_per_epoch(dataset), several=processes.several())
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)
     per_epoch = plan.steps_per_epoch(dataset)
@@ -112,8 +119,9 @@ def prepare(config: Config) -> Job:
     layers, masks = step_gemms_and_masks(model, images)
     delays = _delays(config, emulation, model, images)
     loss = losses.smoothed(config.train.label_smoothing or 0.0)
-    training = trainer(model, optimizer, images, labels, delays, loss, config.train.precision())
-    job = Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks))
+    build = partial(trainer, model, optimizer, images, labels, delays, loss, config.train.precision())
+    training = build() if layout is None else layout.spread(build(layout.keep))
+    job = Job(config, emulation, dataset, plan, training, tuple(layers), delays, tuple(masks), layout=layout)
     return replace(job, on_machine=_on_machine(job, model, images, optimizer))
 
 

@@ -20,6 +20,7 @@ from jaxgrad.training.divergence import Watch
 from jaxgrad.training.patience import Patience
 from jaxgrad.training.prefetching import on_device, prefetched
 from jaxgrad.training.runs import Run
+from jaxgrad.training.shared import SharedCheckpoints
 from jaxgrad.training.step import State, Sums, Trainer, next_epoch
 
 _EVALUATED_AT_ONCE = 512
@@ -63,7 +64,7 @@ class Progress:
     record: dict[str, Any] | None = None
 
 
-def resume(trainer: Trainer, run: Run, checkpoints: Checkpoints) -> State:
+def resume(trainer: Trainer, run: Run, checkpoints: Checkpoints | SharedCheckpoints) -> State:
     """The state of the newest checkpoint, or the initial one; the log is cut back to match.
 
     Raises:
@@ -84,7 +85,7 @@ def fit(
     dataset: Dataset,
     plan: Plan,
     run: Run,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | SharedCheckpoints,
     *,
     on_nan: str = defaults.ON_NAN,
     place: Callable[[Any], Any] = on_device,

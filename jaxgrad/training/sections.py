@@ -11,7 +11,7 @@ from pydantic import model_validator
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
-from jaxgrad.base.errors import InputError, either, positive_integer
+from jaxgrad.base.errors import InputError, count_or_all, either
 from jaxgrad.base.schema import (
     Decay,
     Folder,
@@ -38,19 +38,6 @@ from jaxgrad_models import initializers
 # What operands are rounded to as they enter the array: their own dtype, one of these, or what the machine has for each
 # (machines.PRECISION), sums always in fp32.
 PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16", "machine")
-
-
-ALL = "all"
-
-
-def checkpoints_kept(field: str, value: Any) -> int | str:
-    """A rule: how many checkpoints are kept, or ``all``."""
-    if value == ALL:
-        return ALL
-    try:
-        return positive_integer(field, int(value) if isinstance(value, str) else value)
-    except ValueError:
-        raise InputError(field, value, "give a whole number of at least 1, or all") from None
 
 
 class ArraySection(Section):
@@ -145,6 +132,17 @@ class OptimizerSection(Section):
         )
 
 
+class DevicesSection(Section):
+    """Where a run computes. It decides rounding at most, so that a run goes on with other devices."""
+
+    count: Annotated[int | str, checked(count_or_all)] | None = None
+    shard_parameters: Switch | None = None
+
+    def number(self) -> int | None:
+        """Of devices; None for all."""
+        return self.count if isinstance(self.count, int) else None
+
+
 class TrainSection(Section):
     epochs: Size = defaults.EPOCHS
     seed: Seed = defaults.SEED
@@ -154,7 +152,7 @@ class TrainSection(Section):
     patience: Size | None = None
     patience_for: Annotated[str, among(MEASURES)] | None = None
     mixed_precision: Annotated[str, among(tuple(FORMATS))] | None = None
-    keep_checkpoints: Annotated[int | str, checked(checkpoints_kept)] | None = None
+    keep_checkpoints: Annotated[int | str, checked(count_or_all)] | None = None
 
     @model_validator(mode="after")
     def _go_together(self) -> TrainSection:

@@ -107,6 +107,7 @@ def trainer(
     delays: Delays | None = None,
     loss: losses.Loss = losses.cross_entropy,
     precision: MixedPrecision | None = None,
+    keep: Callable[[State], State] = lambda state: state,
 ) -> Trainer:
     """A trainer for a model that is on the array.
 
@@ -123,6 +124,7 @@ def trainer(
         loss: of each label, the mean of which is minimised; evaluation is by the plain cross-entropy.
         precision: that the model computes in, where it is not that of its parameters. A step whose gradients overflow
             changes no parameter, and counts as all steps.
+        keep: says inside of the step where the next state lies, see ``devices.Layout``.
 
     Raises:
         ValueError: from the model or the array, where they can't take these shapes.
@@ -186,7 +188,7 @@ def trainer(
             params, opt_state = mixed_precision.where(finite, (params, opt_state), (state.params, state.opt_state))
             rest = mixed_precision.floats_where(finite, rest, state.rest)
             scale = scale.updated(finite)
-        return State(
+        after = State(
             params=params,
             rest=rest,
             opt_state=opt_state,
@@ -197,6 +199,7 @@ def trainer(
             average=average,
             scale=scale,
         )
+        return keep(after)
 
     def step(state: State, images: ArrayLike, labels: ArrayLike) -> State:
         # Read apart: where the step itself reads them, XLA copies all versions to update one.
@@ -230,7 +233,7 @@ def trainer(
 
 def next_epoch(state: State) -> State:
     """The state with the epoch's sums back at zero."""
-    return replace(state, sums=Sums.zero())
+    return replace(state, sums=jax.tree.map(jnp.zeros_like, state.sums))
 
 
 def _sums(loss: Array, logits: Array, labels: Array, counted: Array) -> Sums:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from jaxgrad import Gemm
@@ -12,6 +13,7 @@ from jaxgrad.array import convolution as lowering
 from jaxgrad.array.convolution import geometry
 from jaxgrad.array.wide import Wide
 from jaxgrad.autodiff import effectual
+from tests.devices import mesh
 from tests.layers import CONVOLUTIONS, Conv
 from tests.refusals import Refusal, assert_refused
 from tests.strategies import EXACT, ROUNDED
@@ -107,3 +109,16 @@ def test_refuses_what_a_word_cannot_count() -> None:
         "weights", "65536 x 65536", "below 2**32",
     )  # fmt: skip
     assert_refused(refusal)
+
+
+def test_counts_of_a_batch_that_is_split_are_summed_over_devices_once() -> None:
+    """Rows whose numbers are added lie on one device; by halves they were exchanged, level by level."""
+    gemm = Gemm(512, 3, 2)
+    rows = NamedSharding(mesh(4, "batch"), PartitionSpec(None, "batch"))
+    x = jax.ShapeDtypeStruct((1, gemm.batch, gemm.in_features), jnp.float32, sharding=rows)
+    run = jax.jit(lambda x: effectual.forward(x, jnp.ones((1, 3, 2)), gemm)[0])
+    program = run.lower(x).compile().as_text()
+    assert program is not None
+    assert program.count(" all-reduce(") == 1
+    assert "collective-permute" not in program
+    assert "all-gather" not in program

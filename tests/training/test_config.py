@@ -91,7 +91,7 @@ REFUSED = {
     "array.double_buffered=yes": "got 'yes'; give true or false",
     "array.row=8": "got '8'; there is no such key; choose one of rows, cols, double_buffered (did you mean 'rows'?)",
     "arrays.rows=8": "got '8'; there is no such section; choose one of array, emulation, model, data, optimizer, "
-    "train, pipeline, estimator, quantization, diagnostics, machine (did you mean 'array'?)",
+    "train, pipeline, estimator, quantization, diagnostics, machine, devices (did you mean 'array'?)",
     "rows=8": "got '8'; name a key by its section, such as array.rows=8",
     "emulation.schedule=interleave": f"got 'interleave'; choose one of {', '.join(TRAINING_SCHEDULES)} "
     "(did you mean 'interleaved'?)",
@@ -330,7 +330,7 @@ REFUSED_FILES = {
     "(did you mean 'rows'?)",
     "[array]\ndouble_buffered = 1\n": "array.double_buffered in {path}: got 1; give true or false",
     "[aray]\nrows = 8\n": "aray: got {{'rows': 8}}; there is no such key; choose one of array, emulation, model, data, "
-    "optimizer, train, pipeline, estimator, quantization, diagnostics, machine (did you mean 'array'?)",
+    "optimizer, train, pipeline, estimator, quantization, diagnostics, machine, devices (did you mean 'array'?)",
     "array = 3\n": "array: got 3; give a table, [array]",
     "optimizer = 3\n": "optimizer: got 3; give a table, [optimizer]",
     "[model]\nname = 'mlp'\nhidden = [4, 0]\n": "model.hidden in {path}: got 0; give a whole number of at least 1",
