@@ -26,7 +26,7 @@ LIKE = option(
 LIKE_MODEL = option(
     "--model",
     "NAME",
-    "With --like: a network as compare has it, or your own, FILE.py:NAME.",
+    "With --like: a network, as in compare: lenet, resnet50, ...; or your own, FILE.py:NAME.",
     MODEL,
     rule=Choice(choices.models, choices.network),
     default="lenet",

@@ -18,7 +18,7 @@ class DiagnosticsSection(Section):
             raise InputError("diagnostics.sample", self.sample, "set diagnostics.every too, or leave it out")
 
     def check_run(self, batch_size: int, batches: int, *, several: bool) -> None:
-        """Raises InputError where a run is to measure itself that can't: its epochs have too few batches, or ``several``
+        """Raises InputError where a run can't measure itself: its epochs have too few batches, or ``several``
         processes train it, each of which has a part of the data."""
         if self.every is None:
             return
