@@ -64,6 +64,8 @@ _KEYS = {
     "diagnostics": "diagnostics.every",
     "diagnostics_sample": "diagnostics.sample",
     "keep_checkpoints": "train.keep_checkpoints",
+    "window": "data.window",
+    "label_noise": "data.label_noise",
 }
 
 

@@ -57,6 +57,7 @@ from jaxgrad.cli.shared_options import (
     FORWARD,
     INIT,
     KEEP,
+    LABEL_NOISE,
     LOG,
     MACHINE,
     MODE,
@@ -68,6 +69,7 @@ from jaxgrad.cli.shared_options import (
     WEIGHT_UPDATE,
     WEIGHTS,
     WEIGHTS_BITS,
+    WINDOW,
 )
 from jaxgrad.training import defaults
 
@@ -82,6 +84,7 @@ _JUDGED_LATER = (
     ("warmup", "optimizer.warmup", "--warmup"),
     ("decay_at", "optimizer.decay_at", "--decay-at"),
     ("weight_decay_mask", "optimizer.weight_decay_mask", "--weight-decay-mask"),
+    ("window", "data.window", "--window"),
 )
 
 
@@ -92,8 +95,8 @@ def train(
         option(
             "--model",
             "NAME",
-            "mlp, lenet, resnet20, irnn, or a paper's: resnet50, densenet121, ...; or your own: FILE.py:NAME, "
-            "MODULE:NAME, FILE.onnx.",
+            "mlp, lenet, resnet20, irnn, transformer-lm, or a paper's: resnet50, densenet121, ...; or your own: "
+            "FILE.py:NAME, MODULE:NAME, FILE.onnx.",
             MODEL,
             rule=Choice(choices.models, choices.network),
         ),
@@ -117,7 +120,8 @@ def train(
         option(
             "--data",
             "NAME",
-            "digits, mnist, cifar10, cifar100, fashion-mnist; or FILE.npz, a folder of images by class, FILE.py:NAME.",
+            "digits, mnist, cifar10, cifar100, fashion-mnist; or FILE.npz, a folder of images by class, FILE.py:NAME; "
+            "text or FILE.txt for transformer-lm.",
             MODEL,
             rule=Choice(choices.data_sets, choices.data_source),
         ),
@@ -125,6 +129,8 @@ def train(
     folder: Annotated[
         Path | None, option("--folder", "DIR", "Where the files of a named data set are.", MODEL, rule=path)
     ] = None,
+    window: Annotated[int | None, WINDOW] = None,
+    label_noise: Annotated[float | None, LABEL_NOISE] = None,
     batch_size: Annotated[int, option("--batch-size", "N", "Images a step.", MODEL, rule=SIZE)] = defaults.BATCH_SIZE,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,
