@@ -130,20 +130,26 @@ _ON_A_SMALL_DISK = [
 ]
 
 
+_TRAIN = ["train", "--model", "mlp", "--epochs", "3", "--checkpoint-every", "5"]
+
+
 class Case(NamedTuple):
     """A command line to interrupt.
 
     Args:
         arguments: after ``jaxgrad``.
         files: what it reads, by name.
+        before: of a command that runs first, to its end.
     """
 
     arguments: Sequence[str]
     files: Mapping[str, str] = MappingProxyType({})
+    before: Sequence[str] = ()
 
 
 CASES: dict[str, Case] = {
-    "train": Case(["train", "--model", "mlp", "--epochs", "3", "--checkpoint-every", "5", "--out", FOLDER]),
+    "train": Case([*_TRAIN, "--out", FOLDER]),
+    "train, diagnostics": Case([*_TRAIN, "--diagnostics", "20", "--out", FOLDER]),
     "train, register": Case(
         ["train", "--model", "mlp", "--hidden", "16", "--epochs", "1", "--fidelity", "register", "--out", FOLDER]
     ),
@@ -161,6 +167,7 @@ CASES: dict[str, Case] = {
     "pipeline": Case(["pipeline", "--model", "resnet20", "--out", FOLDER]),
     "trace": Case(["trace", "--out", FOLDER]),
     "scalesim": Case(["scalesim", "--model", "resnet20", "--path", FOLDER]),
+    "diagnose": Case(["diagnose", FOLDER], before=[*_TRAIN, "--keep-checkpoints", "all", "--out", FOLDER]),
     "profile": Case(["profile", "mine.py:step", "--arg", "f32[64,32]", "--arg", "f32[128,64]"], {"mine.py": _FUNCTION}),
     "runs": Case(["runs", "."], {"config.toml": _RUN}),
     "diff": Case(["diff", ".", "."], {"config.toml": _RUN}),
@@ -271,6 +278,8 @@ def fill_up(case: Case, moment_s: float, follow: bool) -> Outcome:
 def _begin(case: Case, folder: Path, command: Sequence[str]) -> subprocess.Popen[str]:
     for name, text in case.files.items():
         (folder / name).write_text(text)
+    if case.before:
+        subprocess.run([*_COMMAND, *case.before], cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=True)
     return subprocess.Popen(
         [*command, *case.arguments],
         cwd=folder,

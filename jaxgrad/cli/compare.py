@@ -117,9 +117,6 @@ def compare(
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Put the schedules side by side for one training step of a model, from shapes alone."""
-    import jax
-    import jax.numpy as jnp
-
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.flax import parameter_words
@@ -141,9 +138,7 @@ def compare(
     terminal = screen.console()
     with progress.busy("tracing the model", terminal):
         abstract = network.abstract(input_shape=shape, classes=outputs)
-        cost = _cost(
-            abstract, jax.ShapeDtypeStruct((batch, *shape), jnp.float32), emulation, hardware, gradients.built()
-        )
+        cost = _cost(abstract, network.batch(batch, shape), emulation, hardware, gradients.built())
     if folder is None and not as_json:
         folder = runs.vacant(Path("runs"), f"compare-{network.name}")
     if folder:
@@ -194,10 +189,17 @@ def _write_astra_sim(folder: Path, cost: StepCost, clock_ghz: float, parameters:
         write_text(folder / f"{schedule}.txt", text)
 
 
-def images_of(network: Network, data: str | None, shape: Shape | None) -> tuple[tuple[int, int, int], str]:
-    """The size of an image, and what such images are called."""
+def images_of(network: Network, data: str | None, shape: Shape | None) -> tuple[tuple[int, ...], str]:
+    """The size of an image, and what such images are called; of a network that reads text, of its windows."""
     from jaxgrad.networks.names import ON_ANY_IMAGES
 
+    if network.reads_text and network.input_shape:
+        for option, value in (("--data", data), ("input_shape", shape)):
+            if value is not None:
+                remedy = f"{network.name} reads text, and is costed on windows of its own size: leave it out"
+                raise InputError(option, value, remedy)
+        (tokens,) = network.input_shape
+        return (tokens,), f"windows of {tokens} tokens"
     if shape is not None:
         if data is not None:
             problem = f"got {str(shape)!r} and --data {data}"
@@ -210,7 +212,8 @@ def images_of(network: Network, data: str | None, shape: Shape | None) -> tuple[
 
 
 def classes_of(network: Network, shape: Sequence[int]) -> int:
-    """What the user's own says, or as many as data sets of such images have: ImageNet's, or ten of the small ones."""
-    if network.own and network.classes is not None:
+    """What the user's own says, or as many as data sets of such images have: ImageNet's, or ten of the small ones; for
+    text a character each."""
+    if network.classes is not None and (network.own or network.reads_text):
         return network.classes
     return 1000 if min(shape[:2]) >= _IMAGENET_FROM else 10

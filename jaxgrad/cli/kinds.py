@@ -35,9 +35,11 @@ _TRAINING_TABLES = {
     "estimator",
     "quantization",
     "machine",
+    "diagnostics",
 }
 
 CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)
+DYNAMICS = Kind("an experiment on the dynamics of training", ("jaxgrad run",), lambda tree: "dynamics" in tree)
 DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
 EXPERIMENT = Kind("an experiment", ("jaxgrad run",), lambda tree: "variant" in tree or "extends" in tree)
 LEARNING = Kind("an experiment that trains", ("jaxgrad run",), lambda tree: "training" in tree)
@@ -48,7 +50,7 @@ TRAINING = Kind(
     ("jaxgrad train --config",),
     lambda tree: bool(tree) and tree.keys() <= _TRAINING_TABLES,
 )
-_KINDS = (CONTROL, DESIGN_SPACE, LEARNING, PIPELINES, MEMORY, EXPERIMENT, TRAINING)
+_KINDS = (CONTROL, DESIGN_SPACE, DYNAMICS, LEARNING, PIPELINES, MEMORY, EXPERIMENT, TRAINING)
 
 
 def check(file: Path, option: str, *wanted: Kind) -> Kind:

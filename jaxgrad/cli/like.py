@@ -93,9 +93,6 @@ def sized(params: Mapping[str, Any], typed: Container[str]) -> Sized:
 
 
 def _of_layer(like: str, params: Mapping[str, Any]) -> Sized:
-    import jax
-    import jax.numpy as jnp
-
     from jaxgrad.cli.compare import classes_of, images_of
     from jaxgrad.flax import step_gemms
     from jaxgrad.networks.network import resolve
@@ -104,7 +101,7 @@ def _of_layer(like: str, params: Mapping[str, Any]) -> Sized:
     network, batch = resolve(params["model"] or defaults.MODEL), params["batch"]
     shape, images = images_of(network, None, params["input_shape"])
     abstract = network.abstract(input_shape=shape, classes=params["classes"] or classes_of(network, shape))
-    records = step_gemms(abstract, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+    records = step_gemms(abstract, network.batch(batch, shape))
     alike = [record for record in records if record.path == like]
     if not alike:
         raise _no_such_layer(like, network.name, list(dict.fromkeys(record.path for record in records)))

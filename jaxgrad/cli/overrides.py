@@ -66,6 +66,8 @@ _KEYS = {
     "keep_checkpoints": "train.keep_checkpoints",
     "devices": "devices.count",
     "shard_parameters": "devices.shard_parameters",
+    "window": "data.window",
+    "label_noise": "data.label_noise",
 }
 
 

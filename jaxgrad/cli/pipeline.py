@@ -227,9 +227,6 @@ def _networks(
     """The network at a batch size, each traced once."""
     import functools
 
-    import jax
-    import jax.numpy as jnp
-
     from jaxgrad.array.emulation import Emulation
     from jaxgrad.cli.compare import classes_of
     from jaxgrad.flax import step_work
@@ -243,7 +240,7 @@ def _networks(
     @functools.cache
     def at(batch: int) -> Network:
         abstract = named.abstract(input_shape=shape, classes=classes or classes_of(named, shape))
-        work = step_work(abstract, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+        work = step_work(abstract, named.batch(batch, shape))
         return network(work.graph, emulation, machine=machine, time=time, update_cycles=update_cycles)
 
     return at

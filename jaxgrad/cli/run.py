@@ -42,6 +42,7 @@ def run(
     from jaxgrad.cli import cache, kinds, progress, screen
     from jaxgrad.studies import variants
     from jaxgrad.studies.control import study as control
+    from jaxgrad.studies.dynamics import study as dynamics
     from jaxgrad.studies.learning import study as learning
     from jaxgrad.studies.memory import study as memory
     from jaxgrad.studies.pipelines import study as pipelines
@@ -53,9 +54,10 @@ def run(
         kinds.LEARNING: partial(learning.read, folder=folder),
         kinds.MEMORY: memory.read,
         kinds.CONTROL: control.read,
+        kinds.DYNAMICS: partial(dynamics.read, folder=folder),
     }
     kind = kinds.check(config, "CONFIG", *readers)
-    if folder is not None and kind is not kinds.LEARNING:
+    if folder is not None and kind not in (kinds.LEARNING, kinds.DYNAMICS):
         raise InputError("--folder", folder, f"{config} is {kind.name}, and trains on no data: leave it out")
     experiment = readers[kind](config)
     place = check_folder("--out", RESULTS / config.stem if out is None else out)

@@ -206,8 +206,6 @@ def _from_model(
 
 def _traced(name: str, input_shape: Shape | None, classes: int | None, batch: int) -> list[LayerGemm]:
     """The GEMMs of a model's training step, those of attention's activations included, from shapes alone."""
-    import jax
-    import jax.numpy as jnp
 
     from jaxgrad.cli import progress, screen
     from jaxgrad.flax import step_gemms
@@ -218,4 +216,4 @@ def _traced(name: str, input_shape: Shape | None, classes: int | None, batch: in
     outputs = classes or classes_of(network, shape)
     with progress.busy("tracing the model", screen.console()):
         model = network.abstract(input_shape=shape, classes=outputs)
-        return step_gemms(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+        return step_gemms(model, network.batch(batch, shape))

@@ -176,6 +176,10 @@ AUGMENT = option(
     rule=choices.augmentations,
     default="none",
 )
+WINDOW = option("--window", "N", "Of text: characters that are read at a time.", MODEL, rule=SIZE, default="32")
+LABEL_NOISE = option(
+    "--label-noise", "SHARE", "Of the training labels, that are random.", MODEL, rule=BLEND, default="none"
+)
 BATCH = option("--batch", "N", "Images a step.", MODEL, rule=SIZE)
 CLASSES = option(
     "--classes", "N", "Outputs of the network.", MODEL, rule=SIZE, default="10, or 1000 from 128 pixels up"

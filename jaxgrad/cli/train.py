@@ -44,6 +44,7 @@ from jaxgrad.cli.shared_options import (
     FORWARD,
     INIT,
     KEEP,
+    LABEL_NOISE,
     LOG,
     MACHINE,
     MODE,
@@ -58,6 +59,7 @@ from jaxgrad.cli.shared_options import (
     WEIGHT_UPDATE,
     WEIGHTS,
     WEIGHTS_BITS,
+    WINDOW,
 )
 from jaxgrad.cli.training_options import (
     BATCH_NORM,
@@ -95,6 +97,7 @@ _JUDGED_LATER = (
     ("decay_at", "optimizer.decay_at", "--decay-at"),
     ("weight_decay_mask", "optimizer.weight_decay_mask", "--weight-decay-mask"),
     ("devices", "devices.count", "--devices"),
+    ("window", "data.window", "--window"),
 )
 
 
@@ -105,6 +108,8 @@ def train(
     batch_norm: Annotated[bool, BATCH_NORM] = False,
     data: Annotated[str, DATA] = defaults.DATA,
     folder: Annotated[Path | None, FOLDER] = None,
+    window: Annotated[int | None, WINDOW] = None,
+    label_noise: Annotated[float | None, LABEL_NOISE] = None,
     batch_size: Annotated[int, BATCH_SIZE] = defaults.BATCH_SIZE,
     rows: Annotated[int, ROWS] = defaults.ROWS,
     cols: Annotated[int, COLS] = defaults.COLS,

@@ -23,8 +23,8 @@ from jaxgrad.cli.options import (
 MODEL_NAME = option(
     "--model",
     "NAME",
-    "mlp, lenet, resnet20, irnn, or a paper's: resnet50, densenet121, ...; or your own: FILE.py:NAME, MODULE:NAME, "
-    "FILE.onnx.",
+    "mlp, lenet, resnet20, irnn, transformer-lm, or a paper's: resnet50, densenet121, ...; or your own: FILE.py:NAME, "
+    "MODULE:NAME, FILE.onnx.",
     MODEL,
     rule=Choice(choices.models, choices.network),
 )
@@ -40,7 +40,8 @@ BATCH_NORM = option("--batch-norm", None, "Whether mlp normalises each hidden la
 DATA = option(
     "--data",
     "NAME",
-    "digits, mnist, cifar10, cifar100, fashion-mnist; or FILE.npz, a folder of images by class, FILE.py:NAME.",
+    "digits, mnist, cifar10, cifar100, fashion-mnist; or FILE.npz, a folder of images by class, FILE.py:NAME; text or "
+    "FILE.txt for transformer-lm.",
     MODEL,
     rule=Choice(choices.data_sets, choices.data_source),
 )

@@ -159,6 +159,8 @@ def report(job: Job, run: runs.Run, state: State) -> None:
         patience = job.plan.patience
         stopped = patience.verdict(records, job.plan.epochs) if patience else ""
         out.print(f"\nTest accuracy {accuracy}. {stopped}".rstrip(), soft_wrap=True)
+        if (least := job.dataset.least_loss) is not None and (loss := records[-1]["test_loss"]) is not None:
+            out.print(f"Test loss {loss:.4f}; the best prediction there is has {least:.4f}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 

@@ -23,6 +23,7 @@ from jaxgrad.networks import names, sources
 from jaxgrad_models.errors import BuildError
 
 if TYPE_CHECKING:
+    import jax
     from flax import nnx
 
 Described = str | Mapping[str, Any]
@@ -128,12 +129,13 @@ def label(network: Described) -> str:
     return network if isinstance(network, str) else network["name"]
 
 
-def abstract(network: Described, folder: Path) -> tuple[nnx.Module, tuple[int, int, int]]:
-    """The model in shapes, for tracing, and the shape of its images.
+def abstract(network: Described, folder: Path, batch: int = 1) -> tuple[nnx.Module, jax.ShapeDtypeStruct]:
+    """The model, and what it is called with, in shapes, for tracing.
 
     Args:
         network: from ``NetworkEntry.described``.
         folder: of the file that names it.
+        batch: images, or windows of a text.
 
     Raises:
         InputError: it can't be built so.
@@ -146,9 +148,8 @@ def abstract(network: Described, folder: Path) -> tuple[nnx.Module, tuple[int, i
     if shape is None:
         problem = f"got none, and {said['model']} says none"
         raise InputError("input_shape", None, "give [height, width, channels], in a table", problem=problem)
-    height, width, channels = shape
-    images = height, width, channels
     try:
-        return found.abstract(input_shape=images, classes=said.get("classes"), **said.get("options", {})), images
+        model = found.abstract(input_shape=shape, classes=said.get("classes"), **said.get("options", {}))
     except BuildError as error:
         raise InputError(error.field, error.value, error.remedy) from None
+    return model, found.batch(batch, shape)

@@ -54,7 +54,7 @@ def build(
     apply: Callable[[Any, Array], Array],
     init: Callable[..., Any],
     *,
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     rngs: nnx.Rngs,
     **options: Any,

@@ -14,7 +14,7 @@ NAMES: tuple[str, ...] = (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
 OWN = "FILE.py:NAME, MODULE:NAME or FILE.onnx"
 """How the user's own are named."""
 
-ON_ANY_IMAGES: tuple[str, ...] = tuple(jaxgrad_models.MODELS)
+ON_ANY_IMAGES: tuple[str, ...] = tuple(name for name in jaxgrad_models.MODELS if name not in jaxgrad_models.TEXT)
 """Of ``NAMES`` those that are given a data set's images where none are named, and not a paper's."""
 
 ONNX = ".onnx"

@@ -48,7 +48,7 @@ class Network:
     Args:
         reference: the text that names it.
         input_shape: (height, width, channels) of its images: a paper's, or what the user's own says; None if nobody
-            says.
+            says. Of one that reads text, (tokens,).
         classes: of its images, likewise.
         options: what its constructor takes besides, by keyword.
         source: the file that the user's own is in; None for a network of ``jaxgrad_models``.
@@ -57,7 +57,7 @@ class Network:
     """
 
     reference: str
-    input_shape: tuple[int, int, int] | None
+    input_shape: tuple[int, ...] | None
     classes: int | None
     options: tuple[str, ...]
     source: Path | None
@@ -73,6 +73,23 @@ class Network:
     def own(self) -> bool:
         """Whether it is the user's own."""
         return self.source is not None
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it is called with tokens, and not with images."""
+        return self.reference in jaxgrad_models.TEXT
+
+    def batch(self, size: int, input_shape: Sequence[int]) -> jax.ShapeDtypeStruct:
+        """What it is called with, in shapes: float32 images, or int32 tokens.
+
+        >>> resolve("transformer-lm").batch(2, (8,))
+        ShapeDtypeStruct(shape=(2, 8), dtype=int32)
+
+        Args:
+            size: of the batch.
+            input_shape: of one image, or of one window.
+        """
+        return jax.ShapeDtypeStruct((size, *input_shape), jnp.int32 if self.reads_text else jnp.float32)
 
     def abstract(
         self, *, input_shape: Sequence[int] | None = None, classes: int | None = None, **options: Any
@@ -111,15 +128,14 @@ class Network:
             self.abstract(input_shape=shape, classes=outputs, **options)
         return self._made(shape, outputs, rngs, options)
 
-    def _sizes(self, input_shape: Sequence[int] | None, classes: int | None) -> tuple[tuple[int, int, int], int]:
+    def _sizes(self, input_shape: Sequence[int] | None, classes: int | None) -> tuple[tuple[int, ...], int]:
         shape = self.input_shape if input_shape is None else input_shape
         if shape is None:
             remedy = f"{self.reference} has no images of its own, give (height, width, channels)"
             raise InputError("input_shape", None, remedy)
-        height, width, channels = shape
-        return (height, width, channels), (self.classes or 10) if classes is None else classes
+        return tuple(shape), (self.classes or 10) if classes is None else classes
 
-    def _made(self, shape: tuple[int, int, int], classes: int, rngs: nnx.Rngs, options: dict[str, Any]) -> nnx.Module:
+    def _made(self, shape: tuple[int, ...], classes: int, rngs: nnx.Rngs, options: dict[str, Any]) -> nnx.Module:
         if not self.own:
             return self.make(input_shape=shape, classes=classes, rngs=rngs, **options)
         for option, value in options.items():
@@ -136,9 +152,9 @@ class Network:
             raise self._refusal(f"which gives a {type(model).__name__} and no Flax NNX module to call")
         return model
 
-    def _check_logits(self, model: nnx.Module, shape: tuple[int, int, int], classes: int) -> None:
+    def _check_logits(self, model: nnx.Module, shape: tuple[int, ...], classes: int) -> None:
         """Refuses a model that fails, or whose result is not [batch, classes]."""
-        images = jax.ShapeDtypeStruct((_BATCH, *shape), jnp.float32)
+        images = self.batch(_BATCH, shape)
         graph, state = nnx.split(model)
         try:
             with redirect_stdout(sys.stderr):

@@ -21,15 +21,13 @@ _REMEDY = "give an NNX class, a function that returns a module, or a JAX functio
 class Make(Protocol):
     """A model of an image's shape and a number of classes, weights from ``rngs``, by a constructor's options."""
 
-    def __call__(
-        self, *, input_shape: tuple[int, int, int], classes: int, rngs: nnx.Rngs, **options: Any
-    ) -> nnx.Module: ...
+    def __call__(self, *, input_shape: tuple[int, ...], classes: int, rngs: nnx.Rngs, **options: Any) -> nnx.Module: ...
 
 
 class Own(NamedTuple):
     """A network, not built yet; as of ``network.Network``."""
 
-    input_shape: tuple[int, int, int] | None
+    input_shape: tuple[int, ...] | None
     classes: int | None
     options: tuple[str, ...]
     source: Path
@@ -79,14 +77,14 @@ def _of_file(reference: str, field: str) -> Own:
         problem = f"got {reference!r}: {error.strerror} in {Path.cwd()}"
         raise InputError(field, reference, "give a file that can be read", problem=problem) from None
 
-    def make(*, input_shape: tuple[int, int, int], classes: int, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
+    def make(*, input_shape: tuple[int, ...], classes: int, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
         return onnx_files.OnnxNetwork(read, input_shape)
 
     return Own(onnx_files.input_shape(read), read.classes, (), Path(reference), make)
 
 
 def _call(
-    constructor: Callable[..., Any], *, input_shape: tuple[int, int, int], classes: int, rngs: nnx.Rngs, **options: Any
+    constructor: Callable[..., Any], *, input_shape: tuple[int, ...], classes: int, rngs: nnx.Rngs, **options: Any
 ) -> Any:
     return constructors.call(constructor, {"input_shape": input_shape, "classes": classes, "rngs": rngs}, options)
 

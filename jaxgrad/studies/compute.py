@@ -95,14 +95,11 @@ def _demand(spec: Mapping[str, Any], store: Store, folder: Path) -> dict[str, An
 
 
 def _trace(network: entries.Described, folder: Path, batch: int, vector: bool) -> dict[str, Any]:
-    import jax
-    import jax.numpy as jnp
     import optax
 
     from jaxgrad.flax import step_gemms, step_work
 
-    model, shape = entries.abstract(network, folder)
-    images = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
+    model, images = entries.abstract(network, folder, batch)
     if not vector:
         return {"gemms": [asdict(gemm) for gemm in step_gemms(model, images)], "vector": []}
     # Momentum: what the papers of these networks train with.

@@ -95,6 +95,7 @@ class Config(Section):
                     "'separate' or 'none'",
                 )
         self.model.check()
+        self.data.check(self.model.name)
         self.pipeline.check(self.emulation)
         self.estimator.check(self.pipeline)
         self.quantization.check(self.emulation, self.pipeline)

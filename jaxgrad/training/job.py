@@ -106,7 +106,7 @@ def prepare(config: Config, layout: Layout | None = None) -> Job:
         ValueError: the data can't be read, or they do not go together.
     """
     emulation = config.emulation_settings()
-    dataset = data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
+    dataset = config.data.load()
     augment = tuple(config.data.augment or ())
     plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
     plan = replace(plan, patience=config.train.stopping())
@@ -129,19 +129,24 @@ def _rules(config: Config) -> list[Rule]:
     return quantized.rules(config.quantization, config.emulation_settings(), config.gradient_estimator())
 
 
-def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
-    """The model on the array, its weights from the run's seed, or from the run that it begins with."""
+def plain_model(config: Config, dataset: data.Dataset) -> nnx.Module:
+    """The model before it is put on the array, its weights from the run's seed."""
     network, rngs = resolve(config.model.name, "model.name"), nnx.Rngs(config.train.seed)
     try:
-        model = network.build(
+        return network.build(
             input_shape=dataset.input_shape, classes=dataset.classes, rngs=rngs, **config.model.options()
         )
     except BuildError as error:
         if error.field != "input_shape":
             raise
-        height, width, channels = dataset.input_shape
-        problem = f"got {network.name!r} for images of {height}x{width}x{channels}"
+        sizes = "x".join(map(str, dataset.input_shape))
+        problem = f"got {network.name!r} for {dataset.examples} of {sizes}"
         raise InputError("model.name", config.model.name, error.remedy, problem=problem) from None
+
+
+def _model(config: Config, dataset: data.Dataset) -> nnx.Module:
+    """The model on the array, its weights from the run's seed, or from the run that it begins with."""
+    model = plain_model(config, dataset)
     if precision := config.train.precision():
         precision.set_in(model)
     model = put_on_array(model, _rules(config), rngs=nnx.Rngs(estimator=config.train.seed))

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Int32, Shaped
 
 from jaxgrad.training import defaults, runs
 from jaxgrad.training.checkpoints import Checkpoints
@@ -161,7 +161,7 @@ def evaluated(trainer: Trainer, state: State, dataset: Dataset) -> Sums:
 
 
 def sums_over(
-    trainer: Trainer, state: State, images: Float32[np.ndarray, "n h w c"], labels: Int32[np.ndarray, " n"]
+    trainer: Trainer, state: State, images: Shaped[np.ndarray, "n *input"], labels: Int32[np.ndarray, "n *inner"]
 ) -> Sums:
     """The sums over some images, by the chunk; the last chunk is filled up, so that one shape is compiled."""
     size = min(len(labels), _EVALUATED_AT_ONCE)

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import optax
 from pydantic import model_validator
 
+import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
 from jaxgrad.base.errors import InputError, count_or_all, either
 from jaxgrad.base.schema import (
+    Blend,
     Decay,
     Folder,
     Fraction,
@@ -33,7 +35,7 @@ from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
 from jaxgrad.training.data import augmentation
 from jaxgrad.training.mixed_precision import FORMATS, MixedPrecision
 from jaxgrad.training.patience import LOSS, MEASURES, Patience
-from jaxgrad_models import initializers
+from jaxgrad_models import activations, initializers
 
 # What operands are rounded to as they enter the array: their own dtype, one of these, or what the machine has for each
 # (machines.PRECISION), sums always in fp32.
@@ -62,6 +64,11 @@ class ModelSection(Section):
     hidden: Sizes | None = None
     batch_norm: Switch | None = None
     kernel_init: Annotated[str, among(initializers.NAMES)] | None = None
+    activation: Annotated[str, among(activations.NAMES)] | None = None
+    width: Size | None = None
+    depth: Size | None = None
+    heads: Size | None = None
+    tied: Switch | None = None
 
     def options(self) -> dict[str, Any]:
         """What the constructor takes by keyword."""
@@ -72,7 +79,7 @@ class ModelSection(Section):
         possible = resolve(self.name, "model.name").options if self.options() else ()
         for key, value in self.options().items():
             if key not in possible:
-                takers = [repr(name) for name in names.ON_ANY_IMAGES if key in resolve(name).options]
+                takers = [repr(name) for name in jaxgrad_models.MODELS if key in resolve(name).options]
                 remedy = f"{self.name} has none: leave it out or choose model.name = {either(takers)}"
                 raise InputError(f"model.{key}", value, remedy)
 
@@ -83,6 +90,38 @@ class DataSection(Section):
     batch_size: Size = defaults.BATCH_SIZE
     standardised: Switch | None = None
     augment: Annotated[list[str], checked(augmentation.check)] | None = None
+    window: Size | None = None
+    label_noise: Blend | None = None
+
+    def check(self, model: str) -> None:
+        """Raises InputError where its keys do not go together, or with one of the models there are."""
+        reads_text, is_text = model in jaxgrad_models.TEXT, data.is_text(self.name)
+        known_model, known_data = model in names.NAMES, is_text or self.name in data.NAMES
+        if known_model and known_data and reads_text != is_text:
+            readers = [name for name in jaxgrad_models.MODELS if (name in jaxgrad_models.TEXT) is is_text]
+            wanted = "text: give 'text' or FILE.txt" if reads_text else "images: give some"
+            remedy = f"{model} reads {wanted}, or choose model.name = {either(map(repr, readers))}"
+            raise InputError("data.name", self.name, remedy)
+        if is_text and self.standardised:
+            raise InputError("data.standardised", True, "characters are not pixels: leave it out")
+        if is_text and self.augment:
+            raise InputError("data.augment", self.augment, "it is of images: leave it out")
+        if not is_text and self.window is not None:
+            raise InputError("data.window", self.window, f"{self.name} is no text: leave it out")
+
+    def load(self) -> data.Dataset:
+        """The data set.
+
+        Raises:
+            InputError: see ``data.load``.
+        """
+        return data.load(
+            self.name,
+            self.folder,
+            standardised=bool(self.standardised),
+            window=self.window,
+            label_noise=self.label_noise,
+        )
 
 
 class OptimizerSection(Section):

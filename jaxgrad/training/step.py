@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import Array
-from jaxtyping import ArrayLike, Float, Int, UInt32
+from jaxtyping import ArrayLike, Float, Int, Shaped, UInt32
 
 from jaxgrad.autodiff import LayerCounters
 from jaxgrad.flax import value_and_grad
@@ -102,7 +102,7 @@ class Trainer:
 def trainer(
     model: nnx.Module,
     optimizer: optax.GradientTransformation,
-    images: Float[ArrayLike, "b h w c"],
+    images: Shaped[ArrayLike, "b *input"],
     labels: Int[ArrayLike, "b *inner"],
     delays: Delays | None = None,
     loss: losses.Loss = losses.cross_entropy,

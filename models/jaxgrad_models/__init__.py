@@ -1,9 +1,11 @@
-"""Flax NNX image classifiers to train, with no word of hardware in them.
+"""Flax NNX models to train, with no word of hardware in them.
 
-Every model maps images in NHWC to one logit a class, and is built by name:
+Every model maps images in NHWC to one logit a class, and is built by name; those of ``TEXT`` map tokens, whole numbers
+of shape [batch, time], to one logit a class for each:
 
     model = build("lenet", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0))
     wide = build("mlp", input_shape=(8, 8, 1), classes=10, rngs=nnx.Rngs(0), hidden=(300, 300), batch_norm=True)
+    text = build("transformer-lm", input_shape=(32,), classes=27, rngs=nnx.Rngs(0))
 
 A family is imported when one of it is built, so that listing the names imports neither JAX nor Flax.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jaxgrad_models.errors import BuildError, is_size
@@ -28,7 +30,10 @@ MODELS: dict[str, str] = {
     "lenet": "jaxgrad_models.lenet:LeNet",
     "resnet20": "jaxgrad_models.resnet:resnet20",
     "irnn": "jaxgrad_models.irnn:IRNN",
+    "transformer-lm": "jaxgrad_models.transformer_lm:TransformerLM",
 }
+# Of these, those that read tokens and not images:
+TEXT: tuple[str, ...] = ("transformer-lm",)
 # Networks as their papers have them; some take no small images:
 PAPERS: dict[str, str] = {
     "resnet32": "jaxgrad_models.resnet:resnet32",
@@ -56,14 +61,21 @@ PAPERS: dict[str, str] = {
     "vit-small": "jaxgrad_models.vit:vit_small",
     "convnet": "jaxgrad_models.convnet:ConvNet",
 }
-# name of a paper's network -> the paper's (height, width, channels) of one image
-INPUT_SHAPES: dict[str, tuple[int, int, int]] = (
+# name of a paper's network -> the paper's (height, width, channels) of one image; of one of TEXT, (tokens,)
+INPUT_SHAPES: Mapping[str, tuple[int, ...]] = (
     dict.fromkeys(PAPERS, (224, 224, 3))
     | dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"), (32, 32, 3))
     | {"lenet": (32, 32, 1), "irnn": (28, 28, 1), "convnet": (32, 32, 3), "inception-v4": (299, 299, 3)}
+    | dict.fromkeys(TEXT, (32,))
 )
-# the same -> how many classes the paper's images have: ImageNet's, or the ten of CIFAR-10 and of digits
-CLASSES: dict[str, int] = {name: 1000 if shape[0] >= 224 else 10 for name, shape in INPUT_SHAPES.items()}
+# the same -> how many classes the paper's images have: ImageNet's, or the ten of CIFAR-10 and of digits; of text the
+# letters and the space
+CLASSES: dict[str, int] = {name: 1000 if shape[0] >= 224 else 10 for name, shape in INPUT_SHAPES.items()} | (
+    dict.fromkeys(TEXT, 27)
+)
+
+
+_IMAGES = "give (height, width, channels), each at least 1"
 
 
 def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
@@ -71,7 +83,8 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
 
     Args:
         name: a key of ``MODELS`` or ``PAPERS``.
-        input_shape: (height, width, channels) of one image; ``INPUT_SHAPES[name]`` is the paper's.
+        input_shape: (height, width, channels) of one image, ``INPUT_SHAPES[name]`` is the paper's; (tokens,) for one of
+            ``TEXT``.
         classes: how many logits the model gives.
         rngs: where the initial weights come from.
         options: what its constructor takes besides, those of ``options_of(name)``.
@@ -80,8 +93,9 @@ def build(name: str, *, input_shape: Sequence[int], classes: int, rngs: nnx.Rngs
         BuildError: an unknown name or option, or sizes that the model can't take.
     """
     constructor, possible = _constructor(name), options_of(name)
-    if len(input_shape) != 3 or not all(is_size(size) for size in input_shape):
-        raise BuildError("input_shape", tuple(input_shape), "give (height, width, channels), each at least 1")
+    rank, remedy = (1, "give (tokens,), at least 1") if name in TEXT else (3, _IMAGES)
+    if len(input_shape) != rank or not all(is_size(size) for size in input_shape):
+        raise BuildError("input_shape", tuple(input_shape), remedy)
     if not is_size(classes):
         raise BuildError("classes", classes, "give a whole number of at least 1")
     for option, value in options.items():
@@ -95,7 +109,7 @@ def options_of(name: str) -> tuple[str, ...]:
     """What the constructor of the model ``name`` takes by keyword; of a family's member, what its name leaves open.
 
     >>> options_of("mlp")
-    ('hidden', 'batch_norm', 'kernel_init')
+    ('hidden', 'batch_norm', 'kernel_init', 'activation')
     >>> options_of("resnet20")
     ()
 

@@ -1,4 +1,4 @@
-"""A multilayer perceptron: dense layers with ReLU between them, batch normalisation before it if wanted."""
+"""A multilayer perceptron: dense layers with ReLU or tanh between them, batch normalisation before it if wanted."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
-from jaxgrad_models import initializers
+from jaxgrad_models import activations, initializers
 from jaxgrad_models.errors import BuildError, is_size
 from jaxgrad_models.layers import norm
 
 
 class MLP(nnx.Module):
-    """Dense layers over the flattened image, ReLU after each but the last.
+    """Dense layers over the flattened image, ReLU, or what ``activation`` names, after each but the last.
 
     Args:
         input_shape: (height, width, channels) of one image.
         classes: how many logits come out.
         hidden: the widths of the hidden layers, from the image on.
-        batch_norm: whether each hidden layer is normalised over the batch before its ReLU.
+        batch_norm: whether each hidden layer is normalised over the batch before its activation.
         kernel_init: of the hidden layers' weights, one of ``initializers.NAMES``.
+        activation: of the hidden layers, one of ``activations.NAMES``.
         rngs: where the initial weights come from.
 
     Raises:
-        BuildError: a width is no size, or there is no such initialiser.
+        BuildError: a width is no size, or there is no such initialiser or activation.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class MLP(nnx.Module):
         hidden: Sequence[int] = (256, 128),
         batch_norm: bool = False,
         kernel_init: str = "he_normal",
+        activation: str = "relu",
         rngs: nnx.Rngs,
     ) -> None:
         if not all(map(is_size, hidden)):
@@ -46,6 +48,7 @@ class MLP(nnx.Module):
         widths = [math.prod(input_shape), *hidden]
         layer = NormalisedDense if batch_norm else nnx.Linear
         initial = initializers.kernel(kernel_init)
+        self.activation = activations.function(activation)
         self.hidden = nnx.List(
             layer(n_in, n_out, kernel_init=initial, rngs=rngs) for n_in, n_out in itertools.pairwise(widths)
         )
@@ -55,7 +58,7 @@ class MLP(nnx.Module):
         """Images to logits."""
         x = images.reshape(images.shape[0], -1)
         for layer in self.hidden:
-            x = nnx.relu(layer(x))
+            x = self.activation(layer(x))
         return self.head(x)
 
 

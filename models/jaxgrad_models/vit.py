@@ -10,7 +10,7 @@ from functools import partial
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from jaxgrad_models.errors import BuildError
 from jaxgrad_models.layers import small
@@ -34,9 +34,11 @@ class Block(nnx.Module):
         self.dense1 = nnx.Linear(width, 4 * width, kernel_init=glorot, rngs=rngs)
         self.dense2 = nnx.Linear(4 * width, width, kernel_init=glorot, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "b tokens width"]) -> Float[Array, "b tokens width"]:
-        """Tokens to tokens."""
-        x = x + self.attention(self.norm1(x))
+    def __call__(
+        self, x: Float[Array, "b tokens width"], mask: Shaped[Array, "b 1 tokens tokens"] | None = None
+    ) -> Float[Array, "b tokens width"]:
+        """Tokens to tokens; under a mask a token (the third axis) sees those (the fourth) where it is not 0."""
+        x = x + self.attention(self.norm1(x), mask=mask)
         return x + self.dense2(nnx.gelu(self.dense1(self.norm2(x))))
 
 

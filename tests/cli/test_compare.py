@@ -170,7 +170,7 @@ def test_compare_takes_a_paper_s_network_on_its_own_images(capsys: pytest.Captur
 def test_compare_knows_the_images_of_each_data_set() -> None:
     from jaxgrad.cli.compare import _SHAPES
 
-    assert tuple(_SHAPES) == data.NAMES
+    assert (*_SHAPES, "text") == data.NAMES
     assert _SHAPES["digits"] == data.load("digits").input_shape
 
 
@@ -211,3 +211,17 @@ def test_an_estimator_that_can_t_be_is_one_line(
     assert says in (error := capsys.readouterr().err)
     assert len(error.splitlines()) == 1
     assert not list(elsewhere.iterdir())
+
+
+def test_a_language_model_is_costed_on_windows_of_its_own(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--model", "transformer-lm", "--batch", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["config"]["input_shape"], found["config"]["classes"]) == ([32], 27)
+    macs = {path: phases["forward"]["macs"] for path, phases in found["layers"].items()}
+    assert macs["head"] == 2 * 32 * 64 * 27
+    assert macs["blocks.1.attention"] == 2 * 2 * 4 * 32 * 32 * 16
+    assert main(["compare", "--model", "transformer-lm", "--data", "digits"]) == 2
+    said = (
+        "error: --data: got 'digits'; transformer-lm reads text, and is costed on windows of its own size: leave it out"
+    )
+    assert capsys.readouterr().err == said + "\n"

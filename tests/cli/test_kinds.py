@@ -9,6 +9,7 @@ import pytest
 from jaxgrad.cli import kinds, main
 from jaxgrad.training.config import Config, Override, resolve
 from tests.studies.cases import tree, write
+from tests.studies.dynamics.cases import tree as on_dynamics
 from tests.studies.learning.cases import tree as that_trains
 from tests.studies.memory.cases import tree as on_memory
 from tests.studies.pipelines.cases import tree as with_pipelines
@@ -19,11 +20,12 @@ FILES = {
     "pipelines.toml": ("an experiment with pipelines", "jaxgrad run pipelines.toml"),
     "learning.toml": ("an experiment that trains", "jaxgrad run learning.toml"),
     "memory.toml": ("an experiment on memory", "jaxgrad run memory.toml"),
+    "dynamics.toml": ("an experiment on the dynamics of training", "jaxgrad run dynamics.toml"),
     "space.toml": ("a design space", "jaxgrad sweep space.toml or jaxgrad search space.toml"),
     "training.toml": ("a training run's configuration", "jaxgrad train --config training.toml"),
 }
 COMMANDS = {
-    "run": ("CONFIG", ["experiment.toml", "pipelines.toml", "learning.toml", "memory.toml"]),
+    "run": ("CONFIG", ["experiment.toml", "pipelines.toml", "learning.toml", "memory.toml", "dynamics.toml"]),
     "sweep": ("CONFIG", ["space.toml"]),
     "search": ("CONFIG", ["space.toml"]),
     "train": ("--config", ["training.toml"]),
@@ -36,6 +38,7 @@ def files(elsewhere: Path) -> Path:
     write(elsewhere, with_pipelines(), "pipelines.toml")
     write(elsewhere, that_trains(), "learning.toml")
     write(elsewhere, on_memory(), "memory.toml")
+    write(elsewhere, on_dynamics(), "dynamics.toml")
     write(elsewhere, SPACE, "space.toml")
     pipeline = [Override("pipeline.name", "gpipe", "")]
     (elsewhere / "training.toml").write_text(resolve(overrides=pipeline).to_toml())

@@ -343,3 +343,19 @@ def test_a_machine_that_will_not_do_for_training_leaves_nothing(
         "error: --rows: got 8 and --machine; the file has it: leave one of the two out\n"
     )
     assert not (elsewhere / "run").exists()
+
+
+def test_train_on_a_text_of_ones_own(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (elsewhere / "book.txt").write_text("abracadabra " * 100)
+    small = ["--set", "model.width=8", "--set", "model.depth=1", "--set", "model.heads=2", "--window", "6"]
+    typed = ["train", "--model", "transformer-lm", "--data", "book.txt", *small, "--label-noise", "0.1"]
+    assert main([*typed, "--epochs", "1", "--out", "run"]) == 0
+    shown = capsys.readouterr().out
+    assert "Training transformer-lm on book, 16x16 array" in shown
+    assert "the best prediction there is" not in shown  # nobody knows it
+    written = (elsewhere / "run" / "config.toml").read_text()
+    assert "window = 6" in written
+    assert "label_noise = 0.1" in written
+    assert main([*typed, "--window", "2000", "--out", "other"]) == 2
+    assert capsys.readouterr().err.startswith("error: --window: got 2000, for a part of ")
+    assert not (elsewhere / "other").exists()

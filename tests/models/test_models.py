@@ -10,9 +10,10 @@ import optax
 import pytest
 from flax import nnx
 
-from jaxgrad_models import MODELS, build
+from jaxgrad_models import MODELS, TEXT, build
 from jaxgrad_models.lenet import LeNet
 
+IMAGES = [name for name in MODELS if name not in TEXT]
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3)]
 
 
@@ -29,7 +30,7 @@ def layers(model: nnx.Module, kind: type) -> int:
     return sum(isinstance(module, kind) for _, module in nnx.iter_modules(model))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGES)
 @pytest.mark.parametrize("input_shape", SHAPES)
 def test_every_model_gives_a_logit_a_class_for_every_data_set(name, input_shape):
     images = jax.ShapeDtypeStruct((3, *input_shape), jnp.float32)
@@ -65,7 +66,7 @@ def test_layer_counts(name, convolutions, dense, norms):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "irnn"])  # its own test has it
+@pytest.mark.parametrize("name", [name for name in IMAGES if name != "irnn"])  # its own test has it
 def test_the_loss_goes_down(name):
     model = build(name, input_shape=(8, 8, 1), classes=4, rngs=nnx.Rngs(0))
     optimizer = nnx.Optimizer(model, optax.sgd(0.05, momentum=0.9), wrt=nnx.Param)
@@ -87,7 +88,7 @@ def test_the_loss_goes_down(name):
 
 def test_every_parameter_gets_a_gradient():
     """No layer is left out of the path from the image to the logits."""
-    for name in MODELS:
+    for name in IMAGES:
         model = build(name, input_shape=(8, 8, 1), classes=4, rngs=nnx.Rngs(0))
         images = jax.random.normal(jax.random.key(1), (4, 8, 8, 1))
         weights = jax.random.normal(jax.random.key(2), (4, 4))
@@ -115,8 +116,10 @@ def test_the_same_seed_builds_the_same_model():
         ({"classes": True}, r"classes: got True; give a whole number of at least 1"),
         ({"hidden": [3]}, r"hidden: got \[3\]; lenet has no options: leave it out"),
         ({"name": "resnet20", "blocks": 5}, r"blocks: got 5; resnet20 has no options: leave it out"),
-        ({"name": "mlp", "width": 3}, r"width: got 3; mlp takes hidden, batch_norm, kernel_init"),
+        ({"name": "mlp", "width": 3}, r"width: got 3; mlp takes hidden, batch_norm, kernel_init, activation"),
         ({"name": "mlp", "kernel_init": "ones"}, r"kernel_init: got 'ones'; choose one of he_normal, lecun_normal"),
+        ({"name": "mlp", "activation": "gelu"}, r"activation: got 'gelu'; choose one of relu, tanh"),
+        ({"name": "transformer-lm"}, r"input_shape: got \(8, 8, 1\); give \(tokens,\), at least 1"),
         ({"name": "mlp", "hidden": [3, 0]}, r"hidden: got \[3, 0\]; give the width of each hidden layer, .*"),
     ],
 )
@@ -129,4 +132,4 @@ def test_bad_input_is_refused_in_one_line(changed, message):
 def test_listing_the_models_imports_neither_jax_nor_jaxgrad():
     code = "import sys, jaxgrad_models; print(*jaxgrad_models.MODELS, {'jax', 'flax', 'jaxgrad'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["mlp", "lenet", "resnet20", "irnn", "set()"]
+    assert run.stdout.split() == ["mlp", "lenet", "resnet20", "irnn", "transformer-lm", "set()"]

@@ -39,10 +39,10 @@ def test_a_paper_s_network_is_its_name_and_others_say_more(tmp_path: Path) -> No
     assert isinstance(named, dict)
     assert fixed == {"model": "my_net.py:Fixed", "name": "my_net.Fixed", "source": named["source"]}
     assert [entries.label(one) for one in (plain, small, fixed, named)] == ["resnet20", "mlp", "my_net.Fixed", "mine"]
-    model, shape = entries.abstract(named, tmp_path)
-    assert shape == (4, 4, 1)
+    model, images = entries.abstract(named, tmp_path)
+    assert images.shape == (1, 4, 4, 1)
     assert model.head.kernel.shape == (8, 5)  # pyright: ignore[reportAttributeAccessIssue]  # of the user's class
-    model, shape = entries.abstract(small, tmp_path)
+    model, images = entries.abstract(small, tmp_path)
     assert model.hidden[0].kernel.shape == (16, 3)  # pyright: ignore[reportAttributeAccessIssue]  # of MLP
 
 

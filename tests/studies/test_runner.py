@@ -12,6 +12,7 @@ from jaxgrad.array.counts import EFFECTUAL_MACS, MACS
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.costs import Summary
+from jaxgrad.networks.entries import Described
 from jaxgrad.programs import LayerGemm
 from jaxgrad.studies import compute, points, runner, schema
 from jaxgrad.studies.compare import published, quantities, rows
@@ -90,9 +91,9 @@ def test_a_network_is_traced_once_for_all_that_need_it(tmp_path: Path, monkeypat
     traced: list[str] = []
     original = compute._trace
 
-    def counted(name: str, batch: int, vector: bool) -> dict[str, Any]:
-        traced.append(name)
-        return original(name, batch, vector)
+    def counted(network: Described, *rest: Any) -> dict[str, Any]:
+        traced.append(network["model"])
+        return original(network, *rest)
 
     monkeypatch.setattr(compute, "_trace", counted)
     experiment, wanted = expand(

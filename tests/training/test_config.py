@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.autodiff.estimators import EXACT, Estimator, rad
+from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Accelerator, Precision
 from jaxgrad.networks.names import NAMES, OWN
 from jaxgrad.pipelines.pipeline import LEARNABLE
@@ -101,8 +103,8 @@ REFUSED = {
     "emulation.objective=energy": "got 'energy'; choose one of cycles, accesses",
     "emulation.weight_update=array": "got 'array'; choose one of none, separate, in_array (did you mean 'in_array'?)",
     "data.name=cifar": (
-        "got 'cifar'; choose one of digits, mnist, cifar10, cifar100, fashion-mnist (did you mean 'cifar10'?), or give "
-        "FILE.npz, a folder of images by class, or FILE.py:NAME"
+        "got 'cifar'; choose one of digits, mnist, cifar10, cifar100, fashion-mnist, text (did you mean 'cifar10'?), "
+        "or give FILE.npz, a folder of images by class, FILE.py:NAME, or FILE.txt"
     ),
     "model.hidden=300": "got [300]; lenet has none: leave it out or choose model.name = 'mlp'",
     "model.hidden=": "got ''; give one size or more, each a whole number of at least 1",
@@ -378,3 +380,31 @@ def test_configurations_are_frozen() -> None:
 def test_precision_is_a_name(name: str, expected: Precision | None) -> None:
     config = resolve(overrides=[Override("emulation.precision", name, "--precision")])
     assert config.emulation_settings().precision == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (
+            ("model.name=transformer-lm",),
+            "data.name: got 'digits'; transformer-lm reads text: give 'text' or FILE.txt, or choose model.name = ",
+        ),
+        (
+            ("data.name=text",),
+            "--set data.name: got 'text'; lenet reads images: give some, or choose model.name = 'transformer-lm'",
+        ),
+        (("data.window=8",), "--set data.window: got 8; digits is no text: leave it out"),
+        (
+            ("data.name=a.txt", "model.name=transformer-lm", "data.standardised=true"),
+            "--set data.standardised: got True; characters are not pixels: leave it out",
+        ),
+        (("data.label_noise=1.1",), "--set data.label_noise: got 1.1; give a number from 0 to 1"),
+        (("model.activation=tanh",), "--set model.activation: got 'tanh'; lenet has none: leave it out or choose"),
+        (("model.activation=gelu",), "--set model.activation: got 'gelu'; choose one of relu, tanh"),
+    ],
+)
+def test_what_does_not_go_with_the_data_is_refused(texts: tuple[str, ...], said: str) -> None:
+    pairs = [text.split("=") for text in texts]
+    changes = [Override.of_text(key, value, f"--set {key}") for key, value in pairs]
+    with pytest.raises(InputError, match=f"^{re.escape(said)}"):
+        resolve(overrides=changes)

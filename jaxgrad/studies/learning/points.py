@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from jaxgrad.studies.store import Store
 from jaxgrad.training import data
 from jaxgrad.training.config import Config
 from jaxgrad.training.job import Job, prepare
+from jaxgrad.training.sections import DataSection
 
 KIND = "learning"
 """Of the results in the store."""
@@ -61,12 +61,12 @@ def expand(experiment: LearningExperiment, file: Path, folder: Path | None = Non
         InputError: a configuration will not do, or its data.
     """
     points = []
-    loaded: dict[tuple[str, str | None, bool], tuple[str, data.Dataset]] = {}
+    loaded: dict[DataSection, tuple[str, data.Dataset]] = {}
     for cell, config in configurations(experiment, file, folder).items():
-        place = config.data.name, config.data.folder, bool(config.data.standardised)
+        place = config.data.model_copy(update={"batch_size": 1})  # of the keys alone that decide what the data are
         if place not in loaded:
             dataset = _load(config, file, folder)
-            loaded[place] = _digest(dataset), dataset
+            loaded[place] = dataset.digest, dataset
         digest, dataset = loaded[place]
         _check_steps(experiment, config, len(dataset.train_labels), file, cell)
         network = _network(config, dataset, file, cell)
@@ -124,22 +124,13 @@ def _network(config: Config, dataset: data.Dataset, file: Path, cell: Cell) -> d
 
 def _load(config: Config, file: Path, folder: Path | None) -> data.Dataset:
     try:
-        return data.load(config.data.name, config.data.folder, standardised=bool(config.data.standardised))
+        return config.data.load()
     except InputError as error:
         if error.field != "data folder":  # a file in it, which is named by its path
             raise
         if folder is None and config.data.folder is not None:
             raise error.renamed("training.data.folder").read_from(str(file)) from None
         raise error.renamed("--folder") from None
-
-
-def _digest(dataset: data.Dataset) -> str:
-    """A hash of all images and labels."""
-    hasher = hashlib.sha256()
-    for part in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
-        hasher.update(repr((part.shape, part.dtype.str)).encode())
-        hasher.update(part.tobytes())
-    return hasher.hexdigest()[:16]
 
 
 def _check_steps(experiment: LearningExperiment, config: Config, images: int, file: Path, cell: Cell) -> None:

@@ -117,14 +117,10 @@ def compute(point: Point) -> Stored:
     Raises:
         InputError: the model can't be built of this.
     """
-    import jax
-    import jax.numpy as jnp
-
     from jaxgrad.flax import parameter_words, step_gemms_and_masks
 
     spec = point.spec
-    model, _ = entries.abstract(spec, point.folder)
-    images = jax.ShapeDtypeStruct((spec["batch"], *spec["input_shape"]), jnp.float32)
+    model, images = entries.abstract(spec, point.folder, spec["batch"])
     gemms, masks = step_gemms_and_masks(model, images)
     inputs = [_inputs(gemm, spec["batch"]) for gemm in gemms if gemm.needs_dw]
     estimated = [stored_words(gemms, rad(keep, "same")).total for keep in spec["keep"]]

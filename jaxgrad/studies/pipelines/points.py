@@ -138,10 +138,6 @@ def compute(point: Point) -> list[Sample]:
 
 def traced(network: entries.Described, batch: int, *, folder: Path = Path()) -> Graph:
     """What a network's step at a batch size is made of."""
-    import jax
-    import jax.numpy as jnp
-
     from jaxgrad.flax import step_work
 
-    model, shape = entries.abstract(network, folder)
-    return step_work(model, jax.ShapeDtypeStruct((batch, *shape), jnp.float32)).graph
+    return step_work(*entries.abstract(network, folder, batch)).graph

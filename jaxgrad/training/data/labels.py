@@ -1,4 +1,4 @@
-"""Labels of files: checked, and dealt to a training and a test part."""
+"""Labels: of files, checked and dealt to a training and a test part; and random ones in the place of some."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from jaxgrad.base.errors import InputError
+from jaxgrad.training.data.dataset import Dataset
 
 TEST_SHARE = 0.2
 """Of the images of a data set that has no test part of its own."""
@@ -23,6 +24,21 @@ def check_labels(path: Path, labels: UInt8[np.ndarray, " n"], classes: int, page
             page,
             problem=f"expected labels from 0 to {classes - 1}, found {labels[wrong[0]]} at item {wrong[0]}",
         )
+
+
+def noisy(dataset: Dataset, share: float) -> Dataset:
+    """The same with random labels: of a share of the training labels, rounded to whole ones, each is drawn anew from
+    all classes, and so may be what it was. They are always the same ones; test labels stay.
+
+    Args:
+        dataset: whose labels are of any shape.
+        share: from 0 to 1.
+    """
+    generator = np.random.Generator(np.random.PCG64(0))
+    labels = dataset.train_labels.copy()
+    chosen = generator.permutation(labels.size)[: round(share * labels.size)]
+    labels.flat[chosen] = generator.integers(0, dataset.classes, len(chosen), labels.dtype)
+    return dataset._replace(train_labels=labels)
 
 
 def dealt(labels: Int[np.ndarray, " n"], origin: str) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxgrad.base.errors import InputError, choose
-from jaxgrad.training.data import arrays, cifar, folders, idx, python
+from jaxgrad.training.data import arrays, cifar, folders, idx, python, text
 from jaxgrad.training.data.dataset import Dataset
 from jaxgrad.training.data.digits import digits
+from jaxgrad.training.data.labels import noisy
 from jaxgrad.training.data.pixels import standard
 
 _IN_FOLDERS: dict[str, Callable[[str, Path], Dataset]] = {
@@ -18,11 +19,16 @@ _IN_FOLDERS: dict[str, Callable[[str, Path], Dataset]] = {
     "cifar100": cifar.read,
     "fashion-mnist": idx.read,
 }
-NAMES: tuple[str, ...] = ("digits", *_IN_FOLDERS)
+NAMES: tuple[str, ...] = ("digits", *_IN_FOLDERS, text.NAME)
 IN_FOLDERS: tuple[str, ...] = tuple(_IN_FOLDERS)
 """Those of ``NAMES`` whose files are in a folder of the user's."""
 
-OWN = "FILE.npz, a folder of images by class, or FILE.py:NAME"
+OWN = "FILE.npz, a folder of images by class, FILE.py:NAME, or FILE.txt"
+WINDOW = 32
+"""Characters in a window of a text where nothing is said."""
+
+
+_WITHOUT_FILES = {"digits": "digits comes with scikit-learn", text.NAME: f"{text.NAME} is made where it is needed"}
 
 
 def check(field: str, value: Any) -> str:
@@ -31,7 +37,7 @@ def check(field: str, value: Any) -> str:
     Raises:
         InputError: it is neither.
     """
-    if isinstance(value, str) and (value in NAMES or _read_of(value) is not None):
+    if isinstance(value, str) and (value in NAMES or text.is_text(value) or _read_of(value) is not None):
         return value
     raise InputError(field, value, f"{choose(NAMES, value)}, or give {OWN}")
 
@@ -41,7 +47,14 @@ def short(source: str) -> str:
     return source if source in NAMES else Path(source.rpartition(":")[0] or source).resolve().stem
 
 
-def load(name: str, folder: str | Path | None = None, *, standardised: bool = False) -> Dataset:
+def load(
+    name: str,
+    folder: str | Path | None = None,
+    *,
+    standardised: bool = False,
+    window: int | None = None,
+    label_noise: float | None = None,
+) -> Dataset:
     """A data set, ready to train on.
 
     ============= ======== ============== =====================================================================
@@ -57,6 +70,8 @@ def load(name: str, folder: str | Path | None = None, *, standardised: bool = Fa
     FILE.npz      any                     bytes as 0 to 1, other numbers as they are
     a folder      any                     0 to 1
     FILE.py:NAME  any                     bytes as 0 to 1, other numbers as they are
+    text          window  4096 / 512     characters, as whole numbers: words of a source whose entropy is known
+    FILE.txt      window                 likewise, of the user's own text
     ============= ======== ============== =====================================================================
 
     Args:
@@ -68,20 +83,27 @@ def load(name: str, folder: str | Path | None = None, *, standardised: bool = Fa
             images is taken, so cut-down files work.
         standardised: then each pixel less its mean over the training images, divided by its standard deviation there
             (a constant one is 0); the background is no zero any more.
+        window: characters in a window of a text, ``WINDOW`` where nothing is said; images have none.
+        label_noise: the share of training labels that are random, see ``labels.noisy``.
 
     Raises:
         ValueError: an unknown name, no folder or one too many, or a file that is missing or malformed.
     """
-    dataset = _load(name, folder)
-    return standard(dataset) if standardised else dataset
+    dataset = _load(name, folder, window)
+    if standardised:
+        dataset = standard(dataset)
+    return dataset if label_noise is None else noisy(dataset, label_noise)
 
 
-def _load(name: str, folder: str | Path | None) -> Dataset:
+def _load(name: str, folder: str | Path | None, window: int | None) -> Dataset:
     check("data", name)
     if name not in _IN_FOLDERS:
         if folder is not None:
-            why = "digits comes with scikit-learn" if name == "digits" else f"{name} says where the images are"
+            why = _WITHOUT_FILES.get(name, f"{name} says where the images are")
             raise InputError("data folder", Path(folder), f"{why}, leave the folder out")
+        if text.is_text(name):
+            size = WINDOW if window is None else window
+            return text.made(size) if name == text.NAME else text.read(Path(name), size)
         own = _read_of(name)
         return digits() if own is None else own(name)
     if folder is None:

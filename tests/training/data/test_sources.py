@@ -245,7 +245,7 @@ def test_a_malformed_cifar10_file_is_named(tmp_path, name, content, message):
 # names and folders
 
 
-MISSPELT = r"data: got 'mnits'; choose one of .*, fashion-mnist \(did you mean 'mnist'\?\), or give FILE\.npz, .*"
+MISSPELT = r"data: got 'mnits'; choose one of .*, text \(did you mean 'mnist'\?\), or give FILE\.npz, .*"
 
 
 @pytest.mark.parametrize(
