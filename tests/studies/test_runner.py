@@ -92,7 +92,7 @@ def test_a_network_is_traced_once_for_all_that_need_it(tmp_path: Path, monkeypat
     original = compute._trace
 
     def counted(network: Described, *rest: Any) -> dict[str, Any]:
-        traced.append(network["model"])
+        traced.append(str(network))
         return original(network, *rest)
 
     monkeypatch.setattr(compute, "_trace", counted)
