@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Int32, Shaped
 
 from jaxgrad.training import defaults, runs
@@ -41,7 +42,7 @@ class Plan:
         """Whole batches an epoch; the images that fill none sit this epoch out."""
         return len(dataset.train_labels) // self.batch_size
 
-    def batches(self, dataset: Dataset, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, dataset: Dataset, step: int) -> Iterator[tuple[np.ndarray | Array, np.ndarray]]:
         """What each step from ``step`` on is of, to the end of the last epoch."""
         epoch, done = divmod(step, self.steps_per_epoch(dataset))
         for number in range(epoch, self.epochs):

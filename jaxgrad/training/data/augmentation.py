@@ -7,16 +7,19 @@ interrupted, nor on how many devices share the batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jax import Array
+from jaxtyping import Bool, Float32, Int, Int32
 
 from jaxgrad.base.errors import InputError, choose
 
 CROP, FLIP = "crop", "flip"
 NAMES: tuple[str, ...] = (CROP, FLIP)
-_AT_ONCE = 32  # images whose copies stay in a core's cache: up to four times as fast as a whole batch at once
 _PADDED = 8  # a side in so many pixels of it: 4 of 32, as is usual on CIFAR
 
 
@@ -28,10 +31,10 @@ class Draws(NamedTuple):
         flips: whether it is mirrored, left and right.
     """
 
-    corners: Int64[np.ndarray, "n 2"] | None
+    corners: Int32[np.ndarray, "n 2"] | None
     flips: Bool[np.ndarray, " n"] | None
 
-    def of(self, rows: Int64[np.ndarray, " batch"]) -> Draws:
+    def of(self, rows: Int[np.ndarray, " batch"]) -> Draws:
         """Those of some images."""
         return Draws(*(None if drawn is None else drawn[rows] for drawn in self))
 
@@ -85,45 +88,32 @@ def drawn(names: Sequence[str], shape: tuple[int, ...], seed: int, epoch: int) -
     count, *sides = shape[:3]
     ends = [2 * padding(side) + 1 for side in sides]
     return Draws(
-        generator(CROP).integers(0, ends, (count, 2)) if CROP in names else None,
+        generator(CROP).integers(0, ends, (count, 2)).astype(np.int32) if CROP in names else None,
         generator(FLIP).random(count) < 0.5 if FLIP in names else None,
     )
 
 
-def applied(images: Float32[np.ndarray, "b h w c"], draws: Draws) -> Float32[np.ndarray, "b h w c"]:
+def applied(images: Float32[np.ndarray, "b h w c"], draws: Draws) -> Float32[np.ndarray | Array, "b h w c"]:
     """Images cropped and flipped as drawn for each: a crop of the image padded with zeros, of the image's own size.
 
-    Zero is black, or the mean where pixels are standardised.
+    Zero is black, or the mean where pixels are standardised. They are on JAX's default device, where the pixels move: a
+    GPU trains on more images in a second than a core of its host crops.
     """
-    if draws.corners is None and draws.flips is None:
-        return images
-    made = np.empty(images.shape, images.dtype)
-    for start in range(0, len(images), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        part, corners, flips = images[some], draws.corners, draws.flips
-        if corners is not None:
-            part = _cropped(part, corners[some])
-        made[some] = part if flips is None else _flipped(part, flips[some])
-    return made
+    return images if draws.corners is None and draws.flips is None else _applied(images, draws)
 
 
-def _cropped(images: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    count, height, width, channels = images.shape
-    down, right = padding(height), padding(width)
-    padded = np.zeros((count, height + 2 * down, width + 2 * right, channels), images.dtype)
-    padded[:, down : down + height, right : right + width] = images
-    # A window is a row of the crop, which is copied as a whole.
-    flat = padded.reshape(count, height + 2 * down, -1)
-    windows = np.lib.stride_tricks.sliding_window_view(flat, width * channels, axis=2)[:, :, ::channels]
-    rows = corners[:, :1] + np.arange(height)
-    crops = windows[np.arange(count)[:, None], rows, corners[:, 1:]]
-    return crops.reshape(images.shape)
+@jax.jit
+def _applied(images: Float32[Array, "b h w c"], draws: Draws) -> Float32[Array, "b h w c"]:
+    if draws.corners is not None:
+        down, right = map(padding, images.shape[1:3])
+        padded = jnp.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
+        images = jax.vmap(partial(_crop, shape=images.shape[1:]))(padded, jnp.asarray(draws.corners))
+    if draws.flips is not None:
+        images = jnp.where(draws.flips[:, None, None, None], images[:, :, ::-1], images)
+    return images
 
 
-def _flipped(images: np.ndarray, flips: np.ndarray) -> np.ndarray:
-    count, height, width, channels = images.shape
-    rows = images.reshape(count, height, -1).copy()
-    # An index within a row: three times as fast as copying from a view of reversed columns.
-    mirrored = np.arange(width * channels).reshape(width, channels)[::-1].ravel()
-    rows[flips] = np.take(rows[flips], mirrored, axis=2)
-    return rows.reshape(images.shape)
+def _crop(
+    padded: Float32[Array, "ph pw c"], corner: Int[Array, "2"], shape: tuple[int, ...]
+) -> Float32[Array, "h w c"]:
+    return jax.lax.dynamic_slice(padded, (*corner, 0), shape)

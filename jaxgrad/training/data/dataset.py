@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jax import Array
 from jaxtyping import Int32, Int64, Shaped
 
 from jaxgrad.base.errors import InputError, positive_integer
@@ -67,7 +68,7 @@ def batches(
     *,
     drop_last: bool = True,
     augment: Sequence[str] = (),
-) -> Iterator[tuple[Shaped[np.ndarray, "batch *input"], Int32[np.ndarray, "batch *inner"]]]:
+) -> Iterator[tuple[Shaped[np.ndarray | Array, "batch *input"], Int32[np.ndarray, "batch *inner"]]]:
     """The training examples and labels of one epoch, in ``order(..., seed, epoch)``, by the batch.
 
     Args:
