@@ -19,6 +19,7 @@ def _leave(*_: object) -> NoReturn:
 def main() -> int:
     """Runs the command that the process was started with; returns its exit code, see ``jaxgrad.cli.main``."""
     signal.signal(signal.SIGINT, _leave)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own errors, but not what it warns itself of on a GPU
     from jaxgrad.cli import main as run  # a tenth of a second
 
     try:
