@@ -36,6 +36,7 @@ _TRAINING_TABLES = {
     "quantization",
     "machine",
     "diagnostics",
+    "devices",
 }
 
 CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)

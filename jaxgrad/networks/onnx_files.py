@@ -30,7 +30,7 @@ class OnnxNetwork(nnx.Module):
         input_shape: (height, width, channels) of an image.
 
     Raises:
-        ValueError: the file's images are others.
+        ShapeMismatch: the file's images are others.
     """
 
     def __init__(self, program: Program, input_shape: Sequence[int]) -> None:
@@ -88,14 +88,18 @@ def input_shape(program: Program) -> tuple[int, int, int] | None:
     return second, third, first
 
 
+class ShapeMismatch(Exception):
+    """The images of a file are others."""
+
+
 def _channels_first(dims: Sequence[int | None], shape: Sequence[int]) -> bool:
     """Whether images of a shape go in with channels first, as they do where the file leaves it open."""
     height, width, channels = shape
     if len(dims) == 1:
         if dims[0] not in (None, math.prod(shape)):
-            raise ValueError(f"its images have {dims[0]} values")
+            raise ShapeMismatch(f"its images have {dims[0]} values")
         return False
     for order, first in (((channels, height, width), True), ((height, width, channels), False)):
         if len(dims) == 3 and all(size in (None, given) for size, given in zip(dims, order, strict=True)):
             return first
-    raise ValueError(f"its images are {'x'.join(str(size or '?') for size in dims)}")
+    raise ShapeMismatch(f"its images are {'x'.join(str(size or '?') for size in dims)}")

@@ -43,5 +43,6 @@ def test_batch_norm_stands_between_a_dense_layer_and_its_relu() -> None:
 
 
 def test_options_are_what_a_name_leaves_open() -> None:
-    names = {"mlp": ("hidden", "batch_norm", "kernel_init"), "lenet": (), "resnet20": (), "densenet121": ("growth",)}
+    options = ("hidden", "batch_norm", "kernel_init", "activation")
+    names = {"mlp": options, "lenet": (), "resnet20": (), "densenet121": ("growth",)}
     assert {name: options_of(name) for name in names} == names

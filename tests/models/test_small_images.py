@@ -9,13 +9,13 @@ import pytest
 from flax import nnx
 
 from jaxgrad.flax.tracing import write_quickly
-from jaxgrad_models import INPUT_SHAPES, MODELS, PAPERS, abstract, build
+from jaxgrad_models import INPUT_SHAPES, MODELS, PAPERS, TEXT, abstract, build
 from jaxgrad_models.errors import BuildError
 from tests.models import tracing
 
 SHAPE = (32, 32, 3)
 TOO_SMALL = {"alexnet": 63, "inception-v4": 75}
-NAMES = [name for name in (*MODELS, *PAPERS) if name not in TOO_SMALL]
+NAMES = [name for name in (*MODELS, *PAPERS) if name not in {*TOO_SMALL, *TEXT}]
 # Those that are others, deeper: what is traced of the others is theirs too.
 DEEPER = (
     *("resnet44", "resnet56", "resnet110", "resnet34", "resnet101", "resnet152"),

@@ -100,7 +100,7 @@ def refusal(reference: str, **sizes: Any) -> str:
 def test_what_is_no_classifier_is_refused_in_one_line(tmp_path: Path) -> None:
     file = str(onnx_models.write(tmp_path))
     assert refusal(file, input_shape=(8, 8, 3)) == (
-        f"network: got '{file}', which can't be built for images of 8x8x3 (ValueError: its images are 1x8x8); "
+        f"network: got '{file}', which can't be built for images of 8x8x3 (ShapeMismatch: its images are 1x8x8); "
         "give a network that can be built"
     )
     assert re.fullmatch(

@@ -32,9 +32,9 @@ DEEP = (
 NAMES = [
     pytest.param(own, marks=pytest.mark.slow if own in DEEP else ())
     for own in (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
-    if own != "irnn"
+    if own not in ("irnn", *jaxgrad_models.TEXT)
 ]
-"""Networks without a loop."""
+"""Networks of images, without a loop."""
 
 
 def macs(gemms: list[LayerGemm]) -> tuple[int, int]:

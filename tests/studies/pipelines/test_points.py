@@ -167,7 +167,7 @@ def test_layerpipe_over_pipedream_by_macs_is_as_the_notes_say(tmp_path: Path, mo
             "comparison": [each for each in whole.comparison if "by MACs" in each.name],
         }
     )
-    monkeypatch.setattr(points, "traced", lambda name, batch: name)
+    monkeypatch.setattr(points, "traced", lambda name, batch, folder: name)
     monkeypatch.setattr(points, "network", lambda name, *_, **__: recorded(name))
     both, intra = run(experiment, tmp_path / "layerpipe.toml", Store(tmp_path)).ratios
     assert both.overall == pytest.approx(1.2893, abs=0.0001)
