@@ -14,6 +14,7 @@ from jaxgrad.studies.dynamics import ensemble
 from jaxgrad.studies.dynamics.ensemble import Measured
 from jaxgrad.studies.dynamics.schema import DynamicsExperiment
 from jaxgrad.studies.learning.configurations import configurations
+from jaxgrad.studies.learning.identity import Inputs, placeless
 from jaxgrad.studies.store import Store
 from jaxgrad.training.config import Config
 from jaxgrad.training.data import Dataset
@@ -53,16 +54,17 @@ def expand(experiment: DynamicsExperiment, file: Path, folder: Path | None = Non
         InputError: a configuration will not do, or its data.
     """
     points = []
+    inputs = Inputs(file, folder)
     for cell, config in configurations(experiment.trained, file, folder).items():
         try:
             _check(config)
         except InputError as error:
             raise error.under("training").read_from(str(file)).within(cell.variant) from None
-        dataset = config.data.load()
+        dataset, decided = inputs.dataset(config), inputs.decided(config, cell)
         rows = slice(experiment.dynamics.examples)
         dataset = dataset._replace(train_images=dataset.train_images[rows], train_labels=dataset.train_labels[rows])
         measured = experiment.dynamics.model_dump(exclude={"windows"})
-        spec = {"config": config.settings(), "data": dataset.digest, "seeds": experiment.seeds, **measured}
+        spec = {"config": placeless(config), **decided, "seeds": experiment.seeds, **measured}
         points.append(Point(cell.variant, config, dataset, experiment, spec))
     return points
 

@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.networks import entries
-from jaxgrad.networks.names import NAMES
-from jaxgrad.networks.network import resolve
 from jaxgrad.studies.learning.configurations import Cell, configurations
+from jaxgrad.studies.learning.identity import Inputs, placeless
 from jaxgrad.studies.learning.outcomes import Outcome, train
 from jaxgrad.studies.learning.schema import LearningExperiment
 from jaxgrad.studies.store import Store
-from jaxgrad.training import data
 from jaxgrad.training.config import Config
 from jaxgrad.training.job import Job, prepare
-from jaxgrad.training.sections import DataSection
 
 KIND = "learning"
 """Of the results in the store."""
@@ -61,19 +57,14 @@ def expand(experiment: LearningExperiment, file: Path, folder: Path | None = Non
         InputError: a configuration will not do, or its data.
     """
     points = []
-    loaded: dict[DataSection, tuple[str, data.Dataset]] = {}
+    inputs = Inputs(file, folder)
     for cell, config in configurations(experiment, file, folder).items():
-        place = config.data.model_copy(update={"batch_size": 1})  # of the keys alone that decide what the data are
-        if place not in loaded:
-            dataset = _load(config, file, folder)
-            loaded[place] = dataset.digest, dataset
-        digest, dataset = loaded[place]
-        _check_steps(experiment, config, len(dataset.train_labels), file, cell)
-        network = _network(config, dataset, file, cell)
+        _check_steps(experiment, config, len(inputs.dataset(config).train_labels), file, cell)
+        decided = inputs.decided(config, cell)
         for seed in experiment.seeds:
             seeded = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
-            spec = {"config": _placeless(seeded), "data": digest, "at_steps": sorted(experiment.at_steps)}
-            points.append(Point(cell, seeded, spec | network))
+            spec = {"config": placeless(seeded), **decided, "at_steps": sorted(experiment.at_steps)}
+            points.append(Point(cell, seeded, spec))
     return points
 
 
@@ -102,35 +93,6 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Outcome]:
 
 def _unseeded(config: Config) -> Config:
     return config.model_copy(update={"train": config.train.model_copy(update={"seed": 0})})
-
-
-def _placeless(config: Config) -> dict[str, Any]:
-    """A run's settings in which a file of the user's own network is called by its name."""
-    settings = config.settings()
-    return {**settings, "model": {**settings["model"], "name": Path(config.model.name).name}}
-
-
-def _network(config: Config, dataset: data.Dataset, file: Path, cell: Cell) -> dict[str, str]:
-    """A hash of the files of the user's own network, checked against the data."""
-    if config.model.name in NAMES:
-        return {}
-    try:
-        network = resolve(config.model.name, "training.model.name")
-        network.abstract(input_shape=dataset.input_shape, classes=dataset.classes, **config.model.options())
-    except InputError as error:
-        raise error.read_from(str(file)).within(cell.label) from None
-    return entries.source(config.model.name, Path())
-
-
-def _load(config: Config, file: Path, folder: Path | None) -> data.Dataset:
-    try:
-        return config.data.load()
-    except InputError as error:
-        if error.field != "data folder":  # a file in it, which is named by its path
-            raise
-        if folder is None and config.data.folder is not None:
-            raise error.renamed("training.data.folder").read_from(str(file)) from None
-        raise error.renamed("--folder") from None
 
 
 def _check_steps(experiment: LearningExperiment, config: Config, images: int, file: Path, cell: Cell) -> None:
