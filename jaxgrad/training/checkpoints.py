@@ -87,20 +87,18 @@ class Checkpoints:
         Raises:
             InputError: there are checkpoints, and none can be read; or the newest whole one was made by other settings.
         """
-        shapes = {path: _abstract(leaf) for path, leaf in _by_path(like).items()}
-        items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), log=ocp.args.JsonRestore())
         broken: list[int] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             if self._is_whole(step):
-                self._check_settings(step)
+                record = self._record(step)
+                self._check_settings(step, record["settings"])
                 try:
-                    restored = self._manager.restore(step, args=items)
-                    leaves = [_as(leaf, restored["state"][path]) for path, leaf in _by_path(like).items()]
+                    state = self.at(step, like)
                 except Exception:  # whatever Orbax or its storage trips over
                     broken.append(step)
                     continue
                 self._drop(broken)
-                return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["log"]["log"]
+                return state, record["log"]
             broken.append(step)
         if len(broken) == 1 and not (self._folder / str(broken[0]) / _DIGESTS).exists():
             self._drop(broken)  # the first one was being saved as the process was killed
@@ -113,11 +111,13 @@ class Checkpoints:
         return [step for step in sorted(self._manager.all_steps()) if self._is_whole(step)]
 
     def at(self, step: int, like: Any) -> Any:
-        """The state of the checkpoint at one of ``steps()``, like ``like``."""
-        shapes = {path: ocp.utils.to_shape_dtype_struct(leaf) for path, leaf in _by_path(like).items()}
+        """The state of the checkpoint at one of ``steps()``, like ``like`` as of ``restore``."""
+        wanted = _by_path(like)
+        shapes = {path: _abstract(leaf) for path, leaf in wanted.items()}
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
         restored = self._manager.restore(step, args=items)["state"]
-        return jax.tree.unflatten(jax.tree.structure(like), [restored[path] for path in shapes])
+        leaves = [_as(leaf, restored[path]) for path, leaf in wanted.items()]
+        return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
     def newest(self) -> Mapping[str, Any] | None:
         """The arrays of the newest checkpoint that is whole, by their paths, whoever made it; None without one."""
@@ -137,11 +137,13 @@ class Checkpoints:
 
     def settings_of(self, step: int) -> Mapping[str, Mapping[str, Any]]:
         """The settings that the checkpoint of a step was made by."""
-        record = self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
-        return record["settings"]
+        return self._record(step)["settings"]
 
-    def _check_settings(self, step: int) -> None:
-        settings, made_by = _flat(self._settings), _flat(self.settings_of(step))
+    def _record(self, step: int) -> dict[str, Any]:
+        return self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
+
+    def _check_settings(self, step: int, of_checkpoint: Mapping[str, Mapping[str, Any]]) -> None:
+        settings, made_by = _flat(self._settings), _flat(of_checkpoint)
         changed = [
             key
             for key in {**made_by, **settings}

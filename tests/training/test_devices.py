@@ -164,16 +164,18 @@ def test_a_checkpoint_goes_on_with_other_devices(tmp_path: Path) -> None:
     with Checkpoints(tmp_path / "kept", config().settings()) as checkpoints:
         on_one = checkpoints.restore(one.trainer.initial)
         assert on_one is not None
+        at_one = checkpoints.at(1, one.trainer.initial)
         checkpoints.save(2, on_one[0], {"line": 4})
     on_two = prepare(two, layouts[1])
     with SharedCheckpoints(tmp_path / "kept", two.settings(), layouts[1]) as checkpoints:
         restored = checkpoints.restore(on_two.trainer.initial)
     assert restored is not None
     assert restored[1] == {"line": 4}
-    for leaves in (host(on_one[0]), host(restored[0])):
+    for leaves in (host(on_one[0]), host(at_one), host(restored[0])):
         for a, b in zip(host(state), leaves, strict=True):
             assert a.dtype == b.dtype
             assert a.tobytes() == b.tobytes()
     assert {len(leaf.sharding.device_set) for leaf in jax.tree.leaves(restored[0])} == {2}
     # What was read is of the kind that a step takes.
-    one.trainer.step(on_one[0], *next(data.batches(one.dataset, 32, 0, 0)))
+    for read in (on_one[0], at_one):
+        one.trainer.step(read, *next(data.batches(one.dataset, 32, 0, 0)))
