@@ -169,6 +169,8 @@ def _placed(array: Any, sharding: NamedSharding) -> Array:
     if isinstance(array, Array):
         if array.sharding == sharding:
             return array
+        if sharding.is_fully_addressable:  # from device to device, not by way of the host
+            return jax.device_put(array, sharding)
         if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             words = np.asarray(jax.random.key_data(array))
             spread = jax.make_array_from_callback(words.shape, sharding, lambda index: words[index])
