@@ -108,8 +108,10 @@ def prepare(config: Config, layout: Layout | None = None) -> Job:
     emulation = config.emulation_settings()
     dataset = config.data.load()
     augment = tuple(config.data.augment or ())
-    plan = Plan(config.data.batch_size, config.train.epochs, config.train.seed, config.train.checkpoint_every, augment)
-    plan = replace(plan, patience=config.train.stopping())
+    section = config.train
+    plan = Plan(
+        config.data.batch_size, section.epochs, section.seed, section.checkpoint_every, augment, section.stopping()
+    )
     config.diagnostics.check_run(plan.batch_size, plan.steps_per_epoch(dataset), several=processes.several())
     images, labels = next(data.batches(dataset, plan.batch_size, plan.seed, 0))
     model = _model(config, dataset)
