@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import commands, costs, diagnostics, inputs, pipelines, registers, steps
+from benchmarks import commands, costs, diagnostics, inputs, pipelines, processes, registers, steps
 from benchmarks.figure import Figure
 
 _REGISTERS = "--registers-only"
@@ -46,6 +46,7 @@ def main(
         *costs.figures(rounds),
         *pipelines.figures(rounds),
         *diagnostics.figures(rounds),
+        *processes.figures(),
     ]
     table = Table(
         title="jaxgrad benchmark", caption="Medians of alternating runs; a ratio of 1 is plain Flax's own step."
