@@ -41,7 +41,8 @@ def configurations(experiment: LearningExperiment, file: Path, folder: Path | No
 
     Args:
         experiment: from ``file``.
-        file: where it is from; the folder of data in it, and files of the user's own networks, are relative to its own.
+        file: where it is from; the folder of data in it, and files of the user's own networks and data, are relative to
+            its own.
         folder: of the data, in place of the file's.
 
     Raises:
@@ -60,20 +61,21 @@ def configurations(experiment: LearningExperiment, file: Path, folder: Path | No
             for value in experiment.tune.get(experiment.tuned or "", [None]):
                 cell = Cell(variant.name, setting.name, value)
                 tuned = {} if value is None else {"tune": _nested(experiment.tuned or "", value)}
-                made[cell] = _located(_configuration({**changes, **tuned}, str(file), cell), file, folder)
+                made[cell] = _located(_configuration({**changes, **tuned}, file, cell), file, folder)
     if folder is not None and all(config.data.folder is None for config in made.values()):
         raise InputError("--folder", folder, "no variant trains on data from a folder: leave it out")
     return made
 
 
-def _configuration(changes: Mapping[str, Mapping[str, Any]], origin: str, cell: Cell) -> Config:
+def _configuration(changes: Mapping[str, Mapping[str, Any]], file: Path, cell: Cell) -> Config:
     """All changes, one on top of the other.
 
     Args:
         changes: trees of sections, by the table of the file that each is from.
-        origin: the file.
+        file: where they are from.
         cell: which one it is, for messages.
     """
+    origin = str(file)
     tree: dict[str, Any] = {}
     tables: dict[str, str] = {}  # the last table that has a section, or sets a key
     for table, sections in changes.items():
@@ -94,6 +96,9 @@ def _configuration(changes: Mapping[str, Mapping[str, Any]], origin: str, cell: 
     if _SEED in tables:
         seed = tree["train"]["seed"]
         raise InputError(f"{tables[_SEED]}.{_SEED}", seed, "leave it out: seeds says which").read_from(origin)
+    images = tree.get("data")
+    if isinstance(images, dict) and isinstance(images.get("name"), str):  # a folder of images must be there
+        tree["data"] = {**images, "name": data.located(images["name"], file.parent)}
     try:
         config = validated(Config, tree)
         if config.train.patience is not None:

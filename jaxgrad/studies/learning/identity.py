@@ -16,9 +16,10 @@ from jaxgrad.training.sections import DataSection
 
 
 def placeless(config: Config) -> dict[str, Any]:
-    """A run's settings in which a file of the user's own network is called by its name."""
+    """A run's settings in which a file of the user's own network, or of data, is called by its name."""
     settings = config.settings()
-    return {**settings, "model": {**settings["model"], "name": Path(config.model.name).name}}
+    named = {key: {**settings[key], "name": Path(settings[key]["name"]).name} for key in ("model", "data")}
+    return {**settings, **named}
 
 
 class Inputs:

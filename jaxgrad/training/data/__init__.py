@@ -7,7 +7,8 @@ from jaxgrad.training.data.sources import IN_FOLDERS as IN_FOLDERS
 from jaxgrad.training.data.sources import NAMES as NAMES
 from jaxgrad.training.data.sources import check as check
 from jaxgrad.training.data.sources import load as load
+from jaxgrad.training.data.sources import located as located
 from jaxgrad.training.data.sources import short as short
 from jaxgrad.training.data.text import is_text as is_text
 
-__all__ = ["IN_FOLDERS", "NAMES", "Dataset", "batches", "check", "is_text", "load", "order", "short"]
+__all__ = ["IN_FOLDERS", "NAMES", "Dataset", "batches", "check", "is_text", "load", "located", "order", "short"]

@@ -42,6 +42,21 @@ def check(field: str, value: Any) -> str:
     raise InputError(field, value, f"{choose(NAMES, value)}, or give {OWN}")
 
 
+def located(source: str, folder: Path) -> str:
+    """A source as seen from the current folder, of one that is seen from ``folder``; names stay.
+
+    >>> located("images.npz", Path("experiments")), located("mine.py:data", Path("experiments"))
+    ('experiments/images.npz', 'experiments/mine.py:data')
+    >>> located("digits", Path("experiments"))
+    'digits'
+    """
+    if source in NAMES:
+        return source
+    if text.is_text(source) or _read_of(source) is not None or (folder / source).is_dir():
+        return str(folder / source)
+    return source
+
+
 def short(source: str) -> str:
     """What a data set is called where its path is too long, as in the name of a folder."""
     return source if source in NAMES else Path(source.rpartition(":")[0] or source).resolve().stem

@@ -52,8 +52,12 @@ def test_a_folder_of_data_is_relative_to_the_file_unless_it_is_given(tmp_path: P
     cells = made(tmp_path, content)
     assert cells[plain].data.folder == str(tmp_path / "images")
     assert cells[late].data.folder is None
+    assert [cells[cell].data.name for cell in (plain, wild)] == ["cifar10", str(tmp_path / "images.npz")]
     cells = made(tmp_path, content, Path("elsewhere"))
     assert [cells[cell].data.folder for cell in (plain, late, wild)] == ["elsewhere", None, None]
+    (tmp_path / "pictures").mkdir()
+    content["variant"][2]["training"]["data"] = {"name": "pictures"}
+    assert made(tmp_path, content)[wild].data.name == str(tmp_path / "pictures")
     with pytest.raises(InputError, match=r"--folder: got 'elsewhere'; no variant trains on data from a folder"):
         made(tmp_path, with_settings(), Path("elsewhere"))
 
