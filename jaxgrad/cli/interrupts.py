@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
-_PATIENCE_S = 1.5
+_PATIENCE_S = 1.0  # of two seconds: on a busy machine the rest takes its time
 _IMPORTS = "<frozen importlib._bootstrap>"  # the code that imports, wherever a frame of it is
 _SHOW_CURSOR = "\x1b[?25h"
 _hints: list[str] = []  # of what is being done, the innermost last

@@ -76,12 +76,12 @@ SPACE: dict[str, Any] = {
 
 
 def points(
-    own: schema.Sweep, table: sweep.Table, layers: Sequence[LayerGemm] = LAYERS
+    own: schema.Sweep, table: sweep.Table, layers: Sequence[LayerGemm] = LAYERS, every: int = 1
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Of each point what the sweep says, and what ``jaxgrad run`` says."""
+    """Of each point, or one in so many, what the sweep says, and what ``jaxgrad run`` says."""
     (chunk,) = chunks(own)
     pairs = []
-    for index in range(own.points):
+    for index in range(0, own.points, every):
         point = {name: table[name][index] for name in chunk.designs()}
         # A column that no design has, such as areas of a datapath without figures, is left out.
         swept_results = {name: table[name][index] if name in table else None for name in sweep.RESULTS}
@@ -130,7 +130,8 @@ def test_a_sweep_says_what_run_says_of_every_order(
     changes = {"schedule": schedules, "order": asked, "double_buffered": [buffered], "precision": ["mxfp6"]}
     own = small(**SPACE | {name: list(values) for name, values in changes.items()})
     own = own.model_copy(update={"machine": own.machine.model_copy(update={"memory_double_buffered": buffered})})
-    for swept_results, run in points(own, swept(own, layers), layers):
+    # No axis has a multiple of five values, so that one point in five meets every value of each.
+    for swept_results, run in points(own, swept(own, layers), layers, every=5):
         assert_same(swept_results, run)
 
 
