@@ -21,7 +21,7 @@ def read(file: Path) -> Study:
 
     def reported(descents: Sequence[Any]) -> Report:
         results = report.Results(experiment, list(zip(expanded, descents, strict=True)))
-        return Report(report.screen(results), lambda folder: report.write(folder, results))
+        return Report(report.screen(results), lambda folder, style: report.write(folder, results, style))
 
     def label(point: points.Point) -> str:
         return f"keep {point.keep:g}"
