@@ -42,6 +42,7 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
             folder / "report.html",
             experiment.title,
             _sections(experiment, unchanged(rows), comparisons, figures, changes),
+            written,
         )
     )
     return written
