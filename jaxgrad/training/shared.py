@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgrad.base.tabular import Records
 from jaxgrad.training import processes, runs
 from jaxgrad.training.checkpoints import KEPT, Checkpoints
 from jaxgrad.training.devices import Layout, whole
@@ -20,8 +21,8 @@ from jaxgrad.training.runs import Run
 class SharedRun(Run):
     """A run of several processes: one of them writes, and tells the others what it reads; all of them ask."""
 
-    def metrics(self) -> list[dict[str, Any]]:
-        return processes.told(super().metrics() if processes.is_writer() else None)
+    def metrics(self) -> Records:
+        return Records(processes.told(super().metrics() if processes.is_writer() else None))
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         if processes.is_writer():
