@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import os
+import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,12 +70,21 @@ class Checkpoints:
         self._manager.close()
 
     def save(self, step: int, state: Any, log: dict[str, Any]) -> None:
-        """Commits a checkpoint; it is on the disk when this returns."""
+        """Commits a checkpoint; it is on the disk when this returns.
+
+        Raises:
+            OSError: the disk has no room for it.
+        """
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_by_path(state)),
             log=ocp.args.JsonSave({"log": log, "settings": self._settings}),
         )
-        self._manager.save(step, args=items, force=True)
+        try:
+            self._manager.save(step, args=items, force=True)
+        except Exception:  # of a full disk storage makes a ValueError, Orbax more around it
+            if shutil.disk_usage(self._folder).free < sum(leaf.nbytes for leaf in _by_path(state).values()):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder / str(step))) from None
+            raise
         place = self._folder / str(step)
         write_text(place / _DIGESTS, json.dumps(_digests(place)))
 

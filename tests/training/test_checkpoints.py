@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -209,3 +211,21 @@ def test_more_can_be_kept_and_each_is_there(tmp_path: Path, keep: int | None, le
         assert checkpoints.steps() == left
         (tmp_path / "3" / "sha256.json").write_text("{}")
         assert checkpoints.steps() == [step for step in left if step != 3]
+
+
+@pytest.mark.parametrize(("free_bytes", "kind"), [(0, OSError), (1 << 30, ValueError)])
+def test_a_disk_without_room_is_the_systems_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int, kind: type[Exception]
+) -> None:
+    """Storage makes a ValueError of it; one that has another reason stays what it is."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("RESOURCE_EXHAUSTED")
+
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        monkeypatch.setattr(checkpoints._manager, "save", fail)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
+        with pytest.raises(kind) as raised:
+            checkpoints.save(3, state(), {})
+    if isinstance(raised.value, OSError):
+        assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path / "checkpoints" / "3"))
