@@ -118,6 +118,7 @@ def compare(
 ) -> int:
     """Put the schedules side by side for one training step of a model, from shapes alone."""
     from jaxgrad.array.emulation import Emulation
+    from jaxgrad.base.files import write_text
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.flax import parameter_words
     from jaxgrad.networks.network import resolve
@@ -144,15 +145,17 @@ def compare(
     if folder:
         runs.create_folder(folder)
     title = f"{network.name}, {batch} {images}, {array.rows}x{array.cols} array{gradients.suffix}"
+    config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
+    config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
+    data = json.dumps({"config": config, **cost.as_dict()})
     if as_json:
-        config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
-        config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
-        print(json.dumps({"config": config, **cost.as_dict()}))
+        print(data)
     else:
         terminal.print(f"{title}: one training step, from shapes alone")
         terminal.print(schedules.report(cost, _CHOSEN, array, measured=False))
     if folder:
         with progress.busy("drawing", terminal):
+            write_text(folder / "compare.json", data)
             schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
             schedules.draw(folder, cost, title, array)
             _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(abstract))
