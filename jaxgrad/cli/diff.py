@@ -1,4 +1,4 @@
-"""``jaxgrad diff``: two folders of results beside each other."""
+"""``jaxgrad diff``: two results of one kind beside each other."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.options import OUTPUT, folder_argument, option
 from jaxgrad.cli.shared_options import JSON
 
+_WHAT = (
+    "The folder of a training run or of an experiment, a table that sweep or search wrote (.csv, .parquet), or a file "
+    "with what a command printed with --json (.json)."
+)
+
 
 def diff(
-    one: Annotated[Path, folder_argument("A", "The folder of a run.", required=True)],
-    other: Annotated[Path, folder_argument("B", "The folder of another.", required=True)],
+    one: Annotated[Path, folder_argument("A", _WHAT, required=True)],
+    other: Annotated[Path, folder_argument("B", "Another of the same kind.", required=True)],
     as_json: Annotated[bool, JSON] = False,
     exit_code: Annotated[
         bool, option("--exit-code", None, "End with 1 where they differ, with 0 where they do not.", OUTPUT)
     ] = False,
 ) -> int:
-    """Compare two runs: settings that differ, curves, counters in total and by layer, and energies if they have any."""
+    """Compare two results of one kind: runs, experiments, tables of designs, or what a command printed as JSON."""
     from jaxgrad.cli import screen
-    from jaxgrad.reports.comparison import as_dict, report
     from jaxgrad.studies.result_folders import compared
 
     comparison = compared(one, other)
     if as_json:
-        print(json.dumps(as_dict(comparison)))
+        print(json.dumps(comparison.as_dict()))
     else:
         out = screen.console()
-        for part in report(comparison):
+        for part in comparison.report():
             out.print(part)
     return CHECK_FAILED if exit_code and not comparison.is_equal else 0

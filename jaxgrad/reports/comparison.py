@@ -22,7 +22,7 @@ def report(comparison: Comparison) -> Iterator[RenderableType]:
     one, other = comparison.one.folder, comparison.other.folder
     yield Text(f"A is {one}, B is {other}; ratios are B to A.\n", overflow="fold")
     if comparison.is_equal:
-        yield Text("They are equal: settings, curves and counters.")
+        yield Text("No difference: settings, curves and counters are equal.")
         return
     if comparison.settings:
         yield _settings_table(comparison)

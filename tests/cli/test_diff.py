@@ -29,8 +29,31 @@ def test_the_exit_code_tells_only_where_it_is_asked_to(two: Path, capsys: pytest
     assert main(["diff", "one", "one", "--exit-code"]) == 0
     capsys.readouterr()
     assert main(["diff", "one", "nowhere"]) == 2
-    said = "error: B: got 'nowhere', which holds no results; give the folder of a training run\n"
-    assert capsys.readouterr().err == said
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "error: B: got 'nowhere', which holds no results; give the folder or file of a training run, "
+    )
+    assert said.count("\n") == 1
+
+
+def test_files_end_with_the_same_codes(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one.csv").write_text("rows,cycles\n4,10\n8,5\n")
+    Path("other.csv").write_text("rows,cycles\n4,10\n8,6\n")
+    Path("own.json").write_text('{"cycles": 5}')
+    assert main(["diff", "one.csv", "one.csv", "--exit-code"]) == 0
+    assert "No difference: 2 rows are equal, value by value." in capsys.readouterr().out
+    assert main(["diff", "one.csv", "other.csv"]) == 0
+    assert " 8     5  6  1.200 " in capsys.readouterr().out
+    assert main(["diff", "one.csv", "other.csv", "--json", "--exit-code"]) == 1
+    told = json.loads(capsys.readouterr().out)["tables"][""]
+    assert told["differences"] == [{"row": {"rows": 8}, "column": "cycles", "values": [5, 6], "ratio": 1.2}]
+    assert main(["diff", "one.csv", "own.json"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "error: B: got 'own.json', which is what --json printed (.json); give two of one kind: one.csv is a table "
+        "(.csv, .parquet)\n"
+    )
 
 
 def test_json(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
