@@ -19,6 +19,9 @@ Row = tuple[Cell, ...]
 class Sheet:
     """A table.
 
+    >>> Sheet(("network", "rows", "phase", "cycles"), [("lenet", 8, "dX", 5), ("lenet", 8, "dW", 5)]).keys
+    ('phase',)
+
     Args:
         columns: their names; what a row is of comes before what was found of it.
         rows: as many cells each.
@@ -29,11 +32,7 @@ class Sheet:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The columns that tell the rows apart: as many of the first as that takes, less those that are not needed.
-
-        >>> Sheet(("network", "rows", "phase", "cycles"), [("lenet", 8, "dX", 5), ("lenet", 8, "dW", 5)]).keys
-        ('phase',)
-        """
+        """The columns that tell the rows apart: as many of the first as that takes, less those that are not needed."""
         first = (self.columns[:count] for count in range(1, len(self.columns) + 1))
         return fewest(next(columns for columns in first if self.tells_apart(columns)), self)
 
