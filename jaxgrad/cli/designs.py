@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxgrad.base.errors import InputError
-from jaxgrad.base.files import check_folder, whole, write_text
 from jaxgrad.cli import kinds
 from jaxgrad.cli.options import RESULTS
 from jaxgrad.cli.stored import open_store
 from jaxgrad.designs import schema
 from jaxgrad.designs.schema import Sweep
-from jaxgrad.designs.sweep import Table
 from jaxgrad.reports.quantities import of_column
 from jaxgrad.reports.screen import PlainTable
+from jaxgrad.studies import table_files
 from jaxgrad.studies.store import Store
 
 _RESULTS = ("cycles", "dram_bytes", "energy_pj", "area_um2", "edp_js")
@@ -30,17 +26,17 @@ class Opened(NamedTuple):
     Args:
         space: from its TOML file.
         table_file: where the table of its designs goes.
-        write: writes a table there.
+        write: opens it, to write a table there.
         store: where results are kept.
     """
 
     space: Sweep
     table_file: Path
-    write: Callable[[Path, Table], None]
+    write: table_files.Opener
     store: Store
 
 
-def opened(config: Path, out: Path | None, store: Path, suffix: str = "") -> Opened:
+def opened(config: Path, out: Path | None, store: str, suffix: str = "") -> Opened:
     """Reads a design space's file, and checks that its results can be written before anything is computed.
 
     Args:
@@ -55,46 +51,7 @@ def opened(config: Path, out: Path | None, store: Path, suffix: str = "") -> Ope
     kinds.check(config, "CONFIG", kinds.DESIGN_SPACE)
     space = schema.load(config)
     table_file = RESULTS / f"{config.stem}{suffix}.csv" if out is None else out
-    return Opened(space, table_file, writer(table_file), open_store(store))
-
-
-def as_csv(table: Table) -> str:
-    """A table as CSV; None is an empty field."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(table)
-    writer.writerows(zip(*(("" if v is None else v for v in values) for values in table.values()), strict=True))
-    return out.getvalue()
-
-
-def writer(path: Path) -> Callable[[Path, Table], None]:
-    """What writes a table to a file of that name.
-
-    Raises:
-        InputError: neither CSV nor Parquet, or what Parquet needs is not installed, or its folder can't be written to.
-    """
-    if path.is_dir():
-        raise InputError("--out", path, "give a file, there is a folder of that name")
-    check_folder("--out", path.parent)
-    if path.suffix == ".csv":
-
-        def write_csv(path: Path, table: Table) -> None:
-            write_text(path, as_csv(table))
-
-        return write_csv
-    if path.suffix != ".parquet":
-        raise InputError("--out", path, "give a file that ends in .csv or .parquet")
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ModuleNotFoundError:
-        raise InputError("--out", path, "give .csv, or pip install 'jaxgrad[parquet]' first") from None
-
-    def write_parquet(path: Path, table: Table) -> None:
-        with whole(path) as partial:
-            parquet.write_table(pyarrow.table(table), partial)
-
-    return write_parquet
+    return Opened(space, table_file, table_files.opener(table_file), open_store(store))
 
 
 def on_screen(

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
+from jaxgrad.cli.cluster import CLUSTER, RETRIES, TRIES_AGAIN
 from jaxgrad.cli.options import OUTPUT, RESULTS, config_file, option, path
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
-
-if TYPE_CHECKING:
-    from jaxgrad.studies.store import Store
-    from jaxgrad.studies.study import Study
 
 
 def run(
@@ -23,7 +20,9 @@ def run(
         Path | None,
         option("--out", "DIR", "Where tables, figures and the report go.", OUTPUT, rule=path, default="results/NAME"),
     ] = None,
-    store: Annotated[Path, STORE] = KEPT,
+    store: Annotated[str, STORE] = KEPT,
+    cluster: Annotated[str | None, CLUSTER] = None,
+    retries: Annotated[int, RETRIES] = TRIES_AGAIN,
     folder: Annotated[
         Path | None,
         option(
@@ -40,6 +39,7 @@ def run(
     from jaxgrad.base.files import check_folder
     from jaxgrad.base.locks import alone
     from jaxgrad.cli import cache, kinds, progress, screen
+    from jaxgrad.cli.cluster import executor, following, typed
     from jaxgrad.studies import variants
     from jaxgrad.studies.control import study as control
     from jaxgrad.studies.dynamics import study as dynamics
@@ -67,8 +67,10 @@ def run(
         count, done = len(experiment.points), sum(experiment.is_done(point, results) for point in experiment.points)
         terminal.print(f"{config}: {experiment.title}. {count} points, {done} of them done before", soft_wrap=True)
         return 0
-    with stored.resuming(stored.again("run", config, out, store, folder=folder)):
-        report = experiment.report(_compute(experiment, results))
+    with stored.resuming(stored.again("run", config, out, store, folder=folder, **typed(cluster, retries))):
+        with executor(cluster, retries) as workers:
+            points = list(experiment.results(results, workers, following))
+        report = experiment.report(points)
         terminal.print(report.screen)
         with progress.busy("drawing", terminal), alone("--out", place):
             files = report.write(place)
@@ -84,18 +86,3 @@ def _listed(folder: Path, files: Sequence[Path]) -> str:
     nested = len(files) - len(top)
     accelergy = f"; accelergy/: {nested} tables" if nested else ""
     return f"{', '.join(names)}; {figures} figure{'' if figures == 1 else 's'} as PNG and SVG{accelergy}"
-
-
-def _compute(experiment: Study, store: Store) -> list[Any]:
-    """Every point's result."""
-    from jaxgrad.cli import progress, screen
-
-    running = experiment.run(experiment.points, store)
-    followed = progress.follow(
-        experiment.points,
-        screen.console(),
-        total=len(experiment.points),
-        label=experiment.label,
-        kept=lambda point: experiment.is_done(point, store),
-    )
-    return [next(running) for _ in followed]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, stored
+from jaxgrad.cli.cluster import CLUSTER, RETRIES, TRIES_AGAIN
 from jaxgrad.cli.options import Choice, config_file, option, table_out
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
-from jaxgrad.cli.sweep import compute
 
 if TYPE_CHECKING:
     from jaxgrad.designs.schema import Sweep
@@ -28,7 +28,9 @@ def search(
         Path | None,
         table_out("The table of all designs looked at, .csv or .parquet.", "results/NAME_search.csv"),
     ] = None,
-    store: Annotated[Path, STORE] = KEPT,
+    store: Annotated[str, STORE] = KEPT,
+    cluster: Annotated[str | None, CLUSTER] = None,
+    retries: Annotated[int, RETRIES] = TRIES_AGAIN,
     method: Annotated[
         str,
         option(
@@ -45,6 +47,7 @@ def search(
 ) -> int:
     """Find the best designs of a space: every design costed or, in a large space, those that descents reach."""
     from jaxgrad.cli import cache, designs, progress, screen
+    from jaxgrad.cli.cluster import executor, following, typed
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
 
@@ -64,13 +67,15 @@ def search(
         by_descents = strategy.method == "descents"
         every_design = None if by_descents and not exhaustive else design_sweep.SweepWork(space, config, results)
     terminal.print(headed(space.title, f": {_strategy_text(len(tasks), space, strategy)}"), soft_wrap=True)
-    with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive, method=typed_method)):
-        outcomes = _run_searches(work) if by_descents else None
-        table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
+    options = {"exhaustive": exhaustive, "method": typed_method, **typed(cluster, retries)}
+    with stored.resuming(stored.again("search", config, out, store, **options)), executor(cluster, retries) as workers:
+        outcomes = list(work.results(workers, following)) if by_descents else None
+        table = design_sweep.merged(every_design.results(workers, following)) if every_design else None
     rows = _rows(work, outcomes, table)
     files = [table_file]
     with progress.busy("writing", terminal):
-        write(table_file, _all_designs(rows, space))
+        with write() as put:
+            put(_all_designs(rows, space))
         for name in dict.fromkeys(row.workload for row in rows):
             workload_rows = [row for row in rows if row.workload == name]
             terminal.print(_best_designs(name, workload_rows, space))
@@ -162,19 +167,6 @@ def _objective_text(sweep: Sweep) -> str:
     if descent.max_pes is not None:
         limits.append(f"{descent.max_pes} PEs")
     return _NAMES[descent.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
-
-
-def _run_searches(work: design_search.SearchWork) -> list[Outcome]:
-    from jaxgrad.cli import progress, screen
-
-    followed = progress.follow(
-        work.parts,
-        screen.console(),
-        total=len(work.parts),
-        label=lambda task: f"{task.network}, batch {task.batch}, {task.kind.schedule}",
-        kept=work.is_done,
-    )
-    return [work.compute(task) for task in followed]
 
 
 def _all_designs(rows: Sequence[_Row], sweep: Sweep) -> Table:
