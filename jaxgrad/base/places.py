@@ -13,7 +13,7 @@ from jaxgrad.base.locks import claimed
 
 
 class Place(Protocol):
-    """Files by name, such as ``points/ab/abcd.json``. Errors are ``OSError``. Other processes can be given it, pickled."""
+    """Files by name, such as ``points/ab/abcd.json``. Errors are ``OSError``. It can be pickled for others."""
 
     def at(self, name: str) -> Path | str:
         """Where a file is, for messages."""

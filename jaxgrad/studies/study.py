@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rich.console import Group
 
 from jaxgrad.studies.store import Store, fingerprint, name
-from jaxgrad.studies.tasks import Executor, Follow, Task, in_order
+from jaxgrad.studies.tasks import Executor, Following, Task, in_order, untold
 
 
 class Report(NamedTuple):
@@ -46,9 +46,7 @@ class Study:
     run: Callable[[Sequence[Any], Store], Iterator[Any]]
     report: Callable[[Sequence[Any]], Report]
 
-    def results(
-        self, store: Store, executor: Executor, follow: Callable[[Sequence[Task]], Callable[[int], Follow]]
-    ) -> Iterator[Any]:
+    def results(self, store: Store, executor: Executor, follow: Following = untold) -> Iterator[Any]:
         """Each point's result, in order, as it and those before it are done.
 
         Args:

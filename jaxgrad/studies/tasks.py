@@ -55,6 +55,14 @@ class Task:
 Follow = Callable[[Iterable[Task]], Iterable[Task]]
 """Passes tasks on and tells how far they are, as ``cli.progress.follow`` does."""
 
+Following = Callable[[Sequence[Task]], Callable[[int], Follow]]
+"""From all tasks and the size of those that were done before to what tells of the rest."""
+
+
+def untold(tasks: Sequence[Task]) -> Callable[[int], Follow]:
+    """Tells nothing."""
+    return lambda done: iter
+
 
 class Executor(Protocol):
     """Who does tasks: this process, or those of a cluster. What runs tasks elsewhere (Ray, say) is one such class."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -14,7 +14,7 @@ from jaxgrad.designs.space import Chunk, technology
 from jaxgrad.programs import LayerGemm
 from jaxgrad.studies.compute import demand
 from jaxgrad.studies.store import JSON, Codec, Store, fingerprint, name
-from jaxgrad.studies.tasks import Executor, Follow, Task, in_order
+from jaxgrad.studies.tasks import Executor, Following, Task, in_order, untold
 
 
 class OfNetwork(Protocol):
@@ -98,9 +98,7 @@ class Work(ABC, Generic[Part, Result]):
             for part in self.parts
         ]
 
-    def results(
-        self, executor: Executor, follow: Callable[[Sequence[Task]], Callable[[int], Follow]]
-    ) -> Iterator[Result]:
+    def results(self, executor: Executor, follow: Following = untold) -> Iterator[Result]:
         """Each part's result, in order, as it and those before it are done.
 
         Args:
