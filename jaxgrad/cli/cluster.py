@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,20 +67,23 @@ def typed(where: str | None, retries: int) -> dict[str, Any]:
     return {"cluster": where, "retries": None if retries == TRIES_AGAIN else retries}
 
 
-def following(tasks: list[Task]) -> Callable[[int], Follow]:
+def following(tasks: Sequence[Task]) -> Callable[[int], Follow]:
     """What tells on a terminal how far tasks are, from the size of those done before."""
     from jaxgrad.cli import progress, screen
 
-    total = sum(task.size for task in tasks)
-
     def follow(done: int) -> Follow:
-        return partial(
-            progress.follow,
-            out=screen.console(),
-            total=total,
-            done=done,
-            label=lambda task: task.label,
-            size=lambda task: task.size,
-        )
+        def passed_on(some: Iterable[Task]) -> Iterable[Task]:
+            total = sum(task.size for task in tasks)
+            return progress.follow(some, screen.console(), total=total, label=_label, done=done, size=_size)
+
+        return passed_on
 
     return follow
+
+
+def _label(task: Task) -> str:
+    return task.label
+
+
+def _size(task: Task) -> int:
+    return task.size

@@ -73,7 +73,6 @@ def _front(found: Gathered, told_apart: Sequence[str]) -> Screen:
 
     count = len(found.front["rows"])
     rows = range(count) if count <= _SHOWN else [index * (count - 1) // (_SHOWN - 1) for index in range(_SHOWN)]
+    shown = [{name: values[row] for name, values in found.front.items()} for row in rows]
     title = f"{found.network}, batch {found.batch}: Pareto front of {', '.join(found.objectives)}"
-    return designs.on_screen(
-        title, told_apart, [{name: found.front[name][row] for name in found.front} for row in rows]
-    )
+    return designs.on_screen(title, told_apart, shown)

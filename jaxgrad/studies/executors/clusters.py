@@ -43,7 +43,7 @@ def connected(where: str, retries: int, prepare: Callable[[], None]) -> Iterator
         InputError: Dask is not installed, the scheduler does not answer, or the file will not do.
     """
     try:
-        import dask
+        from dask import config as dask_config
         from distributed import Client  # noqa: F401  (is it there?)
 
         from jaxgrad.studies.executors.dask import Dask
@@ -55,7 +55,7 @@ def connected(where: str, retries: int, prepare: Callable[[], None]) -> Iterator
         "distributed.scheduler.allowed-failures": retries,
         "distributed.comm.timeouts.connect": f"{CONNECTING_S}s",
     }
-    with dask.config.set(settings), ExitStack() as ending:
+    with dask_config.set(settings), ExitStack() as ending:
         if "://" in where:
             client = _client(where)
         elif where.endswith(".toml"):

@@ -45,7 +45,7 @@ class Dask:
 
     def _completed(self, tasks: Sequence[Task]) -> Iterator[Task]:
         rest, under_way = iter(tasks), dict[str, tuple[Task, int]]()
-        completed = as_completed(raise_errors=False)
+        completed = as_completed(loop=self.client.loop, raise_errors=False)
 
         def submit(task: Task, attempt: int = 0) -> None:
             # What a name stands for stays for as long as some client wants it: another attempt has another name.
