@@ -15,6 +15,11 @@ from jaxgrad.base.locks import claimed
 class Place(Protocol):
     """Files by name, such as ``points/ab/abcd.json``. Errors are ``OSError``. It can be pickled for others."""
 
+    @property
+    def address(self) -> str:
+        """What it is called in every process that has it."""
+        ...
+
     def at(self, name: str) -> Path | str:
         """Where a file is, for messages."""
         ...
@@ -42,6 +47,10 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def address(self) -> str:
+        return str(self.path.absolute())
 
     def at(self, name: str) -> Path:
         return self.path / name

@@ -47,6 +47,10 @@ class Remote:
             raise InputError(field, url, "give a place that can, or a folder", problem=problem) from None
         return place
 
+    @property
+    def address(self) -> str:
+        return self.url
+
     def at(self, name: str) -> str:
         return f"{self.url}/{name}"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _REMEDY = "give local:N, the address of a Dask scheduler such as tcp://host:8786, or a TOML file such as slurm.toml"
 
 
-def _cluster(name: str, value: str) -> str:
+def where(name: str, value: str) -> str:
     """A rule: ``local:8``, ``tcp://host:8786`` or ``slurm.toml``."""
     if re.fullmatch(r"local(:[1-9]\d*)?|[a-z]+://.+", value):
         return value
@@ -34,7 +34,7 @@ CLUSTER = option(
     "WHERE",
     "Have Dask workers do it: local:8 here, tcp://host:8786, or slurm.toml.",
     PLACE,
-    rule=_cluster,
+    rule=where,
     default="this process",
 )
 RETRIES = option("--retries", "N", "How often to try again what fails on a cluster.", PLACE, rule=NATURAL)
@@ -42,13 +42,13 @@ TRIES_AGAIN = 3
 
 
 @contextmanager
-def executor(where: str | None, retries: int) -> Iterator[Executor]:
+def executor(place: str | None, retries: int) -> Iterator[Executor]:
     """Who does the work: this process, or workers, there for as long as the block runs.
 
     Raises:
         InputError: they can't be had.
     """
-    if where is None:
+    if place is None:
         from jaxgrad.studies.executors.here import Here
 
         yield Here()
@@ -56,15 +56,15 @@ def executor(where: str | None, retries: int) -> Iterator[Executor]:
     from jaxgrad.cli import cache
     from jaxgrad.studies.executors import clusters
 
-    with clusters.connected(where, retries, cache.turn_on) as dask:
+    with clusters.connected(place, retries, cache.turn_on) as dask:
         if dask.dashboard:
             print(f"note: the cluster's dashboard is at {dask.dashboard}", file=sys.stderr, flush=True)
         yield dask
 
 
-def typed(where: str | None, retries: int) -> dict[str, Any]:
+def typed(place: str | None, retries: int) -> dict[str, Any]:
     """The options as the user would type them; without those that have their defaults."""
-    return {"cluster": where, "retries": None if retries == TRIES_AGAIN else retries}
+    return {"cluster": place, "retries": None if retries == TRIES_AGAIN else retries}
 
 
 def following(tasks: Sequence[Task]) -> Callable[[int], Follow]:

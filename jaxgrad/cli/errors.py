@@ -21,6 +21,10 @@ from jaxgrad_models.errors import BuildError
 CHECK_FAILED = 1
 BAD_INPUT = 2
 
+_GONE = {
+    "--shard": "start the same command several times with one --store, each does a part; or give --cluster",
+}
+
 # The parser's exceptions are click's, or those of typer's own copy of click.
 _PARSER: Any = importlib.import_module(typer.BadParameter.__module__)
 UsageError: type[Exception] = _PARSER.UsageError
@@ -143,6 +147,8 @@ def usage(error: Any, arguments: Sequence[str], group: Any) -> InputError:
         group: the parser's commands.
     """
     parser = group.commands.get(arguments[0])
+    if getattr(error, "option_name", None) in _GONE:
+        return InputError(error.option_name, None, _GONE[error.option_name], problem="got an option that is gone")
     see = f"see jaxgrad {parser.name} --help" if parser else "see jaxgrad --help"
     if isinstance(error, _PARSER.NoSuchOption):
         near = ", ".join(error.possibilities or ())

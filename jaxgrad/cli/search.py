@@ -48,6 +48,7 @@ def search(
     """Find the best designs of a space: every design costed or, in a large space, those that descents reach."""
     from jaxgrad.cli import cache, designs, progress, screen
     from jaxgrad.cli.cluster import executor, following, typed
+    from jaxgrad.designs.space import check_together
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
 
@@ -65,6 +66,8 @@ def search(
         work = design_search.SearchWork(space, config, results)
         strategy = design_search.strategy(work, "descents" if exhaustive else method)
         by_descents = strategy.method == "descents"
+        if not by_descents or exhaustive:
+            check_together(space)
         every_design = None if by_descents and not exhaustive else design_sweep.SweepWork(space, config, results)
     terminal.print(headed(space.title, f": {_strategy_text(len(tasks), space, strategy)}"), soft_wrap=True)
     options = {"exhaustive": exhaustive, "method": typed_method, **typed(cluster, retries)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ class Task:
     keep: Callable[[], object]
     size: int
     code: str
+
+    @property
+    def key(self) -> str:
+        """Its name among the tasks of all stores: that of its kind, and a hash."""
+        place = hashlib.sha256(f"{self.store.place.address}/{self.file}".encode()).hexdigest()[:32]
+        return f"{_folder(self)}-{place}"
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:

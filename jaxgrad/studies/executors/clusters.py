@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -85,6 +86,8 @@ def _here(where: str, ending: ExitStack) -> Client:
     from distributed import Client, LocalCluster
 
     number = where.partition(":")[2]
+    # Where this process ends at once, what tracks its semaphores frees them, and need not say so.
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Port .* is already in use")
         cluster = LocalCluster(

@@ -49,7 +49,7 @@ class Dask:
 
         def submit(task: Task, attempt: int = 0) -> None:
             # What a name stands for stays for as long as some client wants it: another attempt has another name.
-            key = f"{task.file}-{attempt}" if attempt else task.file
+            key = f"{task.key}-{attempt}" if attempt else task.key
             under_way[key] = task, attempt
             completed.add(self.client.submit(_done, task, self.prepare, attempt, key=key, retries=self.retries))
 
