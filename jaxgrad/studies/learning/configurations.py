@@ -96,9 +96,10 @@ def _configuration(changes: Mapping[str, Mapping[str, Any]], file: Path, cell: C
     if _SEED in tables:
         seed = tree["train"]["seed"]
         raise InputError(f"{tables[_SEED]}.{_SEED}", seed, "leave it out: seeds says which").read_from(origin)
-    images = tree.get("data")
-    if isinstance(images, dict) and isinstance(images.get("name"), str):  # a folder of images must be there
-        tree["data"] = {**images, "name": data.located(images["name"], file.parent)}
+    said = tree.get("data")
+    # Before it is checked, and not by `_located`: a folder of images has to be there.
+    if isinstance(said, dict) and isinstance(said.get("name"), str):
+        tree["data"] = {**said, "name": data.located(said["name"], file.parent)}
     try:
         config = validated(Config, tree)
         if config.train.patience is not None:

@@ -43,18 +43,17 @@ def check(field: str, value: Any) -> str:
 
 
 def located(source: str, folder: Path) -> str:
-    """A source as seen from the current folder, of one that is seen from ``folder``; names stay.
+    """A source as seen from the current folder, of one that is seen from ``folder``; names stay, and what is no source.
 
     >>> located("images.npz", Path("experiments")), located("mine.py:data", Path("experiments"))
     ('experiments/images.npz', 'experiments/mine.py:data')
     >>> located("digits", Path("experiments"))
     'digits'
     """
-    if source in NAMES:
+    if source in NAMES or not source:
         return source
-    if text.is_text(source) or _read_of(source) is not None or (folder / source).is_dir():
-        return str(folder / source)
-    return source
+    place = str(folder / source)
+    return place if text.is_text(place) or _read_of(place) is not None else source
 
 
 def short(source: str) -> str:

@@ -58,6 +58,10 @@ def test_a_folder_of_data_is_relative_to_the_file_unless_it_is_given(tmp_path: P
     (tmp_path / "pictures").mkdir()
     content["variant"][2]["training"]["data"] = {"name": "pictures"}
     assert made(tmp_path, content)[wild].data.name == str(tmp_path / "pictures")
+    for name in ("", "picturs"):
+        content["variant"][2]["training"]["data"] = {"name": name}
+        with pytest.raises(InputError, match=rf"training\.data\.name in .*: got '{name}'; "):
+            made(tmp_path, content)
     with pytest.raises(InputError, match=r"--folder: got 'elsewhere'; no variant trains on data from a folder"):
         made(tmp_path, with_settings(), Path("elsewhere"))
 
