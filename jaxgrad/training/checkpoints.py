@@ -75,17 +75,17 @@ class Checkpoints:
         Raises:
             OSError: the disk has no room for it.
         """
+        leaves, place = _by_path(state), self._folder / str(step)
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(_by_path(state)),
+            state=ocp.args.StandardSave(leaves),
             log=ocp.args.JsonSave({"log": log, "settings": self._settings}),
         )
         try:
             self._manager.save(step, args=items, force=True)
         except Exception:  # of a full disk storage makes a ValueError, Orbax more around it
-            if shutil.disk_usage(self._folder).free < sum(leaf.nbytes for leaf in _by_path(state).values()):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder / str(step))) from None
+            if shutil.disk_usage(self._folder).free < sum(leaf.nbytes for leaf in leaves.values()):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from None
             raise
-        place = self._folder / str(step)
         write_text(place / _DIGESTS, json.dumps(_digests(place)))
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
