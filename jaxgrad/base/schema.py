@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import pydantic.dataclasses
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, WrapValidator
+from pydantic.fields import FieldInfo
 
 from jaxgrad.base.errors import (
     InputError,
@@ -88,7 +89,8 @@ Blend = Annotated[float, checked(blend)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Validators are built when they are first used: imports do not wait for those of other commands.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 @dataclass_transform(frozen_default=True)
@@ -218,14 +220,17 @@ def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputErro
     if isinstance(cause, InputError):
         return cause.under(field)
     if kind in _MISSING:
-        return InputError(field, None, "give one", problem="got none")
+        remedy = f"give a table, [{field}]" if _is_table(_annotation(root, place)) else "give one"
+        return InputError(field, None, remedy, problem="got none")
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        names = _names(root, place[:-1])
+        names = [field.title or name for name, field in _fields(root, place[:-1]).items()]
         remedy = f"there is no such key; {choose(names, place[-1])}"
     elif kind == "dataclass_type" and not issubclass(root, BaseModel):
         remedy = f"give one of class {detail.get('ctx', {}).get('class_name')}"
     elif kind in _TABLES:
-        remedy = f"give a table, [{field}]"
+        remedy = f"give a table, [[{'.'.join(place[:-1])}]]" if place[-1].isdigit() else f"give a table, [{field}]"
+    elif kind == "list_type" and _model_in(_annotation(root, place)):
+        remedy = f"give tables, [[{field}]]"
     else:
         remedy = _REMEDIES.get(kind, detail["msg"])
     return InputError(field, detail["input"], remedy)
@@ -247,19 +252,28 @@ def _has(node: Any, part: str | int) -> bool:
     return isinstance(node, Mapping) and part in node
 
 
-def _names(root: type[Any], place: Sequence[str]) -> list[str]:
-    """The keys that a table of the file may have."""
+def _fields(root: type[Any], place: Sequence[str]) -> Mapping[str, FieldInfo]:
+    """The fields of a table of the file."""
     fields = root.__pydantic_fields__
     for part in place:
-        if part in fields:
-            model = _model_in(fields[part].annotation)
-            fields = model.__pydantic_fields__ if model else fields
-    return [field.title or name for name, field in fields.items()]
+        model = _model_in(fields[part].annotation) if part in fields else None
+        fields = model.__pydantic_fields__ if model else fields
+    return fields
+
+
+def _annotation(root: type[Any], place: Sequence[str]) -> Any:
+    """What a key of the file may hold."""
+    fields = {field.title or name: field for name, field in _fields(root, place[:-1]).items()}
+    return fields[place[-1]].annotation if place and place[-1] in fields else None
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__")
 
 
 def _model_in(annotation: Any) -> type[Any] | None:
     """The section, or what is ``described``, among what a field may hold."""
-    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
+    if _is_table(annotation):
         return annotation
     for inner in typing.get_args(annotation):
         if model := _model_in(inner):

@@ -8,9 +8,9 @@ from jaxgrad.hardware.memory import PerOperand as PerOperand
 from jaxgrad.hardware.precision import FORMATS as FORMATS
 from jaxgrad.hardware.precision import Format as Format
 from jaxgrad.hardware.precision import Precision as Precision
-from jaxgrad.hardware.technology import PRESETS as PRESETS
 from jaxgrad.hardware.technology import Technology as Technology
-from jaxgrad.hardware.technology import load_technology as load_technology
+from jaxgrad.hardware.technology_files import PRESETS as PRESETS
+from jaxgrad.hardware.technology_files import load_technology as load_technology
 from jaxgrad.hardware.vector import VectorUnit as VectorUnit
 
 __all__ = [

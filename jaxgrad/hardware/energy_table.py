@@ -82,7 +82,7 @@ def load_ert(path: Path, levels: Sequence[str] = ()) -> Table:
     return read_ert(text, str(path), levels)
 
 
-def from_numbers(numbers: Mapping[str, Any], levels: Sequence[str] = ()) -> Table:
+def from_numbers(numbers: Table, levels: Sequence[str] = ()) -> Table:
     """A table from pJ by component and action, as ``read_ert`` returns it.
 
     Args:
@@ -98,8 +98,6 @@ def from_numbers(numbers: Mapping[str, Any], levels: Sequence[str] = ()) -> Tabl
     """
     listed = {
         component: {action: {"energy": energy} for action, energy in by_action.items()}
-        if isinstance(by_action, Mapping)
-        else by_action
         for component, by_action in numbers.items()
     }
     return _tabulated(listed, actions(levels))

@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from jaxgrad.base.errors import InputError
+from pydantic import Field
+
+from jaxgrad.base.errors import InputError, number
 from jaxgrad.base.schema import Section, Size, Switch, among, checked, read_toml, validated
-from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, load_technology
+from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, technology_files
 from jaxgrad.hardware.energy_table import from_numbers, load_ert
 from jaxgrad.hardware.machine import PARTITIONS
-from jaxgrad.hardware.technology import PRESETS, read_table
+from jaxgrad.hardware.technology_files import PRESETS, TechnologyFile
 
 
 def _text_or_table(field: str, value: Any) -> Any:
-    if not isinstance(value, str | Mapping):
+    if not isinstance(value, str | Mapping | TechnologyFile | None):
         raise InputError(field, value, "give a text, in quotes, or a table")
     return value
 
 
-_Reference = Annotated[str | dict[str, Any], checked(_text_or_table)]
+_PjByAction = dict[str, dict[str, Annotated[float, Field(ge=0), checked(number)]]]
 
 
 class MachineSection(Section):
@@ -36,12 +38,25 @@ class MachineSection(Section):
     double_buffered: Switch = False
     precision: Precision = Precision.of("bf16")
     memory: Memory | None = None
-    technology: _Reference | None = None
-    energy_table: _Reference | None = None
+    technology: Annotated[TechnologyFile | str | None, checked(_text_or_table)] = None
+    energy_table: Annotated[_PjByAction | str | None, checked(_text_or_table)] = None
     vector_lanes: Size | None = None
     zero_gating: Switch = False
     cores: Size = 1
     partition: Annotated[str, among(PARTITIONS)] = "batch"
+
+
+class _File(Section):
+    machine: MachineSection
+
+
+def read(tree: Mapping[str, Any], origin: str | None = None) -> MachineSection:
+    """The section ``[machine]`` of a file's content, whatever else is there.
+
+    Raises:
+        InputError: something in it will not do.
+    """
+    return validated(_File, {key: value for key, value in tree.items() if key == "machine"}, origin).machine
 
 
 def build(section: MachineSection, file: Path) -> Machine:
@@ -86,8 +101,7 @@ def inlined(section: MachineSection, file: Path) -> MachineSection:
     found: dict[str, Any] = {}
     try:
         if isinstance(section.technology, str) and section.technology not in PRESETS:
-            load_technology(section.technology, file.parent)
-            found["technology"] = read_toml(file.parent / section.technology, "technology")
+            found["technology"] = technology_files.read(section.technology, file.parent)
         if isinstance(section.energy_table, str):
             table = load_ert(file.parent / section.energy_table, _level_names(section))
             found["energy_table"] = {component: dict(actions) for component, actions in table.items()}
@@ -103,9 +117,7 @@ def table(section: MachineSection) -> dict[str, Any]:
     >>> table(section)["memory"]["sram_kib"]
     4096
     """
-    tree = _in_kib(section.model_dump(exclude={"technology", "energy_table"}))
-    references = {"technology": section.technology, "energy_table": section.energy_table}
-    return tree | {key: value for key, value in references.items() if value is not None}
+    return _in_kib(section.model_dump(by_alias=True))
 
 
 def _in_kib(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,9 +143,7 @@ def _kib(size: Any) -> Any:
 def _built(section: MachineSection, folder: Path) -> Machine:
     technology, energies = section.technology, section.energy_table
     if isinstance(technology, str):
-        technology = load_technology(technology, folder)
-    elif technology is not None:
-        technology = read_table(technology)
+        technology = technology_files.read(technology, folder)
     if isinstance(energies, str):
         energies = load_ert(folder / energies, _level_names(section))
     elif energies is not None:
@@ -142,7 +152,7 @@ def _built(section: MachineSection, folder: Path) -> Machine:
         array=Accelerator(section.rows, section.cols, section.double_buffered),
         memory=section.memory,
         precision=section.precision,
-        technology=technology,
+        technology=technology and technology.technology(),
         energies=energies,
         vector_unit=VectorUnit(section.vector_lanes) if section.vector_lanes else None,
         zero_gating=section.zero_gating,
@@ -155,10 +165,6 @@ def _level_names(section: MachineSection) -> list[str]:
     return [level.name for level in section.memory.levels] if section.memory else []
 
 
-class _File(Section):
-    machine: MachineSection
-
-
 def load_section(file: Path, option: str) -> MachineSection:
     """The section ``[machine]`` of a TOML file, with what the files that it names say in their place.
 
@@ -169,7 +175,7 @@ def load_section(file: Path, option: str) -> MachineSection:
     Raises:
         InputError: it can't be read, or something in it will not do.
     """
-    return inlined(_read(file, option), file)
+    return inlined(read(read_toml(file, option), str(file)), file)
 
 
 def load_machine(file: Path, option: str) -> Machine:
@@ -182,10 +188,4 @@ def load_machine(file: Path, option: str) -> Machine:
     Raises:
         InputError: it can't be read, or something in it will not do.
     """
-    return build(_read(file, option), file)
-
-
-def _read(file: Path, option: str) -> MachineSection:
-    tree = read_toml(file, option)
-    wanted = {"machine": tree["machine"]} if "machine" in tree else {}
-    return validated(_File, wanted, str(file)).machine
+    return build(read(read_toml(file, option), str(file)), file)

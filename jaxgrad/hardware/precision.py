@@ -151,5 +151,14 @@ def paired(first: str, second: str) -> Pair:
     return max(first, second, key=_width), min(first, second, key=_width)
 
 
+def joined(pair: Pair) -> str:
+    """A pair's name in technologies.
+
+    >>> joined(("bf16", "int1")), joined(("int8", "int8"))
+    ('bf16_int1', 'int8')
+    """
+    return "_".join(dict.fromkeys(pair))
+
+
 def _width(name: str) -> tuple[int, str]:
     return FORMATS[name].bits, name

@@ -14,7 +14,6 @@ from jaxgrad.array.emulation import Emulation
 from jaxgrad.array.rounding import check_computes
 from jaxgrad.autodiff.estimators.asked import Estimators
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import validated
 from jaxgrad.costs import StepCost, step_cost, sums
 from jaxgrad.hardware import files
 from jaxgrad.hardware.files import MachineSection
@@ -33,11 +32,7 @@ def read(tree: Mapping[str, Any], file: Path) -> dict[str, Any]:
     Raises:
         InputError: something in it will not do.
     """
-    try:
-        section = validated(MachineSection, tree["machine"])
-    except InputError as error:
-        raise error.under("machine").read_from(str(file)) from None
-    return files.table(files.inlined(section, file))
+    return files.table(files.inlined(files.read(tree, str(file)), file))
 
 
 def written(tree: Mapping[str, Any], section: MachineSection) -> dict[str, Any]:
@@ -64,10 +59,7 @@ def filled_in(values: Any) -> Any:
         return values
     section, array = values["machine"], values.get("array", {})
     if isinstance(section, Mapping):
-        try:
-            section = validated(MachineSection, section)
-        except InputError as error:
-            raise error.under("machine") from None
+        section = files.read(values)
     for key, value in array.items() if isinstance(array, Mapping) else ():
         problem = f"got {value!r} and a machine"
         raise InputError(f"array.{key}", value, "the machine has it: leave one of the two out", problem=problem)

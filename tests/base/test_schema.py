@@ -64,7 +64,9 @@ REFUSED: list[tuple[dict[str, Any], tuple[str, Any, str]]] = [
     ({"title": "", "inner": {"siz": 3}}, ("inner.siz", 3, "there is no such key; choose one of size, even, ")),
     ({"title": "", "inner": {"size": 10, "name": "os"}}, ("inner.size", 10, "give at most 9")),
     ({"title": "", "many": [{}, {"size": -1}]}, ("many.1.size", -1, "give a whole number of at least 1")),
-    ({"title": "", "many": 3}, ("many", 3, "give a list, in [ ]")),
+    ({"title": "", "many": 3}, ("many", 3, "give tables, [[many]]")),
+    ({"title": "", "many": [3]}, ("many.0", 3, "give a table, [[many]]")),
+    ({"title": "", "some": 3}, ("some", 3, "give a list, in [ ]")),
     ({"title": "", "some": []}, ("some", [], "give at least one")),
     ({"title": "", "some": [1, "2"]}, ("some.1", "2", "give a whole number of at least 1")),
 ]
@@ -123,3 +125,13 @@ def test_files_may_be_as_deep_and_numbers_as_large_as_toml_has_them(tmp_path: Pa
     file = tmp_path / "a.toml"
     file.write_bytes(b"x = [9223372036854775807, -9223372036854775808]\ny = " + b"[" * 60 + b"]" * 60)
     assert read_toml(file, "CONFIG")["x"] == [(1 << 63) - 1, -(1 << 63)]
+
+
+class Needs(Section):
+    inner: Inner
+
+
+def test_a_table_that_is_missing_is_asked_for_as_a_table() -> None:
+    with pytest.raises(InputError) as raised:
+        validated(Needs, {}, "F")
+    assert str(raised.value) == "inner in F: got none; give a table, [inner]"

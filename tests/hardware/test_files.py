@@ -109,6 +109,9 @@ def test_what_a_file_names_may_stand_in_it_and_is_put_there(tmp_path: Path, refe
         ("cores = 2", "cores = true", "machine.cores in"),
         ('technology = "sasiml"', "energy_table = { mac = { compute = 1.0 } }", "machine in"),
         ('technology = "sasiml"', "energy_table = 3", "machine.energy_table in"),
+        ('technology = "sasiml"', "energy_table = { mac = 1.0 }", "machine.energy_table.mac in"),
+        ('technology = "sasiml"', "energy_table = { mac = { compute = -1.0 } }", "machine.energy_table.mac.compute in"),
+        ('technology = "sasiml"', "technology = { mac = 1.0 }", "machine.technology.mac in"),
         ("[machine]", "[machines]", "machine.rows in"),
     ],
 )

@@ -1,48 +1,18 @@
-"""jaxgrad.hardware.technology: presets, files of one's own, and every way in which one can be wrong."""
+"""jaxgrad.hardware.technology: what figures mean, and the presets' own."""
 
 from __future__ import annotations
 
 import itertools
-import tomllib
 from dataclasses import replace
 from functools import partial
-from importlib import resources
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxgrad.hardware import FORMATS, PRESETS, Technology, load_technology
-from jaxgrad.hardware.technology import PE_KINDS, parse
+from jaxgrad.hardware import FORMATS, PRESETS, load_technology
+from jaxgrad.hardware.technology import PE_KINDS
 from tests.refusals import Refusal, assert_refused
-
-FOLDER = resources.files("jaxgrad.hardware") / "technologies"
-ORIGIN = "own.toml"
-
-
-def preset_text(name: str = "horowitz-45nm") -> str:
-    return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-
-
-def written(tree: dict[str, Any]) -> str:
-    """A technology's tree as TOML; strings, numbers, lists of these, tables and tables in a list are all there is."""
-
-    def value(data: Any) -> str:
-        if isinstance(data, bool):
-            return str(data).lower()
-        if isinstance(data, list):
-            return f"[{', '.join(map(value, data))}]"
-        if isinstance(data, dict):
-            return "{" + ", ".join(f"{key} = {value(each)}" for key, each in data.items()) + "}"
-        return '"' + data.replace('"', '\\"') + '"' if isinstance(data, str) else repr(data)
-
-    return "".join(f"{key} = {value(data)}\n" for key, data in tree.items())
-
-
-def tree() -> dict[str, Any]:
-    return tomllib.loads(preset_text())
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -54,13 +24,6 @@ def test_presets(name: str) -> None:
     assert set(dict(technology.mac_pj)) == set(FORMATS)
     assert {key[1:] for key, _ in technology.pe_um2} == set(itertools.product((False, True), PE_KINDS))
     assert hash(technology) == hash(load_technology(name))
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_file_like_any_other(name: str, tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text(written(tomllib.loads(preset_text(name))))
-    own = load_technology("own.toml", tmp_path)
-    assert own == load_technology(name) == load_technology(str(tmp_path / "own.toml"))
 
 
 def test_interpolation_passes_through_the_published_points() -> None:
@@ -89,136 +52,6 @@ def test_between_and_beyond_it_goes_as_a_power_of_the_size() -> None:
 
 def test_one_figure_holds_for_every_size() -> None:
     assert {load_technology("sasiml").sram_access_pj_per_bit(size) for size in (1, 110592, 2**30)} == {0.3375}
-
-
-def refused(change: Any, field: str, shown: str, remedy: str) -> Refusal:
-    """A preset with a change to its tree."""
-
-    def call() -> Technology:
-        changed = tree()
-        change(changed)
-        return parse(written(changed), ORIGIN)
-
-    return Refusal(call, f"{ORIGIN}: {field}", shown, remedy)
-
-
-def setting(*path: str, to: Any) -> Any:
-    def change(data: dict[str, Any]) -> None:
-        for key in path[:-1]:
-            data = data[key]
-        data[path[-1]] = to
-
-    return change
-
-
-def dropping(*path: str) -> Any:
-    def change(data: dict[str, Any]) -> None:
-        for key in path[:-1]:
-            data = data[key]
-        del data[path[-1]]
-
-    return change
-
-
-FIGURES = [
-    ("register", "pj_per_bit"),
-    ("hop", "pj_per_bit"),
-    ("dram", "pj_per_bit"),
-    ("idle", "pj_per_pe_cycle"),
-    ("vector", "pj_per_operation"),
-    ("sram", "leakage_pj_per_byte_cycle"),
-    ("area", "sram_um2_per_bit"),
-]
-NO_FIGURES: list[tuple[Any, str]] = [
-    (-1.0, "-1.0"),
-    ("1", "'1'"),
-    (True, "True"),
-    ([1.0], "[1.0]"),
-    (float("nan"), "nan"),
-]
-LEAST = "a number of at least 0"
-PE = {
-    "datapath": "int8",
-    "double_buffered": False,
-    "ws_um2": 1.0,
-    "os_um2": 1.0,
-    "interleaved_um2": 1.0,
-}
-REFUSALS = [
-    *[refused(dropping(*path), ".".join(path), "None", LEAST) for path in FIGURES],
-    *[refused(setting(*path, to=bad), ".".join(path), shown, LEAST) for path in FIGURES for bad, shown in NO_FIGURES],
-    *[refused(setting("mac", "pj", "int8", to=bad), "mac.pj.int8", shown, LEAST) for bad, shown in NO_FIGURES],
-    *[
-        refused(dropping(name), name, "None", "give a table")
-        for name in ("register", "hop", "dram", "idle", "vector", "mac", "sram", "area")
-    ],
-    *[refused(setting(name, to=3), name, "3", "give a table") for name in ("register", "mac", "sram", "area")],
-    refused(setting("registers", to={"pj_per_bit": 1.0}), "section", "'registers'", "mean 'register'?"),
-    refused(setting("hop", "pj", to=1.0), "hop key", "'pj'", "pj_per_bit"),
-    refused(setting("area", "pes", to=1.0), "area key", "'pes'", "mean 'pe'?"),
-    refused(setting("mac", "pj", to={}), "mac.pj", "none", "at least one format"),
-    refused(dropping("mac", "pj"), "mac.pj", "None", "give a table, [mac.pj]"),
-    refused(setting("mac", "pj", "float32", to=1.0), "mac.pj", "'float32'", "fp32"),
-    refused(setting("mac", "mixed_pj", to=[]), "mac.mixed_pj", "[]", "give a table, [mac.mixed_pj]"),
-    refused(setting("mac", "mixed_pj", to={"int1_bf16": 1.0}), "mac.mixed_pj", "'int1_bf16'", "the wider one first"),
-    refused(setting("mac", "mixed_pj", to={"bf16_int1": -1.0}), "mac.mixed_pj.bf16_int1", "-1.0", LEAST),
-    refused(dropping("sram", "bytes"), "sram.bytes", "None", "a list"),
-    refused(dropping("sram", "pj_per_bit"), "sram.pj_per_bit", "None", "a list"),
-    refused(setting("sram", "bytes", to=[]), "sram.bytes", "[]", "as many as"),
-    refused(setting("sram", "bytes", to=[1, 2]), "sram.bytes", "[1, 2]", "as many as"),
-    refused(setting("sram", "bytes", to=[8, 8, 9]), "sram.bytes", "[8, 8, 9]", "growing"),
-    refused(setting("sram", "bytes", to=[9, 8, 7]), "sram.bytes", "[9, 8, 7]", "growing"),
-    refused(setting("sram", "bytes", to=[0, 8, 9]), "sram.bytes", "0", "at least 1"),
-    refused(setting("sram", "bytes", to=[1.5, 8, 9]), "sram.bytes", "1.5", "at least 1"),
-    refused(setting("sram", "bytes", to=[8, "9", 10]), "sram.bytes", "'9'", "give"),
-    refused(setting("sram", "bytes", to=[[8], [9], [10]]), "sram.bytes", "[8]", "give"),
-    refused(setting("sram", "pj_per_bit", to=[0.0, 1.0, 2.0]), "sram.pj_per_bit", "0.0", "above 0"),
-    refused(setting("sram", "pj_per_bit", to=[1.0, "1", 2.0]), "sram.pj_per_bit", "'1'", "above 0"),
-    refused(setting("area", "pe", to=[PE | {"datapath": "int7"}]), "area.pe.datapath", "'int7'", "int8"),
-    refused(setting("area", "pe", to=[PE | {"double_buffered": 1}]), "area.pe.double_buffered", "1", "True or False"),
-    *[
-        refused(setting("area", "pe", to=[PE | {f"{kind}_um2": 0.0}]), f"area.pe.{kind}_um2", "0.0", "above 0")
-        for kind in PE_KINDS
-    ],
-    *[
-        refused(
-            setting("area", "pe", to=[{key: value for key, value in PE.items() if key != f"{kind}_um2"}]),
-            f"area.pe.{kind}_um2",
-            "None",
-            "above 0",
-        )
-        for kind in ("ws", "os", "interleaved")
-    ],
-    refused(setting("area", "pe", to=[PE | {"is_um2": 1.0}]), "area.pe key", "'is_um2'", "ws_um2"),
-    refused(setting("area", "pe", to=[3]), "area.pe", "3", "[[area.pe]]"),
-    refused(setting("area", "pe", to=3), "area.pe", "3", "[[area.pe]]"),
-    refused(setting("assumptions", to=3), "assumptions", "3", "a list"),
-]
-
-
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.field}-{refusal.shown}")
-def test_refusals(refusal: Refusal) -> None:
-    assert_refused(refusal)
-
-
-def test_text_that_is_no_toml_is_refused_in_one_line() -> None:
-    assert_refused(Refusal(lambda: parse("a = = 1\n\nb", ORIGIN), "technology", f"'{ORIGIN}'", "mend its TOML"))
-
-
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    (tmp_path / "folder.toml").mkdir()
-    for name in ("missing.toml", "binary.toml", "folder.toml"):
-        call = Refusal(lambda name=name: load_technology(name, tmp_path), "technology", repr(name), "can be read")
-        assert_refused(call)
-
-
-NO_NAMES: list[Any] = ["horowitz", "", 45, None]
-
-
-@pytest.mark.parametrize("name", NO_NAMES, ids=repr)
-def test_other_names(name: Any) -> None:
-    assert_refused(Refusal(lambda: load_technology(name), "technology", repr(name), "horowitz-45nm, eyeriss-65nm"))
 
 
 def test_a_datapath_without_an_area_is_told_where_to_get_one() -> None:
@@ -298,9 +131,8 @@ def test_a_datapath_is_the_pair_s_where_it_has_an_area() -> None:
 
 @pytest.mark.parametrize("kind", ["ws_transposable", "interleaved_transposable"])
 def test_a_file_without_estimates_is_asked_for_one_where_it_is_needed(kind: str) -> None:
-    data = tree()
-    setting("area", "pe", to=[PE])(data)
-    own = parse(written(data), ORIGIN)
+    areas = ((("int8", False, "ws"), 1.0), (("int8", False, "os"), 2.0), (("int8", False, "interleaved"), 3.0))
+    own = replace(load_technology("horowitz-45nm"), pe_um2=areas)
     assert own.pe_area_um2("int8", double_buffered=False, kind="ws") == 1.0
     call = partial(own.pe_area_um2, "int8", double_buffered=False, kind=kind)
     assert_refused(Refusal(call, "area.pe", f"no {kind}_um2", "give it for int8 with double_buffered = false"))
