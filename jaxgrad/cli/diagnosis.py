@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from jaxgrad.training.step import State
 
 TEXT, FIGURE = "diagnostics.txt", "diagnostics.png"
-_LONG_S = 2.0
 
 
 def keep(job: Job) -> int | None:
@@ -30,31 +28,18 @@ def keep(job: Job) -> int | None:
 
 def measured(training: Iterable[Progress], state: State, job: Job, run: Run) -> Iterable[Progress]:
     """Training as it is, or with measurements on the way where the run's configuration asks for them."""
+    from jaxgrad.cli import progress, screen
     from jaxgrad.training.diagnostics import Records, meter_of, recorded
 
     every = job.config.diagnostics.every
     if every is None:
         return training
+    console = screen.console()
+
+    def telling(step: int) -> AbstractContextManager[None]:
+        return progress.tell_late(f"measuring at step {step:,} (the first time it is compiled)", console)
+
     return recorded(training, state, meter_of(job), Records(run.folder), every, run.checkpoints, telling)
-
-
-@contextmanager
-def telling(step: int) -> Iterator[None]:
-    """A line on a terminal, where the measurement at a step takes longer than two seconds."""
-    from jaxgrad.cli import screen
-
-    out = screen.console()
-    if not out.is_terminal:
-        yield
-        return
-    line = f"measuring at step {step:,} (the first time it is compiled)"
-    timer = threading.Timer(_LONG_S, lambda: out.print(line, highlight=False))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def tell_run(job: Job, run: Run) -> None:

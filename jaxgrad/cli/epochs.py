@@ -65,7 +65,7 @@ def _numbers(now: Progress) -> str:
         loss, accuracy = now.record["train_loss"], now.record["train_accuracy"]
     else:
         loss, accuracy = now.state.sums.means()
-    return f"loss {_loss(loss)}  accuracy {accuracy:.1%}  {short(now.state.cycles())} cycles"
+    return f"loss {_loss(loss)}  acc. {accuracy:.1%}  {short(now.state.cycles())} cycles"
 
 
 def _loss(value: float | None) -> str:

@@ -1,18 +1,20 @@
 """How far a command is: all that tells of what takes a while, on a terminal only.
 
-``follow`` for what can be counted, with the time that is left; ``busy`` for what can't; ``tell_pace`` for what is known
-to be long before it begins.
+``follow`` for what can be counted, with the time that is left; ``busy`` for what can't; ``tell_late`` for a part of it
+that may be long; ``tell_pace`` for what is known to be long before it begins.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 _WORTH_TELLING_S = 30.0
-_BAR_WIDTH = 20  # leaves room for a label and the times on 80 columns
+_LATE_S = 2.0
+_BAR_WIDTH = 20  # the one column that gives way where a terminal is narrow
 
 
 def tell_pace(seconds: float) -> None:
@@ -117,7 +120,8 @@ def follow(
         yield from items
         return
     pace = Pace(total, done)
-    columns = (_text("description"), BarColumn(_BAR_WIDTH), MofNCompleteColumn(), _text("fields[note]"), _Times(pace))
+    done_of_all = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    columns = (_text("description"), BarColumn(_BAR_WIDTH), done_of_all, _text("fields[note]"), _Times(pace))
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task(start, total=total, completed=done, note="")
         looked: float | None = None
@@ -152,13 +156,28 @@ def busy(text: str, out: Console) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def tell_late(text: str, out: Console) -> Iterator[None]:
+    """A line, if ``out`` is a terminal, on what is done in the block, where that takes longer than two seconds."""
+    if not out.is_terminal:
+        yield
+        return
+    timer = threading.Timer(_LATE_S, lambda: out.print(text, highlight=False))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class _Times(ProgressColumn):
     """How long it has taken, and how long the rest will."""
 
     max_refresh = 0.5
 
     def __init__(self, pace: Pace | None = None) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))
         self._pace = pace
 
     def render(self, task: Task) -> Text:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from jaxgrad.cli import diagnosis, main, screen
+from jaxgrad.cli import main
 
 SMALL = ["--model", "mlp", "--hidden", "8", "--batch-size", "300", "--optimizer", "sgd", "--decay", "constant"]
 MEASURED = ["--diagnostics", "2", "--diagnostics-sample", "600"]
@@ -94,15 +91,3 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(
     assert said.startswith(message)
     assert said.count("\n") == 1
     assert not (elsewhere / "run").exists()
-
-
-@pytest.mark.parametrize(("takes_s", "terminal", "said"), [(0.2, True, True), (0.0, True, False), (0.2, False, False)])
-def test_a_long_measurement_has_a_line_on_a_terminal(
-    takes_s: float, terminal: bool, said: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = io.StringIO()
-    monkeypatch.setattr(screen, "console", lambda: Console(file=out, force_terminal=terminal, width=80))
-    monkeypatch.setattr(diagnosis, "_LONG_S", 0.05)
-    with diagnosis.telling(1400):
-        time.sleep(takes_s)
-    assert ("measuring at step 1,400" in out.getvalue()) is said

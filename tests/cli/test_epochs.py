@@ -51,4 +51,4 @@ def test_a_terminal_has_a_bar_with_loss_accuracy_and_cycles() -> None:
     text = output(force_terminal=True, color_system=None)
     assert "epoch 2/2" in text
     assert "3/4" in text
-    assert "loss 0.750  accuracy 75.0%  3.00k cycles" in text
+    assert "loss 0.750  acc. 75.0%  3.00k cycles" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -141,3 +142,26 @@ def test_what_cannot_be_counted_shows_that_it_goes_on() -> None:
             pass
         assert isinstance(out.file, io.StringIO)
         assert ("costing [all] 0:00" in out.file.getvalue()) is terminal
+
+
+@pytest.mark.parametrize(("takes_s", "terminal", "said"), [(0.2, True, True), (0.0, True, False), (0.2, False, False)])
+def test_what_takes_long_has_a_line_on_a_terminal(
+    takes_s: float, terminal: bool, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LATE_S", 0.05)
+    out = Console(file=io.StringIO(), force_terminal=terminal, width=80)
+    with progress.tell_late("measuring at step 1,400", out):
+        time.sleep(takes_s)
+    assert isinstance(out.file, io.StringIO)
+    assert ("measuring at step 1,400" in out.file.getvalue()) is said
+
+
+def test_the_bar_gives_way_where_the_terminal_is_narrow() -> None:
+    """The times stay on the line, with a label, a place and a note as long as those of a training."""
+    out = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    note = "loss 0.123  acc. 97.3%  22.8M cycles"
+    steps = progress.follow([1, 2], out, total=2, label=lambda _: "epoch 12/20", place=int, note=lambda _: note)
+    assert list(steps) == [1, 2]
+    assert isinstance(out.file, io.StringIO)
+    (last, *_) = out.file.getvalue().rpartition("epoch")[2].splitlines()
+    assert last.rstrip().endswith(f"2/2 {note} 0:00, 0:00 left")
