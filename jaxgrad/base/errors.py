@@ -7,7 +7,7 @@ import difflib
 import math
 import operator
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -173,14 +173,9 @@ def distinct(field: str, values: Sequence[Any]) -> None:
 
 def number(field: str, value: Any, *, least: float = 0.0, above: bool = False) -> float:
     """``value`` as a finite float of at least ``least``, or ``above`` it."""
-    try:
-        real = _finite(value)
-        if real < least or (above and real == least):
-            raise ValueError
-    except (ValueError, OverflowError):
-        bound = f"{'above' if above else 'of at least'} {least:g}"
-        raise InputError(field, value, f"give a number {bound}") from None
-    return real
+    if above:
+        return _real(field, value, lambda real: real > least, f"give a number above {least:g}")
+    return _real(field, value, lambda real: real >= least, f"give a number of at least {least:g}")
 
 
 def positive_number(field: str, value: Any) -> float:
@@ -190,24 +185,12 @@ def positive_number(field: str, value: Any) -> float:
 
 def fraction(field: str, value: Any) -> float:
     """``value`` as a float of at least 0 and below 1."""
-    try:
-        real = _finite(value)
-        if not 0 <= real < 1:
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise InputError(field, value, "give a number from 0 up to, not including, 1") from None
-    return real
+    return _real(field, value, lambda real: 0 <= real < 1, "give a number from 0 up to, not including, 1")
 
 
 def share(field: str, value: Any) -> float:
     """``value`` as a float above 0, and of at most 1."""
-    try:
-        real = _finite(value)
-        if not 0 < real <= 1:
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise InputError(field, value, "give a number above 0, and at most 1") from None
-    return real
+    return _real(field, value, lambda real: 0 < real <= 1, "give a number above 0, and at most 1")
 
 
 def few_bits(field: str, value: Any) -> int:
@@ -219,22 +202,19 @@ def few_bits(field: str, value: Any) -> int:
 
 def blend(field: str, value: Any) -> float:
     """``value`` as a float from 0 to 1."""
+    return _real(field, value, lambda real: 0 <= real <= 1, "give a number from 0 to 1")
+
+
+def _real(field: str, value: Any, will_do: Callable[[float], bool], remedy: str) -> float:
+    """``value`` as a finite float that will do."""
     try:
-        real = _finite(value)
-        if not 0 <= real <= 1:
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise InputError(field, value, "give a number from 0 to 1") from None
-    return real
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError
-    real = float(value)
-    if not math.isfinite(real):
-        raise ValueError
-    return real
+        if not isinstance(value, bool) and isinstance(value, int | float):
+            real = float(value)
+            if math.isfinite(real) and will_do(real):
+                return real
+    except OverflowError:  # a whole number beyond any float
+        pass
+    raise InputError(field, value, remedy)
 
 
 def either(names: Iterable[str], conjunction: str = "or") -> str:
