@@ -10,7 +10,7 @@ from typing import Any
 from jaxgrad.array.counts import ACCESSES
 from jaxgrad.base.errors import InputError
 from jaxgrad.reports.results import Curve, Figure, Results
-from jaxgrad.training.extension import extensions
+from jaxgrad.training.extension import by_key, extensions
 from jaxgrad.training.run_folders import records_of, settings_of
 from jaxgrad.training.runs import COUNTERS
 
@@ -28,10 +28,9 @@ def read(folder: Path) -> Results:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    tables = settings_of(folder)
-    flat = {f"{section}.{key}": value for section, keys in tables.items() for key, value in keys.items()}
+    settings = by_key(settings_of(folder))
     extended = [f"step {step}, from {epochs} epochs" for step, epochs in extensions(folder)]
-    return {**flat, "extended at": "; ".join(extended)} if extended else flat
+    return {**settings, "extended at": "; ".join(extended)} if extended else settings
 
 
 def _curves(folder: Path) -> Mapping[str, Curve]:

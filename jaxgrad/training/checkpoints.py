@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxgrad.base.errors import InputError, either, shown
 from jaxgrad.base.files import write_text
-from jaxgrad.training.extension import extends
+from jaxgrad.training.extension import by_key, extends
+from jaxgrad.training.random_keys import as_in
 
 KEPT = 2
 _DIGESTS = "sha256.json"
@@ -128,7 +128,7 @@ class Checkpoints:
         shapes = {path: _abstract(leaf) for path, leaf in wanted.items()}
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
         restored = self._manager.restore(step, args=items)["state"]
-        leaves = [_as(leaf, restored[path]) for path, leaf in wanted.items()]
+        leaves = [as_in(leaf, restored[path]) for path, leaf in wanted.items()]  # several devices write keys as words
         return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
     def newest(self) -> Mapping[str, Any] | None:
@@ -155,7 +155,7 @@ class Checkpoints:
         return self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
 
     def _check_settings(self, step: int, of_checkpoint: Mapping[str, Mapping[str, Any]]) -> None:
-        settings, made_by = _flat(self._settings), _flat(of_checkpoint)
+        settings, made_by = by_key(self._settings), by_key(of_checkpoint)
         changed = [
             key
             for key in {**made_by, **settings}
@@ -194,12 +194,6 @@ def _abstract(leaf: Any) -> Any:
     return leaf if isinstance(leaf, np.ndarray) else ocp.utils.to_shape_dtype_struct(leaf)
 
 
-def _as(like: Any, leaf: Any) -> Any:
-    """What was read, with words that ``like`` has as a key made one: several devices write them as words."""
-    wanted, is_key = (jnp.issubdtype(array.dtype, jax.dtypes.prng_key) for array in (like, leaf))
-    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if wanted and not is_key else leaf
-
-
 def _digests(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file in a checkpoint's folder, by its path there."""
     digests = {}
@@ -208,7 +202,3 @@ def _digests(folder: Path) -> dict[str, str]:
             with path.open("rb") as file:
                 digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
-
-
-def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {f"{section}.{key}": value for section, values in settings.items() for key, value in values.items()}

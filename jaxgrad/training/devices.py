@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import ArrayLike
 
 from jaxgrad.base.errors import InputError, either
+from jaxgrad.training import random_keys
 from jaxgrad.training.config import Config
 from jaxgrad.training.prefetching import on_device
 from jaxgrad.training.step import State, Sums, Trainer
@@ -171,9 +171,5 @@ def _placed(array: Any, sharding: NamedSharding) -> Array:
             return array
         if sharding.is_fully_addressable:  # from device to device, not by way of the host
             return jax.device_put(array, sharding)
-        if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-            words = np.asarray(jax.random.key_data(array))
-            spread = jax.make_array_from_callback(words.shape, sharding, lambda index: words[index])
-            return jax.random.wrap_key_data(spread, impl=jax.random.key_impl(array))
-    host = np.asarray(array)
-    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+    host = np.asarray(random_keys.words(array))
+    return random_keys.as_in(array, jax.make_array_from_callback(host.shape, sharding, lambda index: host[index]))

@@ -29,6 +29,15 @@ class Extension(NamedTuple):
     epochs: int
 
 
+def by_key(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A configuration's values by key with its section.
+
+    >>> by_key({"train": {"epochs": 3, "seed": 0}})
+    {'train.epochs': 3, 'train.seed': 0}
+    """
+    return {f"{section}.{key}": value for section, values in settings.items() for key, value in values.items()}
+
+
 def extends(key: str, value: Any, earlier: Any) -> bool:
     """Whether a key of the configuration that changes from ``earlier`` to ``value`` extends a run.
 

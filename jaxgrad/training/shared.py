@@ -8,10 +8,8 @@ from types import TracebackType
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jaxgrad.training import processes, runs
+from jaxgrad.training import processes, random_keys, runs
 from jaxgrad.training.checkpoints import KEPT, Checkpoints
 from jaxgrad.training.devices import Layout, whole
 from jaxgrad.training.runs import Run
@@ -105,17 +103,9 @@ class SharedCheckpoints:
         if log is None:
             return None
         state = jax.tree.map(processes.told_array, restored[0] if restored else host)
-        return self._layout.placed(jax.tree.map(_as, like, state)), log
+        return self._layout.placed(jax.tree.map(random_keys.as_in, like, state)), log
 
 
 def _host(state: Any) -> Any:
     """The state's arrays on the host; keys as their words."""
-    return jax.tree.map(lambda leaf: whole(jax.random.key_data(leaf) if _is_key(leaf) else leaf), state)
-
-
-def _as(like: Any, leaf: np.ndarray) -> Any:
-    return jax.random.wrap_key_data(jnp.asarray(leaf), impl=jax.random.key_impl(like)) if _is_key(like) else leaf
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.tree.map(lambda leaf: whole(random_keys.words(leaf)), state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -41,12 +41,6 @@ def numbers(record: Record) -> dict[str, float]:
     """
     values = {name: float("nan") if value is None else value for name, value in record.items()}
     return {name: value for name, value in values.items() if isinstance(value, int | float)}
-
-
-def flat(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """A configuration by key with its section; without what has no value."""
-    for section, values in settings.items():
-        yield from ((f"{section}.{key}", value) for key, value in values.items() if value is not None)
 
 
 def needed(package: str, log: str) -> ModuleType:

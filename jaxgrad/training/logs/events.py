@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.training.logs.base import Record, flat, needed, numbers
+from jaxgrad.training.extension import by_key
+from jaxgrad.training.logs.base import Record, needed, numbers
 
 NAME, PACKAGE = "tensorboard", "tensorboardX"
 _FILES = "events.out.tfevents.*"
@@ -38,7 +39,9 @@ class Events:
         # A TensorBoard that is open and has read the earlier file drops what it has from step 0 on.
         self._writer = self._package.SummaryWriter(str(self._folder), purge_step=0, flush_secs=_FLUSH_S)
         parameters = {
-            key: value if isinstance(value, int | float) else str(value) for key, value in flat(self._settings)
+            key: value if isinstance(value, int | float) else str(value)
+            for key, value in by_key(self._settings).items()
+            if value is not None
         }
         summary = needed(f"{PACKAGE}.summary", NAME)
         for part in summary.hparams(parameters, dict.fromkeys(_METRICS, 0.0)):
