@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from jaxgrad.studies.dynamics.ensemble import Measured
 
@@ -61,7 +60,7 @@ def over(measured: Measured, steps: Sequence[int], windows: Sequence[Sequence[in
                 first=first,
                 last=last,
                 loss=float(measured.loss[:, within].mean()),
-                slope=slope(times[line], measured.loss[:, line].mean(axis=0)),
+                slope=float(np.polyfit(times[line], measured.loss[:, line].mean(axis=0), 1)[0]),
                 gradient=float(gradients.mean()),
                 noise=float(measured.noise[:, within].mean()),
                 balance=float(-measured.rise[:, within].sum() / measured.descent[:, within].sum()),
@@ -70,16 +69,6 @@ def over(measured: Measured, steps: Sequence[int], windows: Sequence[Sequence[in
             )
         )
     return found
-
-
-def slope(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
-    """Of the line of least squares.
-
-    >>> slope(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
-    2.0
-    """
-    centred = x - x.mean()
-    return float(centred @ (y - y.mean()) / (centred @ centred))
 
 
 def stopped(windows: Sequence[Window]) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgrad.studies.dynamics.ensemble import Measured
-from jaxgrad.studies.dynamics.windows import over, slope, stopped
+from jaxgrad.studies.dynamics.windows import over, stopped
 from tests.studies.dynamics.cases import windows
 
 STEPS = [0, 10, 20, 30, 40]
@@ -32,11 +32,6 @@ def test_means_are_over_times_and_seeds_and_the_slope_begins_where_the_window_do
     (alone,) = over(Measured(*(values[:1] for values in MEASURED)), STEPS, [[0, 40]])
     assert alone.deviation is None
     assert alone.quantity("gradient") == alone.gradient == 2.5
-
-
-def test_the_slope_is_that_of_least_squares() -> None:
-    x, y = np.arange(7.0) * 3, np.random.default_rng(0).normal(size=7)
-    assert slope(x, y) == pytest.approx(np.polyfit(x, y, 1)[0])
 
 
 @pytest.mark.parametrize(
