@@ -95,7 +95,7 @@ def _compute(experiment: Study, store: Store) -> list[Any]:
         experiment.points,
         screen.console(),
         total=len(experiment.points),
-        label=experiment.label,
+        label=lambda point: point.label,
         kept=lambda point: experiment.is_done(point, store),
     )
     return [next(running) for _ in followed]

@@ -68,6 +68,10 @@ class Point:
     folder: Path = Path()
 
     @property
+    def label(self) -> str:
+        return f"{self.network}, {self.variant}"
+
+    @property
     def group(self) -> Group:
         """What points that are compared with each other have in common."""
         return self.network, (*self.at.items(), *([(self.change.name, self.change.label)] if self.change else []))

@@ -26,6 +26,6 @@ def run(points: Sequence[Point], store: Store) -> Iterator[tuple[Point, Summary,
             try:
                 kept = compute(point, store).as_dict()
             except InputError as error:
-                raise error.within(f"{point.network}, {point.variant}") from None
+                raise error.within(point.label) from None
             store.put("points", point.spec, kept)
         yield point, Summary.from_dict(kept), fresh

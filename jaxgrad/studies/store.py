@@ -22,10 +22,12 @@ _FORMAT = 1
 
 
 class Specified(Protocol):
-    """What decides its result, as plain data."""
+    """A point: ``spec`` is what decides its result, as plain data; ``label`` what it is called while it is computed."""
 
     @property
     def spec(self) -> Mapping[str, Any]: ...
+    @property
+    def label(self) -> str: ...
 
 
 Point = TypeVar("Point", bound=Specified)
@@ -82,16 +84,13 @@ class Store:
             self.put(kind, spec, result)
         return result
 
-    def results(
-        self, kind: str, points: Iterable[Point], compute: Callable[[Point], Any], label: Callable[[Point], str]
-    ) -> Iterator[Any]:
+    def results(self, kind: str, points: Iterable[Point], compute: Callable[[Point], Any]) -> Iterator[Any]:
         """Each point's result, as ``cached``: one that is done is on the disk before the next one begins.
 
         Args:
             kind: of the results.
-            points: each with the ``spec`` of its result.
+            points: each with the ``spec`` of its result, and the ``label`` that an error has.
             compute: a point's result, as JSON has it.
-            label: what a point is called in an error.
 
         Raises:
             InputError: a point can't be computed; the message says which.
@@ -100,7 +99,7 @@ class Store:
             try:
                 result = self.cached(kind, point.spec, functools.partial(compute, point))
             except InputError as error:
-                raise error.within(label(point)) from None
+                raise error.within(point.label) from None
             yield result
 
     def _read(self, path: Path) -> bytes | None:

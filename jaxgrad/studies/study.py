@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Group
 
-from jaxgrad.studies.store import Store
+from jaxgrad.studies.store import Specified, Store
 
 
 class Report(NamedTuple):
@@ -31,18 +31,16 @@ class Study:
     Args:
         title: its own.
         kind: of its results in the store.
-        points: what is computed one by one, each with a ``spec`` that decides its result.
-        label: what a point is called while it is computed.
+        points: what is computed one by one.
         run: computes points, those in the store excepted, and gives each one's result in order.
         report: what came out, from all results.
     """
 
     title: str
     kind: str
-    points: Sequence[Any]
-    label: Callable[[Any], str]
+    points: Sequence[Specified]
     run: Callable[[Sequence[Any], Store], Iterator[Any]]
     report: Callable[[Sequence[Any]], Report]
 
-    def is_done(self, point: Any, store: Store) -> bool:
+    def is_done(self, point: Specified, store: Store) -> bool:
         return store.has(self.kind, point.spec)

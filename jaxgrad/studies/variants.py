@@ -29,7 +29,4 @@ def read(file: Path) -> Study:
         shown = tables.screen(experiment, rows, comparisons)
         return Report(shown, lambda folder: report.write(folder, experiment, rows, comparisons))
 
-    def label(point: points.Point) -> str:
-        return f"{point.network}, {point.variant}"
-
-    return Study(experiment.title, "points", expanded, label, run, reported)
+    return Study(experiment.title, "points", expanded, run, reported)

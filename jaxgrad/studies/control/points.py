@@ -33,6 +33,10 @@ class Point:
     spec: Mapping[str, Any]
     problem: Problem
 
+    @property
+    def label(self) -> str:
+        return f"keep {self.keep:g}"
+
 
 @dataclass(frozen=True)
 class Descent:
@@ -63,7 +67,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Descent]:
     Raises:
         InputError: a descent diverges; the message says which.
     """
-    for kept in store.results(KIND, points, compute, lambda point: f"keep {point.keep:g}"):
+    for kept in store.results(KIND, points, compute):
         yield Descent(**kept)
 
 

@@ -23,7 +23,4 @@ def read(file: Path) -> Study:
         results = report.Results(experiment, list(zip(expanded, descents, strict=True)))
         return Report(report.screen(results), lambda folder: report.write(folder, results))
 
-    def label(point: points.Point) -> str:
-        return f"keep {point.keep:g}"
-
-    return Study(experiment.title, points.KIND, expanded, label, points.run, reported)
+    return Study(experiment.title, points.KIND, expanded, points.run, reported)

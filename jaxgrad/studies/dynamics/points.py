@@ -41,6 +41,10 @@ class Point:
     experiment: DynamicsExperiment
     spec: Mapping[str, Any]
 
+    @property
+    def label(self) -> str:
+        return self.name
+
 
 def expand(experiment: DynamicsExperiment, file: Path, folder: Path | None = None) -> list[Point]:
     """All points of an experiment, checked.
@@ -75,7 +79,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Measured]:
     Raises:
         InputError: a point can't be trained; the message says which.
     """
-    for kept in store.results(KIND, points, compute, lambda point: point.name):
+    for kept in store.results(KIND, points, compute):
         yield Measured(*(np.asarray(values) for values in kept))
 
 

@@ -31,7 +31,4 @@ def read(file: Path, folder: Path | None = None) -> Study:
         results = tables.Results(experiment, by_variant, spent)
         return Report(tables.screen(results), lambda folder: report.write(folder, results))
 
-    def label(point: points.Point) -> str:
-        return point.name
-
-    return Study(experiment.title, points.KIND, expanded, label, points.run, reported)
+    return Study(experiment.title, points.KIND, expanded, points.run, reported)

@@ -28,7 +28,4 @@ def read(file: Path, folder: Path | None = None) -> Study:
         shown = tables.screen(results)
         return Report(shown, lambda folder: report.write(folder, results))
 
-    def label(point: points.Point) -> str:
-        return point.label
-
-    return Study(experiment.title, points.KIND, expanded, label, points.run, reported)
+    return Study(experiment.title, points.KIND, expanded, points.run, reported)

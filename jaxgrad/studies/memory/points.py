@@ -37,6 +37,10 @@ class Point:
     spec: Mapping[str, Any]
     folder: Path = Path()
 
+    @property
+    def label(self) -> str:
+        return self.network
+
 
 class Stored(NamedTuple):
     """What a training step of a network stores.
@@ -107,7 +111,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[Stored]:
     Raises:
         InputError: a point can't be computed; the message says which.
     """
-    for kept in store.results(KIND, points, compute, lambda point: point.network):
+    for kept in store.results(KIND, points, compute):
         yield Stored(*kept)
 
 

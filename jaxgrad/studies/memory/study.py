@@ -24,7 +24,4 @@ def read(file: Path) -> Study:
         results = tables.Results(experiment, by_network)
         return Report(tables.screen(results), lambda folder: report.write(folder, results))
 
-    def label(point: points.Point) -> str:
-        return point.network
-
-    return Study(experiment.title, points.KIND, expanded, label, points.run, reported)
+    return Study(experiment.title, points.KIND, expanded, points.run, reported)

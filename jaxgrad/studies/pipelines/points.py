@@ -44,6 +44,10 @@ class Point:
     variants: Sequence[VariantSection]
     folder: Path = Path()
 
+    @property
+    def label(self) -> str:
+        return self.network
+
 
 class Sample(NamedTuple):
     """A variant of a network on some arrays.
@@ -101,7 +105,7 @@ def run(points: Sequence[Point], store: Store) -> Iterator[list[Sample]]:
     Raises:
         InputError: a point can't be computed; the message says which.
     """
-    for kept in store.results(KIND, points, compute, lambda point: point.network):
+    for kept in store.results(KIND, points, compute):
         yield [Sample(*values) for values in kept]
 
 
