@@ -6,28 +6,17 @@ automatic differentiation (RAD) does.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, distinct
-from jaxgrad.base.schema import Rate, Section, Size, checked, read_toml, validated
+from jaxgrad.base.errors import InputError, distinct, whole_number
+from jaxgrad.base.schema import Rate, Section, Share, Size, checked, read_toml, validated
 from jaxgrad.networks.entries import ImageShape
 from jaxgrad.networks.names import check
 from jaxgrad.studies.sections import Name
-
-
-def _share(field: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise InputError(field, value, "give a share above 0, and at most 1")
-    return float(value)
-
-
-def _words(field: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(field, value, "give a whole number of at least 0")
-    return value
 
 
 class MemorySection(Section):
@@ -40,8 +29,8 @@ class MemorySection(Section):
     """
 
     batch: Size
-    keep: Annotated[list[Annotated[float, checked(_share)]], Field(min_length=1)]
-    loss_bytes: Annotated[int, checked(_words)] = 0
+    keep: Annotated[list[Share], Field(min_length=1)]
+    loss_bytes: Annotated[int, checked(partial(whole_number, least=0))] = 0
 
 
 class NetworkSection(Section):

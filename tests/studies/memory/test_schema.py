@@ -24,8 +24,8 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     [
         (lambda t: t["memory"].update(batch=0), "memory.batch in .*: got 0; give a whole number of at least 1"),
         (lambda t: t["memory"].update(keep=[]), "memory.keep in .*; give at least one"),
-        (lambda t: t["memory"].update(keep=[1.0, 0]), "got 0; give a share above 0, and at most 1"),
-        (lambda t: t["memory"].update(keep=[1.0, 1.5]), "got 1.5; give a share above 0, and at most 1"),
+        (lambda t: t["memory"].update(keep=[1.0, 0]), "got 0; give a number above 0, and at most 1"),
+        (lambda t: t["memory"].update(keep=[1.0, 1.5]), "got 1.5; give a number above 0, and at most 1"),
         (lambda t: t["memory"].update(keep=[1.0, 1.0]), "memory.keep in .*: got 1.0 twice; give each once"),
         (lambda t: t["memory"].update(loss_bytes=-1), "memory.loss_bytes in .*: got -1; give a whole number of at"),
         (lambda t: t["network"][0].update(model="mlpp"), "got 'mlpp'; .*did you mean 'mlp'"),
