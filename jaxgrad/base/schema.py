@@ -8,10 +8,10 @@ import tomllib
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 import pydantic.dataclasses
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WrapValidator
 from pydantic.fields import FieldInfo
 
 from jaxgrad.base.errors import (
@@ -46,7 +46,8 @@ def checked(rule: Callable[[str, Any], Any]) -> BeforeValidator:
 
 
 def among(choices: Sequence[str]) -> BeforeValidator:
-    return checked(lambda field, value: one_of(field, value, choices))
+    names = Literal[*choices, *getattr(choices, "aliases", ())]  # pyright: ignore[reportInvalidTypeForm]  # values
+    return BeforeValidator(lambda value: one_of("", value, choices), json_schema_input_type=names)
 
 
 def otherwise(remedy: str) -> WrapValidator:
@@ -75,17 +76,18 @@ def _folder(field: str, value: Any) -> str:
     return value
 
 
-Size = Annotated[int, checked(positive_integer)]
-Sizes = Annotated[list[int], checked(sizes)]
-Seed = Annotated[int, checked(seed)]
+# The limits of pydantic's own are for JSON schemas: what is not within them is refused before, in our words.
+Size = Annotated[int, Field(ge=1), checked(positive_integer)]
+Sizes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), checked(sizes)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 32), checked(seed)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
-Folder = Annotated[str, checked(_folder)]
-Rate = Annotated[float, checked(positive_number)]
-Decay = Annotated[float, checked(number)]
-Fraction = Annotated[float, checked(fraction)]
-Share = Annotated[float, checked(share)]
-Bits = Annotated[int, checked(few_bits)]
-Blend = Annotated[float, checked(blend)]
+Folder = Annotated[str, Field(min_length=1), checked(_folder)]
+Rate = Annotated[float, Field(gt=0), checked(positive_number)]
+AtLeastZero = Annotated[float, Field(ge=0), checked(number)]
+Fraction = Annotated[float, Field(ge=0, lt=1), checked(fraction)]
+Share = Annotated[float, Field(gt=0, le=1), checked(share)]
+Bits = Annotated[int, Field(ge=1, le=8), checked(few_bits)]
+Blend = Annotated[float, Field(ge=0, le=1), checked(blend)]
 
 
 class Section(BaseModel):

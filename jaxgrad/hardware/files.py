@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
-
-from jaxgrad.base.errors import InputError, number
-from jaxgrad.base.schema import Section, Size, Switch, among, checked, read_toml, validated
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import AtLeastZero, Section, Size, Switch, among, checked, read_toml, validated
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, technology_files
 from jaxgrad.hardware.energy_table import from_numbers, load_ert
 from jaxgrad.hardware.machine import PARTITIONS
@@ -22,7 +20,7 @@ def _text_or_table(field: str, value: Any) -> Any:
     return value
 
 
-_PjByAction = dict[str, dict[str, Annotated[float, Field(ge=0), checked(number)]]]
+_PjByAction = dict[str, dict[str, AtLeastZero]]
 
 
 class MachineSection(Section):

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, number, one_of, positive_number
-from jaxgrad.base.schema import Section, Size, Switch, checked, parse_toml, validated
+from jaxgrad.base.errors import InputError, one_of
+from jaxgrad.base.schema import AtLeastZero, Rate, Section, Size, Switch, checked, parse_toml, validated
 from jaxgrad.hardware.precision import FORMATS, FormatName, joined, paired
 from jaxgrad.hardware.technology import PE_KINDS, Technology
 
@@ -32,47 +32,43 @@ def _datapath(field: str, value: Any) -> str:
     return one_of(field, value, tuple(FORMATS))
 
 
-_Figure = Annotated[float, Field(ge=0), checked(number)]
-_AboveZero = Annotated[float, Field(gt=0), checked(positive_number)]
-
-
 class RegisterSection(Section):
     """Registers of a PE."""
 
-    pj_per_bit: _Figure = Field(description="pJ of reading or writing a bit of a PE's register")
+    pj_per_bit: AtLeastZero = Field(description="pJ of reading or writing a bit of a PE's register")
 
 
 class HopSection(Section):
     """Links between PEs."""
 
-    pj_per_bit: _Figure = Field(description="pJ of moving a bit to the register of the next PE")
+    pj_per_bit: AtLeastZero = Field(description="pJ of moving a bit to the register of the next PE")
 
 
 class DramSection(Section):
     """DRAM."""
 
-    pj_per_bit: _Figure = Field(description="pJ of reading or writing a bit of DRAM")
+    pj_per_bit: AtLeastZero = Field(description="pJ of reading or writing a bit of DRAM")
 
 
 class IdleSection(Section):
     """What PEs take whether they work or not."""
 
-    pj_per_pe_cycle: _Figure = Field(description="pJ that a PE takes in each clock cycle, at work or not")
+    pj_per_pe_cycle: AtLeastZero = Field(description="pJ that a PE takes in each clock cycle, at work or not")
 
 
 class VectorSection(Section):
     """The vector unit."""
 
-    pj_per_operation: _Figure = Field(description="pJ of an elementwise operation of the vector unit")
+    pj_per_operation: AtLeastZero = Field(description="pJ of an elementwise operation of the vector unit")
 
 
 class MacSection(Section):
     """Multiply-accumulates, by the operands' formats."""
 
-    pj: Annotated[dict[FormatName, _Figure], Field(min_length=1)] = Field(
+    pj: Annotated[dict[FormatName, AtLeastZero], Field(min_length=1)] = Field(
         description="pJ of a multiply-accumulate, by the format of both operands"
     )
-    mixed_pj: dict[Annotated[str, checked(_mixed)], _Figure] = Field(
+    mixed_pj: dict[Annotated[str, checked(_mixed)], AtLeastZero] = Field(
         default_factory=dict,
         description="pJ of a multiply-accumulate of operands of two formats, by their names, the wider one first, "
         "joined by _ as in bf16_int4; pairs that are not given take the wider format's",
@@ -83,8 +79,8 @@ class SramSection(Section):
     """The scratchpad, at sizes between and beyond which energy goes as a power of the size."""
 
     bytes: list[Size] = Field(description="sizes in bytes, growing")
-    pj_per_bit: list[_AboveZero] = Field(description="pJ of reading or writing a bit, at each of the sizes")
-    leakage_pj_per_byte_cycle: _Figure = Field(description="pJ that leaks from a byte in each clock cycle")
+    pj_per_bit: list[Rate] = Field(description="pJ of reading or writing a bit, at each of the sizes")
+    leakage_pj_per_byte_cycle: AtLeastZero = Field(description="pJ that leaks from a byte in each clock cycle")
 
     @model_validator(mode="after")
     def _fits(self) -> SramSection:
@@ -100,13 +96,13 @@ class PeSection(Section):
         description="a format, or two of them as in mac.mixed_pj: the operands that it multiplies"
     )
     double_buffered: Switch = Field(description="whether it has the registers that double buffering takes")
-    ws_um2: _AboveZero = Field(description="area in um2 of a PE that keeps an operand")
-    os_um2: _AboveZero = Field(description="area in um2 of a PE that keeps a result")
-    interleaved_um2: _AboveZero = Field(description="area in um2 of a PE that keeps both")
-    ws_transposable_um2: _AboveZero | None = Field(
+    ws_um2: Rate = Field(description="area in um2 of a PE that keeps an operand")
+    os_um2: Rate = Field(description="area in um2 of a PE that keeps a result")
+    interleaved_um2: Rate = Field(description="area in um2 of a PE that keeps both")
+    ws_transposable_um2: Rate | None = Field(
         default=None, description="area in um2 of a PE that keeps an operand and adds to sums on either link"
     )
-    interleaved_transposable_um2: _AboveZero | None = Field(
+    interleaved_transposable_um2: Rate | None = Field(
         default=None, description="area in um2 of a PE that keeps both and adds to sums on either link"
     )
 
@@ -114,7 +110,7 @@ class PeSection(Section):
 class AreaSection(Section):
     """Areas."""
 
-    sram_um2_per_bit: _Figure = Field(description="area in um2 of a bit of the scratchpad")
+    sram_um2_per_bit: AtLeastZero = Field(description="area in um2 of a bit of the scratchpad")
     pe: list[PeSection] = Field(default_factory=list, description="PEs that have an area")
 
 

@@ -14,8 +14,8 @@ from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
 from jaxgrad.base.errors import InputError, count_or_all, either
 from jaxgrad.base.schema import (
+    AtLeastZero,
     Blend,
-    Decay,
     Folder,
     Fraction,
     Rate,
@@ -130,10 +130,10 @@ class OptimizerSection(Section):
     name: Annotated[str, among(optimizers.NAMES)] = defaults.OPTIMIZER
     learning_rate: Rate
     momentum: Fraction | None = None
-    weight_decay: Decay | None = None
+    weight_decay: AtLeastZero | None = None
     decay: Annotated[str, among(learning_rates.DECAYS)] = defaults.DECAY
     warmup: Annotated[str, checked(spans.span_text)] | None = None
-    end_rate: Decay | None = None
+    end_rate: AtLeastZero | None = None
     decay_factor: Share | None = None
     decay_at: Annotated[str, checked(spans.spans_text)] | None = None
     weight_decay_mask: str | None = None

@@ -9,7 +9,24 @@ import pytest
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import Rate, Section, Size, Switch, among, checked, otherwise, read_toml, validated
+from jaxgrad.base.schema import (
+    AtLeastZero,
+    Bits,
+    Blend,
+    Fraction,
+    Rate,
+    Section,
+    Seed,
+    Share,
+    Size,
+    Sizes,
+    Switch,
+    among,
+    checked,
+    otherwise,
+    read_toml,
+    validated,
+)
 
 
 def _even(field: str, value: Any) -> Any:
@@ -135,3 +152,41 @@ def test_a_table_that_is_missing_is_asked_for_as_a_table() -> None:
     with pytest.raises(InputError) as raised:
         validated(Needs, {}, "F")
     assert str(raised.value) == "inner in F: got none; give a table, [inner]"
+
+
+class Limits(Section):
+    size: Size = 1
+    sizes: Sizes = Field(default=[1])
+    seed: Seed = 0
+    rate: Rate = 1.0
+    least: AtLeastZero = 0.0
+    fraction: Fraction = 0.0
+    share: Share = 1.0
+    bits: Bits = 1
+    blend: Blend = 0.0
+    name: Annotated[str, among(("ws", "os"))] = "ws"
+
+
+# key -> what will just do, what will just not, what an editor is told
+LIMITS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "size": (1, 0, {"minimum": 1}),
+    "sizes": ([1], [0], {"minItems": 1}),
+    "seed": ((1 << 32) - 1, 1 << 32, {"minimum": 0, "exclusiveMaximum": 1 << 32}),
+    "rate": (1e-300, 0.0, {"exclusiveMinimum": 0}),
+    "least": (0.0, -1e-300, {"minimum": 0}),
+    "fraction": (0.0, 1.0, {"minimum": 0, "exclusiveMaximum": 1}),
+    "share": (1.0, 0.0, {"exclusiveMinimum": 0, "maximum": 1}),
+    "bits": (8, 9, {"minimum": 1, "maximum": 8}),
+    "blend": (1.0, 1.5, {"minimum": 0, "maximum": 1}),
+    "name": ("os", "is", {"enum": ["ws", "os"]}),
+}
+
+
+@pytest.mark.parametrize("key", Limits.model_fields)
+def test_a_json_schema_has_the_limits_that_files_are_held_to(key: str) -> None:
+    within, beyond, told = LIMITS[key]
+    assert getattr(validated(Limits, {key: within}), key) == within
+    with pytest.raises(InputError) as raised:
+        validated(Limits, {key: beyond})
+    assert raised.value.remedy.startswith(("give ", "choose one of"))  # in our words
+    assert told.items() <= Limits.model_json_schema()["properties"][key].items()
