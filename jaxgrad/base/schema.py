@@ -114,7 +114,8 @@ def described(*, within: str = "") -> Callable[[type[Class]], type[Class]]:
     """
 
     def decorate(cls: type[Class]) -> type[Class]:
-        made: Any = pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))(cls)
+        config = ConfigDict(extra="forbid", json_schema_extra=_keyed_as_in_files)
+        made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
         init = made.__init__
         names = [field.name for field in dataclasses.fields(made)]
 
@@ -135,6 +136,12 @@ def described(*, within: str = "") -> Callable[[type[Class]], type[Class]]:
         return made
 
     return decorate
+
+
+def _keyed_as_in_files(schema: dict[str, Any], of: type[Any]) -> None:
+    keys = {name: field.title or name for name, field in of.__pydantic_fields__.items()}
+    schema["properties"] = {keys[name]: part for name, part in schema["properties"].items()}
+    schema["required"] = [keys[name] for name in schema.get("required", ())]
 
 
 def read_toml(file: Path, option: str) -> dict[str, Any]:

@@ -106,6 +106,10 @@ class Precision:
         return value
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "enum": list(FORMATS)}, handler(schema)]}
+
+    @classmethod
     def of(cls, operands: str) -> Precision:
         """All operands in one format; sums in fp32, or int32 for integers; weight gradients in the sums' format."""
         accumulator = "int32" if operands.startswith(("int", "ternary")) else "fp32"

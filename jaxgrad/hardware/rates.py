@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from jaxgrad.base.errors import InputError, number, whole_number
 from jaxgrad.base.schema import checked
 
@@ -33,8 +35,8 @@ def table_in_bytes(table: Any, part: str, in_bytes: Callable[[Any], Any]) -> Any
     return others | {size: in_bytes(table[kib])}
 
 
-Bytes = Annotated[int, checked(size_bytes)]
-Kib = Annotated[int, checked(size_kib)]
+Bytes = Annotated[int, Field(ge=1), checked(size_bytes)]
+Kib = Annotated[int, Field(ge=1), checked(size_kib)]
 """The size of an SRAM as files have it."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import tomli_w
 from jaxgrad import hardware
 from jaxgrad.costs import energy
 from jaxgrad.hardware import Accelerator, Memory, PerOperand, Precision, VectorUnit, load_technology
-from jaxgrad.hardware.files import build_inlined, load_machine, load_section, table
+from jaxgrad.hardware.files import MachineSection, build_inlined, load_machine, load_section, table
 from jaxgrad.interop import accelergy
 
 WHOLE = """
@@ -127,3 +128,19 @@ def test_unknown_keys_of_the_memory_are_told_by_the_file_s_own_keys(tmp_path: Pa
         load(tmp_path, WHOLE.replace("dram_gb_per_s = 1.5", "dram_gb_per_s = 1.5\ndram_gbs = 1.5"))
     assert str(raised.value).startswith("machine.memory.dram_gbs in")
     assert "choose one of sram_kib, dram_gb_per_s, clock_ghz, double_buffered, im2col" in str(raised.value)
+
+
+def test_a_json_schema_has_the_keys_of_files() -> None:
+    """A size in KiB, and not the bytes that Python has; a format by its name, or by tensor; a name, or its tables."""
+    schema = MachineSection.model_json_schema()
+    parts, machine = schema["$defs"], tomllib.loads(WHOLE)["machine"]
+    assert machine.keys() <= schema["properties"].keys()
+    assert machine["memory"].keys() <= parts["Memory"]["properties"].keys()
+    assert parts["Memory"]["required"] == ["sram_kib", "dram_gb_per_s"]
+    assert parts["Level"]["required"] == ["name", "size_kib"]
+    assert "sram_bytes" not in parts["Memory"]["properties"]
+    name, by_tensor = parts["Precision"]["anyOf"]
+    assert "int8" in name["enum"]
+    assert by_tensor["properties"].keys() == {"x", "w", "dy", "dw", "accumulator"}
+    named = [each.get("$ref", each.get("type")) for each in schema["properties"]["technology"]["anyOf"]]
+    assert named == ["#/$defs/TechnologyFile", "string", "null"]
