@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jaxgrad.base.errors import InputError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,11 +50,22 @@ def extends(key: str, value: Any, earlier: Any) -> bool:
 
 
 def extensions(folder: Path) -> list[Extension]:
-    """Of the run in a folder, in the order of steps; empty if it was trained as it was first asked for."""
+    """Of the run in a folder, in the order of steps; empty if it was trained as it was first asked for.
+
+    Raises:
+        InputError: the file is not what a run writes.
+    """
     file = folder / EXTENSIONS
     if not file.exists():
         return []
-    return [Extension(**extension) for extension in json.loads(file.read_text(encoding="utf-8"))]
+    try:
+        found = [Extension(**extension) for extension in json.loads(file.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError):  # of JSON and UTF-8, and of other keys
+        found = None
+    if found is None or not all(isinstance(number, int) for extension in found for number in extension):
+        remedy = "restore the file, or move the run away"
+        raise InputError(str(file), None, remedy, problem="is not what a run writes")
+    return found
 
 
 def record(run: Run, step: int, made_by: Mapping[str, Mapping[str, Any]], epochs: int) -> Extension | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from jaxgrad.base.errors import InputError
 from jaxgrad.training import runs
 from jaxgrad.training.extension import EXTENSIONS, Extension, extensions, record
 
@@ -37,3 +40,13 @@ def test_what_is_done_again_is_recorded_again(tmp_path: Path) -> None:
     assert extensions(run.folder) == [Extension(5, 2), Extension(8, 4)]
     assert record(run, 0, asked(6), 6) is None
     assert extensions(run.folder) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[{}]", '[{"step": 1, "epochs": "two"}]', '[{"step": 1, "epochs": 2, "x": 3}]']
+)
+def test_a_file_that_no_run_wrote_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / EXTENSIONS).write_text(text)
+    with pytest.raises(InputError, match=r"extensions\.json: is not what a run writes; restore the file") as raised:
+        extensions(tmp_path)
+    assert len(str(raised.value).splitlines()) == 1
