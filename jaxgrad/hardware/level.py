@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, number, one_of, whole_number
-from jaxgrad.base.schema import Size, Switch, checked, described
+from jaxgrad.base.errors import InputError, one_of, whole_number
+from jaxgrad.base.schema import AtLeastZero, Size, Switch, checked, described
 from jaxgrad.hardware.energy_table import ACTIONS
 from jaxgrad.hardware.rates import Bytes, in_thousandths, size_kib, table_in_bytes
 
@@ -37,13 +37,7 @@ def _tensors(field: str, value: Any) -> tuple[str, ...]:
     return tuple(name for name in KEPT if name in names)
 
 
-def _energy(field: str, value: Any) -> float | None:
-    return None if value is None else number(field, value)
-
-
-def _width(field: str, value: Any) -> int | None:
-    if value is None:
-        return None
+def _width(field: str, value: Any) -> int:
     bits = whole_number(field, value, most=_MOST_BITS)
     if bits % 8:
         raise InputError(field, bits, "give a multiple of 8")
@@ -83,12 +77,12 @@ class Level:
 
     name: Annotated[str, checked(_name)]
     size_bytes: Annotated[Bytes, Field(title="size_kib")]
-    gb_per_s: Annotated[float | None, in_thousandths("MB/s", optional=True)] = None
+    gb_per_s: Annotated[float, Field(gt=0), in_thousandths("MB/s")] | None = None
     keeps: Annotated[tuple[str, ...], checked(_tensors)] = KEPT
     double_buffered: Switch = True
     shared_by: Size = 1
-    pj_per_bit: Annotated[float | None, checked(_energy)] = None
-    width_bits: Annotated[int | None, checked(_width)] = None
+    pj_per_bit: AtLeastZero | None = None
+    width_bits: Annotated[int, Field(gt=0, multiple_of=8), checked(_width)] | None = None
     ports: Size = 1
 
     @model_validator(mode="before")

@@ -70,8 +70,8 @@ class Memory:
     """
 
     sram_bytes: Annotated[int | PerOperand, checked(_whole_or_divided), Field(title="sram_kib")]
-    dram_gb_per_s: Annotated[float, in_thousandths("MB/s")]
-    clock_ghz: Annotated[float, in_thousandths("MHz")] = 1.0
+    dram_gb_per_s: Annotated[float, Field(gt=0), in_thousandths("MB/s")]
+    clock_ghz: Annotated[float, Field(gt=0), in_thousandths("MHz")] = 1.0
     double_buffered: Switch = True
     im2col: Annotated[str, among(IM2COL)] = "on_chip"
     levels: Annotated[tuple[Level, ...], checked(_list)] = ()

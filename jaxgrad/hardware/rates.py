@@ -40,17 +40,14 @@ Kib = Annotated[int, Field(ge=1), checked(size_kib)]
 """The size of an SRAM as files have it."""
 
 
-def in_thousandths(unit: str, *, optional: bool = False) -> Any:
+def in_thousandths(unit: str) -> Any:
     """A rule for rates that are whole numbers of a thousandth of their unit, so that quotients of them are exact.
 
     Args:
         unit: such a thousandth.
-        optional: whether None will do too.
     """
 
-    def rule(field: str, value: Any) -> float | None:
-        if optional and value is None:
-            return None
+    def rule(field: str, value: Any) -> float:
         rate = number(field, value, above=True)
         if rate > _MOST_RATE:
             raise InputError(field, rate, f"give a number of at most {_MOST_RATE:g}")
