@@ -237,7 +237,9 @@ def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputErro
     elif kind == "dataclass_type" and not issubclass(root, BaseModel):
         remedy = f"give one of class {detail.get('ctx', {}).get('class_name')}"
     elif kind in _TABLES:
-        remedy = f"give a table, [[{'.'.join(place[:-1])}]]" if place[-1].isdigit() else f"give a table, [{field}]"
+        remedy = (
+            f"give a table, [[{'.'.join(place[:-1])}]]" if place and place[-1].isdigit() else f"give a table, [{field}]"
+        )
     elif kind == "list_type" and _model_in(_annotation(root, place)):
         remedy = f"give tables, [[{field}]]"
     else:

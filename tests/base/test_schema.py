@@ -190,3 +190,8 @@ def test_a_json_schema_has_the_limits_that_files_are_held_to(key: str) -> None:
         validated(Limits, {key: beyond})
     assert raised.value.remedy.startswith(("give ", "choose one of"))  # in our words
     assert told.items() <= Limits.model_json_schema()["properties"][key].items()
+
+
+def test_a_whole_tree_that_is_no_table_is_refused() -> None:
+    with pytest.raises(InputError, match="got 3; give a table"):
+        validated(Outer, 3)
