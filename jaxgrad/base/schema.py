@@ -219,10 +219,14 @@ _REMEDIES = {
 }
 _TABLES = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 _MISSING = ("missing", "missing_argument")
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputError:
-    detail = error.errors(include_url=False)[0]
+    detail, *others = error.errors(include_url=False)
+    if detail["type"] in _MISSING:  # misspelt, it may be
+        unknown = (each for each in others if each["type"] in _UNKNOWN and each["loc"][:-1] == detail["loc"][:-1])
+        detail = next(unknown, detail)
     kind, place = detail["type"], _keys(detail["loc"], tree, missing=detail["type"] in _MISSING)
     field = ".".join(place)
     cause = detail.get("ctx", {}).get("error")
@@ -231,7 +235,7 @@ def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputErro
     if kind in _MISSING:
         remedy = f"give a table, [{field}]" if _is_table(_annotation(root, place)) else "give one"
         return InputError(field, None, remedy, problem="got none")
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+    if kind in _UNKNOWN:
         names = [field.title or name for name, field in _fields(root, place[:-1]).items()]
         remedy = f"there is no such key; {choose(names, place[-1])}"
     elif kind == "dataclass_type" and not issubclass(root, BaseModel):

@@ -69,6 +69,7 @@ REFUSED: list[tuple[dict[str, Any], tuple[str, Any, str]]] = [
     ({}, ("title", None, "give one")),
     ({"title": 3}, ("title", 3, "give a text, in quotes")),
     ({"title": "taken"}, ("title", "taken", "give another")),
+    ({"titel": ""}, ("titel", "", "there is no such key; choose one of title, inner, many, some (did you")),
     ({"title": "", "titel": 3}, ("titel", 3, "there is no such key; choose one of title, inner, many, some (did you")),
     ({"title": "", "inner": 3}, ("inner", 3, "give a table, [inner]")),
     ({"title": "", "inner": {"size": 0}}, ("inner.size", 0, "give a whole number of at least 1")),

@@ -72,7 +72,7 @@ def test_a_file_of_no_kind_is_told_what_it_lacks(elsewhere: Path, capsys: pytest
     assert "in mine.toml: got none; give one" in capsys.readouterr().err
     (elsewhere / "mine.toml").write_text("")
     assert main(["sweep", "mine.toml"]) == 2
-    assert "in mine.toml: got none; give one" in capsys.readouterr().err
+    assert "workload in mine.toml: got none; give a table, [workload]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", ["experiment.toml", "pipelines.toml"])

@@ -103,7 +103,7 @@ def test_what_a_file_names_may_stand_in_it_and_is_put_there(tmp_path: Path, refe
     ("old", "new", "said"),
     [
         ("rows = 6", "rows = 0", "machine.rows in"),
-        ("rows = 6", "row = 6", "machine.rows in"),
+        ("rows = 6", "row = 6", "machine.row in"),
         ("sram_kib = 3", "sram_bytes = 3", "machine.memory.sram_kib in"),
         ('"int8"', '"int9"', "machine.precision in"),
         ('"sasiml"', '"sasimi"', "machine in"),

@@ -97,6 +97,7 @@ REFUSALS = [
         for name in ("register", "hop", "dram", "idle", "vector", "mac", "sram", "area")
     ],
     *[refused(setting(name, to=3), name, "3", "give a table") for name in ("register", "mac", "sram", "area")],
+    refused(lambda data: data.update(hopp=data.pop("hop")), "hopp", "0.0", "mean 'hop'?"),
     refused(setting("registers", to={"pj_per_bit": 1.0}), "registers", "{'pj_per_bit': 1.0}", "mean 'register'?"),
     refused(setting("hop", "pj", to=1.0), "hop.pj", "1.0", "no such key; choose one of pj_per_bit"),
     refused(setting("area", "pes", to=1.0), "area.pes", "1.0", "mean 'pe'?"),
