@@ -1,4 +1,4 @@
-"""Figures as PNG files, legible without colour vision: Okabe and Ito's colours, and the order of the legend."""
+"""Figures of a run, legible without colour vision: Okabe and Ito's colours, and the order of the legend."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from jaxgrad.array.counts import ACCESSES, READS, SRAM, WRITES, Key
-from jaxgrad.base.files import whole
 from jaxgrad.costs import LayerCost, StepCost, accesses, time_cycles
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import short, tick
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import DPI, colours, schedule_label
+from jaxgrad.reports.style import SCREEN, FigureStyle, colours, schedule_label
 
 _KIND_COLOURS = {
     Key(SRAM, "w", READS): "#0072B2",
@@ -47,27 +45,32 @@ _BAR_INCHES = 0.115
 _NAME_CHARACTERS = 30  # of a layer
 
 
-def training_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> Path:
-    """Loss and accuracy of each epoch, on the training and the test images."""
-    figure = Page(3.6)
-    loss, accuracy = figure.subplots(1, 2)
+def training_curve(
+    records: Sequence[Mapping[str, Any]], path: Path, title: str, *, style: FigureStyle = SCREEN
+) -> list[Path]:
+    """Loss and accuracy of each epoch, on the training and the test images; ``path`` is without suffixes."""
+    across = style.columns(2)
+    figure = Page(3.6 if across == 2 else 4.4, style)
+    loss, accuracy = figure.subplots(2 // across, across, squeeze=False).reshape(-1)
     epochs = [record["epoch"] for record in records]
     for part, colour, marker in (("train", "#0072B2", "o"), ("test", "#D55E00", "s")):
-        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3.5, "label": part}
+        look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3.5, "label": part}
         # A loss that has diverged is None in the log, nan here: a gap in the line.
-        loss.plot(epochs, np.array([record[f"{part}_loss"] for record in records], float), **style)
-        accuracy.plot(epochs, [record[f"{part}_accuracy"] for record in records], **style)
-    loss.set(xlabel="epoch", ylabel="cross-entropy [nats]", ylim=(0, None))
-    accuracy.set(xlabel="epoch", ylabel="accuracy")
+        loss.plot(epochs, np.array([record[f"{part}_loss"] for record in records], float), **look)
+        accuracy.plot(epochs, [record[f"{part}_accuracy"] for record in records], **look)
+    loss.set_ylim(0, None)
+    canvas.label(loss.yaxis, "cross-entropy [nats]")
+    canvas.label(accuracy.yaxis, "accuracy")
     accuracy.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     for axes in (loss, accuracy):
+        canvas.label(axes.xaxis, "epoch")
+        canvas.dress(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False, loc="best")
-    return _save(figure, path, title)
+        axes.legend(frameon=False, loc="best", fontsize=style.tick_pt)
+    return canvas.save(figure, path, title)
 
 
-def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
+def cycles_by_layer(cost: StepCost, path: Path, title: str, *, style: FigureStyle = SCREEN) -> list[Path]:
     """Cycles of the backward pass: all layers together, then layer by layer; of a deep network the costliest ones.
 
     A group of bars a layer, a bar a schedule. Sums over layers stand in a panel of their own, with an axis of its own.
@@ -85,16 +88,17 @@ def cycles_by_layer(cost: StepCost, path: Path, title: str) -> Path:
             shown = [sum(column) for column in zip(*rows.values(), strict=True)]
             sums[f"the {others} others"] = [total - part for total, part in zip(totals, shown, strict=True)]
     heights = [_BAR_INCHES * len(group) * (len(cost.schedules) + 1.2) for group in groups]
-    figure = Page(1.4 + sum(heights) + 0.5 * (len(groups) - 1))
+    figure = Page(1.4 + sum(heights) + 0.5 * (len(groups) - 1), style)
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     bars = [_grouped_bars(axes, group, cost.schedules) for axes, group in zip(panels, groups, strict=True)]
-    panels[-1].set_xlabel("clock cycles of the backward pass")
+    canvas.label(panels[-1].xaxis, "clock cycles of the backward pass")
     canvas.legend(figure, bars[-1], len(cost.schedules))
-    return _save(figure, path, title)
+    return canvas.save(figure, path, title)
 
 
 def _grouped_bars(axes: Axes, groups: Mapping[str, Sequence[int]], schedules: Sequence[str]) -> dict[str, BarContainer]:
     """Horizontal bars, a group for each name, with a number at the end of each; returns them by schedule."""
+    style = canvas.style_of(axes)
     places = np.arange(len(groups))
     height, colour = 0.84 / len(schedules), colours(schedules)
     bars: dict[str, BarContainer] = {}
@@ -108,22 +112,24 @@ def _grouped_bars(axes: Axes, groups: Mapping[str, Sequence[int]], schedules: Se
             color=colour[schedule],
             label=label,
         )
-        axes.bar_label(container, [short(value) for value in cycles], padding=3, fontsize=7)
-    axes.set_yticks(places, told_apart(list(groups), _NAME_CHARACTERS), fontsize=9)
+        axes.bar_label(container, [short(value) for value in cycles], padding=3, fontsize=style.part_pt)
+    axes.set_yticks(places, told_apart(list(groups), style.names(_NAME_CHARACTERS)), fontsize=style.label_pt)
     axes.set_ylim(len(groups) - 0.5, -0.5)
     _make_room(axes)
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", labelsize=style.tick_pt)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=style.ticks(8)))
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
     return bars
 
 
-def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
+def accesses_by_kind(cost: StepCost, path: Path, title: str, *, style: FigureStyle = SCREEN) -> list[Path]:
     """SRAM accesses of the backward pass of all layers: a bar a schedule, stacked by what is read or written."""
     totals = {schedule: cost.total(schedule) for schedule in cost.schedules}
     kinds = [kind for kind in ACCESSES if any(counts[kind] for counts in totals.values())]
-    figure = Page(1.9 + 0.42 * len(totals))
+    figure = Page(1.9 + 0.42 * len(totals), style)
     axes: Axes = figure.subplots()
     places = np.arange(len(totals))
     left = np.zeros(len(totals))
@@ -136,6 +142,7 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
             0.66,
             left=left,
             color=_KIND_COLOURS[kind],
+            hatch="////" if kind.action == WRITES else "",
             edgecolor="white",
             linewidth=0.6,
         )
@@ -147,17 +154,21 @@ def accesses_by_kind(cost: StepCost, path: Path, title: str) -> Path:
             (4, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8,
+            fontsize=style.tick_pt,
         )
-    axes.set_yticks(places, told_apart([schedule_label(schedule) for schedule in totals], _NAME_CHARACTERS))
+    names = [schedule_label(schedule) for schedule in totals]
+    axes.set_yticks(places, told_apart(names, style.names(_NAME_CHARACTERS)), fontsize=style.label_pt)
+    axes.tick_params(axis="x", labelsize=style.tick_pt)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=style.ticks(8)))
     axes.invert_yaxis()
     _make_room(axes)
-    axes.set_xlabel("SRAM accesses of the backward pass [words]")
+    canvas.label(axes.xaxis, "SRAM accesses of the backward pass [words]")
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
     canvas.legend(figure, bars, 4)
-    return _save(figure, path, title)
+    return canvas.save(figure, path, title)
 
 
 def _costliest(cost: StepCost) -> list[LayerCost]:
@@ -170,11 +181,4 @@ def _costliest(cost: StepCost) -> list[LayerCost]:
 def _make_room(axes: Axes) -> None:
     """Room for the numbers at the ends of the bars."""
     longest = max(bar.get_x() + bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle))
-    axes.set_xlim(0, 1.1 * longest)
-
-
-def _save(figure: Figure, path: Path, title: str) -> Path:
-    canvas.entitle(figure, title)
-    with whole(path) as partial:
-        figure.savefig(partial, dpi=DPI)
-    return path
+    axes.set_xlim(0, (1.25 if canvas.style_of(axes).is_narrow else 1.1) * longest)

@@ -13,6 +13,7 @@ from jaxgrad.reports import tables
 from jaxgrad.reports.numbers import fixed, measured, percent, short
 from jaxgrad.reports.plots.sweep import sweep
 from jaxgrad.reports.screen import PlainTable
+from jaxgrad.reports.style import SCREEN, FigureStyle
 
 
 def table(rows: Iterable[Row], title: str) -> Table:
@@ -57,9 +58,9 @@ def legend(plans: Mapping[tuple[int, str], Plan], time: str) -> Table:
     return tables.legend(words | {name: find(name).description for _, name in plans} | {"k, M, G": "10^3, 10^6, 10^9"})
 
 
-def speedups(rows: Iterable[Row], path: Path, title: str) -> list[Path]:
+def speedups(rows: Iterable[Row], path: Path, title: str, *, style: FigureStyle = SCREEN) -> list[Path]:
     """Speed-up over one array against the number of arrays, a line a pipeline."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         lines.setdefault(row.pipeline, []).append((row.processors, row.speedup))
-    return sweep(lines, path, title, x_label="arrays", y_label="speed-up over one array")
+    return sweep(lines, path, title, x_label="arrays", y_label="speed-up over one array", style=style)

@@ -18,7 +18,7 @@ from jaxgrad.hardware import Accelerator
 from jaxgrad.reports import figures, levels, screen, stored, tables
 from jaxgrad.reports.numbers import percent, saving
 from jaxgrad.reports.plots.choices import choices
-from jaxgrad.reports.style import schedule_label
+from jaxgrad.reports.style import SCREEN, FigureStyle, schedule_label
 
 _FILE_WIDTH = 100
 _SHOWN_LAYERS = 8  # more would scroll off the screen
@@ -81,15 +81,16 @@ def write_tables(
     return path
 
 
-def draw(folder: Path, cost: StepCost, title: str, array: Accelerator) -> list[Path]:
+def draw(folder: Path, cost: StepCost, title: str, array: Accelerator, *, style: FigureStyle = SCREEN) -> list[Path]:
     """The figures of cycles, of accesses, and of what choices among schedules took, in ``folder``: their paths."""
     made = {schedule_label(name): shares(cost, name, array) for name in cost.schedules if is_choice(cost, name)}
-    chosen = choices(made, folder / "choices", f"Which schedules were chosen ({title})") if made else []
-    return [
-        *chosen,
-        figures.cycles_by_layer(cost, folder / "cycles.png", f"Backward pass: cycles by layer ({title})"),
-        figures.accesses_by_kind(cost, folder / "accesses.png", f"Backward pass: SRAM accesses by operand ({title})"),
-    ]
+    files = choices(made, folder / "choices", f"Which schedules were chosen ({title})", style=style) if made else []
+    for draws, name, of in (
+        (figures.cycles_by_layer, "cycles", "cycles by layer"),
+        (figures.accesses_by_kind, "accesses", "SRAM accesses by operand"),
+    ):
+        files += draws(cost, folder / name, f"Backward pass: {of} ({title})", style=style)
+    return files
 
 
 def _stored(cost: StepCost, *, layers: bool) -> list[Table]:

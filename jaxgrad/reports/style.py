@@ -6,18 +6,101 @@ Where colour might not suffice (grey prints, many parts in one bar), a hatch or 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxgrad.array import schedules
 from jaxgrad.array.counts import READS, SRAM, VECTOR, WORDS, WRITES, Key
+from jaxgrad.base.errors import one_of
 from jaxgrad.costs import Phase
 from jaxgrad.costs.energy import COMPONENTS
 
-DPI = 150
+STYLES = ("screen", "paper")
+WIDTHS = {"column": 3.5, "page": 7.16}
+"""Of figures in IEEE's journals, in inches: one column, or both."""
+_SCREEN_INCHES = 8.0
+_SERIF_LETTERS = 1.25  # as many in a line as of those without
 # For labels that are no schedules; yellow, faint on white, comes last.
 _PALETTE = ("#D55E00", "#56B4E9", "#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999999", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+
+@dataclass(frozen=True)
+class FigureStyle:
+    """How figures are printed: their width, their letters, and whether a title stands above them.
+
+    Sizes of letters are in points where the figure is not scaled.
+
+    Args:
+        width_inches: of a figure.
+        titled: whether it has its title, which a paper has in the caption.
+        serif: letters as in the text of a paper (STIX, which looks like Times), and thin frames.
+        title_pt: of the title.
+        label_pt: of axes' labels and panels' titles.
+        tick_pt: of numbers and names beside an axis, and of the legend.
+        note_pt: of texts within panels.
+        part_pt: of the smallest ones, within bars.
+    """
+
+    width_inches: float = _SCREEN_INCHES
+    titled: bool = True
+    serif: bool = False
+    title_pt: float = 10.0
+    label_pt: float = 9.0
+    tick_pt: float = 8.0
+    note_pt: float = 7.5
+    part_pt: float = 7.0
+
+    @classmethod
+    def of(cls, style: str = "screen", width: str | None = None, *, titled: bool = True) -> FigureStyle:
+        """A style by name.
+
+        Args:
+            style: one of ``STYLES``: ``paper`` has serifs, and letters of 8 points as IEEE asks for (7 within panels).
+            width: one of ``WIDTHS``; by default a screen's 8 inches, or a page of paper.
+            titled: whether figures have titles.
+
+        >>> FigureStyle.of("paper", "column").width_inches, FigureStyle.of().width_inches
+        (3.5, 8.0)
+        """
+        one_of("style", style, STYLES)
+        if width is not None:
+            one_of("width", width, tuple(WIDTHS))
+        if style == "screen":
+            return cls(_SCREEN_INCHES if width is None else WIDTHS[width], titled)
+        sizes = {"title_pt": 8.0, "label_pt": 8.0, "tick_pt": 8.0, "note_pt": 7.0, "part_pt": 7.0}
+        return cls(WIDTHS[width or "page"], titled, serif=True, **sizes)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether panels that stand side by side on a page do not here."""
+        return self.width_inches < _SCREEN_INCHES / 2
+
+    def characters(self, on_a_screen: int) -> int:
+        """Of a text that may have so many on a figure of a screen's width."""
+        return max(8, int(on_a_screen * self._room))
+
+    def names(self, on_a_screen: int) -> int:
+        """As ``characters``, of names beside an axis, which get more of a narrow figure."""
+        return max(8, int(on_a_screen * math.sqrt(self._room)))
+
+    @property
+    def _room(self) -> float:
+        """For letters, of that on a screen."""
+        return min(1.0, self.width_inches / _SCREEN_INCHES * (_SERIF_LETTERS if self.serif else 1.0))
+
+    def ticks(self, on_a_screen: int) -> int:
+        """Along an axis that may have so many on a figure of a screen's width."""
+        return max(3, round(on_a_screen * min(1.0, self.width_inches / _SCREEN_INCHES)))
+
+    def columns(self, on_a_screen: int) -> int:
+        """Of panels of which so many stand side by side on a screen."""
+        return max(1, on_a_screen // 2) if self.is_narrow else on_a_screen
+
+
+SCREEN = FigureStyle()
 
 
 class Look(NamedTuple):

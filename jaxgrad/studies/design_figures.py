@@ -12,22 +12,31 @@ from jaxgrad.designs.schema import COLUMNS
 from jaxgrad.designs.sweep import Table
 from jaxgrad.reports import plots
 from jaxgrad.reports.quantities import of_column
+from jaxgrad.reports.style import SCREEN, FigureStyle
 
 _MOST = 3000  # designs, besides the Pareto-optimal ones
 _UNITS = {"sram_kib": "KiB", "dram_gb_per_s": "GB/s"}
 
 
 def front(
-    path: Path, table: Table, rows: Sequence[int], network: str, batch: int, objectives: Sequence[str]
+    path: Path,
+    table: Table,
+    rows: Sequence[int],
+    network: str,
+    batch: int,
+    objectives: Sequence[str],
+    *,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """Draws the designs of one network and batch; nothing where there is one objective alone.
 
     Args:
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         table: all designs of the sweep.
         rows: of the Pareto-optimal ones.
         network, batch: whose designs.
         objectives: of ``schema.OBJECTIVES``, the first two the axes.
+        style: how it is printed.
     """
     if len(objectives) < 2 or not rows:
         return []
@@ -52,7 +61,7 @@ def front(
     ]
     names = [quantity.name for quantity in quantities]
     title = f"{network}, batch {batch}: {', '.join(names[:-1])} and {names[-1]}"
-    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(indices):,} designs)", quantities)
+    return plots.pareto(points, path, f"{title} ({len(points):,} of {len(indices):,} designs)", quantities, style=style)
 
 
 def _designs(table: Table) -> list[str]:

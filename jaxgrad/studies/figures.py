@@ -13,6 +13,7 @@ from jaxgrad.reports import plots
 from jaxgrad.reports.numbers import Unit
 from jaxgrad.reports.plots.phases import STEP
 from jaxgrad.reports.quantities import Quantity
+from jaxgrad.reports.style import FigureStyle
 from jaxgrad.studies import compare
 from jaxgrad.studies.compare import Comparison, Row, unchanged
 from jaxgrad.studies.schema import Experiment
@@ -24,11 +25,11 @@ _NAMES = {"cycles": "clock cycles", "accesses": "SRAM accesses", "dram_bytes": "
 
 
 class Figure(NamedTuple):
-    """A figure to draw: its files' name without suffix, its caption, and what draws it at a path."""
+    """A figure to draw: its files' name without suffix, its caption, and what draws it at a path, in a style."""
 
     name: str
     caption: str
-    draw: Callable[[Path], list[Path]]
+    draw: Callable[[Path, FigureStyle], list[Path]]
 
 
 def figures_of(experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> Iterator[Figure]:
@@ -78,7 +79,11 @@ def _changed(experiment: Experiment, found: Sensitivity) -> Iterator[Figure]:
     marks = {line.label: ratios(line) for line in found.lines if line not in in_series}
     title = f"{experiment.title}: one assumption changed at a time"
     if len(marks) > 1:
-        yield Figure("sensitivity", title, lambda path: plots.changes(marks, path, title, published=published))
+        yield Figure(
+            "sensitivity",
+            title,
+            lambda path, style: plots.changes(marks, path, title, published=published, style=style),
+        )
     for name, lines in found.series.items():
         curves: dict[str, dict[str, list[tuple[float, float]]]] = {panel: {} for panel in quantities.values()}
         for line in lines:
@@ -89,8 +94,8 @@ def _changed(experiment: Experiment, found: Sensitivity) -> Iterator[Figure]:
         yield Figure(
             _file("sensitivity", name),
             heading,
-            lambda path, curves=curves, heading=heading, name=name: plots.panels(
-                curves, path, heading, x_label=name, y_label="ratio", published=published
+            lambda path, style, curves=curves, heading=heading, name=name: plots.panels(
+                curves, path, heading, x_label=name, y_label="ratio", published=published, style=style
             ),
         )
 
@@ -121,8 +126,8 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Figure]:
         yield Figure(
             f"cycles{number}",
             f"Clock cycles by phase, normalised to {experiment.baseline}",
-            lambda path, page=page: plots.normalised_cycles(
-                page, path, experiment.title, baseline=experiment.baseline, phases=phases
+            lambda path, style, page=page: plots.normalised_cycles(
+                page, path, experiment.title, baseline=experiment.baseline, phases=phases, style=style
             ),
         )
         chosen = {
@@ -135,7 +140,9 @@ def _compared(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Figure]:
             yield Figure(
                 f"choices{number}",
                 "Schedules that were chosen, as shares of the layers and of their cycles",
-                lambda path, chosen=chosen: plots.choices(chosen, path, f"{experiment.title}: schedules chosen"),
+                lambda path, style, chosen=chosen: plots.choices(
+                    chosen, path, f"{experiment.title}: schedules chosen", style=style
+                ),
             )
     for name in names[:_DETAILED]:
         yield from _details(name, networks[name], phases)
@@ -147,29 +154,37 @@ def _details(name: str, summaries: dict[str, Summary], phases: tuple[str, ...]) 
         yield Figure(
             _file(name, "energy_components"),
             f"{name}: energy by component",
-            lambda path: plots.energy_by_component(summaries, path, f"{name}: energy by component", phases=phases),
+            lambda path, style: plots.energy_by_component(
+                summaries, path, f"{name}: energy by component", phases=phases, style=style
+            ),
         )
         yield Figure(
             _file(name, "energy_phases"),
             f"{name}: energy by phase of the training step",
-            lambda path: plots.energy_by_phase(summaries, path, f"{name}: energy by phase", phases=phases),
+            lambda path, style: plots.energy_by_phase(
+                summaries, path, f"{name}: energy by phase", phases=phases, style=style
+            ),
         )
     yield Figure(
         _file(name, "accesses"),
         f"{name}: words read and written by operand and level",
-        lambda path: plots.accesses_by_operand(summaries, path, f"{name}: accesses by operand", phases=phases),
+        lambda path, style: plots.accesses_by_operand(
+            summaries, path, f"{name}: accesses by operand", phases=phases, style=style
+        ),
     )
     if len(any_summary.layers) > 1:
         yield Figure(
             _file(name, "utilisation"),
             f"{name}: utilisation of the PEs, layer by layer",
-            lambda path: plots.utilisation_by_layer(summaries, path, f"{name}: utilisation by layer"),
+            lambda path, style: plots.utilisation_by_layer(
+                summaries, path, f"{name}: utilisation by layer", style=style
+            ),
         )
     if any_summary.dram_bytes_per_cycle is not None:
         yield Figure(
             _file(name, "roofline"),
             f"{name}: roofline, each phase of each layer under peak compute and DRAM bandwidth",
-            lambda path: plots.roofline(summaries, path, f"{name}: roofline"),
+            lambda path, style: plots.roofline(summaries, path, f"{name}: roofline", style=style),
         )
 
 
@@ -196,8 +211,8 @@ def _swept(
             yield Figure(
                 _file(*place, quantity),
                 title,
-                lambda path, lines=lines, title=title, name=name, points=points: plots.sweep(
-                    lines, path, title, x_label=swept, y_label=f"{name} [ratio]", published=points
+                lambda path, style, lines=lines, title=title, name=name, points=points: plots.sweep(
+                    lines, path, title, x_label=swept, y_label=f"{name} [ratio]", published=points, style=style
                 ),
             )
 
@@ -239,8 +254,8 @@ def _areas(experiment: Experiment, rows: Sequence[Row]) -> Iterator[Figure]:
             yield Figure(
                 _file(network, "pareto"),
                 f"{network}: area against clock cycles, and the Pareto-optimal designs",
-                lambda path, points=points, network=network: plots.pareto(
-                    points, path, f"{network}: area and cycles", quantities
+                lambda path, style, points=points, network=network: plots.pareto(
+                    points, path, f"{network}: area and cycles", quantities, style=style
                 ),
             )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from jaxgrad.base.files import write_text
 from jaxgrad.interop import accelergy
 from jaxgrad.reports import html
+from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame, sensitivity_tables, spreadsheets, tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.figures import figures_of
@@ -16,7 +17,13 @@ from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sensitivity import Sensitivity, sensitivity
 
 
-def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Path]:
+def write(
+    folder: Path,
+    experiment: Experiment,
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    style: FigureStyle = SCREEN,
+) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     changes = sensitivity(experiment, rows)
     written = frame.write_texts(
@@ -34,7 +41,7 @@ def write(folder: Path, experiment: Experiment, rows: Sequence[Row], comparisons
     written += _write_accelergy(folder / "accelergy", experiment, rows)
     figures: list[html.Figure] = []
     for figure in figures_of(experiment, rows, comparisons):
-        drawn = figure.draw(folder / figure.name)
+        drawn = figure.draw(folder / figure.name, style)
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), figure.caption))
     written.append(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Group
 
+from jaxgrad.reports.style import FigureStyle
 from jaxgrad.studies.store import Specified, Store
 
 
@@ -17,11 +18,11 @@ class Report(NamedTuple):
 
     Args:
         screen: for the terminal.
-        write: writes all files into a folder, each whole or not at all, and returns them, the page last.
+        write: writes all files into a folder, each whole or not at all, figures in a style; returns them, the page last.
     """
 
     screen: Group
-    write: Callable[[Path], list[Path]]
+    write: Callable[[Path, FigureStyle], list[Path]]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,6 @@ def read(file: Path) -> Study:
         rows = compare.rows(experiment, list(zip(expanded, summaries, strict=True)))
         comparisons = compare.published(experiment, rows)
         shown = tables.screen(experiment, rows, comparisons)
-        return Report(shown, lambda folder: report.write(folder, experiment, rows, comparisons))
+        return Report(shown, lambda folder, style: report.write(folder, experiment, rows, comparisons, style))
 
     return Study(experiment.title, "points", expanded, run, reported)

@@ -12,11 +12,16 @@ from jaxgrad.reports.numbers import short
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
-from jaxgrad.reports.style import OPERANDS
+from jaxgrad.reports.style import OPERANDS, SCREEN, FigureStyle
 
 
 def accesses_by_operand(
-    summaries: Mapping[str, Summary], path: Path, title: str, *, phases: tuple[str, ...] = STEP
+    summaries: Mapping[str, Summary],
+    path: Path,
+    title: str,
+    *,
+    phases: tuple[str, ...] = STEP,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """Words read and written (hatched) by operand: one panel for each memory, from the scratchpad outwards.
 
@@ -25,8 +30,9 @@ def accesses_by_operand(
 
     Args:
         summaries: by label.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
         phases: those that count (see ``phases.chosen``).
 
     Raises:
@@ -42,11 +48,11 @@ def accesses_by_operand(
             "summaries", None, "give costs of a network with a layer on the array", problem="got some without an access"
         )
     height = stacks.height_inches(next(iter(levels.values())))
-    figure = Page(1.3 + len(levels) * (0.6 + height))
+    figure = Page(1.3 + len(levels) * (0.6 + height), style)
     panels = figure.subplots(len(levels), 1, squeeze=False)[:, 0]
     for axes, (level, stack) in zip(panels, levels.items(), strict=True):
         stacks.draw(axes, stack, [short(round(total)) for total in stack.totals])
-        axes.set_xlabel(f"{level} accesses of {named(phases)} [words]", fontsize=9)
+        canvas.label(axes.xaxis, f"{level} accesses of {named(phases)} [words]")
     canvas.legend(figure, stacks.handles(*levels.values()), 6)
     for axes, stack in zip(panels, levels.values(), strict=True):
         stacks.name_parts(figure, axes, stack)

@@ -11,16 +11,19 @@ from matplotlib.ticker import PercentFormatter
 from jaxgrad.costs.shares import Share
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
-from jaxgrad.reports.style import Look, colours, schedule_label
+from jaxgrad.reports.style import SCREEN, FigureStyle, Look, colours, schedule_label
 
 
-def choices(networks: Mapping[str, Sequence[Share]], path: Path, title: str) -> list[Path]:
+def choices(
+    networks: Mapping[str, Sequence[Share]], path: Path, title: str, *, style: FigureStyle = SCREEN
+) -> list[Path]:
     """Two horizontal stacked bars for each network: the share of its layers, and of its cycles, by schedule that ran.
 
     Args:
         networks: by name, from ``costs.shares.shares``.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
 
     Raises:
         ValueError: nothing to draw.
@@ -36,12 +39,12 @@ def choices(networks: Mapping[str, Sequence[Share]], path: Path, title: str) -> 
         for network, shares in networks.items()
     }
     stack = stacks.Stack(groups, looks)
-    figure = Page(1.35 + stacks.height_inches(stack))
+    figure = Page(1.35 + stacks.height_inches(stack), style)
     axes: Axes = figure.subplots()
     stacks.draw(axes, stack, [""] * len(stack.rows))
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-    axes.set_xlabel("share of the network's layers, and of their backward cycles", fontsize=9)
+    canvas.label(axes.xaxis, "share of the network's layers, and of their backward cycles")
     canvas.legend(figure, stacks.handles(stack), 6)
     stacks.name_parts(figure, axes, stack)
     return canvas.save(figure, path, title)

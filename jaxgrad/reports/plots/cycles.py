@@ -14,7 +14,7 @@ from jaxgrad.reports.numbers import short
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
-from jaxgrad.reports.style import PHASES, Look, phase_of
+from jaxgrad.reports.style import PHASES, SCREEN, FigureStyle, Look, phase_of
 
 _STALL_HATCH = "//////"
 _STALLED = {phase: f"{phase} stalls" for phase in PHASES}  # parts of a stack
@@ -27,13 +27,15 @@ def normalised_cycles(
     *,
     baseline: str,
     phases: tuple[str, ...] = STEP,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """Clock cycles of a training step, normalised to ``baseline``, stacked by phase; stalls on DRAM are hatched.
 
     Args:
         groups: summaries by label, by group (a network, say); one group goes without a heading.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
         baseline: the label that is 1 in each group.
         phases: those that count (see ``phases.chosen``).
 
@@ -60,13 +62,13 @@ def normalised_cycles(
     for phase, look in PHASES.items():
         looks |= {phase: look, _STALLED[phase]: look._replace(label="stalls", hatch=_STALL_HATCH)}
     stack = stacks.Stack(rows, looks)
-    figure = Page(1.35 + stacks.height_inches(stack))
+    figure = Page(1.35 + stacks.height_inches(stack), style)
     axes: Axes = figure.subplots()
     ends = [f"{total:.2f} ({short(count)})" for total, count in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
     label = f"cycles of {named(phases)}, normalised to {baseline} (in brackets: clock cycles)"
-    axes.set_xlabel(canvas.wrapped(label), fontsize=9)
+    canvas.label(axes.xaxis, label)
     handles = {label: patch for label, patch in stacks.handles(stack).items() if label != "stalls"}
     if set(_STALLED.values()) & set(stack.parts):
         handles["stalls: waiting for DRAM (in the phase's colour)"] = stacks.patch(Look("", "#777777", _STALL_HATCH))

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import colours
+from jaxgrad.reports.style import SCREEN, FigureStyle, colours
 
 _COLUMNS = 3
 _TITLE_CHARACTERS = 28
@@ -25,14 +25,16 @@ def descents(
     *,
     y_label: str,
     best: Mapping[str, float] | None = None,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """A panel for each kind of design, with a thin line for each descent.
 
     Args:
         lines: for each kind its descents, each the relaxed objective before each step.
         found: the exact objective of the best design found, by kind: a marker at the right.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
         y_label: of the vertical axis, with its unit.
         best: the objective of the best design there is, by kind, where that is known: a dashed line.
 
@@ -41,14 +43,15 @@ def descents(
     """
     canvas.some("lines", lines)
     colour, best = colours(lines), best or {}
-    columns = min(_COLUMNS, len(lines))
+    columns = min(style.columns(_COLUMNS), len(lines))
     rows = -(-len(lines) // columns)
-    figure = Page(1.1 + 2.3 * rows)
+    figure = Page(1.1 + (2.3 if columns > 1 or rows == 1 else 1.7) * rows, style)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     values = [value for descents in lines.values() for descent in descents for value in descent]
     steps = max(len(descent) for descents in lines.values() for descent in descents)
     handles: dict[str, Any] = {}
-    titles = told_apart(list(lines), 2 * _TITLE_CHARACTERS)
+    room = style.characters(_COLUMNS * _TITLE_CHARACTERS) // columns
+    titles = told_apart(list(lines), 2 * room)
     for axes, name, (kind, descents) in zip(panels.flat, titles, lines.items(), strict=False):
         for descent in descents:
             (handles["descents"],) = axes.plot(
@@ -61,15 +64,16 @@ def descents(
             (handles["best design found (exact cost)"],) = axes.plot(
                 [steps * 1.05], [found[kind]], color="black", marker="o", markersize=6, linestyle="none", zorder=4
             )
-        axes.set_title(canvas.wrapped(name, _TITLE_CHARACTERS), fontsize=9)
-        axes.set_xlabel("step", fontsize=9)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-        axes.tick_params(labelsize=8)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(canvas.wrapped(name, room), fontsize=style.label_pt)
+        if columns > 1 or axes is panels.flat[len(lines) - 1]:
+            canvas.label(axes.xaxis, "step")
+        axes.xaxis.set_major_locator(
+            MaxNLocator(integer=True, nbins=max(3, style.ticks(7 * _COLUMNS) // max(columns, _COLUMNS)))
+        )
+        canvas.dress(axes)
     for axes in panels.flat[len(lines) :]:
         axes.set_visible(False)
     canvas.scale(panels[0, 0].yaxis, [*values, *found.values(), *best.values()])
-    figure.supylabel(y_label, fontsize=9)
+    figure.supylabel(y_label, fontsize=style.label_pt)
     canvas.legend(figure, handles, 3)
     return canvas.save(figure, path, title)

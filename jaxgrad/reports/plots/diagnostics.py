@@ -9,30 +9,38 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxgrad.base.files import whole
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import DPI
+from jaxgrad.reports.style import SCREEN, FigureStyle
 
 _BLUE, _ORANGE, _GREEN, _RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 _AVERAGED = 0.1  # of all measurements, in a running mean
 
 
-def diagnostics(records: Sequence[Mapping[str, Any]], path: Path, title: str, stopped: int | None = None) -> Path:
+def diagnostics(
+    records: Sequence[Mapping[str, Any]],
+    path: Path,
+    title: str,
+    stopped: int | None = None,
+    *,
+    style: FigureStyle = SCREEN,
+) -> list[Path]:
     """Six panels with one axis of steps; what is not positive is left out where that axis may be logarithmic.
 
     Args:
         records: lines of ``diagnostics.jsonl``.
-        path: of the file, with .png.
+        path: of the files, without their suffixes.
         title: of the figure.
         stopped: the step at which the loss stopped falling: a dashed line.
+        style: how it is printed.
 
     Raises:
         ValueError: nothing to draw.
     """
     canvas.some("records", records)
-    figure = Page(7.2)
-    panels = figure.subplots(3, 2, sharex=True)
+    across = style.columns(2)
+    figure = Page(7.2 if across == 2 else 10.0, style)
+    panels = figure.subplots(6 // across, across, sharex=True, squeeze=False).reshape(-1)
     steps = np.array([record["step"] for record in records], float)
     columns = {
         name: np.array([record[name] for record in records], float)
@@ -42,38 +50,35 @@ def diagnostics(records: Sequence[Mapping[str, Any]], path: Path, title: str, st
         )
     }  # fmt: skip
     wide = max(1, round(_AVERAGED * len(records)))
-    _lines(panels[0, 0], steps, {"loss of the sample": columns["loss"]}, "loss [nats]")
+    _lines(panels[0], steps, {"loss of the sample": columns["loss"]}, "loss [nats]")
     squares = columns["gradient_squared"]
     norms = {"sample, corrected": np.sqrt(np.where(squares > 0, squares, np.nan))}
     if wide > 1:
         averaged = _running(squares, wide)
         norms[f"of {wide} together"] = np.sqrt(np.where(averaged > 0, averaged, np.nan))
-    _lines(panels[0, 1], steps, norms, "norm of the gradient")
+    _lines(panels[1], steps, norms, "norm of the gradient")
     noise = {"noise, |g_b - grad f|^2": columns["noise"], "|g_b|^2": columns["mean_square"]}
-    _lines(panels[1, 0], steps, noise, "mean over batches")
+    _lines(panels[2], steps, noise, "mean over batches")
     curvature = {
         "sharpness": columns["sharpness"],
         "along the gradient": columns["gradient_curvature"],
         "along the update": columns["update_curvature"],
     }
-    _lines(panels[1, 1], steps, curvature, "curvature")
+    _lines(panels[3], steps, curvature, "curvature")
     ratio = -_running(columns["rise"], wide) / _running(columns["descent"], wide)
     label = "balance of a step" if wide == 1 else f"balance, {wide} steps together"
-    _lines(panels[2, 0], steps, {"rise / descent": ratio}, label, logarithmic=False)
-    _bounded(panels[2, 0], ratio)
+    _lines(panels[4], steps, {"rise / descent": ratio}, label, logarithmic=False)
+    _bounded(panels[4], ratio)
     moved = {"from the start": columns["distance_from_start"], "by one step": columns["update_size"]}
-    _lines(panels[2, 1], steps, moved, "distance of the weights")
-    for axes in panels.flat:
+    _lines(panels[5], steps, moved, "distance of the weights")
+    for axes in panels:
         if stopped is not None:
             axes.axvline(stopped, color="black", linestyle="--", linewidth=0.9)
-    for axes in panels[-1]:
-        axes.set_xlabel("step" if stopped is None else "step (dashed: the loss stopped falling)", fontsize=9)
+    for axes in panels[-across:]:
+        canvas.label(axes.xaxis, "step" if stopped is None else "step (dashed: the loss stopped falling)")
         canvas.scale(axes.xaxis, [0.0, *steps])
         axes.set_xlim(0, max(steps[-1], 1.0))
-    canvas.entitle(figure, title)
-    with whole(path) as partial:
-        figure.savefig(partial, dpi=DPI)
-    return path
+    return canvas.save(figure, path, title)
 
 
 def _lines(
@@ -93,12 +98,11 @@ def _lines(
         canvas.scale(axes.yaxis, [*values, 0.0])
         if logarithmic:
             axes.set_ylim(bottom=0)
-    axes.set_ylabel(label, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    style = canvas.style_of(axes)
+    axes.set_ylabel(canvas.wrapped(label, 20 if style.is_narrow else 45), fontsize=style.label_pt)
+    canvas.dress(axes)
     if len(lines) > 1:
-        axes.legend(frameon=False, fontsize=7, loc="best")
+        axes.legend(frameon=False, fontsize=style.part_pt, loc="best")
 
 
 def _bounded(axes: Axes, ratio: np.ndarray) -> None:

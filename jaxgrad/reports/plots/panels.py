@@ -11,7 +11,7 @@ import numpy as np
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.plots.sweep import Samples
-from jaxgrad.reports.style import MARKERS, colours
+from jaxgrad.reports.style import MARKERS, SCREEN, FigureStyle, colours
 
 _COLUMNS = 3
 _X_LABEL_CHARACTERS = 36
@@ -25,13 +25,15 @@ def panels(
     x_label: str,
     y_label: str,
     published: Mapping[str, Mapping[str, float]] | None = None,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """One panel for each quantity, in which each label has a line; all share both axes.
 
     Args:
         lines: (parameter, ratio) in any order, by quantity and label.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
         x_label, y_label: of the axes, with units.
         published: by quantity and label: dashed lines across, in the label's colour.
 
@@ -42,9 +44,9 @@ def panels(
     published = published or {}
     labels = list(dict.fromkeys(label for by_label in lines.values() for label in by_label))
     colour = colours(labels)
-    columns = min(_COLUMNS, len(lines))
+    columns = min(style.columns(_COLUMNS), len(lines))
     rows = -(-len(lines) // columns)
-    figure = Page(1.2 + 2.5 * rows)
+    figure = Page(1.2 + (1.9 if style.is_narrow else 2.5) * rows, style)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     handles: dict[str, Any] = {}
     for axes, (quantity, by_label) in zip(grid.flat, lines.items(), strict=False):
@@ -55,15 +57,14 @@ def panels(
         for label, ratio in published.get(quantity, {}).items():
             line = axes.axhline(ratio, color=colour.get(label, "black"), linestyle="--", linewidth=1.2)
             handles[f"{label}, published"] = line
-        axes.set_title(quantity, fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(quantity, fontsize=style.label_pt)
+        canvas.dress(axes)
     for axes in grid.flat[len(lines) :]:
         axes.remove()
     canvas.scale(grid[0, 0].xaxis, [x for by_label in lines.values() for each in by_label.values() for x, _ in each])
-    for axes in figure.axes:
-        axes.set_xlabel(canvas.wrapped(x_label, _X_LABEL_CHARACTERS), fontsize=9)
-    figure.supylabel(y_label, fontsize=9)
+    room = min(_X_LABEL_CHARACTERS, style.characters(_COLUMNS * _X_LABEL_CHARACTERS) // columns)
+    for axes in figure.axes if columns > 1 else figure.axes[-1:]:
+        axes.set_xlabel(canvas.wrapped(x_label, room), fontsize=style.label_pt)
+    figure.supylabel(y_label, fontsize=style.label_pt)
     canvas.legend(figure, handles, 4)
     return canvas.save(figure, path, title)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxgrad.base.errors import InputError
@@ -20,11 +19,12 @@ from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.quantities import Quantity
-from jaxgrad.reports.style import MARKERS, colours
+from jaxgrad.reports.style import MARKERS, SCREEN, FigureStyle, colours
 
-_NUMBER_POINTS = 7.5
 _DIGIT_POINTS, _LINE_POINTS = 5.0, 9.0
 _LIST_CHARACTERS = 38
+_NARROW_LIST_CHARACTERS = 52  # where it stands below
+_NARROW_INCHES = 2.6  # of the panel above it
 _NAME_CHARACTERS = 76  # of a design, two lines of the list
 _NAMED = 10  # Pareto-optimal designs
 _ALL_NAMED = 12  # designs
@@ -46,7 +46,9 @@ class Point(NamedTuple):
     kind: str = ""
 
 
-def pareto(points: Sequence[Point], path: Path, title: str, quantities: Sequence[Quantity]) -> list[Path]:
+def pareto(
+    points: Sequence[Point], path: Path, title: str, quantities: Sequence[Quantity], *, style: FigureStyle = SCREEN
+) -> list[Path]:
     """The second quantity against the first, designs coloured by kind; a list names ten Pareto-optimal ones at most.
 
     These are the best one of each quantity and others that lie far from them. Of few designs all are named, dominated
@@ -54,8 +56,9 @@ def pareto(points: Sequence[Point], path: Path, title: str, quantities: Sequence
 
     Args:
         points: the designs.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
         quantities: two at least, those of each point's ``costs``.
 
     Raises:
@@ -76,25 +79,32 @@ def pareto(points: Sequence[Point], path: Path, title: str, quantities: Sequence
     else:
         best = [min(optimal, key=lambda index: points[index].costs[place]) for place in range(len(quantities))]
         named = _spread(optimal, best, _unit_square(places))
-    listed = _listed([points[index] for index in named], quantities, set(named) & set(optimal), len(optimal))
+    room = _NARROW_LIST_CHARACTERS if style.is_narrow else style.characters(_LIST_CHARACTERS)
+    listed = _listed([points[index] for index in named], quantities, set(named) & set(optimal), len(optimal), room)
     kinds = dict.fromkeys(point.kind for point in points)
     legend_lines = -(-(len(kinds) + 2) // _LEGEND_COLUMNS)
-    figure = Page(max(4.4, 0.9 + 0.142 * (listed.count("\n") + 1)) + 0.2 * legend_lines)
-    axes, side = figure.subplots(1, 2, width_ratios=(2, 1))
+    list_inches = 0.142 * (listed.count("\n") + 1)
+    if style.is_narrow:  # the list below
+        figure = Page(_NARROW_INCHES + 0.5 + list_inches + 0.2 * legend_lines, style)
+        axes, side = figure.subplots(2, 1, height_ratios=(_NARROW_INCHES, list_inches))
+    else:
+        figure = Page(max(4.4, 0.9 + list_inches) + 0.2 * legend_lines, style)
+        axes, side = figure.subplots(1, 2, width_ratios=(2, 1))
     if len(quantities) == 2:  # in the plane of two of several, the optimal points make no line
         axes.plot(*places[optimal].T, color="#777777", linewidth=1, drawstyle="steps-post", zorder=2)
     handles = _scatter(axes, points, places, dominated, optimal)
     canvas.scale(axes.xaxis, places[:, 0].tolist())
     canvas.scale(axes.yaxis, places[:, 1].tolist())
     axes.margins(0.08)
-    axes.set_xlabel(across.label, fontsize=9)
-    axes.set_ylabel(up.label, fontsize=9)
-    axes.tick_params(labelsize=8)
+    canvas.label(axes.xaxis, across.label)
+    canvas.label(axes.yaxis, up.label)
+    axes.tick_params(labelsize=style.tick_pt)
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     side.axis("off")
-    side.text(0, 1, listed, transform=side.transAxes, va="top", fontsize=7.5, linespacing=1.3)
+    side.text(0, 1, listed, transform=side.transAxes, va="top", fontsize=style.note_pt, linespacing=1.3)
     canvas.legend(figure, handles, _LEGEND_COLUMNS)
+    canvas.entitle(figure, title)  # before numbers find their places
     _number(figure, axes, places[named], places[optimal])
     return canvas.save(figure, path, title)
 
@@ -149,7 +159,9 @@ def _spread(optimal: Sequence[int], first: Sequence[int], drawn: Float[np.ndarra
     return [index for index in optimal if index in chosen]
 
 
-def _listed(named: Sequence[Point], quantities: Sequence[Quantity], optimal_named: set[int], optimal: int) -> str:
+def _listed(
+    named: Sequence[Point], quantities: Sequence[Quantity], optimal_named: set[int], optimal: int, room: int
+) -> str:
     """What the numbers stand for: the Pareto-optimal designs first."""
     count = len(optimal_named)
     lines = ["Pareto-optimal:" if count == optimal else f"Pareto-optimal ({count} of {optimal:,}):"]
@@ -157,17 +169,17 @@ def _listed(named: Sequence[Point], quantities: Sequence[Quantity], optimal_name
     for number, (label, point) in enumerate(zip(labels, named, strict=True), 1):
         if number == count + 1:
             lines += ["", "Dominated by one of these:"]
-        lines += textwrap.wrap(f"{number}  {label}", _LIST_CHARACTERS, subsequent_indent="     ")
+        lines += textwrap.wrap(f"{number}  {label}", room, subsequent_indent="     ")
         costs = ", ".join(
             f"{quantity.written(cost)} {quantity.unit.name}"
             for quantity, cost in zip(quantities, point.costs, strict=True)
         )
-        lines += textwrap.wrap(costs, _LIST_CHARACTERS, initial_indent="     ", subsequent_indent="     ")
+        lines += textwrap.wrap(costs, room, initial_indent="     ", subsequent_indent="     ")
     return "\n".join(lines)
 
 
 def _number(
-    figure: Figure,
+    figure: Page,
     axes: Axes,
     named: Float[np.ndarray, "named 2"],
     optimal: Float[np.ndarray, "optimal 2"],
@@ -198,6 +210,6 @@ def _number(
         taken.append((x + right, y + up))
         axes.annotate(
             str(number), tuple(named[number - 1]), (right, up), textcoords="offset points", ha="center",
-            va="center_baseline", fontsize=_NUMBER_POINTS, in_layout=False,
+            va="center_baseline", fontsize=figure.style.note_pt, in_layout=False,
             arrowprops={"arrowstyle": "-", "linewidth": 0.5} if math.hypot(right, up) > 10 else None,
         )  # fmt: skip

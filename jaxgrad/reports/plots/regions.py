@@ -19,7 +19,7 @@ from jaxgrad.costs.area import iso_area, pe_um2
 from jaxgrad.hardware import Accelerator, Machine
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import colours, schedule_label
+from jaxgrad.reports.style import SCREEN, FigureStyle, colours, schedule_label
 
 SHARES: tuple[float, ...] = (1 / 4, 1.0, 4.0)
 """Lengths of k against the columns, a column of panels each."""
@@ -35,7 +35,13 @@ class _Row(NamedTuple):
 
 
 def fastest(
-    machine: Machine, path: Path, title: str, schedules: Sequence[str] = (), *, points: int = 161
+    machine: Machine,
+    path: Path,
+    title: str,
+    schedules: Sequence[str] = (),
+    *,
+    points: int = 161,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """A panel for each ``K/C`` of ``SHARES``, B/R against N/R, coloured by the schedule of fewest cycles.
 
@@ -46,14 +52,15 @@ def fastest(
 
     Args:
         machine: its array, technology and precision; its memory does not matter.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
         schedules: that are compared; all that give both gradients, but for choices among others.
         points: lengths along each axis of a panel.
+        style: how it is printed.
     """
     names = tuple(schedules) or tuple(name for name in TRAINING_SCHEDULES if not find(name).among)
     rows = [row for buffered in (False, True) for row in _rows(machine, names, buffered)]
-    figure = Page(0.9 + 2.15 * len(rows))
+    figure = Page(0.9 + (1.1 if style.is_narrow else 2.15) * len(rows), style)
     panels = figure.subplots(len(rows), len(SHARES), sharex=True, sharey=True, squeeze=False)
     ratios = 2.0 ** np.linspace(-_OCTAVES, _OCTAVES, points)
     palette = colours(names)
@@ -64,11 +71,13 @@ def fastest(
             result = regions.regions(_layers(machine.array, ratios, share), arrays)
             seen |= set(np.unique(result.fastest).tolist())
             _draw(axes, ratios, result, [palette[name] for name in names])
-        of_row[0].set_ylabel(f"{label}\nB / R", fontsize=8)
+        of_row[0].set_ylabel(
+            f"{label}\nB / R".replace(" ", "\n" if style.is_narrow else " ", 1), fontsize=style.tick_pt
+        )
     for share, axes in zip(SHARES, panels[0], strict=True):
-        axes.set_title(f"K = {_ratio(share)} C", fontsize=9)
+        axes.set_title(f"K = {_ratio(share)} C", fontsize=style.label_pt)
     for axes in panels[-1]:
-        axes.set_xlabel("N / R", fontsize=8)
+        axes.set_xlabel("N / R", fontsize=style.tick_pt)
     handles = {schedule_label(names[index]): Patch(color=palette[names[index]]) for index in sorted(seen)}
     handles[f"stronger: interleaving saves more cycles, or costs more; full from {_FULL:.0%} on"] = Patch(alpha=0)
     canvas.legend(figure, handles, 6)
@@ -100,6 +109,7 @@ def _layers(array: Accelerator, ratios: np.ndarray, share: float) -> regions.Lay
 
 
 def _draw(axes: Axes, ratios: np.ndarray, result: regions.Regions, palette: Sequence[str]) -> None:
+    style = canvas.style_of(axes)
     fused = [name for name in result.schedules if find(name).fused]
     strength = np.ones(result.fastest.shape)
     if 0 < len(fused) < len(result.schedules):
@@ -110,10 +120,10 @@ def _draw(axes: Axes, ratios: np.ndarray, result: regions.Regions, palette: Sequ
     axes.pcolormesh(ratios, ratios, 1 - strength[..., None] * (1 - colour), rasterized=True)
     axes.set(xscale="log", yscale="log", aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks([2.0**power for power in range(-_OCTAVES, _OCTAVES + 1, 2)])
+        axis.set_ticks([2.0**power for power in range(-_OCTAVES, _OCTAVES + 1, 4 if style.is_narrow else 2)])
         axis.set_major_formatter(FuncFormatter(lambda value, _: _ratio(value)))
         axis.set_minor_locator(NullLocator())
-    axes.tick_params(labelsize=7)
+    axes.tick_params(labelsize=style.part_pt)
 
 
 def _ratio(value: float) -> str:

@@ -18,7 +18,7 @@ from jaxgrad.costs import Summary
 from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import PHASE_MARKERS, PHASES
+from jaxgrad.reports.style import PHASE_MARKERS, PHASES, SCREEN, FigureStyle
 
 _LARGEST_POINTS = 90.0  # area of the marker of the longest phase, in points squared
 _SMALLEST_POINTS = 7.0
@@ -52,15 +52,16 @@ def positions(summary: Summary) -> list[Position]:
     ]
 
 
-def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[Path]:
+def roofline(summaries: Mapping[str, Summary], path: Path, title: str, *, style: FigureStyle = SCREEN) -> list[Path]:
     """MACs per cycle against MACs per byte of DRAM traffic: a panel a label, a point for each phase of each layer.
 
     Cycles count stalls. The roof is what PEs and DRAM can do at best; at the ridge one limits as much as the other.
 
     Args:
         summaries: by label.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
 
     Raises:
         ValueError: nothing to draw, or a summary without a memory.
@@ -76,10 +77,13 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
     points = {label: positions(summary) for label, summary in summaries.items()}
     everything = [point for label_points in points.values() for point in label_points]
     canvas.some("summaries with layers", everything)
-    columns = min(2, len(summaries))
+    columns = min(style.columns(2), len(summaries))
     rows = -(-len(summaries) // columns)
-    figure = Page(1.0 + (3.0 if columns == 2 else 3.8) * rows)
+    figure = Page(
+        1.0 + (3.8 if columns == 1 and not style.is_narrow else 2.6 if style.is_narrow else 3.0) * rows, style
+    )
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    room = style.characters(2 * _TITLE_CHARACTERS) // columns
     longest = max(point.cycles for point in everything)
     low = min(*(point.macs_per_byte for point in everything), *ridges) / 2
     high = max(*(point.macs_per_byte for point in everything), *ridges) * 2
@@ -87,8 +91,8 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
         _draw_roof(axes, summary, ridge, low, high)
         _draw_points(axes, points[label], longest)
         name = f"{label}: {summary.pes:,} PEs, {tick(round(summary.dram_bytes_per_cycle or 0, 2))} B/cycle"
-        axes.set_title(canvas.wrapped(name, _TITLE_CHARACTERS), fontsize=8.5)
-        axes.tick_params(labelsize=8)
+        axes.set_title(canvas.wrapped(name, min(_TITLE_CHARACTERS, room)), fontsize=style.tick_pt)
+        axes.tick_params(labelsize=style.tick_pt)
         axes.grid(alpha=0.3, linewidth=0.5)
     bottom = min(point.macs_per_cycle for point in everything) / 2
     top = 3.5 * max(summary.pes for summary in summaries.values())
@@ -99,9 +103,9 @@ def roofline(summaries: Mapping[str, Summary], path: Path, title: str) -> list[P
         axes.set_visible(False)
     for axes in panels[len(summaries) - columns : len(summaries)]:
         axes.tick_params(labelbottom=True)
-        axes.set_xlabel("MACs per byte of DRAM traffic", fontsize=9)
+        canvas.label(axes.xaxis, "MACs per byte of DRAM traffic")
     for axes in panels[::columns]:
-        axes.set_ylabel("MACs per clock cycle", fontsize=9)
+        canvas.label(axes.yaxis, "MACs per clock cycle")
     canvas.legend(figure, _handles({point.phase for point in everything}), 6)
     return canvas.save(figure, path, title)
 
@@ -114,7 +118,7 @@ def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: flo
     side, away = ("left", 4) if place < _NEAR_EDGE else ("right", -4) if place > 1 - _NEAR_EDGE else ("center", 0)
     axes.annotate(
         f"ridge point: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
-        fontsize=7.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        fontsize=canvas.style_of(axes).note_pt, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
 

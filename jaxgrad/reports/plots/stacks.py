@@ -16,14 +16,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import tick
-from jaxgrad.reports.style import Look
+from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.style import FigureStyle, Look
 
 Row = Mapping[Any, float]
 """Lengths by part."""
 
 _BAR_HEIGHT = 0.76
 _ROOM_FOR_TOTALS = 1.16
-_PART_POINTS = 7.0  # font size within bars
+_WIDTH = 0.6  # of a letter, of its height
 _NAME_CHARACTERS = 36  # of a row or a heading
 
 
@@ -70,8 +71,9 @@ def draw(axes: Axes, stack: Stack, ends: Sequence[str]) -> None:
         stack: what.
         ends: what stands at the end of each row.
     """
-    places, ticks = _places(stack)
+    places, ticks = _places(stack, canvas.style_of(axes))
     left = np.zeros(len(places))
+    style = canvas.style_of(axes)
     for part in stack.parts:
         lengths = np.array([row.get(part, 0.0) for _, row in stack.rows], float)
         look = stack.looks[part]
@@ -79,18 +81,18 @@ def draw(axes: Axes, stack: Stack, ends: Sequence[str]) -> None:
         left += lengths
     for place, end, text in zip(places, left, ends, strict=True):
         axes.annotate(
-            text, (end, place), (4, 0), textcoords="offset points", va="center_baseline", fontsize=7.5,
+            text, (end, place), (4, 0), textcoords="offset points", va="center_baseline", fontsize=style.note_pt,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
-    axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=8)
+    axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=style.tick_pt)
     for (place, _), label in zip(ticks, axes.get_yticklabels(), strict=True):
         label.set_fontweight("normal" if place in places else "bold")
     axes.set_ylim(stack.lines - 0.4, -0.6)
-    axes.set_xlim(0, _ROOM_FOR_TOTALS * max(left))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.set_xlim(0, _room(style, ends, [text for _, text in ticks]) * max(left))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=style.ticks(6)))
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", labelsize=style.tick_pt)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -112,14 +114,15 @@ def name_parts(figure: Figure, axes: Axes, stack: Stack) -> None:
     """Writes the names of unhatched parts into the bars where they fit: a cue beside the colour."""
     figure.draw_without_rendering()  # now the axes have their size
     points = axes.bbox.width * 72 / figure.dpi / axes.get_xlim()[1]
-    places, _ = _places(stack)
+    style = canvas.style_of(axes)
+    places, _ = _places(stack, style)
     for place, (_, row) in zip(places, stack.rows, strict=True):
         start = 0.0
         for part in stack.parts:
             length, look = row.get(part, 0.0), stack.looks[part]
-            if not look.hatch and length * points > (len(look.label) + 1) * 0.62 * _PART_POINTS:
+            if not look.hatch and length * points > (len(look.label) + 1) * 0.62 * style.part_pt:
                 axes.text(
-                    start + length / 2, place, look.label, ha="center", va="center_baseline", fontsize=_PART_POINTS,
+                    start + length / 2, place, look.label, ha="center", va="center_baseline", fontsize=style.part_pt,
                     color=_ink(look.colour), in_layout=False,
                 )  # fmt: skip
             start += length
@@ -135,19 +138,26 @@ def keep_clear(figure: Figure, axes: Axes, line: float) -> None:
             text.xy = (line, text.xy[1])
 
 
+def _room(style: FigureStyle, ends: Sequence[str], names: Sequence[str]) -> float:
+    """The axis's length over that of the longest bar, so that what stands at its end has room."""
+    letters = _WIDTH * style.note_pt * (max(map(len, ends)) + 1)
+    axis = 72 * style.width_inches - _WIDTH * style.tick_pt * (max(map(len, names)) + 3)
+    return max(_ROOM_FOR_TOTALS, axis / (axis - letters))
+
+
 def _fill(look: Look) -> dict[str, Any]:
     return {"facecolor": look.colour, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0.5}
 
 
-def _places(stack: Stack) -> tuple[list[int], list[tuple[int, str]]]:
+def _places(stack: Stack, style: FigureStyle) -> tuple[list[int], list[tuple[int, str]]]:
     """The lines of the rows, and the text beside each line."""
     places, ticks, line = [], [], 0
-    headings = told_apart(list(stack.groups), _NAME_CHARACTERS)
+    headings = told_apart(list(stack.groups), style.names(_NAME_CHARACTERS))
     for heading, rows in zip(headings, stack.groups.values(), strict=True):
         if len(stack.groups) > 1:
             ticks.append((line, heading))
             line += 1
-        for label in told_apart(list(rows), _NAME_CHARACTERS):
+        for label in told_apart(list(rows), style.names(_NAME_CHARACTERS)):
             places.append(line)
             ticks.append((line, label))
             line += 1

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from jaxgrad.base.errors import InputError
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import MARKERS, colours
+from jaxgrad.reports.style import MARKERS, SCREEN, FigureStyle, colours
 
 Samples = Sequence[tuple[float, float]]
 """(swept value, quantity) pairs; a NaN leaves a gap in the line."""
@@ -33,13 +33,15 @@ def sweep(
     y_label: str,
     published: Mapping[str, Samples] | None = None,
     levels: Mapping[str, float] | None = None,
+    style: FigureStyle = SCREEN,
 ) -> list[Path]:
     """One line for each label; an axis is logarithmic where its values span a factor of eight or more.
 
     Args:
         lines: (swept value, quantity) in any order, by label.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
         x_label, y_label: of the axes, with units.
         published: points to compare with, hollow stars, by label: one of ``lines`` in its colour, others in black.
         levels: quantities to compare with that are no one point's, by label: dashed lines from side to side.
@@ -55,7 +57,7 @@ def sweep(
             )
     published, levels = published or {}, levels or {}
     colour = colours(lines)
-    figure = Page(3.9 + 0.2 * ((len(lines) + len(published) + len(levels) - 1) // 4))
+    figure = Page(3.9 + 0.2 * ((len(lines) + len(published) + len(levels) - 1) // 4), style)
     axes: Axes = figure.subplots()
     handles: dict[str, Line2D] = {}
     for index, (label, samples) in enumerate(lines.items()):
@@ -77,11 +79,9 @@ def sweep(
     _tick_samples(axes, sorted({x for x, _ in everything}))
     if axes.get_yscale() == "linear" and min(y for y in heights if y == y) >= 0:
         axes.set_ylim(bottom=0)
-    axes.set_xlabel(canvas.wrapped(x_label), fontsize=9)
-    axes.set_ylabel(canvas.wrapped(y_label, _Y_LABEL_CHARACTERS), fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    canvas.label(axes.xaxis, x_label)
+    axes.set_ylabel(canvas.wrapped(y_label, _Y_LABEL_CHARACTERS), fontsize=style.label_pt)
+    canvas.dress(axes)
     canvas.legend(figure, handles, 4)
     return canvas.save(figure, path, title)
 
@@ -91,8 +91,9 @@ def _tick_samples(axes: Axes, values: Sequence[float]) -> None:
     if len(values) <= _TICKS:
         places = [math.log(value) for value in values] if axes.get_xscale() == "log" else values
         ticks, last = [values[0]], places[0]
+        apart = _APART * _TICKS / canvas.style_of(axes).ticks(_TICKS)
         for value, place in zip(values[1:], places[1:], strict=True):
-            if place >= last + (places[-1] - places[0]) * _APART:
+            if place >= last + (places[-1] - places[0]) * apart:
                 ticks.append(value)
                 last = place
         axes.xaxis.set_major_locator(FixedLocator(ticks))

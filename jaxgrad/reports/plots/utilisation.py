@@ -15,16 +15,19 @@ from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import PHASES
+from jaxgrad.reports.style import PHASES, SCREEN, FigureStyle
 
 _NAMED_LAYERS = 24
 _LINES = {"forward": "solid", "backward": (0, (3, 1))}
 _NAME_CHARACTERS = 24
 _LABEL_CHARACTERS = 52  # of a panel's title
 _LINE_CHARACTERS = 110
+_TITLE_CHARACTERS = 100  # of a panel
 
 
-def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: str) -> list[Path]:
+def utilisation_by_layer(
+    summaries: Mapping[str, Summary], path: Path, title: str, *, style: FigureStyle = SCREEN
+) -> list[Path]:
     """MACs done over the peak of the PEs in that time, stalls included, in percent: one panel for each label.
 
     Steps run over the layers in the model's order, one line for the forward and one for the backward pass (gradients
@@ -32,8 +35,9 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
 
     Args:
         summaries: by label, of one network.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
 
     Raises:
         ValueError: nothing to draw, or the networks differ.
@@ -41,10 +45,10 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
     canvas.some("summaries", summaries)
     names = _names(summaries)
     count = len(summaries)
-    figure = Page(1.6 + 1.25 * count)
+    figure = Page(1.6 + 1.25 * count, style)
     panels = figure.subplots(count, 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     handles = {}
-    labels = told_apart(list(summaries), _LABEL_CHARACTERS)
+    labels = told_apart(list(summaries), style.characters(_LABEL_CHARACTERS))
     for axes, label, summary in zip(panels, labels, summaries.values(), strict=True):
         means = []
         for part, line in _LINES.items():
@@ -56,25 +60,25 @@ def utilisation_by_layer(summaries: Mapping[str, Summary], path: Path, title: st
                 linewidth=1.3 if len(names) <= _NAMED_LAYERS else 0.9, label=part,
             )  # fmt: skip
             means.append(f"{part} {_percent(layers, summary.pes):.1f} %")
-        axes.set_title(f"{label} (mean over time: {', '.join(means)})", fontsize=8.5, loc="left", pad=3)
+        heading = canvas.wrapped(f"{label} (mean over time: {', '.join(means)})", style.characters(_TITLE_CHARACTERS))
+        axes.set_title(heading, fontsize=style.tick_pt, loc="left", pad=3)
+        figure.grow(style.tick_pt / 60 * heading.count("\n"))
         axes.set_ylim(0, 104)
         axes.yaxis.set_major_formatter(PercentFormatter())
         axes.set_yticks([0, 25, 50, 75, 100])
-        axes.tick_params(axis="y", labelsize=8)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        canvas.dress(axes)
     panels[-1].set_xlim(-0.5, len(names) - 0.5)
     _name_layers(panels[-1], names)
-    figure.supylabel("utilisation of the PEs [%]", fontsize=9)
+    figure.supylabel("utilisation of the PEs [%]", fontsize=style.label_pt)
     canvas.legend(figure, handles, 2)
     return canvas.save(figure, path, title)
 
 
-def named_layers(count: int) -> list[int]:
+def named_layers(count: int, most: int = _NAMED_LAYERS) -> list[int]:
     """Which of so many layers are named: all, or some at equal distances, the first and the last among them."""
-    if count <= _NAMED_LAYERS:
+    if count <= most:
         return list(range(count))
-    return [round(index) for index in np.linspace(0, count - 1, _NAMED_LAYERS)]
+    return [round(index) for index in np.linspace(0, count - 1, most)]
 
 
 def _names(summaries: Mapping[str, Summary]) -> list[str]:
@@ -94,13 +98,14 @@ def _names(summaries: Mapping[str, Summary]) -> list[str]:
 
 
 def _name_layers(axes: Axes, names: Sequence[str]) -> None:
-    shown = named_layers(len(names))
+    style = canvas.style_of(axes)
+    shown = named_layers(len(names), style.ticks(_NAMED_LAYERS))
     numbered = len(shown) < len(names)
     cut = told_apart([names[index] for index in shown], _NAME_CHARACTERS)
     labels = [f"{name}  {index + 1}" if numbered else name for name, index in zip(cut, shown, strict=True)]
-    lying = len(labels) * max(map(len, labels)) <= _LINE_CHARACTERS
-    axes.set_xticks(shown, labels, fontsize=7.5, rotation=0 if lying else 90)
-    axes.set_xlabel(f"layer in the model's order{f' (name, number of {len(names)})' if numbered else ''}", fontsize=9)
+    lying = len(labels) * max(map(len, labels)) <= style.characters(_LINE_CHARACTERS)
+    axes.set_xticks(shown, labels, fontsize=style.note_pt, rotation=0 if lying else 90)
+    canvas.label(axes.xaxis, f"layer in the model's order{f' (name, number of {len(names)})' if numbered else ''}")
 
 
 def _phases_of(part: str, layer: LayerSummary) -> list[PhaseSummary]:

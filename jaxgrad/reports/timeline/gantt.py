@@ -13,13 +13,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from jaxgrad.array.choice import backward_mappings
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.schedules import Schedule
-from jaxgrad.base.files import whole
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import short, tick
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
-from jaxgrad.reports.style import DPI, TENSORS
+from jaxgrad.reports.style import SCREEN, TENSORS, FigureStyle
 from jaxgrad.reports.timeline.activities import Activity, Stretch, stretches
 from jaxgrad.reports.timeline.runs import first_tiles
 
@@ -29,6 +28,7 @@ _PANEL_INCHES = (0.75, 0.18, 2.4)  # at least, a tile, at most
 _RUN_INCHES = 0.3  # a run in the overview
 _HEIGHT = 0.8  # of a bar, in rows
 _NAME_CHARACTERS = 24  # of a schedule
+_TITLE_CHARACTERS = 100  # of a panel
 _ROOM_FOR_TOTALS = 1.12
 _FEWEST_ROWS = 3  # of a panel, so that one tile makes no broad band
 
@@ -61,9 +61,15 @@ class _Run(NamedTuple):
 
 
 def gantt(
-    schedules: Sequence[str | Schedule], gemm: Gemm, array: Accelerator, paths: Sequence[Path], title: str
-) -> None:
-    """Draws the schedules' runs and saves the figure under each path, PNG or SVG by its name.
+    schedules: Sequence[str | Schedule],
+    gemm: Gemm,
+    array: Accelerator,
+    path: Path,
+    title: str,
+    *,
+    style: FigureStyle = SCREEN,
+) -> list[Path]:
+    """Draws the schedules' runs.
 
     Where a run has more tiles than a panel holds, an overview on top shows all runs from the first cycle to the last,
     and the panels enlarge the same first cycles of each.
@@ -72,8 +78,9 @@ def gantt(
         schedules: a panel each.
         gemm: the layer's shape.
         array: the hardware.
-        paths: the files to write.
+        path: of the files, without their suffixes.
         title: of the figure.
+        style: how it is printed.
     """
     runs = [_run(schedule, gemm, array) for schedule in schedules]
     cut = any(run.tiles > TILES for run in runs)
@@ -84,7 +91,7 @@ def gantt(
     rows = [max(_FEWEST_ROWS, 1 + max(one.tile.number for one in activities)) for activities in drawn]
     heights = [min(max(least, a_tile * count), most) for count in rows]
     overview = [0.35 + _RUN_INCHES * len(runs)] if cut else []
-    figure = Page(1.5 + sum(heights) + 0.55 * len(runs) + sum(overview) + 0.6 * len(overview))
+    figure = Page(1.5 + sum(heights) + 0.55 * len(runs) + sum(overview) + 0.6 * len(overview), style)
     panels = figure.subplots(
         len(overview) + len(runs), squeeze=False, gridspec_kw={"height_ratios": [*overview, *heights]}
     )[:, 0]
@@ -95,18 +102,15 @@ def gantt(
         _draw_tiles(axes, run, activities, count, shown)
         axes.set_xlim(0, shown if cut else 1.02 * last)
         axes.tick_params(labelbottom=axes is panels[-1])
-    panels[-1].set_xlabel("clock cycle, at the array's first row and column", fontsize=9)
+    canvas.label(panels[-1].xaxis, "clock cycle, at the array's first row and column")
     used = {_key(activity) for activities in drawn for activity in activities}
     patches = {
-        style.label: Patch(facecolor=style.colour, edgecolor="white", hatch=style.hatch)
-        for key, style in _STYLES.items()
+        look.label: Patch(facecolor=look.colour, edgecolor="white", hatch=look.hatch)
+        for key, look in _STYLES.items()
         if key in used | {result for run in runs if cut for stretch in run.stretches for result in stretch.results}
     }
     canvas.legend(figure, patches, len(patches))
-    canvas.entitle(figure, title)
-    for path in paths:
-        with whole(path) as partial:
-            figure.savefig(partial, dpi=DPI)
+    return canvas.save(figure, path, title)
 
 
 def _run(schedule: str | Schedule, gemm: Gemm, array: Accelerator) -> _Run:
@@ -122,6 +126,7 @@ def _first_beyond(run: _Run) -> int:
 
 def _draw_overview(axes: Axes, runs: Sequence[_Run], last: int, shown: int) -> None:
     """A bar a run, from its first cycle to its last, and a mark where the panels below end."""
+    style = canvas.style_of(axes)
     for row, run in enumerate(runs):
         for stretch in run.stretches:
             height = _HEIGHT / len(stretch.results)
@@ -134,18 +139,23 @@ def _draw_overview(axes: Axes, runs: Sequence[_Run], last: int, shown: int) -> N
                     linewidth=0.4,
                 )
         axes.annotate(
-            short(run.cycles), (run.cycles, row), (4, 0), textcoords="offset points", va="center_baseline", fontsize=7.5
+            short(run.cycles),
+            (run.cycles, row),
+            (4, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=style.note_pt,
         )
     axes.axvline(shown, color="black", linewidth=1, linestyle=":")
-    axes.set_xlim(0, _ROOM_FOR_TOTALS * last)
+    axes.set_xlim(0, (_ROOM_FOR_TOTALS + 0.1 * style.is_narrow) * last)
     axes.set_ylim(len(runs) - 0.5, -0.5)
-    names = told_apart([run.name for run in runs], _NAME_CHARACTERS)
-    axes.set_yticks(range(len(runs)), names, fontsize=8)
+    names = told_apart([run.name for run in runs], style.names(_NAME_CHARACTERS))
+    axes.set_yticks(range(len(runs)), names, fontsize=style.tick_pt)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=style.ticks(7)))
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
-    axes.tick_params(axis="x", labelsize=8)
-    axes.set_xlabel(f"clock cycle of the whole run (dotted: cycle {shown:,}, where the panels below end)", fontsize=9)
+    axes.tick_params(axis="x", labelsize=style.tick_pt)
+    canvas.label(axes.xaxis, f"clock cycle of the whole run (dotted: cycle {shown:,}, where the panels below end)")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -156,28 +166,31 @@ def _draw_tiles(axes: Axes, run: _Run, activities: Sequence[Activity], rows: int
         key = _key(activity)
         if key is None:
             continue
-        style, bottom, height = _STYLES[key], activity.tile.number - _HEIGHT / 2, _HEIGHT
+        look, bottom, height = _STYLES[key], activity.tile.number - _HEIGHT / 2, _HEIGHT
         if activity.kind == "stream" and activity.stride > 1:  # the slots share the tile's row
             height /= activity.stride
             bottom += height * (key == "dw")
         axes.broken_barh(
             [(activity.start, activity.cycles)],
             (bottom, height),
-            facecolor=style.colour,
-            hatch=style.hatch,
+            facecolor=look.colour,
+            hatch=look.hatch,
             edgecolor="white",
             linewidth=0.4,
             zorder=1.5 if activity.kind == "stall" else 2,
         )
     if run.cycles <= shown:
         axes.axvline(run.cycles, color="black", linewidth=1, linestyle="--")
-    axes.set_title(_described(run), fontsize=9, loc="left")
+    style = canvas.style_of(axes)
+    axes.set_title(
+        canvas.wrapped(_described(run), style.characters(_TITLE_CHARACTERS)), fontsize=style.label_pt, loc="left"
+    )
     axes.set_ylim(rows - 0.5, -0.5)
-    axes.set_ylabel("tile", fontsize=9)
+    canvas.label(axes.yaxis, "tile")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=style.ticks(9)))
     axes.xaxis.set_major_formatter(FuncFormatter(tick))
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=style.tick_pt)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
 

@@ -20,6 +20,7 @@ from jaxgrad.pipelines.plans import Plan
 from jaxgrad.reports.numbers import tick
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
+from jaxgrad.reports.style import SCREEN, FigureStyle
 
 _BATCHES = 3  # shown in steady state, after the warm-up
 _ARRAY_INCHES = 0.2
@@ -41,29 +42,30 @@ _STYLES: dict[OpKind, _Style] = {
 _SENT = _Style("words to a neighbour", "#999999", "")
 
 
-def gantt(plans: Mapping[str, Plan], path: Path, title: str, time: str) -> list[Path]:
+def gantt(plans: Mapping[str, Plan], path: Path, title: str, time: str, *, style: FigureStyle = SCREEN) -> list[Path]:
     """A panel a pipeline, a row an array, all on one time axis: the warm-up and some batches of the steady state.
 
     Args:
         plans: by pipeline.
-        path: of the files, without .png and .svg.
+        path: of the files, without their suffixes.
         title: of the figure.
         time: its unit.
+        style: how it is printed.
     """
     canvas.some("plans", plans)
     heights = [_PANEL_INCHES + _ARRAY_INCHES * plan.shape.processors for plan in plans.values()]
-    figure = Page(1.1 + sum(heights))
+    figure = Page(1.1 + sum(heights), style)
     panels = figure.subplots(len(plans), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     last = max(_shown(plan) for plan in plans.values())
     for axes, (name, plan) in zip(panels, plans.items(), strict=True):
         _panel(axes, plan, last)
-        axes.set_title(f"{name}: a batch every {tick(plan.period)}", fontsize=8.5, loc="left")
-    panels[-1].set_xlabel(f"time [{time}]", fontsize=9)
+        axes.set_title(f"{name}: a batch every {tick(plan.period)}", fontsize=style.tick_pt, loc="left")
+    canvas.label(panels[-1].xaxis, f"time [{time}]")
     panels[-1].xaxis.set_major_formatter(FuncFormatter(tick))
-    panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=8))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=style.ticks(8)))
     done = {task.op.kind for plan in plans.values() for task in plan.simulation.tasks} | {"F", "B", "W"}
-    styles = [style for kind, style in _STYLES.items() if kind in done]
-    handles = {style.label: Patch(facecolor=style.colour, hatch=style.hatch) for style in (*styles, _SENT)}
+    looks = [look for kind, look in _STYLES.items() if kind in done]
+    handles = {look.label: Patch(facecolor=look.colour, hatch=look.hatch) for look in (*looks, _SENT)}
     canvas.legend(figure, handles, 4)
     return canvas.save(figure, path, title)
 
@@ -80,9 +82,9 @@ def _panel(axes: Axes, plan: Plan, last: float) -> None:
         if task.start < last:
             tasks.setdefault((task.op.kind, task.processor), []).append((task.start, task.stop - task.start))
     for (kind, processor), spans in tasks.items():
-        style = _STYLES[kind]
+        look = _STYLES[kind]
         axes.broken_barh(
-            spans, (processor - 0.4, 0.8), facecolor=style.colour, hatch=style.hatch, edgecolor="white", linewidth=0.3
+            spans, (processor - 0.4, 0.8), facecolor=look.colour, hatch=look.hatch, edgecolor="white", linewidth=0.3
         )
     sent: dict[float, list[tuple[int, int]]] = {}
     for message in plan.simulation.messages:
@@ -92,9 +94,10 @@ def _panel(axes: Axes, plan: Plan, last: float) -> None:
     for middle, spans in sent.items():
         axes.broken_barh(spans, (middle - 0.1, 0.2), facecolor=_SENT.colour)
     axes.set(xlim=(0, last), ylim=(plan.shape.processors - 0.5, -0.5))
-    axes.set_ylabel("array", fontsize=8)
+    style = canvas.style_of(axes)
+    axes.set_ylabel("array", fontsize=style.tick_pt)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    axes.tick_params(labelsize=7.5)
+    axes.tick_params(labelsize=style.note_pt)
 
 
 def write(plans: Mapping[str, Plan], path: Path, about: Mapping[str, Any]) -> Path:

@@ -16,6 +16,7 @@ from jaxgrad.autodiff.estimators.elementwise import kept
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.numbers import fixed, percent
 from jaxgrad.reports.screen import PlainTable
+from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
 from jaxgrad.studies.control.points import Descent, Point
 from jaxgrad.studies.control.schema import ControlExperiment
@@ -73,7 +74,7 @@ def screen(results: Results) -> Group:
     return frame.on_screen(results.experiment, [table, Text(_MEANING)])
 
 
-def write(folder: Path, results: Results) -> list[Path]:
+def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files, the page last."""
     written = frame.write_texts(
         folder,
@@ -85,7 +86,7 @@ def write(folder: Path, results: Results) -> list[Path]:
     )
     figures = []
     for name, title, lines, y_label in _figures(results):
-        drawn = plots.sweep(lines, folder / name, title, x_label="iteration", y_label=y_label)
+        drawn = plots.sweep(lines, folder / name, title, x_label="iteration", y_label=y_label, style=style)
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), title))
     experiment = results.experiment

@@ -21,6 +21,6 @@ def read(file: Path) -> Study:
 
     def reported(descents: Sequence[Any]) -> Report:
         results = report.Results(experiment, list(zip(expanded, descents, strict=True)))
-        return Report(report.screen(results), lambda folder: report.write(folder, results))
+        return Report(report.screen(results), lambda folder, style: report.write(folder, results, style))
 
     return Study(experiment.title, points.KIND, expanded, points.run, reported)

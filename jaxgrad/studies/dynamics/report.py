@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxgrad.reports import html, plots
+from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
 from jaxgrad.studies.dynamics import tables
 from jaxgrad.studies.dynamics.ensemble import Measured
@@ -22,7 +23,7 @@ _LEFT_OUT = 5  # of the sums of a balance, the first one in so many is not drawn
 Lines = Mapping[str, Sequence[plots.Samples]]
 
 
-def write(folder: Path, results: Results) -> list[Path]:
+def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files, the page last."""
     written = frame.write_texts(
         folder,
@@ -35,7 +36,7 @@ def write(folder: Path, results: Results) -> list[Path]:
     figures = []
     for name, title, lines, y_label in _figures(results):
         drawn = plots.curves(
-            lines, folder / name, f"{results.experiment.title}: {title}", x_label="steps", y_label=y_label
+            lines, folder / name, f"{results.experiment.title}: {title}", x_label="steps", y_label=y_label, style=style
         )
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), title))

@@ -29,6 +29,6 @@ def read(file: Path, folder: Path | None = None) -> Study:
         found = tables.Results(experiment, by_variant, {}).windows
         spent = {point.name: spending(point, file, windows.stopped(found[point.name])) for point in expanded}
         results = tables.Results(experiment, by_variant, spent)
-        return Report(tables.screen(results), lambda folder: report.write(folder, results))
+        return Report(tables.screen(results), lambda folder, style: report.write(folder, results, style))
 
     return Study(experiment.title, points.KIND, expanded, points.run, reported)

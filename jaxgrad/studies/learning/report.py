@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgrad.reports import html, plots
+from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
 from jaxgrad.studies.learning import tables
 from jaxgrad.studies.learning.compare import Results, Row
@@ -17,7 +18,7 @@ from jaxgrad.studies.learning.outcomes import Measurement
 from jaxgrad.studies.learning.schema import PublishedSection, Quantity
 
 
-def write(folder: Path, results: Results) -> list[Path]:
+def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     written = frame.write_texts(
         folder,
@@ -31,8 +32,8 @@ def write(folder: Path, results: Results) -> list[Path]:
     for number, setting in enumerate(results.experiment.setting, start=1):
         rows = results.rows(setting.name)
         for caption, drawn in (
-            ("training loss", _draw_losses(results, setting.name, rows, folder / f"loss_{number}")),
-            ("test accuracy", _draw_accuracies(results, setting.name, rows, folder / f"accuracy_{number}")),
+            ("training loss", _draw_losses(results, setting.name, rows, folder / f"loss_{number}", style)),
+            ("test accuracy", _draw_accuracies(results, setting.name, rows, folder / f"accuracy_{number}", style)),
         ):
             written += drawn
             svg = [path for path in drawn if path.suffix == ".svg"]
@@ -63,7 +64,7 @@ def as_csv(results: Results) -> str:
     return out.getvalue()
 
 
-def _draw_losses(results: Results, setting: str, rows: Sequence[Row], path: Path) -> list[Path]:
+def _draw_losses(results: Results, setting: str, rows: Sequence[Row], path: Path, style: FigureStyle) -> list[Path]:
     """Training loss against steps, a line a variant; nothing where all runs diverged in their first epoch."""
     runs = {_name(row): [outcome.epochs for outcome in row.outcomes.values()] for row in rows}
     runs = {name: each for name, each in runs.items() if all(each)}
@@ -86,10 +87,11 @@ def _draw_losses(results: Results, setting: str, rows: Sequence[Row], path: Path
         y_label="loss, mean of an epoch's batches",
         published={name: samples for name, samples in stars.items() if samples},
         labels=[names.get(variant.name, variant.name) for variant in results.experiment.variant],
+        style=style,
     )
 
 
-def _draw_accuracies(results: Results, setting: str, rows: Sequence[Row], path: Path) -> list[Path]:
+def _draw_accuracies(results: Results, setting: str, rows: Sequence[Row], path: Path, style: FigureStyle) -> list[Path]:
     """Test accuracy at the end, a row a variant; nothing where all runs diverged."""
     values = {_name(row): [value for value in row.values("test_accuracy") if value is not None] for row in rows}
     stars = {
@@ -107,6 +109,7 @@ def _draw_accuracies(results: Results, setting: str, rows: Sequence[Row], path: 
         x_label="test accuracy [%]",
         published=stars,
         nothing=tables.DIVERGED,
+        style=style,
     )
 
 

@@ -26,6 +26,6 @@ def read(file: Path, folder: Path | None = None) -> Study:
     def reported(outcomes: Sequence[Any]) -> Report:
         results = compare.results(experiment, list(zip(expanded, outcomes, strict=True)))
         shown = tables.screen(results)
-        return Report(shown, lambda folder: report.write(folder, results))
+        return Report(shown, lambda folder, style: report.write(folder, results, style))
 
     return Study(experiment.title, points.KIND, expanded, points.run, reported)

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 from jaxgrad.reports import html, plots
+from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
 from jaxgrad.studies.memory import tables
 from jaxgrad.studies.memory.tables import Results
 
 
-def write(folder: Path, results: Results) -> list[Path]:
+def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     written = frame.write_texts(
         folder,
@@ -21,19 +22,21 @@ def write(folder: Path, results: Results) -> list[Path]:
             "tables.txt": frame.as_text(tables.screen(results)),
         },
     )
-    drawn = _draw(results, folder / "stored")
+    drawn = _draw(results, folder / "stored", style)
     figure = html.Figure(next(path for path in drawn if path.suffix == ".svg"), tables.TITLE)
     page = html.write(folder / "report.html", results.experiment.title, _sections(results, figure))
     return [*written, *drawn, page]
 
 
-def _draw(results: Results, path: Path) -> list[Path]:
+def _draw(results: Results, path: Path, style: FigureStyle) -> list[Path]:
     """Megabytes against the share, a line a network, and the published ones."""
     keeps = results.experiment.memory.keep
     lines = {name: [(k, size / 1e6) for k, size in zip(keeps, results.bytes(name), strict=True)]
              for name in results.stored}  # fmt: skip
     published = {name: list(zip(keeps, figures, strict=True)) for name, figures in results.published.items()}
-    return plots.sweep(lines, path, tables.TITLE, x_label="share kept", y_label="stored [MB]", published=published)
+    return plots.sweep(
+        lines, path, tables.TITLE, x_label="share kept", y_label="stored [MB]", published=published, style=style
+    )
 
 
 def _sections(results: Results, figure: html.Figure) -> list[html.Section]:

@@ -22,6 +22,6 @@ def read(file: Path) -> Study:
     def reported(stored: Sequence[Any]) -> Report:
         by_network = {point.network: each for point, each in zip(expanded, stored, strict=True)}
         results = tables.Results(experiment, by_network)
-        return Report(tables.screen(results), lambda folder: report.write(folder, results))
+        return Report(tables.screen(results), lambda folder, style: report.write(folder, results, style))
 
     return Study(experiment.title, points.KIND, expanded, points.run, reported)

@@ -8,13 +8,14 @@ from math import isfinite
 from pathlib import Path
 
 from jaxgrad.reports import html, plots
+from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
 from jaxgrad.studies.pipelines import tables
 from jaxgrad.studies.pipelines.compare import Ratios, Results
 from jaxgrad.studies.published import deviation, numbered
 
 
-def write(folder: Path, results: Results) -> list[Path]:
+def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     written = frame.write_texts(
         folder,
@@ -26,14 +27,14 @@ def write(folder: Path, results: Results) -> list[Path]:
     )
     figures: list[html.Figure] = []
     for number, ratios in enumerate(results.ratios, start=1):
-        drawn = _draw(results, ratios, folder / f"ratios_{number}")
+        drawn = _draw(results, ratios, folder / f"ratios_{number}", style)
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), ratios.title))
     page = html.write(folder / "report.html", results.experiment.title, _sections(results, figures))
     return [*written, page]
 
 
-def _draw(results: Results, ratios: Ratios, path: Path) -> list[Path]:
+def _draw(results: Results, ratios: Ratios, path: Path, style: FigureStyle) -> list[Path]:
     """The ratio against the number of arrays, a line a network, and the published mean of all of these."""
     lines = {name: list(of_network.items()) for name, of_network in ratios.by_network.items()}
     counts = results.experiment.pipelines.processors
@@ -45,7 +46,9 @@ def _draw(results: Results, ratios: Ratios, path: Path) -> list[Path]:
         if (figure.comparison, figure.statistic) == (ratios.name, "mean") and figure.ratio and not figure.processors
     ]
     levels = {f"mean, published ({ratio:g})": ratio for ratio in means}
-    return plots.sweep(lines, path, ratios.title, x_label="arrays", y_label="ratio of speeds", levels=levels)
+    return plots.sweep(
+        lines, path, ratios.title, x_label="arrays", y_label="ratio of speeds", levels=levels, style=style
+    )
 
 
 def _sections(results: Results, figures: Sequence[html.Figure]) -> list[html.Section]:

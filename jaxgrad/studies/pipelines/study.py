@@ -22,6 +22,6 @@ def read(file: Path) -> Study:
     def reported(samples: Sequence[Any]) -> Report:
         results = compare.results(experiment, list(zip(expanded, samples, strict=True)))
         shown = tables.screen(results)
-        return Report(shown, lambda folder: report.write(folder, results))
+        return Report(shown, lambda folder, style: report.write(folder, results, style))
 
     return Study(experiment.title, points.KIND, expanded, points.run, reported)
