@@ -206,3 +206,21 @@ def log_names(_: str, value: Any) -> str:
     from jaxgrad.training.logs.following import named
 
     return ",".join(named([value]))
+
+
+def figure_styles() -> Sequence[str]:
+    from jaxgrad.reports.style import STYLES
+
+    return STYLES
+
+
+def figure_widths() -> Sequence[str]:
+    from jaxgrad.reports.style import WIDTHS
+
+    return tuple(WIDTHS)
+
+
+def table_formats() -> Sequence[str]:
+    from jaxgrad.reports.tabular import FORMATS
+
+    return FORMATS

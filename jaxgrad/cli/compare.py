@@ -14,6 +14,7 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import MODEL, OUTPUT, RATE, Choice, Shape, given, option, path
+from jaxgrad.cli.output_options import FORMAT, NO_TITLE, STYLE, WIDTH, check_one, figure_style, print_tables
 from jaxgrad.cli.shared_options import (
     BATCH,
     CLASSES,
@@ -114,6 +115,10 @@ def compare(
             default="runs/compare-MODEL-NUMBER",
         ),
     ] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Put the schedules side by side for one training step of a model, from shapes alone."""
@@ -125,6 +130,7 @@ def compare(
     from jaxgrad.training import runs
     from jaxgrad.training.methods import EstimatorSection
 
+    check_one(format_, as_json)
     cache.turn_on()
     network = resolve(model)
     shape, images = images_of(network, data, input_shape)
@@ -139,7 +145,8 @@ def compare(
     with progress.busy("tracing the model", terminal):
         abstract = network.abstract(input_shape=shape, classes=outputs)
         cost = _cost(abstract, network.batch(batch, shape), emulation, hardware, gradients.built())
-    if folder is None and not as_json:
+    only_data = as_json or format_ is not None
+    if folder is None and not only_data:
         folder = runs.vacant(Path("runs"), f"compare-{network.name}")
     if folder:
         runs.create_folder(folder)
@@ -148,15 +155,17 @@ def compare(
         config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
         config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
         print(json.dumps({"config": config, **cost.as_dict()}))
+    elif format_:
+        print_tables(schedules.report(cost, _CHOSEN, array, measured=False, whole=True), format_)
     else:
         terminal.print(f"{title}: one training step, from shapes alone")
         terminal.print(schedules.report(cost, _CHOSEN, array, measured=False))
     if folder:
         with progress.busy("drawing", terminal):
-            schedules.write_tables(folder / "tables.txt", cost, _CHOSEN, array, measured=False)
-            schedules.draw(folder, cost, title, array)
+            schedules.write_tables(folder / "tables", cost, _CHOSEN, array, measured=False)
+            schedules.draw(folder, cost, title, array, style=figure_style(style, width, no_title))
             _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(abstract))
-        if not as_json:
+        if not only_data:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
 

@@ -9,6 +9,7 @@ import typer
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli.options import OUTPUT, SIZE, option, path
+from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style
 
 _FOLDER = "diagnosed"
 
@@ -24,6 +25,9 @@ def diagnose(
     out: Annotated[
         Path | None, option("--out", "DIR", "Where the files go.", OUTPUT, rule=path, default=f"RUN/{_FOLDER}")
     ] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
 ) -> int:
     """Measure a run at each of its checkpoints: gradient, noise, curvature, balance, and where training stopped paying.
 
@@ -62,7 +66,7 @@ def diagnose(
                 lines.append({**record, "means": later_means([*lines, record])})
                 records.append(lines[-1], memory, needed_from=step + 1)
         records.forget()
-        diagnosis.tell(job, existing, folder)
+        diagnosis.tell(job, existing, folder, figure_style(style, width, no_title))
     names = sorted(path.name for path in folder.iterdir() if path.name.startswith("diagnostics."))
     console.print(f"In {folder}: {', '.join(names)}", soft_wrap=True)
     return 0

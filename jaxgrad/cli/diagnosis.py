@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from jaxgrad.base.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxgrad.reports.style import FigureStyle
     from jaxgrad.training.job import Job
     from jaxgrad.training.loop import Progress
     from jaxgrad.training.runs import Run
     from jaxgrad.training.step import State
 
-TEXT, FIGURE = "diagnostics.txt", "diagnostics.png"
+TEXT, FIGURE = "diagnostics.txt", "diagnostics"
 
 
 def keep(job: Job) -> int | None:
@@ -42,18 +43,19 @@ def measured(training: Iterable[Progress], state: State, job: Job, run: Run) -> 
     return recorded(training, state, meter_of(job), Records(run.folder), every, run.checkpoints, telling)
 
 
-def tell_run(job: Job, run: Run) -> None:
+def tell_run(job: Job, run: Run, style: FigureStyle) -> None:
     """Of a run that measured itself."""
     if job.config.diagnostics.every is not None:
-        tell(job, run, run.folder)
+        tell(job, run, run.folder, style)
 
 
-def tell(job: Job, run: Run, folder: Path) -> None:
+def tell(job: Job, run: Run, folder: Path, style: FigureStyle) -> None:
     """Writes the verdict and the figure of the measurements in a folder, and prints the verdict.
 
     Args:
         job, run: of the run.
         folder: where the measurements are.
+        style: of the figure.
     """
     from jaxgrad.base.files import write_text
     from jaxgrad.cli import screen
@@ -68,7 +70,7 @@ def tell(job: Job, run: Run, folder: Path) -> None:
     text = words(verdict, after, notes(job, meter_of(job)))
     write_text(folder / TEXT, text + "\n")
     if records:
-        diagnostics(records, folder / FIGURE, job.title, verdict.stopped)
+        diagnostics(records, folder / FIGURE, job.title, verdict.stopped, style=style)
     screen.console().print(f"\nDiagnostics\n{text}", soft_wrap=True, markup=False, highlight=False)
 
 

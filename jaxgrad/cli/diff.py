@@ -8,12 +8,14 @@ from typing import Annotated
 
 from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.options import OUTPUT, folder_argument, option
+from jaxgrad.cli.output_options import FORMAT, check_one, print_tables
 from jaxgrad.cli.shared_options import JSON
 
 
 def diff(
     one: Annotated[Path, folder_argument("A", "The folder of a run.", required=True)],
     other: Annotated[Path, folder_argument("B", "The folder of another.", required=True)],
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
     exit_code: Annotated[
         bool, option("--exit-code", None, "End with 1 where they differ, with 0 where they do not.", OUTPUT)
@@ -24,9 +26,12 @@ def diff(
     from jaxgrad.reports.comparison import as_dict, report
     from jaxgrad.studies.result_folders import compared
 
+    check_one(format_, as_json)
     comparison = compared(one, other)
     if as_json:
         print(json.dumps(as_dict(comparison)))
+    elif format_:
+        print_tables(report(comparison), format_)
     else:
         out = screen.console()
         for part in report(comparison):

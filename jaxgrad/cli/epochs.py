@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from jaxgrad.cli import progress
-from jaxgrad.reports.numbers import short
+from jaxgrad.reports.numbers import fixed, percent, short
 from jaxgrad.training.loop import Progress
 
 _REFRESH_S = 0.2  # reading the state waits for the device, so not after every step
@@ -65,16 +65,18 @@ def _numbers(now: Progress) -> str:
         loss, accuracy = now.record["train_loss"], now.record["train_accuracy"]
     else:
         loss, accuracy = now.state.sums.means()
-    return f"loss {_loss(loss)}  acc. {accuracy:.1%}  {short(now.state.cycles())} cycles"
+    return f"loss {_loss(loss)}  acc. {percent(accuracy, 1, 1)}  {short(now.state.cycles())} cycles"
 
 
 def _loss(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.3f}"
+    return "nan" if value is None else fixed(value, 3)
 
 
 def _line(record: dict[str, Any], epochs: int) -> str:
+    epoch = f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"
+    losses = {part: f"{_loss(record[f'{part}_loss']):>6}" for part in ("train", "test")}
+    shares = {part: f"{percent(record[f'{part}_accuracy'], 1, 1):>6}" for part in ("train", "test")}
     return (
-        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  loss {_loss(record['train_loss']):>6}  accuracy "
-        f"{record['train_accuracy']:6.1%}  test: {_loss(record['test_loss']):>6} {record['test_accuracy']:6.1%}  "
+        f"{epoch}  loss {losses['train']}  accuracy {shares['train']}  test: {losses['test']} {shares['test']}  "
         f"{short(record['cycles'])} cycles"
     )

@@ -11,6 +11,7 @@ import typer
 
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import given
+from jaxgrad.cli.output_options import FORMAT, check_one, print_tables
 from jaxgrad.cli.shared_options import (
     COLS,
     DOUBLE_BUFFERED,
@@ -25,6 +26,8 @@ from jaxgrad.cli.shared_options import (
 from jaxgrad.training import defaults
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from jaxgrad.array.gemm import Gemm
     from jaxgrad.costs import StepCost
     from jaxgrad.hardware import Machine
@@ -40,6 +43,7 @@ def explain(
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = defaults.DOUBLE_BUFFERED,
     machine: Annotated[Path | None, MACHINE] = None,
     schedule: Annotated[str, TRAINING_SCHEDULE] = defaults.SCHEDULE,
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Say where the cycles of one layer's gradients go under each schedule, which one pays, and why."""
@@ -50,6 +54,7 @@ def explain(
     from jaxgrad.costs.anatomy import anatomies
     from jaxgrad.reports import explanations, tables
 
+    check_one(format_, as_json)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array, gemm = hardware.array, Gemm(batch, in_features, out_features)
     explained = anatomies(TRAINING_SCHEDULES, gemm, array)
@@ -59,12 +64,17 @@ def explain(
         data = {"config": config, "schedules": {name: parts.as_dict() for name, parts in explained.items()}}
         print(json.dumps(data if cost is None else {**data, "step": cost.as_dict()}))
         return 0
-    out = screen.console()
-    out.print(explanations.report(explained, schedule, gemm, array))
+    parts: list[RenderableType] = [explanations.report(explained, schedule, gemm, array)]
     if cost is not None:
         summaries = {name: summary(cost, name) for name in cost.schedules}
-        out.print("")
-        out.print(tables.machine_table(summaries, schedule, "One step of it through the memory, forward pass included"))
+        title = "One step of it through the memory, forward pass included"
+        parts += ["", tables.machine_table(summaries, schedule, title)]
+    if format_:
+        print_tables(parts, format_)
+        return 0
+    out = screen.console()
+    for part in parts:
+        out.print(part)
     return 0
 
 

@@ -16,6 +16,7 @@ from jaxgrad.cli.errors import CHECK_FAILED
 from jaxgrad.cli.like import LIKE, LIKE_CLASSES, LIKE_MODEL, LIKE_SHAPE, sized
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import NATURAL, Shape, given, option
+from jaxgrad.cli.output_options import FORMAT, check_one, print_tables
 from jaxgrad.cli.shared_options import (
     ARRAY_OBJECTIVE,
     COLS,
@@ -77,6 +78,7 @@ def gemm(
     fidelity: Annotated[str, FIDELITY] = defaults.FIDELITY,
     weight_update: Annotated[str, WEIGHT_UPDATE] = defaults.WEIGHT_UPDATE,
     objective: Annotated[str, ARRAY_OBJECTIVE] = defaults.OBJECTIVE,
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Run the backward pass of one GEMM on the array: its counters, and its gradients against a plain matmul."""
@@ -88,7 +90,9 @@ def gemm(
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.costs import summary
     from jaxgrad.reports import tables
+    from jaxgrad.reports.numbers import scientific
 
+    check_one(format_, as_json)
     cache.turn_on()
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     layer = sized(context.params, given(context))
@@ -107,7 +111,7 @@ def gemm(
         progress.tell_pace(pace.register_seconds(cycles, array, schedule))
     x, w, dy = _data(sizes, seed)
     out = screen.console()
-    with progress.busy("running", out) if not as_json else nullcontext():
+    with progress.busy("running", out) if not (as_json or format_) else nullcontext():
         dx, dw, counters = emulate(x, w, dy, array, **choices)
         checks = {
             name: _check(np.asarray(got), *operands)
@@ -121,12 +125,16 @@ def gemm(
         results = {name: asdict(check) for name, check in checks.items()}
         told = {"config": config, "counters": counters.as_dict(), "check": {"passed": passed, **results}}
         print(json.dumps(told if cost is None else told | {"on_machine": _told(cost, schedule)}))
+        return 0 if passed else CHECK_FAILED
+    shown = [tables.counters_table(counters.counts(), _title(config))]
+    if cost is not None:
+        whole = "The same in blocks through the machine's memories"
+        shown.append(tables.machine_table({schedule: summary(cost, schedule)}, schedule, whole, part="backward"))
+    if format_:
+        print_tables(shown, format_)
     else:
-        out.print(tables.counters_table(counters.counts(), _title(config)))
-        if cost is not None:
-            summaries = {schedule: summary(cost, schedule)}
-            whole = "The same in blocks through the machine's memories"
-            out.print(tables.machine_table(summaries, schedule, whole, part="backward"))
+        for table in shown:
+            out.print(table)
         out.print(
             tables.note(
                 f"X, W and dY are seeded random numbers; about half of X and of dY is zero, as after a "
@@ -134,9 +142,10 @@ def gemm(
             )
         )
         for name, check in checks.items():
+            verdict = "pass" if check.passed else "FAIL"
             out.print(
-                f"{'pass' if check.passed else 'FAIL'}: {name} is within {check.max_abs_error:.1e} of a plain "
-                f"matmul's; rounding allows {check.max_abs_rounding:.1e}"
+                f"{verdict}: {name} is within {scientific(check.max_abs_error, 1)} of a plain matmul's; "
+                f"rounding allows {scientific(check.max_abs_rounding, 1)}"
             )
     return 0 if passed else CHECK_FAILED
 

@@ -15,6 +15,7 @@ from jaxgrad.cli import choices
 from jaxgrad.cli.compare import images_of
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import MODEL, OUTPUT, PIPELINE, RATE, SIZE, Choice, Shape, given, option, path
+from jaxgrad.cli.output_options import FORMAT, NO_TITLE, STYLE, WIDTH, check_one, figure_style, print_tables
 from jaxgrad.cli.shared_options import (
     BATCH,
     CLASSES,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jaxgrad.hardware import Machine
     from jaxgrad.pipelines.network import Network
     from jaxgrad.pipelines.plans import Plan, Row
+    from jaxgrad.reports.style import FigureStyle
 
 _MOST_PROCESSORS = 4096
 _COMPARED = ("single", "pipedream")
@@ -162,6 +164,10 @@ def pipeline(
             default="runs/pipeline-MODEL-NUMBER",
         ),
     ] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Train a network on several arrays, in cycles, words and versions of weights: LayerPipe beside other pipelines."""
@@ -170,8 +176,10 @@ def pipeline(
     from jaxgrad.pipelines.plans import plans
     from jaxgrad.pipelines.plans import rows as in_numbers
     from jaxgrad.reports import pipelines as report
+    from jaxgrad.reports import tabular
     from jaxgrad.training import runs
 
+    check_one(format_, as_json)
     cache.turn_on()
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     link = None if words_per_cycle is None else Link(words_per_cycle, overlapped)
@@ -188,30 +196,36 @@ def pipeline(
         table = in_numbers(found, networks(batch), pipedream)
     if as_json:
         print(json.dumps({"model": model, "batch": batch, "time": time, "rows": [asdict(row) for row in table]}))
-    else:
-        array = hardware.array
-        on = f" on {array.rows}x{array.cols} arrays" if time == "cycles" else ""
-        terminal.print(report.table(table, f"{short(model)}, batch {batch}: a training step{on}, time in {time}"))
+    on = f" on {hardware.array.rows}x{hardware.array.cols} arrays" if time == "cycles" else ""
+    shown = report.table(table, f"{short(model)}, batch {batch}: a training step{on}, time in {time}")
+    only_data = as_json or format_ is not None
+    if format_:
+        print_tables(shown, format_)
+    elif not as_json:
+        terminal.print(shown)
         terminal.print(report.legend(found, time))
-    if folder is None and not as_json:
+    if folder is None and not only_data:
         folder = runs.vacant(Path("runs"), f"pipeline-{short(model)}")
     if folder:
         runs.create_folder(folder)
         with progress.busy("drawing", terminal):
-            _draw(found, table, folder, f"{short(model)}, batch {batch}", time)
-        if not as_json:
+            _draw(found, table, folder, f"{short(model)}, batch {batch}", time, figure_style(style, width, no_title))
+            tabular.write(folder / "tables", shown)
+        if not only_data:
             terminal.print(f"\nIn {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     return 0
 
 
-def _draw(found: Mapping[tuple[int, str], Plan], rows: Sequence[Row], folder: Path, title: str, time: str) -> None:
+def _draw(
+    found: Mapping[tuple[int, str], Plan], rows: Sequence[Row], folder: Path, title: str, time: str, style: FigureStyle
+) -> None:
     from jaxgrad.reports import pipelines as report
     from jaxgrad.reports.timeline import pipelines as timeline
 
-    report.speedups(rows, folder / "speedup", f"Speed-up over one array ({title})")
+    report.speedups(rows, folder / "speedup", f"Speed-up over one array ({title})", style=style)
     most = max(count for count, _ in found)
     shown = {name: plan for (count, name), plan in found.items() if count == most}
-    timeline.gantt(shown, folder / "gantt", f"Warm-up and steady state on {most} arrays ({title})", time)
+    timeline.gantt(shown, folder / "gantt", f"Warm-up and steady state on {most} arrays ({title})", time, style=style)
     timeline.write(shown, folder / "trace.json", {"title": title, "time": f"1 us is 1 {time[:-1]}"})
 
 

@@ -14,6 +14,7 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.cli.functions import Named, argument, example_arguments, load
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import given, option
+from jaxgrad.cli.output_options import FORMAT, check_one, print_tables
 from jaxgrad.cli.shared_options import (
     COLS,
     DOUBLE_BUFFERED,
@@ -32,6 +33,7 @@ from jaxgrad.training import defaults
 if TYPE_CHECKING:
     from jaxgrad.costs import StepCost
     from jaxgrad.costs.profiling import Profile
+    from jaxgrad.reports.screen import PlainTable
 
 _CALL = "Call"
 _CHOSEN = "interleaved"
@@ -90,6 +92,7 @@ def profile(
     estimator: Annotated[str | None, ESTIMATOR] = None,
     keep: Annotated[float | None, KEEP] = None,
     mode: Annotated[str | None, MODE] = None,
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Read what any JAX function asks of the array off a trace of it, and put the schedules side by side."""
@@ -98,6 +101,7 @@ def profile(
     from jaxgrad.reports import schedules
     from jaxgrad.training.methods import EstimatorSection
 
+    check_one(format_, as_json)
     gradients = EstimatorSection.of(estimator, keep, mode)
     hardware = machine_of(machine, rows, cols, double_buffered, given(context))
     array = hardware.array
@@ -124,10 +128,15 @@ def profile(
             json.dumps({"config": config, "notes": program.notes, **cost.as_dict(), "vector": vector, "edges": edges})
         )
         return 0
+    called = f"one training step of {target}" if is_onnx else f"one call of {target.rpartition(':')[2]}"
+    has_gradients = any(gemm.needs_dx or gemm.needs_dw for gemm in program.gemms)
+    if format_:
+        shown = schedules.report(cost, _CHOSEN, array, measured=False, of=called, whole=True)
+        print_tables([*[shown] * has_gradients, _totals_tables(program, cost)], format_)
+        return 0
     terminal = screen.console()
     terminal.print(f"{target}: {_summary(program)}; {array.rows}x{array.cols} array{gradients.suffix}", soft_wrap=True)
-    if any(gemm.needs_dx or gemm.needs_dw for gemm in program.gemms):
-        called = f"one training step of {target}" if is_onnx else f"one call of {target.rpartition(':')[2]}"
+    if has_gradients:
         terminal.print(
             schedules.report(cost, _CHOSEN, array, measured=False, of=called, layers_in="the output of --json")
         )
@@ -197,6 +206,35 @@ def _totals(program: Profile, cost: StepCost) -> Iterator[str]:
                 f"{short(sum(work.reads_words for work in works))} words read, "
                 f"{short(sum(work.writes_words for work in works))} written"
             )
+
+
+def _totals_tables(program: Profile, cost: StepCost) -> list[PlainTable]:
+    """The same as tables."""
+    from jaxgrad.array.counts import MACS
+    from jaxgrad.costs import accesses, time_cycles
+    from jaxgrad.reports.numbers import short
+    from jaxgrad.reports.screen import PlainTable
+
+    forward = cost.total_forward()
+    tables = [PlainTable("Forward pass")]
+    for header in ("cycles", "accesses [words]", "MACs"):
+        tables[0].add_column(header, justify="right")
+    tables[0].add_row(short(time_cycles(forward)), short(accesses(forward)), short(forward[MACS]))
+    if program.vector:
+        vector = PlainTable("Vector unit")
+        vector.add_column("phase", names=True)
+        for header in ("operations", "words read", "words written"):
+            vector.add_column(header, justify="right")
+        for phase in dict.fromkeys(work.phase for work in program.vector):
+            works = [work for work in program.vector if work.phase == phase]
+            sums = (
+                sum(work.operations for work in works),
+                sum(work.reads_words for work in works),
+                sum(work.writes_words for work in works),
+            )
+            vector.add_row(phase, *map(short, sums))
+        tables.append(vector)
+    return tables
 
 
 def _trips(counts: Sequence[Named] | None) -> int | Mapping[str, int] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
 from jaxgrad.cli.options import OUTPUT, RESULTS, config_file, option, path
+from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def run(
             default="the file's",
         ),
     ] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
     check: Annotated[bool, CHECK] = False,
 ) -> int:
     """Run an experiment: its points, a table beside the published figures, plots, CSV, JSON and an HTML report."""
@@ -67,11 +71,11 @@ def run(
         count, done = len(experiment.points), sum(experiment.is_done(point, results) for point in experiment.points)
         terminal.print(f"{config}: {experiment.title}. {count} points, {done} of them done before", soft_wrap=True)
         return 0
-    with stored.resuming(stored.again("run", config, out, store, folder=folder)):
+    with stored.resuming(stored.again("run", config, out, store, folder=folder, **typed_style(style, width, no_title))):
         report = experiment.report(_compute(experiment, results))
         terminal.print(report.screen)
         with progress.busy("drawing", terminal), alone("--out", place):
-            files = report.write(place)
+            files = report.write(place, figure_style(style, width, no_title))
     terminal.print(f"\nIn {place}: {_listed(place, files)}", soft_wrap=True)
     return 0
 
@@ -80,10 +84,10 @@ def _listed(folder: Path, files: Sequence[Path]) -> str:
     """The report first, then tables; of figures and Accelergy's tables how many."""
     top = [file for file in files if file.parent == folder]
     figures = sum(file.suffix == ".png" for file in top)
-    names = [file.name for file in reversed(top) if file.suffix not in (".png", ".svg")]
+    names = [file.name for file in reversed(top) if file.suffix not in (".png", ".svg", ".pdf")]
     nested = len(files) - len(top)
     accelergy = f"; accelergy/: {nested} tables" if nested else ""
-    return f"{', '.join(names)}; {figures} figure{'' if figures == 1 else 's'} as PNG and SVG{accelergy}"
+    return f"{', '.join(names)}; {figures} figure{'' if figures == 1 else 's'} as PNG, SVG and PDF{accelergy}"
 
 
 def _compute(experiment: Study, store: Store) -> list[Any]:

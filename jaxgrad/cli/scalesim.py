@@ -15,6 +15,7 @@ from jaxgrad.cli import choices
 from jaxgrad.cli import scalesim_results as results
 from jaxgrad.cli.compare import classes_of
 from jaxgrad.cli.options import MODEL, RESULTS, Choice, Shape, file, given, option, path
+from jaxgrad.cli.output_options import FORMAT, check_one
 from jaxgrad.cli.shared_options import BATCH, CLASSES, JSON
 
 if TYPE_CHECKING:
@@ -106,13 +107,15 @@ def scalesim(
         ),
     ] = None,
     classes: Annotated[int | None, CLASSES] = None,
+    format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """SCALE-Sim 3.0.0's reports from its own files in a moment, its quirks named and each figure corrected."""
     if (topology is None) == (model is None):
         problem = f"got {str(topology)!r} and --model {model}" if topology else f"got {topology} and --model {model}"
         raise InputError("topology", topology, "give one of the two", problem=problem)
-    reports = RESULTS if folder is None and not as_json else folder
+    check_one(format_, as_json)
+    reports = RESULTS if folder is None and not (as_json or format_) else folder
     if topology is not None:
         if config is None:
             raise InputError("config", None, "give a SCALE-Sim .cfg", problem="got none")
@@ -121,12 +124,12 @@ def scalesim(
         notes = ["-s Y: no traces are written"] if save_trace == "Y" else []
         if layout is not None:
             notes.append(f"-l: {layout} is ignored, no figure of CALC mode depends on it")
-        return _from_files(topology, kind, machine, reports, notes, as_json)
+        return _from_files(topology, kind, machine, reports, notes, as_json, format_)
     machine = None if config is None else _machine(config, calc)
     _refuse(context, ("layout", "save_trace"), "it goes without --model")
     assert model is not None  # one of the two is given
     traced = _traced(model, input_shape, classes, batch)
-    return _from_model(model, traced, phase, machine, reports, as_json)
+    return _from_model(model, traced, phase, machine, reports, as_json, format_)
 
 
 def _refuse(context: typer.Context, names: Sequence[str], remedy: str) -> None:
@@ -149,7 +152,13 @@ def _machine(file: Path, calc: bool) -> Config:
 
 
 def _from_files(
-    topology: Path, kind: str, machine: Config, folder: Path | None, option_notes: list[str], as_json: bool
+    topology: Path,
+    kind: str,
+    machine: Config,
+    folder: Path | None,
+    option_notes: list[str],
+    as_json: bool,
+    form: str | None,
 ) -> int:
     from jaxgrad.interop.scalesim.topology import KINDS, read_topology
 
@@ -162,12 +171,21 @@ def _from_files(
         print(json.dumps({"config": asdict(machine), "notes": notes, "layers": results.as_dicts(result)}))
         return 0
     title = f"{topology.name} on {machine.rows}x{machine.cols}, {machine.dataflow}"
-    results.show(title, result, notes, list(files))
+    if form:
+        results.print_data({title: result}, form)
+    else:
+        results.show(title, result, notes, list(files))
     return 0
 
 
 def _from_model(
-    name: str, traced: list[LayerGemm], phase: str | None, machine: Config | None, folder: Path | None, as_json: bool
+    name: str,
+    traced: list[LayerGemm],
+    phase: str | None,
+    machine: Config | None,
+    folder: Path | None,
+    as_json: bool,
+    form: str | None,
 ) -> int:
     from jaxgrad.cli import screen
     from jaxgrad.interop.scalesim.layers import gemm_layer
@@ -193,6 +211,9 @@ def _from_model(
     results.write(files)
     if as_json:
         print(json.dumps({"config": machine and asdict(machine), "model": name, **record}))
+        return 0
+    if form:
+        results.print_data(dict(shown), form)
         return 0
     for title, result in shown:
         results.show(title, result, [], [])

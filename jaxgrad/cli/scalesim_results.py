@@ -87,6 +87,24 @@ def _plain(value: Any) -> Any:
     return value._asdict() if isinstance(value, (Traffic, Storage)) else value
 
 
+def print_data(shown: Mapping[str, Result], form: str) -> None:
+    """Prints the tables of results, by title, in a format; with every layer."""
+    from jaxgrad.cli.output_options import print_tables
+    from jaxgrad.interop.scalesim import tables
+
+    print_tables(
+        [
+            table
+            for title, result in shown.items()
+            for table in (
+                tables.layers_table(title, result.layers, result.figures, result.corrections, most=len(result.layers)),
+                tables.quirks_table(result.corrections),
+            )
+        ],
+        form,
+    )
+
+
 def show(title: str, result: Result, notes: Sequence[str], paths: Sequence[Path]) -> None:
     """Prints the tables, then notes, then the paths of the files that were written."""
     from jaxgrad.cli import screen

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, stored
 from jaxgrad.cli.options import Choice, config_file, option, table_out
+from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 from jaxgrad.cli.sweep import compute
 
 if TYPE_CHECKING:
     from jaxgrad.designs.schema import Sweep
     from jaxgrad.designs.sweep import Table
+    from jaxgrad.reports.style import FigureStyle
     from jaxgrad.studies import design_search
     from jaxgrad.studies.design_search import Outcome, Strategy, Task, Truth
 
@@ -41,10 +43,14 @@ def search(
     exhaustive: Annotated[
         bool, option("--exhaustive", None, "Descents, and every design besides: says what the descents missed.")
     ] = False,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
     check: Annotated[bool, CHECK] = False,
 ) -> int:
     """Find the best designs of a space: every design costed or, in a large space, those that descents reach."""
     from jaxgrad.cli import cache, designs, progress, screen
+    from jaxgrad.reports import tabular
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
 
@@ -64,7 +70,10 @@ def search(
         by_descents = strategy.method == "descents"
         every_design = None if by_descents and not exhaustive else design_sweep.SweepWork(space, config, results)
     terminal.print(headed(space.title, f": {_strategy_text(len(tasks), space, strategy)}"), soft_wrap=True)
-    with stored.resuming(stored.again("search", config, out, store, exhaustive=exhaustive, method=typed_method)):
+    again = stored.again(
+        "search", config, out, store, exhaustive=exhaustive, method=typed_method, **typed_style(style, width, no_title)
+    )
+    with stored.resuming(again):
         outcomes = _run_searches(work) if by_descents else None
         table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
     rows = _rows(work, outcomes, table)
@@ -73,10 +82,13 @@ def search(
         write(table_file, _all_designs(rows, space))
         for name in dict.fromkeys(row.workload for row in rows):
             workload_rows = [row for row in rows if row.workload == name]
-            terminal.print(_best_designs(name, workload_rows, space))
+            shown = _best_designs(name, workload_rows, space)
+            terminal.print(shown)
+            place = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}")
+            files += tabular.write(place, shown, ("md", "tex"))
             if by_descents:
-                drawn = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}_descents")
-                files += _draw(drawn, name, workload_rows, space)
+                drawn = place.with_name(f"{place.name}_descents")
+                files += _draw(drawn, name, workload_rows, space, figure_style(style, width, no_title))
     _print_summary(rows, space)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
@@ -155,10 +167,12 @@ def _descents_text(count: int, sweep: Sweep) -> str:
 
 
 def _objective_text(sweep: Sweep) -> str:
+    from jaxgrad.reports.numbers import given
+
     descent = sweep.descent
     limits = []
     if descent.max_area_mm2 is not None:
-        limits.append(f"{descent.max_area_mm2:g} mm2")
+        limits.append(f"{given(descent.max_area_mm2)} mm2")
     if descent.max_pes is not None:
         limits.append(f"{descent.max_pes} PEs")
     return _NAMES[descent.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
@@ -197,6 +211,7 @@ def _best_designs(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
     """The best design of each kind, the best of all first."""
     from jaxgrad.cli import designs
     from jaxgrad.designs.schema import COLUMNS
+    from jaxgrad.reports.numbers import fixed
 
     column, shown = COLUMNS[sweep.descent.objective], []
     axes = [axis for axis, values in sweep.axes.items() if len(values) > 1]
@@ -204,11 +219,11 @@ def _best_designs(name: str, rows: Sequence[_Row], sweep: Sweep) -> Any:
         costed, best, missed = row.outcome.designs, row.outcome.best, row.missed(column)
         cells: dict[str, Any] = {**row.kind(sweep), **dict.fromkeys(axes, "-")}
         if row.outcome.ends:
-            cells["at it\n[%]"] = f"{100 * row.outcome.found_it(column):.0f}"
+            cells["at it\n[%]"] = fixed(100 * row.outcome.found_it(column), 0)
         cells["costed"] = str(len(costed["rows"]))
         if row.truth is not None:
             cells["costed"] += f"/{row.truth.designs}"
-            cells["off\n[%]"] = "-" if missed is None else f"{100 * missed:.2f}"
+            cells["off\n[%]"] = fixed(None if missed is None else 100 * missed, 2)
         names = list(cells)
         for name_shown in (*axes, *COLUMNS.values()):
             if name_shown in costed:
@@ -222,6 +237,7 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
     """How far the relaxed cost is from the exact one, and how often the search found the best."""
     from jaxgrad.cli import screen
     from jaxgrad.designs.schema import COLUMNS
+    from jaxgrad.reports.numbers import fixed, significant
 
     terminal, column = screen.console(), COLUMNS[sweep.descent.objective]
     compared = [row for row in rows if row.truth is not None]
@@ -238,7 +254,7 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
         mean, most = sum(gaps) / len(gaps), max(gaps)
         lines.append(
             f"At the {len(gaps)} designs costed that fit, the relaxed cost ({_NAMES[sweep.descent.objective]}) differs "
-            f"from the exact one by {100 * mean:.1f} % in the mean and {100 * most:.1f} % at most."
+            f"from the exact one by {fixed(100 * mean, 1)} % in the mean and {fixed(100 * most, 1)} % at most."
         )
     if all(row.outcome.best is None for row in rows):
         lines.append("No design that was looked at fits: give more SRAM, smaller arrays or wider limits.")
@@ -249,13 +265,13 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
         all_designs = sum(row.truth.designs for row in compared if row.truth)
         lines.append(
             f"Of {len(possible)} searches {met} found the best design, costing {looked:,} of {all_designs:,} designs "
-            f"({100 * looked / all_designs:.2g} %)."
+            f"({significant(100 * looked / all_designs, 2)} %)."
         )
     for line in lines:
         terminal.print(line, soft_wrap=True)
 
 
-def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Path]:
+def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep, style: FigureStyle) -> list[Path]:
     from jaxgrad.designs.schema import COLUMNS
     from jaxgrad.reports import plots
     from jaxgrad.reports.quantities import of_column
@@ -281,6 +297,7 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep) -> list[Pat
         f"{name}: descents to the least {_objective_text(sweep)}",
         y_label=f"relaxed {quantity.label}",
         best={kind: value / size for kind, value in best.items()},
+        style=style,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
 from jaxgrad.cli.options import OUTPUT, config_file, option, table_out
+from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
 if TYPE_CHECKING:
@@ -58,11 +59,15 @@ def sweep(
             rule=Shard.parsed,
         ),
     ] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
     check: Annotated[bool, CHECK] = False,
 ) -> int:
     """Cost a whole design space, exactly: every array, memory, schedule and precision, and the Pareto front."""
     from jaxgrad.base.files import write_text
     from jaxgrad.cli import cache, designs, progress, screen
+    from jaxgrad.reports import tabular
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_figures, design_sweep
 
@@ -75,12 +80,13 @@ def sweep(
         return 0
     with progress.busy("tracing the networks", terminal):
         work = design_sweep.SweepWork(space, config, results)
+    drawn = typed_style(style, width, no_title)
     numbers = range(len(work.parts)) if shard is None else range(shard.number - 1, len(work.parts), shard.of)
-    with stored.resuming(stored.again("sweep", config, out, store, shard=shard)):
+    with stored.resuming(stored.again("sweep", config, out, store, shard=shard, **drawn)):
         tables = compute(work, [work.parts[number] for number in numbers])
     if shard is not None:
         left = sum(not work.is_done(chunk) for chunk in work.parts)
-        merging = stored.again("sweep", config, out, store)
+        merging = stored.again("sweep", config, out, store, **drawn)
         rest = f"{left} of {len(work.parts)} are left" if left else f"none is left: {merging} merges them"
         terminal.print(f"{len(numbers)} chunks are done; {rest}", soft_wrap=True)
         return 0
@@ -94,8 +100,12 @@ def sweep(
             front_file = table_file.with_name(f"{name}_front.csv")
             write_text(front_file, designs.as_csv({key: [values[i] for i in rows] for key, values in table.items()}))
             figure = front_file.with_suffix("")
-            files += [front_file, *design_figures.front(figure, table, rows, network, batch, space.pareto.objectives)]
-            terminal.print(_front(table, rows, network, batch, space.pareto.objectives))
+            looks = figure_style(style, width, no_title)
+            objectives = space.pareto.objectives
+            files += [front_file, *design_figures.front(figure, table, rows, network, batch, objectives, style=looks)]
+            shown = _front(table, rows, network, batch, objectives)
+            files += tabular.write(figure, shown, ("md", "tex"))
+            terminal.print(shown)
             if len(rows) > _SHOWN:
                 terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)

@@ -13,6 +13,7 @@ from jaxgrad.cli import choices
 from jaxgrad.cli.like import LIKE, LIKE_CLASSES, LIKE_MODEL, LIKE_SHAPE, sized
 from jaxgrad.cli.machine import machine_of
 from jaxgrad.cli.options import ARRAY, OUTPUT, SIZE, Shape, file, given, option, path
+from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style
 from jaxgrad.cli.shared_options import COLS, DOUBLE_BUFFERED, GEMM_BATCH, IN_FEATURES, OUT_FEATURES, ROWS
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def trace(
         Path | None,
         option("--out", "DIR", "Where the files go, new or empty.", OUTPUT, rule=path, default="runs/trace-NUMBER"),
     ] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
 ) -> int:
     """Write what tiles do on the array: a Perfetto trace, a Gantt chart, and an animation of the registers."""
     from jaxgrad.cli import cache, progress, screen
@@ -113,7 +117,7 @@ def trace(
     about = {"title": title, "gemm": asdict(gemm), "array": asdict(array)}
     perfetto.write((_followed(run, terminal) for run in shown), folder / "trace.json", about)
     with progress.busy("drawing", terminal):
-        gantt(schedule, gemm, array, [folder / "gantt.png", folder / "gantt.svg"], title)
+        gantt(schedule, gemm, array, folder / "gantt", title, style=figure_style(style, width, no_title))
     if left_out is None:
         _animate(schedule, gemm, array, folder / "animation.html", title, terminal)
     terminal.print(f"{title}. {layer.note}" if layer.note else title, soft_wrap=True)

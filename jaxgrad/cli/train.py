@@ -29,6 +29,7 @@ from jaxgrad.cli.learning_options import (
 )
 from jaxgrad.cli.machine import of_run
 from jaxgrad.cli.options import Widths, given
+from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.shared_options import (
     ACTIVATIONS_BITS,
     ARRAY_OBJECTIVE,
@@ -161,6 +162,9 @@ def train(
     diagnostics: Annotated[int | None, DIAGNOSTICS] = None,
     diagnostics_sample: Annotated[int | None, SAMPLE] = None,
     keep_checkpoints: Annotated[str | None, KEEP_CHECKPOINTS] = None,
+    style: Annotated[str, STYLE] = "screen",
+    width: Annotated[str | None, WIDTH] = None,
+    no_title: Annotated[bool, NO_TITLE] = False,
     devices: Annotated[str | None, DEVICES] = None,
     shard_parameters: Annotated[bool, SHARD_PARAMETERS] = False,
     coordinator: Annotated[str | None, COORDINATOR] = None,
@@ -179,6 +183,7 @@ def train(
     from jaxgrad.training.processes import by_writer, together
 
     cache.turn_on()
+    looks = figure_style(style, width, no_title)
     several.join(coordinator, processes, process_id)
     logs = following.chosen(log or ())
     changes = overrides.of_options(context.params, given(context), set_ or ()) + of_run(context.params, given(context))
@@ -209,16 +214,16 @@ def train(
         run = existing or training_run.created(out, settings)
         if not existing:
             by_writer(lambda: kept_out.enter_context(run.alone()))
-        again = typed("train", resume=run.folder, log=",".join(logs) or None)
+        again = typed("train", resume=run.folder, log=",".join(logs) or None, **typed_style(style, width, no_title))
         try:
             several.say_if_lost(f"go on with: {again}")
             with resumable(f"go on with: {again}"):
                 state = training_run.train(job, run, on_nan, logs)
         except Diverged as stop:
             run.write_json(runs.STOPPED, {"reason": "diverged", "epoch": stop.epoch, "step": stop.step})
-            training_run.report(job, run, stop.state)
+            training_run.report(job, run, stop.state, looks)
             remedy = f"lower --learning-rate, or go on with: {again} --on-nan continue"
             by_writer(lambda: print(f"error: {stop}; what was done is kept: {remedy}", file=sys.stderr))
             return CHECK_FAILED
-        training_run.report(job, run, state)
+        training_run.report(job, run, state, looks)
     return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jaxgrad.base.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxgrad.reports.style import FigureStyle
     from jaxgrad.training import runs
     from jaxgrad.training.config import Config
     from jaxgrad.training.job import Job
@@ -121,11 +122,12 @@ def train(job: Job, run: runs.Run, on_nan: str, logs: Sequence[str]) -> State:
     return state
 
 
-def report(job: Job, run: runs.Run, state: State) -> None:
+def report(job: Job, run: runs.Run, state: State, style: FigureStyle) -> None:
     """Writes what the run cost into its directory, and prints it, in the one process that does."""
     from jaxgrad import costs
     from jaxgrad.cli import diagnosis, progress, screen
     from jaxgrad.reports import figures, schedules
+    from jaxgrad.reports.numbers import fixed, percent
     from jaxgrad.training import machines, processes, runs
     from jaxgrad.training.job import compared
 
@@ -146,21 +148,22 @@ def report(job: Job, run: runs.Run, state: State) -> None:
         told = {"schedule": schedule, "array": asdict(array), **estimator, **bits, **pipeline, **cost.as_dict()}
         run.write_json(runs.COUNTERS, told | machines.told(job.config.machine, on_machine))
         shown = {"measured": True, "on_machine": on_machine}
-        schedules.write_tables(run.folder / "tables.txt", cost, schedule, array, **shown)
-        schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array)
+        schedules.write_tables(run.folder / "tables", cost, schedule, array, **shown)
+        schedules.draw(run.folder, cost, f"{job.title}, {cost.steps:,} steps", array, style=style)
         if records:
-            figures.training_curve(records, run.folder / "training.png", f"{job.title}, {schedule}")
+            figures.training_curve(records, run.folder / "training", f"{job.title}, {schedule}", style=style)
     out.print()
     out.print(schedules.report(cost, schedule, array, **shown))
-    diagnosis.tell_run(job, run)
+    diagnosis.tell_run(job, run, style)
     files = sorted(path.name for path in run.folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if records:
-        accuracy = f"{records[-1]['test_accuracy']:.1%} after {_plural(len(records), 'epoch')}"
+        accuracy = f"{percent(records[-1]['test_accuracy'], 1, 1)} after {_plural(len(records), 'epoch')}"
         patience = job.plan.patience
         stopped = patience.verdict(records, job.plan.epochs) if patience else ""
         out.print(f"\nTest accuracy {accuracy}. {stopped}".rstrip(), soft_wrap=True)
         if (least := job.dataset.least_loss) is not None and (loss := records[-1]["test_loss"]) is not None:
-            out.print(f"Test loss {loss:.4f}; the best prediction there is has {least:.4f}.", soft_wrap=True)
+            best = f"the best prediction there is has {fixed(least, 4)}"
+            out.print(f"Test loss {fixed(loss, 4)}; {best}.", soft_wrap=True)
     out.print(f"In {run.folder}: {', '.join(files)}", soft_wrap=True)
 
 

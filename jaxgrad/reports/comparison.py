@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.base.errors import shown
-from jaxgrad.reports.numbers import fixed, percent, short
+from jaxgrad.reports.numbers import Written, fixed, percent, short, significant
 from jaxgrad.reports.results import Comparison, Figure, Pair, ratio
 from jaxgrad.reports.screen import PlainTable
 
@@ -60,12 +60,10 @@ def _curves_table(comparison: Comparison) -> Table:
     return table
 
 
-def _number(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if name.endswith("accuracy"):
+def _number(name: str, value: float | None) -> Written:
+    if value is not None and name.endswith("accuracy"):
         return percent(value, 1, 1)
-    return short(value) if isinstance(value, int) else f"{value:.4g}"
+    return _count(value)
 
 
 def _figures(comparison: Comparison) -> Iterator[RenderableType]:
@@ -119,17 +117,15 @@ def _parts_table(parts: Mapping[str, Mapping[str, Pair]], title: str) -> Table:
     for name in _BY_PART:
         for letter in ("A", "B"):
             table.add_column(f"{name.replace('_', chr(10))}\n{letter}", justify="right", no_wrap=True)
-        table.add_column("ratio", justify="right", no_wrap=True)
+        table.add_column("ratio", justify="right", no_wrap=True, full=f"ratio of {name.replace('_', ' ')}")
     for part, sums in parts.items():
         pairs = [sums.get(name, (None, None)) for name in _BY_PART]
         table.add_row(part, *(cell for pair in pairs for cell in (*map(_count, pair), fixed(ratio(pair), 2))))
     return table
 
 
-def _count(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return short(value) if isinstance(value, int) else f"{value:.4g}"
+def _count(value: float | None) -> Written:
+    return short(value) if isinstance(value, int) else significant(value, 4)
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:

@@ -1,12 +1,39 @@
-"""Number formats and units of all reports."""
+"""Number formats and units of all reports. What is written remembers its number, for tables that programs read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-_PREFIXES = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+from matplotlib.ticker import EngFormatter
+
+_PREFIXES = EngFormatter.ENG_PREFIXES | {-6: "u"}  # in ASCII
+_LARGEST = 999.5e18  # from here on a power of ten says more than a prefix
+_BY_PLACES = tuple(EngFormatter(places=places, sep="") for places in range(3))
+_SHORTEST = EngFormatter(sep="")
 _NONE = "-"
+
+
+class Written(str):
+    """A text, and what it stands for.
+
+    Args:
+        text: as tables show it.
+        value: the number, or whatever else the text is short for; None where there is none.
+        unit: that ends the text, in which the value is given: ``%``.
+    """
+
+    value: Any
+    unit: str
+
+    def __new__(cls, text: str, value: Any = None, unit: str = "") -> Written:
+        written = super().__new__(cls, text)
+        written.value, written.unit = value, unit
+        return written
+
+    def unsaid(self) -> Written:
+        """The same where a table leaves it out, because the row above has it."""
+        return Written("", self.value, self.unit)
 
 
 class Unit(NamedTuple):
@@ -20,7 +47,7 @@ class Unit(NamedTuple):
     name: str
     size: float
 
-    def written(self, value: float) -> str:
+    def written(self, value: float) -> Written:
         """Three significant digits, without the unit, which a header or an axis says."""
         return measured(value / self.size)
 
@@ -29,11 +56,13 @@ class Unit(NamedTuple):
         return f"{self.written(value)} {self.name}"
 
 
-_ENERGIES = (
-    *(Unit("TJ", 1e24), Unit("GJ", 1e21), Unit("MJ", 1e18), Unit("kJ", 1e15), Unit("J", 1e12)),
-    *(Unit("mJ", 1e9), Unit("uJ", 1e6), Unit("nJ", 1e3), Unit("pJ", 1.0)),
-)
-_BYTES = (*(Unit(f"{prefix}B", float(size)) for size, prefix in _PREFIXES), Unit("B", 1.0))
+def _units(name: str, given: int, powers: Sequence[int]) -> tuple[Unit, ...]:
+    """A unit with prefixes, of quantities that are given in ten to a power of it."""
+    return tuple(Unit(f"{_PREFIXES[power]}{name}", float(f"1e{power - given}")) for power in powers)
+
+
+_ENERGIES = _units("J", -12, range(12, -13, -3))
+_BYTES = _units("B", 0, range(18, -1, -3))
 _TIMES = (
     *(Unit("hours", 3600.0), Unit("minutes", 60.0), Unit("s", 1.0)),
     *(Unit("ms", 1e-3), Unit("us", 1e-6), Unit("ns", 1e-9)),
@@ -60,40 +89,64 @@ def _suiting(largest: float, units: Sequence[Unit]) -> Unit:
     return next((unit for unit in units if float(f"{largest / unit.size:.3g}") >= 1), units[-1])
 
 
-def short(value: int) -> str:
+def short(value: int) -> Written:
     """Three significant digits and an SI prefix: 1234567 as 1.23M; below 1000 exact, and a power from 10^21 on."""
-    if value >= 999.5e18:
+    return Written(str(value) if abs(value) < 1000 else _engineering(value), value)
+
+
+def _engineering(value: float) -> str:
+    if abs(value) >= _LARGEST:
         return f"{value:.3g}"
-    for size, prefix in _PREFIXES:
-        if round(value * 1000 / size) >= 1000:  # so that 999,999 is 1.00M, not 1000k
-            scaled = value / size
-            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-            return f"{scaled:.{digits}f}{prefix}"
-    return str(value)
+    rounded = f"{value:.2e}"
+    places = 2 - int(rounded.partition("e")[2]) % 3
+    return _BY_PLACES[places].format_data(float(rounded))
 
 
-def measured(value: float | None) -> str:
+def measured(value: float | None) -> Written:
     """Three significant digits, from 1000 on with an SI prefix; a dash for None."""
     if value is None:
-        return _NONE
-    if 999.5 <= abs(value) < 999.5e18:
-        return short(round(value)) if value > 0 else f"-{short(round(-value))}"
-    return f"{value:.3g}"
+        return Written(_NONE)
+    return Written(_engineering(round(value)) if 999.5 <= abs(value) < _LARGEST else f"{value:.3g}", value)
 
 
-def fixed(value: float | None, digits: int) -> str:
+def fixed(value: float | None, digits: int, unit: str = "") -> Written:
     """So many digits after the point; a dash for None."""
-    return _NONE if value is None else f"{value:.{digits}f}"
+    return Written(_NONE) if value is None else Written(f"{value:.{digits}f}{unit}", value, unit)
 
 
-def ratio(value: float, reference: float) -> str:
+def signed(value: float | None, digits: int, unit: str = "") -> Written:
+    """As ``fixed``, with a plus too: a difference."""
+    return Written(_NONE) if value is None else Written(f"{value:+.{digits}f}{unit}", value, unit)
+
+
+def significant(value: float | None, digits: int) -> Written:
+    """So many significant digits, without a prefix: a loss, a norm; a dash for None."""
+    return Written(_NONE) if value is None else Written(f"{value:.{digits}g}", value)
+
+
+def scientific(value: float, digits: int) -> Written:
+    """So many digits after the point, and a power of ten."""
+    return Written(f"{value:.{digits}e}", value)
+
+
+def exact(value: float | None) -> Written:
+    """All digits, thousands apart; a dash for None."""
+    return Written(_NONE) if value is None else Written(f"{value:,}", value)
+
+
+def given(value: float) -> Written:
+    """A number that someone chose, as one would write it: 0.5, 8."""
+    return Written(f"{value:g}", value)
+
+
+def ratio(value: float, reference: float) -> Written:
     """``value / reference`` with two decimals; a dash where there is nothing to divide by."""
     return fixed(value / reference if reference else None, 2)
 
 
-def percent(part: float, whole: float, digits: int = 0) -> str:
+def percent(part: float, whole: float, digits: int = 0) -> Written:
     """``part`` of ``whole``; a dash where there is no whole."""
-    return f"{100 * part / whole:.{digits}f}%" if whole else _NONE
+    return fixed(100 * part / whole if whole else None, digits, "%")
 
 
 def saving(value: int, reference: int) -> str:
@@ -106,14 +159,8 @@ def saving(value: int, reference: int) -> str:
 
 def tick(value: float, _: int = 0) -> str:
     """A number at an axis's tick: from 1000 on with an SI prefix, unless that takes more digits than the number."""
-    exact = f"{value:g}"
-    if abs(value) < 1000:
-        return exact
-    for size, prefix in _PREFIXES:
-        text = f"{value / size:g}"
-        if abs(float(text)) >= 1:
-            return text + prefix if len(text + prefix) <= len(exact) else exact
-    return exact
+    exactly = f"{value:g}"
+    return exactly if abs(value) < 1000 else min(_SHORTEST.format_data(value), exactly, key=len)
 
 
 def cell(value: str | int | float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -18,9 +19,9 @@ _FALLBACKS = (
     *("Noto Sans Symbols2", "Arial Unicode MS"),
 )
 # What an SVG names after the font that it was laid out with: families of nearly its widths come first.
-_ALIKE = {
-    "sans-serif": ("DejaVu Sans", "Bitstream Vera Sans", "Verdana"),
-    "serif": ("STIXGeneral", "STIX Two Text", "Times New Roman", "Times", "Liberation Serif", "DejaVu Serif"),
+_ALIKE: dict[Any, Sequence[str]] = {
+    "font.sans-serif": ("DejaVu Sans", "Bitstream Vera Sans", "Verdana"),
+    "font.serif": ("STIXGeneral", "STIX Two Text", "Times New Roman", "Times", "Liberation Serif", "DejaVu Serif"),
 }
 _FRAME_POINTS = 0.6  # of a paper's axes and ticks
 
@@ -52,8 +53,7 @@ class Page(Figure):
         if self.style.serif:
             self._thin()
         # For labels at ticks, which are made as they are drawn.
-        settings = {"text.parse_math": False, "font.family": fonts}
-        with matplotlib.rc_context(settings | {f"font.{kind}": names for kind, names in _ALIKE.items()}):
+        with matplotlib.rc_context({"text.parse_math": False, "font.family": fonts, **_ALIKE}):
             super().draw(renderer)
 
     def _thin(self) -> None:

@@ -15,7 +15,7 @@ from jaxgrad.base.files import whole
 from jaxgrad.costs import Counts, StepCost, accesses, summary, time_cycles
 from jaxgrad.costs.shares import Share, is_choice, shares
 from jaxgrad.hardware import Accelerator
-from jaxgrad.reports import figures, levels, screen, stored, tables
+from jaxgrad.reports import figures, levels, screen, stored, tables, tabular
 from jaxgrad.reports.numbers import percent, saving
 from jaxgrad.reports.plots.choices import choices
 from jaxgrad.reports.style import SCREEN, FigureStyle, schedule_label
@@ -73,12 +73,18 @@ def write_tables(
     *,
     measured: bool,
     on_machine: StepCost | None = None,
-) -> Path:
-    """The report with every layer, as a text file."""
+) -> list[Path]:
+    """The report with every layer, as a text file; its tables also in each of ``tabular.FORMATS``.
+
+    Args:
+        path: of the files, without their suffixes.
+        cost, chosen, array, measured, on_machine: see ``report``.
+    """
     shown = report(cost, chosen, array, measured=measured, whole=True, on_machine=on_machine)
-    with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
+    file_path = path.with_name(f"{path.name}.txt")
+    with whole(file_path) as partial, partial.open("w", encoding="utf-8") as file:
         screen.console(file=file, width=_FILE_WIDTH).print(shown)
-    return path
+    return [file_path, *tabular.write(path, shown)]
 
 
 def draw(folder: Path, cost: StepCost, title: str, array: Accelerator, *, style: FigureStyle = SCREEN) -> list[Path]:

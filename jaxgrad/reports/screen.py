@@ -27,18 +27,24 @@ def headed(title: str, rest: str) -> Text:
     return Text.assemble((title, "bold"), rest)
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
     """A column as it was added.
 
     Args:
         header: above it.
         names: whether its cells name the row: then they may wrap, and stand in each part of the table.
+        full: its header where it stands alone, without its neighbours.
         options: as rich takes them.
     """
 
     header: str
     names: bool
+    full: str
     options: dict[str, Any]
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.options.get("justify") == "right"
 
     @property
     def wraps(self) -> bool:
@@ -65,12 +71,43 @@ class PlainTable(Table):
             padding=(0, gap - 1, 0, 0),
         )
         self._name, self._gap = title, gap
-        self._added: list[_Column] = []
+        self._added: list[Column] = []
         self._lines: list[tuple[Sequence[str], dict[str, Any]] | None] = []  # None between sections
 
-    def add_column(self, header: Any = "", *args: Any, names: bool = False, **options: Any) -> None:
-        """A column; with ``names`` one that tells its rows apart, which may wrap and is repeated in each part."""
-        column = _Column(header, names, options)
+    @property
+    def name(self) -> str:
+        """Its title, in plain text."""
+        return self._name
+
+    @property
+    def added(self) -> Sequence[Column]:
+        """Its columns."""
+        return self._added
+
+    @property
+    def sections(self) -> list[list[Sequence[str]]]:
+        """The cells of its rows, as they were added, section by section."""
+        found: list[list[Sequence[str]]] = [[]]
+        for line in self._lines:
+            if line is None:
+                found.append([])
+            else:
+                found[-1].append(line[0])
+        return [rows for rows in found if rows]
+
+    def add_column(
+        self, header: Any = "", *args: Any, names: bool = False, full: str | None = None, **options: Any
+    ) -> None:
+        """A column.
+
+        Args:
+            header: above it.
+            args, options: as rich takes them.
+            names: whether it tells its rows apart: it may wrap, is repeated in each part, and an empty cell of it means
+                what stands above.
+            full: its header in files, where that above it says too little without the column before.
+        """
+        column = Column(header, names, header if full is None else full, options)
         self._added.append(column)
         super().add_column(Text(header), *args, overflow="fold" if column.wraps else "ellipsis", **options)
 
@@ -90,7 +127,7 @@ class PlainTable(Table):
             part = PlainTable(f"{self._name} (continued)" if number else self._name, gap=self._gap)
             for index in chosen:
                 column = self._added[index]
-                part.add_column(column.header, names=column.names, **column.options)
+                part.add_column(column.header, names=column.names, full=column.full, **column.options)
             for line in self._lines:
                 if line is None:
                     part.add_section()

@@ -24,7 +24,7 @@ from jaxgrad.array.counts import (
 )
 from jaxgrad.costs import Counts, StepCost, Summary, accesses, time_cycles
 from jaxgrad.programs import LayerGemm
-from jaxgrad.reports.numbers import energy_unit, percent, ratio, short
+from jaxgrad.reports.numbers import Written, energy_unit, exact, percent, ratio, short
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import schedule_label
 
@@ -78,9 +78,9 @@ def counters_table(counts: Counts, title: str) -> Table:
     table.add_column("meaning")
     for key, value in counts.items():
         unit, meaning = MEANINGS[key]
-        table.add_row(key.name, f"{value:,}", unit, meaning)
+        table.add_row(key.name, exact(value), unit, meaning)
     table.add_section()
-    table.add_row("accesses", f"{accesses(counts):,}", "words", "all SRAM reads and writes above")
+    table.add_row("accesses", exact(accesses(counts)), "words", "all SRAM reads and writes above")
     return table
 
 
@@ -90,12 +90,16 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
     table.add_column("layer", names=True)
     table.add_column("schedule", names=True)
     sparse = has_zeros(cost)
-    for header in ("cycles", "ratio", "accesses\n[words]", "ratio", "MACs", *(["effectual\nMACs"] if sparse else [])):
-        table.add_column(header, justify="right", no_wrap=True)
+    for header, full in (
+        ("cycles", None), ("ratio", "ratio of cycles"), ("accesses\n[words]", None), ("ratio", "ratio of accesses"),
+        ("MACs", None), *([("effectual\nMACs", None)] if sparse else []),
+    ):  # fmt: skip
+        table.add_column(header, justify="right", no_wrap=True, full=full)
     for labels, block in _blocks(cost, layers=layers):
         base = block[chosen]
         for label, schedule in zip(labels, cost.schedules, strict=True):
             counts, first = block[schedule], schedule == cost.schedules[0]
+            macs = short(counts[MACS]), percent(counts[EFFECTUAL_MACS], counts[MACS])
             table.add_row(
                 label,
                 schedule_label(schedule),
@@ -103,8 +107,7 @@ def summary_table(cost: StepCost, chosen: str, title: str, *, layers: bool = Tru
                 ratio(time_cycles(counts), time_cycles(base)),
                 short(accesses(counts)),
                 ratio(accesses(counts), accesses(base)),
-                short(counts[MACS]) if first else "",
-                *([percent(counts[EFFECTUAL_MACS], counts[MACS]) if first else ""] if sparse else []),
+                *(cell if first else cell.unsaid() for cell in macs[: 2 if sparse else 1]),
                 style="bold" if schedule == chosen else None,
             )
         table.add_section()
@@ -142,11 +145,13 @@ def machine_table(summaries: Mapping[str, Summary], chosen: str, title: str, *, 
     unit = energy_unit(max((sum(energy.values()) for energy in energies.values()), default=0.0))
     table = PlainTable(title, gap=1)
     table.add_column("schedule", names=True)
-    headers = ["cycles", "ratio", *(["stalls", "DRAM\n[bytes]"] if has_memory else [])]
+    headers = {"cycles": "cycles", "ratio of cycles": "ratio"}
+    headers |= {"stalls": "stalls", "DRAM [bytes]": "DRAM\n[bytes]"} if has_memory else {}
     if parts:
-        headers += [*(f"{name}\n[{unit.name}]" for name in parts), f"all\n[{unit.name}]", "ratio"]
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
+        headers |= {f"energy of {name} [{unit.name}]": f"{name}\n[{unit.name}]" for name in (*parts, "all")}
+        headers["ratio of energy"] = "ratio"
+    for full, header in headers.items():
+        table.add_column(header, justify="right", no_wrap=True, full=full)
     for schedule, step in steps.items():
         base = steps[chosen]
         cells = [short(step.time_cycles), ratio(step.time_cycles, base.time_cycles)]
@@ -183,25 +188,29 @@ def note(text: str) -> Padding:
     return Padding(Text(text), (0, 0, 1, 0))
 
 
-def _blocks(cost: StepCost, *, layers: bool) -> Iterator[tuple[list[str], Mapping[str, Counts]]]:
+def _blocks(cost: StepCost, *, layers: bool) -> Iterator[tuple[list[Written], Mapping[str, Counts]]]:
     """One block of rows for each layer, then one of totals: texts of the first column by schedule, and the counts.
 
     The text beside a choice among schedules, such as ``auto``, says what ran.
     """
     for layer in cost.layers if layers else ():
         texts = [layer.path, *map(_sizes, layer.gemms), *([] if layer.needs_dx else ["(no dX)"])]
-        labels = _labels(texts, cost)
+        labels = _labels(texts, cost, layer.path)
         for row, name in enumerate(cost.schedules):
             if (ran := layer.ran.get(name, (name,))) != (name,) and ran:
-                labels[row] = f"{schedule_label(name)}: {', '.join(map(schedule_label, ran))}"
+                labels[row] = Written(f"{schedule_label(name)}: {', '.join(map(schedule_label, ran))}", layer.path)
         yield labels, layer.backward
     if len(cost.layers) > 1 or not layers:
-        yield _labels(["all layers"], cost), {schedule: cost.total(schedule) for schedule in cost.schedules}
+        yield (
+            _labels(["all layers"], cost, "all layers"),
+            {schedule: cost.total(schedule) for schedule in cost.schedules},
+        )
 
 
-def _labels(texts: list[str], cost: StepCost) -> list[str]:
+def _labels(texts: list[str], cost: StepCost, layer: str) -> list[Written]:
+    """Each stands for its layer, whatever it says of it."""
     rows = len(cost.schedules)
-    return (texts + [""] * rows)[:rows]  # sizes beyond the rows there are stay unsaid
+    return [Written(text, layer) for text in (texts + [""] * rows)[:rows]]  # sizes beyond these rows stay unsaid
 
 
 def _sizes(layer: LayerGemm) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxgrad.designs.schema import COLUMNS
 from jaxgrad.designs.sweep import Table
 from jaxgrad.reports import plots
+from jaxgrad.reports.numbers import given
 from jaxgrad.reports.quantities import of_column
 from jaxgrad.reports.style import SCREEN, FigureStyle
 
@@ -75,7 +76,7 @@ def _label(table: Table, index: int, told_apart: Sequence[str]) -> str:
         value: Any = table[name][index]
         if name == "double_buffered":
             return "double-buffered" if value else "serial"
-        return f"{value:g} {_UNITS[name]}" if name in _UNITS else str(value)
+        return f"{given(value)} {_UNITS[name]}" if name in _UNITS else str(value)
 
     sizes = f"{table['rows'][index]}x{table['cols'][index]} {table['schedule'][index]}"
     return ", ".join([sizes, *map(written, told_apart)])

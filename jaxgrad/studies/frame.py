@@ -13,7 +13,7 @@ from rich.text import Text
 
 import jaxgrad
 from jaxgrad.base.files import clear_partial, write_text
-from jaxgrad.reports import html, screen
+from jaxgrad.reports import html, screen, tabular
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.studies.store import fingerprint
 
@@ -58,6 +58,11 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     clear_partial(folder)
     return [write_text(folder / name, text) for name, text in texts.items()]
+
+
+def table_texts(shown: RenderableType) -> dict[str, str]:
+    """All tables of a report by file: as the terminal shows them, as Markdown, and as LaTeX."""
+    return {"tables.txt": as_text(shown), **{f"tables.{form}": tabular.text(shown, form) for form in ("md", "tex")}}
 
 
 def as_text(shown: RenderableType) -> str:

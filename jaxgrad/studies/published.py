@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Rate, Section
-from jaxgrad.reports.numbers import fixed
+from jaxgrad.reports.numbers import fixed, signed
 
 _DIGITS = 3
 
@@ -76,7 +76,7 @@ def deviation_text(published: PublishedRatio, ours: float | None) -> str:
         return "-"
     if difference == 0 and published.ratio is None:
         return "within"
-    return f"{100 * difference:+.1f}%"
+    return signed(100 * difference, 1, "%")
 
 
 def numbered(figures: Iterable[PublishedRatio]) -> dict[str, str]:

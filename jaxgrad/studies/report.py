@@ -1,4 +1,4 @@
-"""An experiment's folder: results.csv, results.json, figures, tables.txt and report.html."""
+"""An experiment's folder: results.csv, results.json, figures, tables and report.html."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(
             "results.csv": spreadsheets.phases_csv(experiment, rows),
             "layers.csv": spreadsheets.layers_csv(experiment, rows),
             "results.json": json.dumps(_data(experiment, rows, comparisons), indent=1),
-            "tables.txt": frame.as_text(tables.screen(experiment, rows, comparisons, brief=False)),
+            **frame.table_texts(tables.screen(experiment, rows, comparisons, brief=False)),
         },
     )
     if changes:

@@ -61,13 +61,14 @@ def said(found: Sensitivity) -> list[str]:
 
     def listed(lines: Iterable[Line]) -> str:
         ordered = sorted(lines, key=points.__getitem__)
-        return ", ".join(f"{line.label} ({points[line]:.1f})" for line in ordered) or "no change"
+        return ", ".join(f"{line.label} ({fixed(points[line], 1)})" for line in ordered) or "no change"
 
     series = found.series
     alone = [line for line in changed if line.change and line.change.name not in series]
     farther = [line for line in alone if points[line] > points[written]]
+    away = f"{fixed(points[written], 1)} points or less away from {count} published figures"
     sentences = [
-        f"{AS_WRITTEN.capitalize()}, ours is {points[written]:.1f} points or less away from {count} published figures.",
+        f"{AS_WRITTEN.capitalize()}, ours is {away}.",
         f"At most as far away with: {listed(line for line in alone if line not in farther)}.",
         f"Farther with: {listed(farther)}.",
     ]

@@ -18,7 +18,8 @@ class Report(NamedTuple):
 
     Args:
         screen: for the terminal.
-        write: writes all files into a folder, each whole or not at all, figures in a style; returns them, the page last.
+        write: writes all files into a folder, each whole or not at all, figures in a style; returns
+            them, the page last.
     """
 
     screen: Group

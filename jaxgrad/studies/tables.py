@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.reports import levels as memory_tables
-from jaxgrad.reports.numbers import energy_unit, fixed, measured, percent, short, time_unit
+from jaxgrad.reports.numbers import energy_unit, exact, fixed, measured, percent, short, time_unit
 from jaxgrad.reports.style import PHASES, phase_of
 from jaxgrad.studies import frame, sensitivity_tables
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
@@ -155,9 +155,10 @@ def iso_areas(rows: Sequence[Row]) -> Iterator[str]:
             continue
         seen.add((row.point.variant, match))
         array = match.array
+        area, rest = fixed(match.pes_um2 / 1e6, 3), fixed(match.remainder_um2 / 1e6, 4)
         yield (
             f"{row.point.variant}: {array.rows} rows x {array.cols} columns, {array.pes} PEs on "
-            f"{match.pes_um2 / 1e6:.3f} mm2; {match.remainder_um2 / 1e6:.4f} mm2 of the other array's area remain"
+            f"{area} mm2; {rest} mm2 of the other array's area remain"
         )
 
 
@@ -198,7 +199,7 @@ def run_totals(experiment: Experiment, rows: Sequence[Row]) -> Cells | None:
                 row.point.network,
                 row.point.variant,
                 short(part.time_cycles),
-                f"{count:,}",
+                exact(count),
                 short(part.time_cycles * count),
                 short(part.time_cycles * count * epochs),
                 unit.written(energy_pj) if part.energy_pj else "-",

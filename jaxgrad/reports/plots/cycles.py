@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from jaxgrad.array.counts import STALLS
 from jaxgrad.base.errors import InputError, shown
 from jaxgrad.costs import PhaseSummary, Summary
-from jaxgrad.reports.numbers import short
+from jaxgrad.reports.numbers import fixed, short
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas, stacks
 from jaxgrad.reports.plots.phases import STEP, chosen, named
@@ -64,7 +64,7 @@ def normalised_cycles(
     stack = stacks.Stack(rows, looks)
     figure = Page(1.35 + stacks.height_inches(stack), style)
     axes: Axes = figure.subplots()
-    ends = [f"{total:.2f} ({short(count)})" for total, count in zip(stack.totals, cycles, strict=True)]
+    ends = [f"{fixed(total, 2)} ({short(count)})" for total, count in zip(stack.totals, cycles, strict=True)]
     stacks.draw(axes, stack, ends)
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0.9)
     label = f"cycles of {named(phases)}, normalised to {baseline} (in brackets: clock cycles)"

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from jaxgrad.array.counts import MACS
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import Summary
-from jaxgrad.reports.numbers import tick
+from jaxgrad.reports.numbers import measured, tick
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASE_MARKERS, PHASES, SCREEN, FigureStyle
@@ -117,7 +117,7 @@ def _draw_roof(axes: Axes, summary: Summary, ridge: float, low: float, high: flo
     place = math.log(ridge / low) / math.log(high / low)
     side, away = ("left", 4) if place < _NEAR_EDGE else ("right", -4) if place > 1 - _NEAR_EDGE else ("center", 0)
     axes.annotate(
-        f"ridge point: {ridge:.3g} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
+        f"ridge point: {measured(ridge)} MACs/B", (ridge, summary.pes), (away, 11), textcoords="offset points", ha=side,
         fontsize=canvas.style_of(axes).note_pt, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 

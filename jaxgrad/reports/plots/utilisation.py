@@ -13,6 +13,7 @@ from jaxgrad.array.counts import MACS
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import LayerSummary, PhaseSummary, Summary
 from jaxgrad.reports.labels import told_apart
+from jaxgrad.reports.numbers import fixed
 from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.style import PHASES, SCREEN, FigureStyle
@@ -59,7 +60,7 @@ def utilisation_by_layer(
                 edges, np.append(percent, percent[-1]), where="post", color=PHASES[part].colour, linestyle=line,
                 linewidth=1.3 if len(names) <= _NAMED_LAYERS else 0.9, label=part,
             )  # fmt: skip
-            means.append(f"{part} {_percent(layers, summary.pes):.1f} %")
+            means.append(f"{part} {fixed(_percent(layers, summary.pes), 1)} %")
         heading = canvas.wrapped(f"{label} (mean over time: {', '.join(means)})", style.characters(_TITLE_CHARACTERS))
         axes.set_title(heading, fontsize=style.tick_pt, loc="left", pad=3)
         figure.grow(style.tick_pt / 60 * heading.count("\n"))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from jaxgrad.autodiff.estimators.elementwise import kept
 from jaxgrad.reports import html, plots
-from jaxgrad.reports.numbers import fixed, percent
+from jaxgrad.reports.numbers import fixed, given, percent, scientific
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
@@ -53,12 +53,12 @@ class Results:
         whole = problem.kept_words(1.0)
         return [
             [
-                f"{point.keep:g}",
+                given(point.keep),
                 str(kept(problem.points**2, point.keep)),
                 fixed(_BYTES * problem.kept_words(point.keep) / 1e6, 3),
                 percent(whole - problem.kept_words(point.keep), whole, 1),
                 fixed(None if descent.temporary_bytes is None else descent.temporary_bytes / 1e6, 3),
-                *(f"{descent.losses[place]:.2e}" for place in (0, len(descent.losses) // 2, -1)),
+                *(scientific(descent.losses[place], 2) for place in (0, len(descent.losses) // 2, -1)),
             ]
             for point, descent in self.descents
         ]
@@ -81,7 +81,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         {
             "results.csv": _as_csv(results),
             "results.json": json.dumps(_data(results), indent=1),
-            "tables.txt": frame.as_text(screen(results)),
+            **frame.table_texts(screen(results)),
         },
     )
     figures = []
@@ -104,11 +104,11 @@ def _figures(results: Results) -> Iterator[tuple[str, str, Mapping[str, plots.Sa
     """File, title, lines and y axis: losses, and, since lines of unbiased gradients may lie on each other, their ratios
     to those with the largest share kept."""
     losses = {point.keep: descent.losses for point, descent in results.descents}
-    lines = {f"keep {keep:g}": list(enumerate(of_share, start=1)) for keep, of_share in losses.items()}
+    lines = {f"keep {given(keep)}": list(enumerate(of_share, start=1)) for keep, of_share in losses.items()}
     yield "loss", "Loss against iterations", lines, "mean square missed"
     most = max(losses)
     ratios = {
-        f"keep {keep:g}": [
+        f"keep {given(keep)}": [
             (number, loss / whole)
             for number, (loss, whole) in enumerate(zip(of_share, losses[most], strict=True), start=1)
         ]
@@ -116,7 +116,7 @@ def _figures(results: Results) -> Iterator[tuple[str, str, Mapping[str, plots.Sa
         if keep != most and all(losses[most])
     }
     if ratios:
-        yield "ratio", f"Loss over that with keep {most:g}", ratios, "ratio of losses"
+        yield "ratio", f"Loss over that with keep {given(most)}", ratios, "ratio of losses"
 
 
 def _as_csv(results: Results) -> str:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from jaxgrad.reports.numbers import fixed, scientific, significant
 from jaxgrad.studies.dynamics.schema import BALANCED, FALLS, QUANTITIES, RISES, STATIONARY, ClaimSection
 from jaxgrad.studies.dynamics.windows import Window
 
@@ -47,8 +48,9 @@ def _stationary(claim: ClaimSection, found: ByVariant) -> Finding:
     gradients = [window.gradient for window in windows]
     fall, varies = first / last if last else float("inf"), max(gradients) / min(gradients)
     figures = (
-        f"slope {windows[0].slope:.1e} to {windows[-1].slope:.1e} a step, {fall:.3g}-fold; "
-        f"{QUANTITIES['gradient']} {_series(gradients)}, greatest over least {varies:.2f}"
+        f"slope {scientific(windows[0].slope, 1)} to {scientific(windows[-1].slope, 1)} a step, "
+        f"{significant(fall, 3)}-fold; {QUANTITIES['gradient']} {_series(gradients)}, "
+        f"greatest over least {fixed(varies, 2)}"
     )
     return Finding(fall >= (claim.slope_falls or 0) and varies <= (claim.gradient_varies or 0), figures)
 
@@ -56,23 +58,23 @@ def _stationary(claim: ClaimSection, found: ByVariant) -> Finding:
 def _balanced(claim: ClaimSection, found: ByVariant) -> Finding:
     balances = [window.balance for window in found[claim.about[0]][1:]]
     holds = all((claim.at_least or 0) <= balance <= (claim.at_most or 0) for balance in balances)
-    return Finding(holds, " ".join(f"{balance:.2f}" for balance in balances))
+    return Finding(holds, " ".join(fixed(balance, 2) for balance in balances))
 
 
 def _rises(claim: ClaimSection, found: ByVariant) -> Finding:
     values = [plateau(found[name], claim.quantity or "") for name in claim.about]
-    figures = ", ".join(f"{name} {value:.3g}" for name, value in zip(claim.about, values, strict=True))
+    figures = ", ".join(f"{name} {significant(value, 3)}" for name, value in zip(claim.about, values, strict=True))
     return Finding(all(low < high for low, high in itertools.pairwise(values)), figures)
 
 
 def _falls(claim: ClaimSection, found: ByVariant) -> Finding:
     values = [window.quantity(claim.quantity or "") for window in found[claim.about[0]]]
     fall = values[0] / values[-1] if values[-1] else float("inf")
-    return Finding(fall >= (claim.by or 0), f"{_series(values)}, {fall:.3g}-fold")
+    return Finding(fall >= (claim.by or 0), f"{_series(values)}, {significant(fall, 3)}-fold")
 
 
 def _series(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.3g}" for value in values)
+    return " ".join(significant(value, 3) for value in values)
 
 
 _CHECKS: dict[str, Callable[[ClaimSection, ByVariant], Finding]] = {

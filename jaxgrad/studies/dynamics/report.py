@@ -30,7 +30,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         {
             "results.csv": _as_csv(results),
             "results.json": json.dumps(_data(results), indent=1),
-            "tables.txt": frame.as_text(tables.screen(results)),
+            **frame.table_texts(tables.screen(results)),
         },
     )
     figures = []

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jaxgrad.reports.numbers import percent, short
+from jaxgrad.reports.numbers import Written, exact, fixed, percent, scientific, short, significant
 from jaxgrad.studies import frame
 from jaxgrad.studies.dynamics import claims, windows
 from jaxgrad.studies.dynamics.ensemble import Measured
@@ -93,17 +93,17 @@ def _windows(results: Results) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, of_variant in results.windows.items():
         for window in of_variant:
-            spread = "" if window.deviation is None else f" ±{window.deviation:.2g}"
+            spread = "" if window.deviation is None else f" ±{significant(window.deviation, 2)}"
             rows.append(
                 [
                     name,
                     f"{window.first:,}-{window.last:,}",
-                    f"{window.loss:.4g}",
-                    f"{window.slope:.1e}",
-                    f"{window.gradient:.3g}{spread}",
-                    f"{window.noise:.3g}",
-                    f"{window.balance:.2f}",
-                    f"{window.moved:.3g}",
+                    significant(window.loss, 4),
+                    scientific(window.slope, 1),
+                    Written(f"{significant(window.gradient, 3)}{spread}", window.gradient),
+                    significant(window.noise, 3),
+                    fixed(window.balance, 2),
+                    significant(window.moved, 3),
                 ]
             )
     headers = ["variant", "steps", "loss", "slope", QUANTITIES["gradient"], "noise", "balance", "moved"]
@@ -117,12 +117,12 @@ def _spent(results: Results) -> tuple[list[str], list[list[str]]]:
         rows.append(
             [
                 name,
-                f"{spent.cycles:,}",
+                exact(spent.cycles),
                 short(spent.cycles * spent.steps),
-                "-" if stopped is None else f"{stopped:,}",
+                exact(stopped),
                 "-" if spent.after is None else short(spent.cycles * spent.after),
-                "-" if spent.joules is None else f"{spent.joules * spent.steps:.3g}",
-                "-" if spent.joules is None or spent.after is None else f"{spent.joules * spent.after:.3g}",
+                significant(None if spent.joules is None else spent.joules * spent.steps, 3),
+                significant(None if spent.joules is None or spent.after is None else spent.joules * spent.after, 3),
                 "-" if spent.after is None else percent(spent.after, spent.steps),
             ]
         )

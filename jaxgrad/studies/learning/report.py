@@ -1,4 +1,4 @@
-"""An experiment that trains, its folder: results.csv, results.json, figures, tables.txt and report.html."""
+"""An experiment that trains, its folder: results.csv, results.json, figures, tables and report.html."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         {
             "results.csv": as_csv(results),
             "results.json": json.dumps(_data(results), indent=1),
-            "tables.txt": frame.as_text(tables.screen(results)),
+            **frame.table_texts(tables.screen(results)),
         },
     )
     figures: list[html.Figure] = []

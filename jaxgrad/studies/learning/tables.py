@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jaxgrad.reports.numbers import measured
+from jaxgrad.reports.numbers import Written, fixed, given, measured, signed, significant
 from jaxgrad.studies import frame
 from jaxgrad.studies.learning.compare import Results, Spread
 from jaxgrad.studies.learning.schema import QUANTITIES, PublishedSection
@@ -85,7 +86,7 @@ def published(results: Results) -> Cells:
                 *([experiment.setting_of(figure)] if several else []),
                 figure.variant,
                 QUANTITIES[figure.quantity] + (f", {figure.step:,} steps" if figure.step else ""),
-                DIVERGED if figure.value is None else f"{figure.value:g}",
+                DIVERGED if figure.value is None else given(figure.value),
                 loss_text(ours) if figure.quantity == "train_loss" else accuracy_text(ours),
                 deviation_text(figure, ours),
             ]
@@ -102,7 +103,7 @@ def tuning(results: Results) -> Cells:
     for setting in experiment.setting:
         for row in results.rows(setting.name):
             losses = results.tuning(row.cell.variant, setting.name)
-            cells = [DIVERGED if math.isinf(losses[value]) else f"{losses[value]:.3g}" for value in values]
+            cells = [DIVERGED if math.isinf(losses[value]) else significant(losses[value], 3) for value in values]
             taken = values.index(row.cell.value) if row.cell.value is not None else 0
             cells[taken] += "*" if row.at_edge else " <"
             rows.append([row.cell.variant, *([setting.name] if len(experiment.setting) > 1 else []), *cells])
@@ -145,12 +146,12 @@ def remarks(results: Results) -> Iterator[str]:
 
 def loss_text(spread: Spread) -> str:
     """A training loss, three digits, its deviation two."""
-    return _text(spread, ".3g", ".2g")
+    return _text(spread, partial(significant, digits=3), partial(significant, digits=2))
 
 
 def accuracy_text(spread: Spread) -> str:
     """An accuracy in %."""
-    return _text(spread, ".1f", ".1f")
+    return _text(spread, partial(fixed, digits=1), partial(fixed, digits=1))
 
 
 def deviation_text(figure: PublishedSection, ours: Spread) -> str:
@@ -158,19 +159,19 @@ def deviation_text(figure: PublishedSection, ours: Spread) -> str:
     if figure.value is None or ours.mean is None:
         return "as published" if (figure.value is None) == (ours.mean is None) else "-"
     if figure.quantity == "train_loss":
-        return f"x {ours.mean / figure.value:.3g}" if figure.value else "-"
-    return f"{ours.mean - figure.value:+.1f}"
+        return f"x {significant(ours.mean / figure.value, 3)}" if figure.value else "-"
+    return signed(ours.mean - figure.value, 1)
 
 
-def _text(spread: Spread, number: str, deviation: str) -> str:
+def _text(spread: Spread, number: Callable[[float], str], deviation: Callable[[float], str]) -> str:
     if spread.mean is None:
         return DIVERGED
-    width = "" if spread.deviation is None else f" ±{spread.deviation:{deviation}}"
-    return f"{spread.mean:{number}}{width}" + (f" ({spread.runs} runs)" if spread.diverged else "")
+    width = "" if spread.deviation is None else f" ±{deviation(spread.deviation)}"
+    return Written(f"{number(spread.mean)}{width}" + (f" ({spread.runs} runs)" if spread.diverged else ""), spread.mean)
 
 
 def _points(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.1f}"
+    return signed(value, 1)
 
 
 def _last(key: str | None) -> str:

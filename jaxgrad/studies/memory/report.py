@@ -1,4 +1,4 @@
-"""An experiment on memory, its folder: results.csv, results.json, a figure, tables.txt and report.html."""
+"""An experiment on memory, its folder: results.csv, results.json, a figure, tables and report.html."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         {
             "results.csv": tables.as_csv(results),
             "results.json": json.dumps(_data(results), indent=1),
-            "tables.txt": frame.as_text(tables.screen(results)),
+            **frame.table_texts(tables.screen(results)),
         },
     )
     drawn = _draw(results, folder / "stored", style)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jaxgrad.reports.numbers import fixed
+from jaxgrad.reports.numbers import exact, fixed, given, signed
 from jaxgrad.studies import frame
 from jaxgrad.studies.memory.points import Stored
 from jaxgrad.studies.memory.schema import MemoryExperiment
@@ -59,18 +59,18 @@ class Results(NamedTuple):
 
 
 def headers(results: Results) -> list[str]:
-    return ["network", "", *(f"{keep:g}" for keep in results.experiment.memory.keep)]
+    return ["network", "", *(given(keep) for keep in results.experiment.memory.keep)]
 
 
 def rows(results: Results) -> Iterator[list[str]]:
     """Of each network ours and, where they are published, the paper's figures and the differences."""
     for name in results.stored:
-        lines: list[tuple[str, list[str]]] = []
+        lines: list[tuple[str, Sequence[str]]] = []
         if name in results.published:
             lines.append(("published", [fixed(figure, _DIGITS) for figure in results.published[name]]))
         lines.append(("by shares", _megabytes(results.bytes(name))))
         if name in results.published:
-            apart = [f"{size:+.{_DIGITS}f}" if size else "0" for size in results.differences(name)]
+            apart = [signed(size, _DIGITS) if size else exact(0) for size in results.differences(name)]
             lines.append(("difference", apart))
         lines.append(("on the array", _megabytes(results.on_the_array(name))))
         for number, (label, cells) in enumerate(lines):

@@ -1,4 +1,4 @@
-"""An experiment with pipelines, its folder: results.csv, results.json, figures, tables.txt and report.html."""
+"""An experiment with pipelines, its folder: results.csv, results.json, figures, tables and report.html."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 
 from jaxgrad.reports import html, plots
+from jaxgrad.reports.numbers import given
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
 from jaxgrad.studies.pipelines import tables
@@ -22,7 +23,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         {
             "results.csv": tables.as_csv(results),
             "results.json": json.dumps(_data(results), indent=1),
-            "tables.txt": frame.as_text(tables.screen(results, brief=False)),
+            **frame.table_texts(tables.screen(results, brief=False)),
         },
     )
     figures: list[html.Figure] = []
@@ -45,7 +46,7 @@ def _draw(results: Results, ratios: Ratios, path: Path, style: FigureStyle) -> l
         for figure in results.experiment.published
         if (figure.comparison, figure.statistic) == (ratios.name, "mean") and figure.ratio and not figure.processors
     ]
-    levels = {f"mean, published ({ratio:g})": ratio for ratio in means}
+    levels = {f"mean, published ({given(ratio)})": ratio for ratio in means}
     return plots.sweep(
         lines, path, ratios.title, x_label="arrays", y_label="ratio of speeds", levels=levels, style=style
     )
