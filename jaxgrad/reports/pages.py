@@ -29,9 +29,8 @@ _FRAME_POINTS = 0.6  # of a paper's axes and ticks
 @functools.cache
 def families(*, serif: bool = False) -> tuple[str, ...]:
     """Fonts for texts, in the order in which a letter is looked for; both first ones come with matplotlib."""
-    own = ("STIXGeneral", "DejaVu Sans") if serif else ("DejaVu Sans",)
-    kind = "serif" if serif else "sans-serif"
-    return *own, *(name for name in _FALLBACKS if name in font_manager.get_font_names()), kind
+    own = ("STIXGeneral", "serif", "DejaVu Sans") if serif else ("DejaVu Sans", "sans-serif")
+    return *own, *(name for name in _FALLBACKS if name in font_manager.get_font_names())
 
 
 class Page(Figure):

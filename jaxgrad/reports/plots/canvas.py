@@ -17,7 +17,8 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import whole
 from jaxgrad.reports.labels import told_apart
 from jaxgrad.reports.numbers import tick
-from jaxgrad.reports.pages import Page
+from jaxgrad.reports.pages import Page, families
+from jaxgrad.reports.plots import svg
 from jaxgrad.reports.style import SCREEN, FigureStyle
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -139,7 +140,8 @@ def entitle(figure: Page, title: str) -> None:
 def save(figure: Page, path: Path, title: str) -> list[Path]:
     """Writes ``path`` with .png, .svg and .pdf after it; the same figure gives the same bytes.
 
-    Texts of the SVG are texts, to be selected and found; the PDF has its fonts in it, as TrueType.
+    Texts of the SVG are texts, to be selected and found, which keep their widths in other fonts too. The PDF has its
+    fonts in it, as TrueType.
     """
     entitle(figure, title)
     files = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
@@ -148,4 +150,7 @@ def save(figure: Page, path: Path, title: str) -> list[Path]:
         for file in files:
             with whole(file) as partial:
                 figure.savefig(partial, dpi=_DPI, metadata=metadata[file.suffix])
+                if file.suffix == ".svg":
+                    fitted = svg.with_lengths(partial.read_text(encoding="utf-8"), families(serif=figure.style.serif))
+                    partial.write_text(fitted, encoding="utf-8")
     return files
