@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from matplotlib.ticker import EngFormatter
+if TYPE_CHECKING:
+    from matplotlib.ticker import EngFormatter
 
-_PREFIXES = EngFormatter.ENG_PREFIXES | {-6: "u"}  # in ASCII
+# In ASCII. Those of matplotlib's EngFormatter, which ``tick`` uses and which tables on a terminal do not wait for.
+_PREFIXES = dict(zip(range(-12, 19, 3), ("p", "n", "u", "m", "", "k", "M", "G", "T", "P", "E"), strict=True))
 _LARGEST = 999.5e18  # from here on a power of ten says more than a prefix
-_BY_PLACES = tuple(EngFormatter(places=places, sep="") for places in range(3))
-_SHORTEST = EngFormatter(sep="")
 _NONE = "-"
 
 
@@ -97,9 +98,9 @@ def short(value: int) -> Written:
 def _engineering(value: float) -> str:
     if abs(value) >= _LARGEST:
         return f"{value:.3g}"
-    rounded = f"{value:.2e}"
-    places = 2 - int(rounded.partition("e")[2]) % 3
-    return _BY_PLACES[places].format_data(float(rounded))
+    digits, _, power = f"{value:.2e}".partition("e")
+    before = int(power) % 3
+    return f"{float(digits) * 10**before:.{2 - before}f}{_PREFIXES[int(power) - before]}"
 
 
 def measured(value: float | None) -> Written:
@@ -160,7 +161,14 @@ def saving(value: int, reference: int) -> str:
 def tick(value: float, _: int = 0) -> str:
     """A number at an axis's tick: from 1000 on with an SI prefix, unless that takes more digits than the number."""
     exactly = f"{value:g}"
-    return exactly if abs(value) < 1000 else min(_SHORTEST.format_data(value), exactly, key=len)
+    return exactly if abs(value) < 1000 else min(_engineer().format_data(value), exactly, key=len)
+
+
+@functools.cache
+def _engineer() -> EngFormatter:
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep="")
 
 
 def cell(value: str | int | float | None) -> str:

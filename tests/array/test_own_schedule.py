@@ -397,8 +397,8 @@ def test_plots_show_its_label_and_colour(tmp_path: Path, monkeypatch: pytest.Mon
     save = figures._save
     monkeypatch.setattr(figures, "_save", lambda figure, *rest: (drawn.append(figure), save(figure, *rest))[1])
     cost = step_cost(LAYERS, Emulation(Accelerator(3, 2)), ["interleaved", "x_stays"])
-    figures.cycles_by_layer(cost, tmp_path / "cycles.png", "a title")
-    figures.accesses_by_kind(cost, tmp_path / "accesses.png", "a title")
+    figures.cycles_by_layer(cost, tmp_path / "cycles", "a title")
+    figures.accesses_by_kind(cost, tmp_path / "accesses", "a title")
     containers: Any = drawn[0].axes[0].containers
     bars = {bars.get_label(): bars.patches[0].get_facecolor() for bars in containers}
     assert bars["X stays"] == to_rgba("#D55E00")

@@ -18,7 +18,10 @@ def test_compare_prints_a_table_and_draws(elsewhere: Path, capsys: pytest.Captur
     text = capsys.readouterr().out
     assert all(schedule in text for schedule in TRAINING_SCHEDULES)
     files = {path.name for path in (elsewhere / "here").iterdir()}
-    assert files == {"cycles.png", "accesses.png", "choices.png", "choices.svg", "tables.txt", "astra-sim"}
+    assert files == {
+        "astra-sim", *(f"tables.{form}" for form in ("txt", "csv", "md", "tex")),
+        *(f"{name}.{form}" for name in ("cycles", "accesses", "choices") for form in ("png", "svg", "pdf")),
+    }  # fmt: skip
 
 
 def test_compare_writes_a_workload_for_astra_sim_for_each_schedule(elsewhere: Path) -> None:

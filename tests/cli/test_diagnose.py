@@ -59,7 +59,7 @@ def test_diagnose_measures_a_run_at_its_checkpoints_as_it_did_itself(
                     assert found[line["step"]][name] == value, name
     assert all(line["sharpness"] > 0 for line in found.values())
     assert "Too little to tell: 3 measurements" in said
-    assert "diagnostics.jsonl, diagnostics.png, diagnostics.txt" in said
+    assert "diagnostics.jsonl, diagnostics.pdf, diagnostics.png, diagnostics.svg, diagnostics.txt" in said
     assert {path: path.read_bytes() for path in before} == before
     assert not (trained / "diagnosed" / "diagnostics").exists()
 

@@ -9,7 +9,7 @@ import pytest
 
 from jaxgrad.cli import main
 
-PICTURES = {"gantt.png", "gantt.svg"}
+PICTURES = {"gantt.png", "gantt.svg", "gantt.pdf"}
 
 
 def test_a_small_array_is_traced_drawn_and_animated(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

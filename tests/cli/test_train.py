@@ -27,8 +27,9 @@ def test_train_leaves_a_whole_run_directory(elsewhere: Path, capsys: pytest.Capt
     run = elsewhere / "runs" / "mlp-digits-interleaved-1"
     assert str(run.relative_to(elsewhere)) in text
     assert {path.name for path in run.iterdir()} == {
-        "config.toml", "metrics.jsonl", "counters.json", "tables.txt", "checkpoints",
-        "training.png", "cycles.png", "accesses.png",
+        "config.toml", "metrics.jsonl", "counters.json", "checkpoints",
+        *(f"tables.{form}" for form in ("txt", "csv", "md", "tex")),
+        *(f"{name}.{form}" for name in ("training", "cycles", "accesses") for form in ("png", "svg", "pdf")),
     }  # fmt: skip
     assert "rows = 8" in (run / "config.toml").read_text()
     record = json.loads((run / "metrics.jsonl").read_text())

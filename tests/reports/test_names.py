@@ -101,7 +101,7 @@ def test_lines_on_the_terminal() -> None:
 
 
 def test_layers_in_figures(tmp_path: Path, texts: list[str]) -> None:
-    figures.cycles_by_layer(costed(), tmp_path / "cycles.png", "[/x] $x^ and _y")
+    figures.cycles_by_layer(costed(), tmp_path / "cycles", "[/x] $x^ and _y")
     assert {*NAMES, "[/x] $x^ and _y"} <= set(texts)
 
 
@@ -199,11 +199,11 @@ def test_letters_that_a_font_lacks_come_from_one_that_is_installed(
     monkeypatch.setattr(font_manager, "get_font_names", lambda: ["Some Font", "Noto Sans CJK JP", "DejaVu Sans"])
     families.cache_clear()
     request.addfinalizer(families.cache_clear)
-    assert families() == ("DejaVu Sans", "Noto Sans CJK JP")
+    assert families() == ("DejaVu Sans", "sans-serif", "Noto Sans CJK JP")
     figure = Page(2.0)
     figure.suptitle("[x] \u00e9 \u03a9")
     monkeypatch.setattr(font_manager, "get_font_names", list)
     families.cache_clear()
     figure.draw_without_rendering()
     (title,) = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
-    assert title.get_fontfamily() == ["DejaVu Sans"]
+    assert title.get_fontfamily() == ["DejaVu Sans", "sans-serif"]

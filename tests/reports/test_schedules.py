@@ -50,9 +50,11 @@ def test_it_names_the_machine_and_where_the_counts_come_from() -> None:
 def test_a_deep_network_shows_totals_on_the_screen_and_all_in_the_file(tmp_path: Path) -> None:
     deep = cost(layers=20)
     assert "blocks.7" not in text_of(deep)
-    path = schedules.write_tables(tmp_path / "tables.txt", deep, "interleaved", ARRAY, measured=True)
+    path, *others = schedules.write_tables(tmp_path / "tables", deep, "interleaved", ARRAY, measured=True)
     assert all(f"blocks.{index}.conv" in path.read_text() for index in range(20))
     assert "tables.txt" in text_of(deep)
+    assert [other.name for other in others] == ["tables.csv", "tables.md", "tables.tex"]
+    assert all("blocks.7.conv" in other.read_text() for other in others)
 
 
 def test_the_legend_says_how_often_auto_chose_what() -> None:

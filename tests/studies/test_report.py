@@ -61,6 +61,8 @@ def test_every_file_is_there_and_none_is_empty(found: Found, tmp_path: Path) -> 
         "layers.csv",
         "results.json",
         "tables.txt",
+        "tables.md",
+        "tables.tex",
         "report.html",
         "1_ERT.yaml",
         "1_ART.yaml",

@@ -26,7 +26,7 @@ def test_bars_are_shares_of_layers_and_of_cycles(tmp_path: Path, monkeypatch: py
     save = canvas.save
     monkeypatch.setattr(canvas, "save", lambda figure, *rest: (drawn.append(figure), save(figure, *rest))[1])
     files = choices(NETWORKS, tmp_path / "choices", "a title")
-    assert [file.name for file in files] == ["choices.png", "choices.svg"]
+    assert [file.name for file in files] == ["choices.png", "choices.svg", "choices.pdf"]
     assert all(file.stat().st_size for file in files)
     (axes,) = drawn[0].axes
     containers: Any = axes.containers

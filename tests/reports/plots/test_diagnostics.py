@@ -42,8 +42,8 @@ def entitled(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_each_panel_shows_what_it_says(tmp_path: Path, entitled: list[Figure]) -> None:
-    path = diagnostics(RECORDS, tmp_path / "diagnostics.png", "a title", stopped=3000)
-    assert Image.open(path).size == (1200, 1080)
+    path, *_ = diagnostics(RECORDS, tmp_path / "diagnostics", "a title", stopped=3000)
+    assert Image.open(path).size == (2400, 2160)
     loss, gradient, noise, curvature, balance, moved = entitled[0].axes
     np.testing.assert_allclose(np.asarray(loss.lines[0].get_ydata()), [record["loss"] for record in RECORDS])
     assert len(np.asarray(gradient.lines[0].get_ydata())) == COUNT - 1  # a square below 0 has no root
@@ -60,7 +60,5 @@ def test_each_panel_shows_what_it_says(tmp_path: Path, entitled: list[Figure]) -
 
 
 def test_a_single_measurement_is_drawn_and_none_is_refused(tmp_path: Path) -> None:
-    assert Image.open(diagnostics(RECORDS[:1], tmp_path / "one.png", "a title")).size == (1200, 1080)
-    assert_refused(
-        Refusal(lambda: diagnostics([], tmp_path / "none.png", "a title"), "records", "none", "at least one")
-    )
+    assert Image.open(diagnostics(RECORDS[:1], tmp_path / "one", "a title")[0]).size == (2400, 2160)
+    assert_refused(Refusal(lambda: diagnostics([], tmp_path / "none", "a title"), "records", "none", "at least one"))

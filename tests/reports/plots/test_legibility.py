@@ -21,48 +21,16 @@ from jaxgrad.costs import Summary
 from jaxgrad.hardware import Memory
 from jaxgrad.reports import plots, style
 from jaxgrad.reports.numbers import Unit
+from jaxgrad.reports.pages import Page
+from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.quantities import Quantity
-from tests.reports.plots.steps import FULL, SCHEDULES, summaries
+from jaxgrad.reports.style import SCREEN, FigureStyle
+from tests.reports.plots.examples import AXES, PLOTS
+from tests.reports.plots.steps import FULL, summaries
 
-SWEPT = {name: [(n, 1e9 / n**1.5 * (1 + place / 5)) for n in (8, 16, 32, 64)] for place, name in enumerate(SCHEDULES)}
-AXES: Any = {"x_label": "rows and columns [PEs]", "y_label": "cycles of a training step"}
-PLOTS: dict[str, Callable[[int, Path], list[Path]]] = {
-    "cycles": lambda layers, path: plots.normalised_cycles(
-        {"first": summaries(layers), "second": summaries(2)}, path, "a title", baseline="sequential"
-    ),
-    "energy by component": lambda layers, path: plots.energy_by_component(summaries(layers), path, "a title"),
-    "energy by phase": lambda layers, path: plots.energy_by_phase(summaries(layers), path, "a title"),
-    "accesses": lambda layers, path: plots.accesses_by_operand(summaries(layers), path, "a title"),
-    "utilisation": lambda layers, path: plots.utilisation_by_layer(summaries(layers), path, "a title"),
-    "roofline": lambda layers, path: plots.roofline(summaries(layers), path, "a title"),
-    "pareto": lambda layers, path: plots.pareto(
-        [plots.Point(f"design {n}", (1 + n, 10**6 // (1 + n))) for n in range(layers // 3 + 1)],
-        path,
-        "a title",
-        (Quantity("area", Unit("mm2", 1.0)), Quantity("clock cycles", Unit("cycles", 1.0))),
-    ),
-    "curves": lambda layers, path: plots.curves(
-        {
-            f"variant {n}": [[(71 * k, 2.0 / (1 + (seed + n) * k)) for k in range(1, 20)] for seed in range(3)]
-            for n in range(1 + layers // 24)
-        },
-        path,
-        "a title",
-        x_label="steps",
-        y_label="loss, mean of an epoch's batches",
-        published={"variant 0": [(700, 0.2)]},
-    ),
-    "spreads": lambda layers, path: plots.spreads(
-        {f"variant {n}": [95.0 + n / 10, 95.5, 96.1] for n in range(1 + layers // 24)},
-        path,
-        "a title",
-        x_label="test accuracy [%]",
-        published={"variant 0": 97.0},
-    ),
-    "sweep": lambda layers, path: plots.sweep(
-        SWEPT, path, "a title " * (layers // 3), published={"auto": [(32, 4e6)]}, **AXES
-    ),
-}
+# Those that look different with each layer more.
+GROWING = ("cycles", "accesses", "utilisation", "roofline", "pareto", "curves", "spreads", "sweep")
+STYLES = {f"{name}, {width}": FigureStyle.of(name, width) for name in style.STYLES for width in (None, "column")}
 
 
 def outside(axis: Axis) -> list[Text]:
@@ -76,18 +44,38 @@ def outside(axis: Axis) -> list[Text]:
     ]
 
 
-@pytest.mark.parametrize("layers", [3, 54, 265])
 @pytest.mark.parametrize("plot", PLOTS)
-def test_a_plot_is_a_png_and_an_svg_with_texts_that_can_be_read(
-    plot: str, layers: int, tmp_path: Path, saved: list[Figure]
+def test_a_plot_is_a_png_an_svg_with_texts_and_a_pdf_with_its_fonts(
+    plot: str, tmp_path: Path, saved: list[Figure]
 ) -> None:
-    png, svg = PLOTS[plot](layers, tmp_path / "a.name")
-    assert (png.name, svg.name) == ("a.name.png", "a.name.svg")
+    png, svg, pdf = PLOTS[plot](3, tmp_path / "a.name", SCREEN)
+    assert (png.name, svg.name, pdf.name) == ("a.name.png", "a.name.svg", "a.name.pdf")
     with Image.open(png) as image:
-        assert (image.format, image.width) == ("PNG", 1200)
+        assert (image.format, image.width, round(image.info["dpi"][0])) == ("PNG", 2400, 300)
         assert len(image.convert("RGB").getcolors(maxcolors=1 << 24) or []) > 10
-    assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    (figure,) = saved
+    root = ElementTree.parse(svg).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "a title" in [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    content = pdf.read_bytes()
+    assert content.count(b"/FontFile2") >= 1  # TrueType, in the file
+    assert b"/Type3" not in content
+    check_texts(saved[0])
+
+
+@pytest.mark.parametrize("layers", [54, 265])
+@pytest.mark.parametrize("plot", GROWING)
+def test_texts_of_many_layers_can_be_read(plot: str, layers: int, tmp_path: Path, drawn: list[Figure]) -> None:
+    PLOTS[plot](layers, tmp_path / "x", SCREEN)
+    check_texts(drawn[0])
+
+
+@pytest.mark.parametrize("name", ["screen, column", "paper, column"])
+@pytest.mark.parametrize("plot", PLOTS)
+def test_texts_on_paper_can_be_read(plot: str, name: str, tmp_path: Path, drawn: list[Page]) -> None:
+    PLOTS[plot](30, tmp_path / "x", STYLES[name])
+    (figure,) = drawn
+    canvas.entitle(figure, "A title that is as long as those of experiments are, with the network and the array")
+    assert figure.get_figwidth() == 3.5
     check_texts(figure)
 
 
@@ -149,10 +137,10 @@ def test_long_names_that_differ_at_their_ends_can_be_read(
     check_texts(drawn[0])
 
 
-def test_long_names_stay_on_the_page(tmp_path: Path, saved: list[Figure]) -> None:
+def test_long_names_stay_on_the_page(tmp_path: Path, drawn: list[Figure]) -> None:
     lines = {f"a variant with a name that goes on and on, {index}": [(1, 1.0), (2, index)] for index in range(6)}
     plots.sweep(lines, tmp_path / "long", "a title", **AXES)
-    (figure,) = saved
+    (figure,) = drawn
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     boxes = [text.get_window_extent(renderer) for text in figure.legends[0].get_texts()]
@@ -160,11 +148,11 @@ def test_long_names_stay_on_the_page(tmp_path: Path, saved: list[Figure]) -> Non
     assert len({round(box.x0) for box in boxes}) == 2
 
 
-def test_the_ridge_at_the_edge_of_a_roofline_is_named_within_its_panel(tmp_path: Path, saved: list[Figure]) -> None:
+def test_the_ridge_at_the_edge_of_a_roofline_is_named_within_its_panel(tmp_path: Path, drawn: list[Figure]) -> None:
     for index, gb_per_s in enumerate((0.05, 5000.0)):
         machine = replace(FULL, memory=Memory(4096, gb_per_s))
         plots.roofline(summaries(3, machine), tmp_path / "roof", "a title")
-        figure = saved[index]
+        figure = drawn[index]
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)
         for axes in figure.axes:

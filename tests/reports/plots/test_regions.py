@@ -83,4 +83,4 @@ def test_the_code_on_the_page_draws_the_figure(tmp_path: Path, monkeypatch: pyte
     assert "points=161" in code
     monkeypatch.chdir(tmp_path)
     exec(code.replace("points=161", "points=5"), {})
-    assert {file.name for file in tmp_path.iterdir()} == {"regions.png", "regions.svg"}
+    assert {file.name for file in tmp_path.iterdir()} == {"regions.png", "regions.svg", "regions.pdf"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,6 +16,8 @@ from PIL import Image
 from jaxgrad import Accelerator, Gemm, count
 from jaxgrad.array.choice import backward_mappings
 from jaxgrad.array.schedules import SCHEDULES
+from jaxgrad.reports.pages import Page
+from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.timeline import gantt
 from jaxgrad.reports.timeline.activities import activities
 
@@ -27,15 +28,15 @@ BOTH = ("interleaved", "sequential")
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved."""
+    """The figures that would be saved."""
     kept: list[Figure] = []
-    save = Figure.savefig
 
-    def keep(figure: Figure, *args: Any, **options: Any) -> None:
+    def keep(figure: Page, path: Path, title: str) -> list[Path]:
+        canvas.entitle(figure, title)
         kept.append(figure)
-        save(figure, *args, **options)
+        return [path]
 
-    monkeypatch.setattr(Figure, "savefig", keep)
+    monkeypatch.setattr(canvas, "save", keep)
     return kept
 
 
@@ -51,7 +52,7 @@ def bars(figure: Figure, panel: int) -> set[tuple[str, float, float, float]]:
 
 
 def test_bars_lie_where_the_activities_do(tmp_path: Path, drawn: list[Figure]) -> None:
-    gantt.gantt(BOTH, Gemm(4, 2, 3), Accelerator(3, 2), [tmp_path / "gantt.png"], "a title")
+    gantt.gantt(BOTH, Gemm(4, 2, 3), Accelerator(3, 2), tmp_path / "gantt", "a title")
     load, dx, dw, wavefront, drain = "#56B4E9", "#0072B2", "#E69F00", "#DDDDDD", "#009E73"
     assert bars(drawn[0], 0) == {
         (load, 0, 3, 0.8), (dx, 3, 10, 0.4), (dw, 4, 11, 0.4), (wavefront, 11, 14, 0.8), (drain, 14, 17, 0.8)
@@ -64,10 +65,10 @@ def test_bars_lie_where_the_activities_do(tmp_path: Path, drawn: list[Figure]) -
 
 
 def test_png_and_svg(tmp_path: Path) -> None:
-    gantt.gantt(BOTH, *SMALL, [tmp_path / "gantt.png", tmp_path / "gantt.svg"], "a title")
+    gantt.gantt(BOTH, *SMALL, tmp_path / "gantt", "a title")
     with Image.open(tmp_path / "gantt.png") as image:
         assert image.format == "PNG"
-        assert image.width == 1200
+        assert image.width == 2400
     assert "<svg" in (tmp_path / "gantt.svg").read_text(encoding="utf-8")
 
 
@@ -75,7 +76,7 @@ def test_runs_of_many_tiles_are_whole_in_the_overview_and_the_panels_have_one_ti
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
     for size in (SMALL, LARGE):
-        gantt.gantt(BOTH, *size, [tmp_path / "gantt.png"], "a title")
+        gantt.gantt(BOTH, *size, tmp_path / "gantt", "a title")
     assert drawn[0].get_suptitle() == "a title"
     assert len(drawn[0].axes) == 2
     overview, *panels = drawn[1].axes
@@ -99,7 +100,7 @@ def test_what_a_panel_shows_of_a_longer_run_is_all_that_happens_in_its_cycles(
     """As many cycles of a run of large tiles as of one of small tiles."""
     gemm, array = Gemm(7, 40, 20), Accelerator(2, 4, True)
     schedules = ("ws_only", "interleaved")
-    gantt.gantt(schedules, gemm, array, [tmp_path / "gantt.png"], "a title")
+    gantt.gantt(schedules, gemm, array, tmp_path / "gantt", "a title")
     colours = {"load": "#56B4E9", "dx": "#0072B2", "dw": "#E69F00", "wavefront": "#DDDDDD", "drain": "#009E73"}
     for panel, schedule in enumerate(schedules, 1):
         _, end = drawn[0].axes[panel].get_xlim()
@@ -116,11 +117,11 @@ def test_what_a_panel_shows_of_a_longer_run_is_all_that_happens_in_its_cycles(
 def test_no_text_runs_into_another_or_off_the_page(
     tmp_path: Path, drawn: list[Figure], size: tuple[Gemm, Accelerator], schedules: tuple[str, ...]
 ) -> None:
-    gantt.gantt(schedules, *size, [tmp_path / "gantt.png"], "a title")
+    gantt.gantt(schedules, *size, tmp_path / "gantt", "a title")
     figure = drawn[0]
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
+    agg = FigureCanvasAgg(figure)
+    agg.draw()
+    renderer = agg.get_renderer()
     hidden: set[Text] = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

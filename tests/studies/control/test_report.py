@@ -23,7 +23,10 @@ def test_run_writes_all_files_and_they_agree(tmp_path: Path, capsys: pytest.Capt
     typed = [str(write(tmp_path, tree())), "--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
     assert main(["run", *typed]) == 0
     shown = capsys.readouterr().out
-    assert "report.html, tables.txt, results.json, results.csv; 2 figures as PNG and SVG" in shown
+    assert (
+        "report.html, tables.tex, tables.md, tables.txt, results.json, results.csv; 2 figures as PNG, SVG and PDF"
+        in shown
+    )
     assert max(map(len, shown.splitlines()[:-1])) <= 100
     out = tmp_path / "out"
     exact, sampled = json.loads((out / "results.json").read_text())["points"]

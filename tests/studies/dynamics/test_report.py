@@ -38,7 +38,10 @@ def test_run_writes_all_files_and_they_agree(tmp_path: Path, capsys: pytest.Capt
     assert "a small one. 2 points, 2 of them done before" in capsys.readouterr().out
     assert main(["run", *typed]) == 0
     shown = capsys.readouterr().out
-    assert "report.html, tables.txt, results.json, results.csv; 4 figures as PNG and SVG" in shown
+    assert (
+        "report.html, tables.tex, tables.md, tables.txt, results.json, results.csv; 4 figures as PNG, SVG and PDF"
+        in shown
+    )
     assert max(map(len, shown.splitlines()[:-1])) <= 100
     out = tmp_path / "out"
     found = json.loads((out / "results.json").read_text())

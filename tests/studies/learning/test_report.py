@@ -26,10 +26,13 @@ def test_run_writes_all_files_and_they_agree(kept: Path, tmp_path: Path, capsys:
     assert "a small one. 6 points, 6 of them done before" in capsys.readouterr().out
     assert main(["run", *typed]) == 0
     shown = capsys.readouterr().out
-    assert "report.html, tables.txt, results.json, results.csv; 2 figures as PNG and SVG" in shown
+    assert (
+        "report.html, tables.tex, tables.md, tables.txt, results.json, results.csv; 2 figures as PNG, SVG and PDF"
+        in shown
+    )
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "results.csv", "results.json", "tables.txt", "report.html",
-        *(f"{name}_1.{suffix}" for name in ("loss", "accuracy") for suffix in ("png", "svg")),
+        "results.csv", "results.json", "tables.txt", "tables.md", "tables.tex", "report.html",
+        *(f"{name}_1.{suffix}" for name in ("loss", "accuracy") for suffix in ("png", "svg", "pdf")),
     }  # fmt: skip
     data = json.loads((tmp_path / "out" / "results.json").read_text())
     lines = list(csv.DictReader(io.StringIO((tmp_path / "out" / "results.csv").read_text())))

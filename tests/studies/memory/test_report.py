@@ -23,7 +23,10 @@ def run(folder: Path, content: dict[str, Any]) -> None:
 def test_run_writes_all_files_and_they_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path, tree())
     shown = capsys.readouterr().out
-    assert "report.html, tables.txt, results.json, results.csv; 1 figure as PNG and SVG" in shown
+    assert (
+        "report.html, tables.tex, tables.md, tables.txt, results.json, results.csv; 1 figure as PNG, SVG and PDF"
+        in shown
+    )
     lines = list(csv.DictReader(io.StringIO((tmp_path / "out" / "results.csv").read_text())))
     networks = json.loads((tmp_path / "out" / "results.json").read_text())["networks"]
     assert [int(line["bytes"]) for line in lines] == [size for one in networks.values() for size in one["bytes"]]
