@@ -45,6 +45,7 @@ from jaxgrad.programs import LayerGemm
 from jaxgrad.reports import figures, style
 from jaxgrad.reports import schedules as report
 from jaxgrad.reports.numbers import short
+from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.timeline.runs import first_tiles
 from tests.costs.layers import arrayed
 from tests.costs.walker import array_counts, walk
@@ -394,8 +395,8 @@ def test_tables_say_what_it_is() -> None:
 
 def test_plots_show_its_label_and_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    save = figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, *rest: (drawn.append(figure), save(figure, *rest))[1])
+    save = canvas.save
+    monkeypatch.setattr(canvas, "save", lambda figure, *rest: (drawn.append(figure), save(figure, *rest))[1])
     cost = step_cost(LAYERS, Emulation(Accelerator(3, 2)), ["interleaved", "x_stays"])
     figures.cycles_by_layer(cost, tmp_path / "cycles", "a title")
     figures.accesses_by_kind(cost, tmp_path / "accesses", "a title")

@@ -20,6 +20,7 @@ from jaxgrad.costs import energy
 from jaxgrad.hardware import energy_table
 from jaxgrad.reports import html
 from jaxgrad.reports.numbers import energy_unit, time_unit
+from jaxgrad.reports.style import SCREEN
 from jaxgrad.studies import compare, figures, points, report, runner, schema, tables
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.store import Store
@@ -250,7 +251,7 @@ def test_a_sweep_that_no_line_can_show_gets_bars(
     monkeypatch.setattr(figures.plots, "sweep", lambda *_, **__: pytest.fail("a line of one point"))
     for figure in figures.figures_of(own.experiment, own.rows, own.comparisons):
         if figure.name == "cycles":
-            figure.draw(tmp_path / "x")
+            figure.draw(tmp_path / "x", SCREEN)
     assert drawn == [groups]
 
 
@@ -266,7 +267,7 @@ def test_lines_are_drawn_against_the_axis_that_has_several_values(
     monkeypatch.setattr(figures.plots, "sweep", lambda *_, x_label, **__: axes.append(x_label) or [])
     for figure in figures.figures_of(own.experiment, own.rows, own.comparisons):
         if "pareto" not in figure.name:
-            figure.draw(tmp_path / "x")
+            figure.draw(tmp_path / "x", SCREEN)
     assert set(axes) == {"batch"}
 
 
@@ -299,10 +300,10 @@ def test_areas_are_compared_for_the_same_work(found: Found, tmp_path: Path, monk
     """A step of a larger batch is no slower design: cycles are over the batch where that is swept."""
     drawn: list[Any] = []
     monkeypatch.setattr(
-        figures.plots, "pareto", lambda given, _path, _title, quantities: drawn.append((quantities, given)) or []
+        figures.plots, "pareto", lambda given, _path, _title, quantities, **_: drawn.append((quantities, given)) or []
     )
     figure = next(each for each in figures.figures_of(found.experiment, found.rows, []) if each.name.endswith("pareto"))
-    figure.draw(tmp_path / "x")
+    figure.draw(tmp_path / "x", SCREEN)
     ((quantities, given),) = drawn
     assert [quantity.label for quantity in quantities] == ["area [mm2]", "clock cycles a row"]
     for row, point in zip(found.rows, given, strict=True):
