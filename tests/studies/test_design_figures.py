@@ -31,7 +31,7 @@ TABLE: Table = {
 
 def drawn(objectives: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
-    monkeypatch.setattr(design_figures.plots, "pareto", lambda *given: calls.append(given) or [Path("x.png")])
+    monkeypatch.setattr(design_figures.plots, "pareto", lambda *given, **_: calls.append(given) or [Path("x.png")])
     network, batch, rows = next(iter(fronts(TABLE, objectives)))
     files = design_figures.front(Path("x"), TABLE, rows, network, batch, objectives)
     assert bool(files) == bool(calls)

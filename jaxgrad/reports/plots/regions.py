@@ -27,6 +27,7 @@ SHARES: tuple[float, ...] = (1 / 4, 1.0, 4.0)
 _OCTAVES = 4  # on both sides of the array's
 _FULL = 0.4  # the saving from which on a colour is its strongest
 _FAINTEST = 0.35
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----")
 
 
 class _Row(NamedTuple):
@@ -78,7 +79,12 @@ def fastest(
         axes.set_title(f"K = {_ratio(share)} C", fontsize=style.label_pt)
     for axes in panels[-1]:
         axes.set_xlabel("N / R", fontsize=style.tick_pt)
-    handles = {schedule_label(names[index]): Patch(color=palette[names[index]]) for index in sorted(seen)}
+    handles = {
+        schedule_label(names[index]): Patch(
+            facecolor=palette[names[index]], hatch=_hatch(index, style), edgecolor="#444444" if style.serif else "white"
+        )
+        for index in sorted(seen)
+    }
     handles[f"stronger: interleaving saves more cycles, or costs more; full from {_FULL:.0%} on"] = Patch(alpha=0)
     canvas.legend(figure, handles, 6)
     return canvas.save(figure, path, title)
@@ -118,12 +124,24 @@ def _draw(axes: Axes, ratios: np.ndarray, result: regions.Regions, palette: Sequ
         strength = np.clip(np.maximum(saving, lost) / _FULL, _FAINTEST, 1)
     colour = np.array([to_rgb(name) for name in palette])[result.fastest]
     axes.pcolormesh(ratios, ratios, 1 - strength[..., None] * (1 - colour), rasterized=True)
+    for index in np.unique(result.fastest).tolist() if style.serif else ():
+        within = (result.fastest == index).astype(float)
+        hatched = axes.contourf(
+            ratios, ratios, within, levels=[0.5, 1.5], colors="none", hatches=[_hatch(index, style)]
+        )
+        hatched.set_edgecolor("#444444")
+        hatched.set_linewidth(0)
     axes.set(xscale="log", yscale="log", aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks([2.0**power for power in range(-_OCTAVES, _OCTAVES + 1, 4 if style.is_narrow else 2)])
         axis.set_major_formatter(FuncFormatter(lambda value, _: _ratio(value)))
         axis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=style.part_pt)
+
+
+def _hatch(index: int, style: FigureStyle) -> str:
+    """Of a schedule on paper, which may be printed in grey."""
+    return _HATCHES[index % len(_HATCHES)] if style.serif else ""
 
 
 def _ratio(value: float) -> str:

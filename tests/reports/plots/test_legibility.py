@@ -175,3 +175,13 @@ def test_labels_that_are_no_schedules_have_colours_of_their_own() -> None:
     for looks in (style.PHASES, style.ENERGY, style.OPERANDS):
         seen = {name: (look.colour, look.hatch) for name, look in looks.items() if name != "backward"}
         assert len(set(seen.values())) == len(seen)
+
+
+def test_texts_of_an_svg_say_how_long_they_are(tmp_path: Path) -> None:
+    for name, figure_style in STYLES.items():
+        _, svg, _ = PLOTS["training"](3, tmp_path / name.replace(", ", "_"), figure_style)
+        texts = [*ElementTree.parse(svg).getroot().iter("{http://www.w3.org/2000/svg}text")]
+        assert texts
+        assert all(text.get("lengthAdjust") == "spacingAndGlyphs" for text in texts)
+        (accuracy,) = [text for text in texts if text.text == "accuracy"]
+        assert 20 < float(accuracy.get("textLength", 0)) < 60

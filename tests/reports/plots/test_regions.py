@@ -14,6 +14,7 @@ from jaxgrad.array.schedules import TRAINING_SCHEDULES, find
 from jaxgrad.costs import regions as costs
 from jaxgrad.reports.plots import canvas
 from jaxgrad.reports.plots.regions import SHARES, fastest
+from jaxgrad.reports.style import FigureStyle
 from tests.command import ROOT
 
 ARRAY = Accelerator(8, 8)
@@ -84,3 +85,12 @@ def test_the_code_on_the_page_draws_the_figure(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     exec(code.replace("points=161", "points=5"), {})
     assert {file.name for file in tmp_path.iterdir()} == {"regions.png", "regions.svg", "regions.pdf"}
+
+
+def test_on_paper_schedules_are_told_apart_without_colours(drawn: list[Figure]) -> None:
+    names = ("interleaved", "interleaved_n", "ws_only")
+    fastest(Machine(ARRAY), Path("x"), "T", names, points=9, style=FigureStyle.of("paper"))
+    (legend,) = drawn[0].legends
+    hatches = [patch.get_hatch() for patch in legend.get_patches()[:-1]]
+    assert len(hatches) > 1
+    assert len(set(hatches)) == len(hatches)
