@@ -120,3 +120,8 @@ def on_screen(
             *(str(row[name]) for name in names), *(quantity.written(row[name]) for name, quantity in shown.items())
         )
     return table
+
+
+def parameter_text(name: str, value: Any) -> str:
+    """What a design is called by one of its parameters."""
+    return ("double-buffered" if value else "serial") if name == "double_buffered" else str(value)

@@ -272,6 +272,7 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
 
 
 def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep, style: FigureStyle) -> list[Path]:
+    from jaxgrad.cli import designs
     from jaxgrad.designs.schema import COLUMNS
     from jaxgrad.reports import plots
     from jaxgrad.reports.quantities import of_column
@@ -279,7 +280,7 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep, style: Figu
     column = COLUMNS[sweep.descent.objective]
     descents, best_found, best = {}, {}, {}
     for row in rows:
-        kind = " ".join(_parameter_text(parameter) for parameter in row.kind(sweep).items())
+        kind = " ".join(designs.parameter_text(*parameter) for parameter in row.kind(sweep).items())
         descents[kind] = [list(map(math.exp, losses)) for losses in row.outcome.losses]
         if row.outcome.best is not None:
             best_found[kind] = row.outcome.designs[column][row.outcome.best]
@@ -299,8 +300,3 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep, style: Figu
         best={kind: value / size for kind, value in best.items()},
         style=style,
     )
-
-
-def _parameter_text(parameter: tuple[str, Any]) -> str:
-    name, value = parameter
-    return ("double-buffered" if value else "serial") if name == "double_buffered" else str(value)
