@@ -87,8 +87,7 @@ def search(
             place = table_file.with_name(f"{table_file.stem}_{name.replace(', ', '_').replace(' ', '')}")
             files += tabular.write(place, shown, ("md", "tex"))
             if by_descents:
-                drawn = place.with_name(f"{place.name}_descents")
-                files += _draw(drawn, name, workload_rows, space, figure_style(style, width, no_title))
+                files += _draw(place, name, workload_rows, space, figure_style(style, width, no_title))
     _print_summary(rows, space)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
@@ -241,15 +240,11 @@ def _print_summary(rows: Sequence[_Row], sweep: Sweep) -> None:
 
     terminal, column = screen.console(), COLUMNS[sweep.descent.objective]
     compared = [row for row in rows if row.truth is not None]
-    meanings = (
-        ["at it: descents that ended at this design, or within 1 % of it"]
-        if any(row.outcome.ends for row in rows)
-        else []
-    )
+    has_ends = any(row.outcome.ends for row in rows)
+    meanings = ["at it: descents that ended at this design, or within 1 % of it"] if has_ends else []
     meanings += ["costed: designs within the limits, costed exactly"]
     meanings += ["off: how far it is from the best of all designs"] if compared else []
-    lines = ["; ".join(meanings)]
-    gaps = [gap for row in rows for gap in row.outcome.gaps(column)]
+    lines, gaps = ["; ".join(meanings)], [gap for row in rows for gap in row.outcome.gaps(column)]
     if gaps:
         mean, most = sum(gaps) / len(gaps), max(gaps)
         lines.append(
@@ -294,7 +289,7 @@ def _draw(path: Path, name: str, rows: Sequence[_Row], sweep: Sweep, style: Figu
             for kind, kind_descents in descents.items()
         },
         {kind: value / size for kind, value in best_found.items()},
-        path,
+        path.with_name(f"{path.name}_descents"),
         f"{name}: descents to the least {_objective_text(sweep)}",
         y_label=f"relaxed {quantity.label}",
         best={kind: value / size for kind, value in best.items()},
