@@ -134,6 +134,7 @@ def test_nothing_but_the_two_packages_is_in_it_and_all_of_them(installed: Instal
         "hardware/technologies/horowitz-45nm.toml",
         "reports/report.html.jinja",
         "reports/timeline/animation.html",
+        "reports/timeline/animation.js",
     ):
         assert f"jaxgrad/{needed}" in names
 

@@ -13,15 +13,16 @@ from jax import Array
 
 from jaxgrad.array.choice import choose
 from jaxgrad.array.gemm import Gemm
+from jaxgrad.array.mapping import AXES, OPERANDS
 from jaxgrad.array.schedules import Schedule, find
 from jaxgrad.base.files import write_text
 from jaxgrad.hardware import Accelerator
+from jaxgrad.reports.style import TENSORS
 from jaxgrad.reports.timeline.activities import activities
-from jaxgrad.reports.timeline.frames import frames
+from jaxgrad.reports.timeline.frames import frames, number
 from jaxgrad.reports.timeline.registers import record_all
 
-_PAGE = Path(__file__).with_name("animation.html")
-_PLACE = "/* the runs */"
+_PAGE, _SCRIPT = (Path(__file__).with_name(f"animation.{kind}") for kind in ("html", "js"))
 _LARGEST = 3  # so that sums stay short enough to be read in a PE
 
 
@@ -41,14 +42,26 @@ def films(schedules: Sequence[str | Schedule], gemm: Gemm, array: Accelerator, s
         description = schedule.description + (f"; here {chosen.name}" if chosen.name != schedule.name else "")
         recording = record_all(mappings, tensors, array)
         film = frames(schedule.name, recording, list(activities(mappings, gemm, array)), array)
-        runs.append({**film, "description": description})
+        runs.append({**film, "description": description, **_layer(tensors)})
     return runs
 
 
 def write(runs: Sequence[dict[str, Any]], path: Path, title: str) -> Path:
     """Writes the page, whole or not at all."""
     data = json.dumps({"title": title, "runs": runs}, separators=(",", ":")).replace("</", "<\\/")
-    return write_text(path, _PAGE.read_text(encoding="utf-8").replace(_PLACE, data))
+    page, script = (file.read_text(encoding="utf-8") for file in (_PAGE, _SCRIPT))
+    # The data last: what it says is no place to fill.
+    return write_text(path, page.replace("/* the script */", script).replace("/* the runs */", data))
+
+
+def _layer(tensors: dict[str, Array]) -> dict[str, Any]:
+    """The operands, and the products with the axes of all that is in them, in the page's words."""
+    axes = {TENSORS[name]: letters for name, letters in AXES.items() if name != "y"}
+    return {
+        "axes": axes,
+        "operands": {TENSORS[name]: [list(map(number, row)) for row in values] for name, values in tensors.items()},
+        "products": {TENSORS[name]: [TENSORS[operand] for operand in OPERANDS[name]] for name in ("dx", "dw")},
+    }
 
 
 def _data(gemm: Gemm, seed: int) -> dict[str, Array]:

@@ -1,7 +1,8 @@
 """A recorded run as frames to draw: each PE's registers and slot, and the words at the edges, cycle by cycle.
 
-The values are the recorded ones. Which slot a PE works in, and whose words stand at the edges, follows from the run's
-activities: the PE in row r and column c does in cycle t what the top left PE did in cycle t - r - c.
+The values are the recorded ones, and so are the elements that a PE multiplies. Which slot a PE works in, and whose
+words stand at the edges, follows from the run's activities: the PE in row r and column c does in cycle t what the top
+left PE did in cycle t - r - c.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jaxgrad.array.counts import READS, SRAM, Key
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.style import TENSORS
 from jaxgrad.reports.timeline.activities import Activity, Tile
+from jaxgrad.reports.timeline.elements import Element
 from jaxgrad.reports.timeline.registers import Cycle, Recording
 
 IDLE, DX, DW, LOAD, DRAIN, PADDING = range(6)
@@ -30,6 +32,7 @@ class _Word(NamedTuple):
     name: str
     value: float
     read: bool = True  # False: held from the cycle before, or made up at the edge
+    element: Element | None = None  # of an operand
 
 
 class _When(NamedTuple):
@@ -71,13 +74,14 @@ def frames(schedule: str, recording: Recording, activities: Sequence[Activity], 
         shown.append(
             {
                 "doing": doing,
-                "planes": {name: [[_number(x) for x in line] for line in plane] for name, plane in planes.items()},
+                "planes": {name: [[number(x) for x in line] for line in plane] for name, plane in planes.items()},
                 "left": _plain(left),
                 "top": _plain(top),
                 "bottom": _plain(_bottom(when, cycle, time, array)),
                 "right": _plain(_right(when, cycle, time, array)),
                 "dy_reads": dy_reads,
                 "macs": macs,
+                "terms": [[term[1:] if term else 0 for term in line] for line in cycle.terms],
             }
         )
     names = dict.fromkeys(name for frame in shown for name in frame["planes"])
@@ -112,7 +116,8 @@ def _left(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Wor
         activity, _ = when.waves.get(time - row, (None, 0))
         if activity is not None and activity.edges and cycle.h_in is not None and row < activity.tile.rows:
             name = activity.edges.left
-            words.append(_Word(row, TENSORS[name], float(cycle.h_in[row, 0]), Key(SRAM, name, READS) in activity.words))
+            is_read = Key(SRAM, name, READS) in activity.words
+            words.append(_Word(row, TENSORS[name], float(cycle.h_in[row, 0]), is_read, cycle.left[row]))
     return words
 
 
@@ -131,11 +136,12 @@ def _top(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_Word
     for col in range(array.cols):
         activity, step = when.loads.get(_shifting(time, col, array), (None, 0))
         if activity is not None and cycle.loaded is not None and _real(activity.tile, array.rows - 1 - step, col):
-            words.append(_Word(col, TENSORS[activity.what], float(cycle.loaded[col])))
+            words.append(_Word(col, TENSORS[activity.what], float(cycle.loaded[col]), element=cycle.loading[col]))
         activity, _ = when.waves.get(time - col, (None, 0))
         if activity is not None and activity.edges and cycle.v_in is not None and col < activity.tile.cols:
             name = activity.edges.top
-            words.append(_Word(col, TENSORS[name], float(cycle.v_in[0, col]), name != "psum" or activity.tile.p > 0))
+            is_read = name != "psum" or activity.tile.p > 0
+            words.append(_Word(col, TENSORS[name], float(cycle.v_in[0, col]), is_read, cycle.top[col]))
     return words
 
 
@@ -153,10 +159,12 @@ def _bottom(when: _When, cycle: Cycle, time: int, array: Accelerator) -> list[_W
 
 
 def _plain(words: list[_Word]) -> list[dict[str, Any]]:
-    return [word._asdict() | {"value": _number(word.value)} for word in words]
+    return [
+        word._asdict() | {"value": number(word.value), "element": word.element and word.element[1:]} for word in words
+    ]
 
 
-def _number(value: float | np.floating[Any]) -> int | float | str:
+def number(value: float | np.floating[Any]) -> int | float | str:
     """A short number for JSON; NaN and infinity, which it lacks, as text."""
     number = float(value)
     if not np.isfinite(number):
