@@ -17,12 +17,13 @@ def opened(browser: Any, path: Path, width: int = 1280, place: str = "") -> Iter
     said: list[str] = []
     try:
         page = context.new_page()
+        page.set_default_timeout(5000)
         page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: said.append(request.url) if _foreign(request.url) else None)
         page.goto(f"{path.resolve().as_uri()}{place}")
         yield page
-        assert not said
+        assert not said, said
     finally:
         context.close()
 

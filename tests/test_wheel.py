@@ -133,6 +133,7 @@ def test_nothing_but_the_two_packages_is_in_it_and_all_of_them(installed: Instal
     for needed in (
         "hardware/technologies/horowitz-45nm.toml",
         "reports/report.html.jinja",
+        "reports/tables.js",
         "reports/timeline/animation.html",
         "reports/timeline/animation.js",
     ):

@@ -1,12 +1,15 @@
-"""A report as one self-contained HTML file: images inlined, no script, no network."""
+"""A report as one self-contained HTML file: images inlined, no network; it reads without its script too."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 
@@ -14,10 +17,11 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import write_text
 from jaxgrad.reports import columns, numbers
 
-_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+_TEMPLATE, _SCRIPT = (Path(__file__).with_name(name) for name in ("report.html.jinja", "tables.js"))
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}
-_NUMBER = re.compile(r"[-+±]?\s?\d[\d,.]*(e[-+]?\d+)?\s?[kMGTPEmunp]?[%x]?")
-_NOTHING = ("", "-")
+_NUMBER = re.compile(r"([-+±]?)\s?(\d[\d,.]*(?:e[-+]?\d+)?)\s?([kMGTPEmunp]?)[%x]?")
+_PREFIXES = dict(zip("pnumkMGTPE", (-12, -9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True))
+_NOTHING = ("", "-", "nan")
 _WINDOW_PX = 1240.0  # what a window of 1280 leaves for a table
 _CHARACTER_PX = 9.0  # of a wide font; a digit, or a letter in bold
 _PADDING_PX = 14.4
@@ -48,6 +52,18 @@ class Table:
                     f"give {len(self.headers)}, one for each header",
                     problem=f"got {len(row)} cells in row {number}",
                 )
+
+    @property
+    def again(self) -> list[list[str]]:
+        """For each row the names that its first cells leave out, those of the rows above: it may stand elsewhere."""
+        found: list[list[str]] = []
+        above: Sequence[Cell] = ()
+        for row in self.rows:
+            blank = next((index for index, cell in enumerate(row) if cell != ""), len(row))
+            names = [str(cell) for cell in above[:blank]]
+            found.append(names)
+            above = [*names, *row[len(names) :]]
+        return found
 
     @property
     def numeric(self) -> list[bool]:
@@ -95,29 +111,75 @@ class Section:
     sections: Sequence[Section] = field(default_factory=tuple)
 
 
-def write(path: Path, title: str, sections: Sequence[Section]) -> Path:
+def write(path: Path, title: str, sections: Sequence[Section], data: Sequence[Path] = ()) -> Path:
     """Writes a report, whole or not at all; texts are shown as they are, markup among them as text.
 
     Args:
         path: of the HTML file; one that is there is replaced.
         title: of the report.
         sections: what it says, with figures that exist.
+        data: files with what it shows, which it links to; those of a figure's name stand under it.
 
     Raises:
-        ValueError: a picture that is not there or of another format.
+        InputError: a picture that is not there or of another format; a file of data that is not there.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["written"] = numbers.cell
+    environment.filters |= {"written": numbers.cell, "value": value}
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    images = {figure.path: _inlined(figure.path) for figure in _figures(sections)}
-    text = template.render(title=title, sections=sections, images=images)
+    figures = list(_figures(sections))
+    images = {figure.path: _inlined(figure.path) for figure in figures}
+    links = {figure.path: _links(sorted(_of_its_name(figure.path)), path.parent) for figure in figures}
+    drawn = {file for figure in figures for file in _of_its_name(figure.path)}
+    script = _SCRIPT.read_text(encoding="utf-8")
+    text = template.render(
+        title=title,
+        sections=sections,
+        images=images,
+        links=links,
+        data=_links([file for file in data if file not in drawn], path.parent),
+        script=script,
+        # Of this page's scripts the browser runs this one alone.
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    )
     return write_text(path, text)
 
 
+def value(cell: Cell) -> float | None:
+    """What a cell in a column of numbers is sorted by, exact where the cell is; None where there is none.
+
+    >>> value("1.23M"), value("-3 %"), value("1,234"), value(0.5), value("-")
+    (1230000.0, -3.0, 1234.0, 0.5, None)
+    """
+    if isinstance(cell, int | float):
+        return None if cell != cell else cell  # NaN is none
+    found = _NUMBER.fullmatch(cell or "")
+    if found is None:
+        return float(cell) if cell in ("inf", "-inf") else None
+    sign, digits, prefix = found.groups()
+    size = float(f"{digits.replace(',', '')}") * 10.0 ** _PREFIXES.get(prefix, 0)
+    return -size if sign == "-" else size
+
+
 def _is_number(text: str) -> bool:
-    return text in _NOTHING or text in ("nan", "inf", "-inf") or _NUMBER.fullmatch(text) is not None
+    return text in _NOTHING or value(text) is not None
+
+
+def _of_its_name(figure: Path) -> list[Path]:
+    """A figure's files: it in every format, and data of the same name."""
+    return [file for file in figure.parent.iterdir() if file.stem == figure.stem and not file.name.startswith(".")]
+
+
+def _links(files: Sequence[Path], folder: Path) -> list[tuple[str, str]]:
+    """The names of files as seen from a folder, and their addresses there."""
+    found = []
+    for file in files:
+        if not file.is_file():
+            raise InputError("data", file, "give files that are there")
+        name = Path(os.path.relpath(file, folder)).as_posix()
+        found.append((name, quote(name)))
+    return found
 
 
 def _figures(sections: Sequence[Section]) -> Iterator[Figure]:

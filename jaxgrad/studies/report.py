@@ -49,6 +49,7 @@ def write(
             folder / "report.html",
             experiment.title,
             _sections(experiment, unchanged(rows), comparisons, figures, changes),
+            written,
         )
     )
     return written

@@ -24,6 +24,7 @@ from jaxgrad.reports.style import SCREEN
 from jaxgrad.studies import compare, figures, points, report, runner, schema, tables
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.store import Store
+from tests.browsing import WIDTHS, opened, overflow
 from tests.studies.cases import tree
 
 
@@ -69,6 +70,16 @@ def test_every_file_is_there_and_none_is_empty(found: Found, tmp_path: Path) -> 
         "1_ART.yaml",
     } <= names
     assert {"40x24_cycles.png", "40x24_energy.svg", "40x24_pareto.png"} <= names
+
+
+def test_its_page_links_to_every_file_and_fits_every_window(chromium: Any, found: Found, tmp_path: Path) -> None:
+    files = report.write(tmp_path, found.experiment, found.rows, found.comparisons)
+    for width in WIDTHS:
+        with opened(chromium, tmp_path / "report.html", width) as page:
+            assert overflow(page) == 0
+            links = page.eval_on_selector_all(".files a", "all => all.map((link) => decodeURI(link.href))")
+    linked = [tmp_path / link.removeprefix(f"{tmp_path.resolve().as_uri()}/") for link in links]
+    assert sorted([*linked, tmp_path / "report.html"]) == sorted(files)
 
 
 def test_the_spreadsheet_has_every_phase_of_every_point(found: Found, tmp_path: Path) -> None:
@@ -168,7 +179,7 @@ def test_the_page_is_whole_and_needs_nothing_else(found: Found, tmp_path: Path) 
             links.extend(value or "" for name, value in attrs if name in ("src", "href"))
 
     Reader().feed(text)
-    assert all(link.startswith(("#", "data:")) for link in links)
+    assert all(link.startswith(("#", "data:")) or (tmp_path / link).is_file() for link in links)
     assert all(word in text for word in ("a small one", "a paper", "interleaved", "Published"))
 
 

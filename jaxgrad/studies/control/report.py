@@ -97,7 +97,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         html.Section("Figures", figures=figures),
         frame.how_it_was_made(),
     ]
-    return [*written, html.write(folder / "report.html", experiment.title, sections)]
+    return [*written, html.write(folder / "report.html", experiment.title, sections, written)]
 
 
 def _figures(results: Results) -> Iterator[tuple[str, str, Mapping[str, plots.Samples], str]]:

@@ -50,7 +50,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
             ["All seeds of a variant are trained at once, by XLA; cycles are counted in closed form."]
         ),
     ]
-    return [*written, html.write(folder / "report.html", experiment.title, sections)]
+    return [*written, html.write(folder / "report.html", experiment.title, sections, written)]
 
 
 def _figures(results: Results) -> Iterator[tuple[str, str, Lines, str]]:

@@ -38,7 +38,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
             written += drawn
             svg = [path for path in drawn if path.suffix == ".svg"]
             figures += [html.Figure(path, ": ".join(filter(None, (setting.name, caption)))) for path in svg]
-    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figures))
+    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figures), written)
     return [*written, page]
 
 

@@ -24,7 +24,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
     )
     drawn = _draw(results, folder / "stored", style)
     figure = html.Figure(next(path for path in drawn if path.suffix == ".svg"), tables.TITLE)
-    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figure))
+    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figure), written)
     return [*written, *drawn, page]
 
 

@@ -31,7 +31,7 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
         drawn = _draw(results, ratios, folder / f"ratios_{number}", style)
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), ratios.title))
-    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figures))
+    page = html.write(folder / "report.html", results.experiment.title, _sections(results, figures), written)
     return [*written, page]
 
 
