@@ -15,9 +15,10 @@ from jax.core import Tracer
 from jaxtyping import Float32, UInt32
 
 from jaxgrad.array import wide
-from jaxgrad.array.counts import ACCESSES, CYCLES, EFFECTUAL_MACS, KEYS, Key, by_name
+from jaxgrad.array.counts import ACCESSES, CYCLES, EFFECTUAL_MACS, KEYS, Key, by_column, by_name
 from jaxgrad.array.wide import Wide
 from jaxgrad.base.errors import InputError
+from jaxgrad.base.tabular import Tabular
 
 NAMES: tuple[str, ...] = tuple(key.name for key in KEYS)
 LIMBS = 8
@@ -42,7 +43,7 @@ def _is_within(count: Any, limit: int) -> bool:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value: compare as_dict()
-class Counters:
+class Counters(Tabular):
     """Event counts of one or more passes, exact below 2**63; a sum beyond stays there, and reading it says so.
 
     A 64-bit count is a pair of uint32, so that it needs no x64 mode and adds up exactly under jit, scan, vmap and
@@ -197,6 +198,10 @@ class Counters:
         """
         return self.counts()[CYCLES]
 
+    def columns(self) -> dict[str, list[int]]:
+        """One row, a column for each count; see ``counts``."""
+        return {name: [count] for name, count in by_column(self.counts()).items()}
+
     def accesses(self) -> int:
         """SRAM accesses in words: the sum of all reads and writes."""
         counts = self.counts()
@@ -208,6 +213,11 @@ class Counters:
         counts = {key.name: "over 2**63 - 1" if count is None else count for key, count in self._read().items()}
         shown = ", ".join(f"{name}={count}" for name, count in counts.items() if count)
         return f"Counters({shown})"
+
+    def _repr_html_(self) -> str | None:
+        # None: a notebook takes the text instead, where counts are traced, stacked or past what a counter holds.
+        is_plain = not isinstance(self.low, Tracer) and self.low.ndim == 1
+        return super()._repr_html_() if is_plain and None not in self._read().values() else None
 
     @property
     def _pair(self) -> Wide:

@@ -50,6 +50,15 @@ class Key(NamedTuple):
         return "_".join(part for part in (level, self.tensor, self.action) if part)
 
     @property
+    def column(self) -> str:
+        """As a table of its own has it: with the unit of what is no number of events.
+
+        >>> Key(DRAM, "w", READS).column, CYCLES.column
+        ('dram_w_reads_words', 'cycles')
+        """
+        return f"{self.name}_words" if self.is_access and self.action != WORDS else self.name
+
+    @property
     def is_access(self) -> bool:
         """Whether words pass a memory."""
         return self.action in (READS, WRITES, WORDS, FILLS, WRITE_BACKS)
@@ -95,6 +104,11 @@ def stalls_of(memory: str) -> Key:
     'dram_stall_cycles'
     """
     return STALLS._replace(tensor=memory)
+
+
+def by_column(counts: Mapping[Key, Integer]) -> dict[str, Integer]:
+    """The counts as tables have them, with units in their names."""
+    return {key.column: value for key, value in counts.items()}
 
 
 def by_name(counts: Mapping[Key, Integer]) -> dict[str, Integer]:

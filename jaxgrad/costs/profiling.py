@@ -6,7 +6,7 @@ import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from jax.extend.core import Jaxpr, JaxprEqn
@@ -17,6 +17,7 @@ from jaxgrad.array.schedules import Schedule
 from jaxgrad.autodiff.estimators import EXACT
 from jaxgrad.autodiff.estimators.asked import Estimators
 from jaxgrad.base.errors import InputError, positive_integer
+from jaxgrad.base.tabular import Tabular, of_rows
 from jaxgrad.costs import StepCost
 from jaxgrad.hardware import Machine
 from jaxgrad.programs import Edge, Graph, LayerGemm, ReluMask, VectorWork, collector, jaxprs, vector_work
@@ -39,7 +40,7 @@ _UNSEEN = ("pallas_call", "custom_call", "ffi_call", "pure_callback", "io_callba
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Tabular):
     """What one call of a function asks for.
 
     Args:
@@ -67,6 +68,22 @@ class Profile:
     def edges(self) -> tuple[Edge, ...]:
         """What goes from one GEMM to the next; see ``programs.Edge``."""
         return self.graph.edges
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for the GEMMs of each shape of each layer: the forward ones, and which gradients are wanted."""
+        rows = [
+            {
+                "layer": gemm.path,
+                **asdict(gemm.gemm),
+                "times": gemm.times,
+                "recomputed": gemm.recomputed,
+                "needs_dx": gemm.needs_dx,
+                "needs_dw": gemm.needs_dw,
+                "macs": gemm.gemm.macs * gemm.times,
+            }
+            for gemm in self.gemms
+        ]
+        return of_rows(rows)
 
     def cost(
         self,

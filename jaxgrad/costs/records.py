@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, DRAM, KEYS, STALLS, VECTOR, Key, by_name
+from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, DRAM, KEYS, STALLS, VECTOR, Key, by_column, by_name
 from jaxgrad.array.schedules import known
 from jaxgrad.autodiff.estimators import StoredWords
 from jaxgrad.base.errors import InputError
+from jaxgrad.base.tabular import Tabular, of_rows
 from jaxgrad.costs import energy, memories
 from jaxgrad.costs.cores import Partition
 from jaxgrad.hardware import Machine
@@ -86,7 +87,7 @@ class VectorCost:
 
 
 @dataclass(frozen=True)
-class StepCost:
+class StepCost(Tabular):
     """A model's counts, layer by layer, over ``steps`` training steps.
 
     >>> from jaxgrad import Accelerator, Emulation, Gemm, LayerGemm
@@ -159,6 +160,15 @@ class StepCost:
                 spent[component] = spent.get(component, 0.0) + pj
         return memories.listed(self.machine, schedule, self.step(schedule), spent)
 
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each schedule, layer and phase, and for the work beside the array, whose layer is its kind."""
+        rows = [
+            {"schedule": schedule, "layer": place, "phase": phase.label, **by_column(counts)}
+            for schedule in self.schedules
+            for place, phase, counts in self._placed(schedule)
+        ]
+        return of_rows(rows, missing=0)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: counts by name, and by schedule the machine's memories, and energies by phase."""
         data: dict[str, Any] = {
@@ -192,11 +202,16 @@ class StepCost:
         return self.machine is not None and bool(self.machine.technology or self.machine.energies)
 
     def _parts(self, schedule: str) -> Iterator[tuple[Phase, Counts]]:
+        for _, phase, counts in self._placed(schedule):
+            yield phase, counts
+
+    def _placed(self, schedule: str) -> Iterator[tuple[str, Phase, Counts]]:
+        """Each phase of each layer by its path, and each work of the vector unit by its kind."""
         for layer in self.layers:
             for name, counts in layer.phases[schedule].items():
-                yield Phase(name), counts
+                yield layer.path, Phase(name), counts
         for work in self.vector:
-            yield Phase(work.phase, VECTOR), work.counts
+            yield work.kind, Phase(work.phase, VECTOR), work.counts
 
 
 def accesses(counts: Counts) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jaxgrad.array.counts import ARRAY, MACS, STALLS, VECTOR, Key
+from jaxgrad.array.counts import ACCESSES, ARRAY, CYCLES, MACS, STALLS, VECTOR, Key
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.errors import InputError
+from jaxgrad.base.tabular import Tabular, of_rows
 from jaxgrad.costs import energy
 from jaxgrad.costs.area import area
 from jaxgrad.costs.records import Counts, LayerCost, Phase, StepCost, add, time_cycles
@@ -62,7 +63,7 @@ class LayerSummary:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Tabular):
     """A training step under one schedule on one machine.
 
     Args:
@@ -97,6 +98,27 @@ class Summary:
         """
         names = {part.phase for part in self.phases for wanted in phases if _is_of(part.phase, wanted)}
         return _sum(Phase("+".join(phases)), [part for part in self.phases if part.phase in names])
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each layer and phase; ``cycles`` are all of them, at work and waiting."""
+        rows = [
+            {
+                "schedule": self.schedule,
+                "layer": layer.path,
+                "phase": part.phase.label,
+                "macs": part.counts[MACS],
+                "cycles": part.time_cycles,
+                "busy_cycles": part.counts[CYCLES],
+                "stall_cycles": part.counts.get(STALLS, 0),
+                "sram_words": sum(part.counts[key] for key in ACCESSES),
+                "dram_bytes": part.dram_bytes,
+                "energy_pj": sum(part.energy_pj.values()) if part.energy_pj else None,
+                "utilisation_percent": 100 * part.utilisation(self.pes),
+            }
+            for layer in self.layers
+            for part in layer.phases
+        ]
+        return of_rows(rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON. Counts of 0 are left out; ``from_dict`` brings back all that every machine has."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxgrad.array.counts import READS, SRAM, Key
+from jaxgrad.base.tabular import Tabular, of_rows
 from jaxgrad.costs import Summary, accesses
 from jaxgrad.studies.points import Group, Measure, Point
 from jaxgrad.studies.published import deviation
@@ -20,6 +22,13 @@ UNITS: Mapping[str, str] = {
     "area": "mm2",
 }
 
+_COLUMNS = {
+    "cycles": "cycles",
+    "accesses": "sram_words",
+    "dram_bytes": "dram_bytes",
+    "energy": "energy_uj",
+    "area": "area_mm2",
+}
 
 PSUM_READS = Key(SRAM, "psum", READS)
 
@@ -61,7 +70,27 @@ class Comparison:
         return deviation(self.published, self.ours)
 
 
-def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> list[Row]:
+class Rows(list[Row], Tabular):
+    """All points of an experiment."""
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each point: where it is, its quantities in ``UNITS``, and their ratios."""
+        return of_rows(
+            {
+                "network": row.point.network,
+                **row.point.at,
+                **(row.point.change._asdict() if row.point.change else {}),
+                "variant": row.point.variant,
+                "array_rows": row.point.machine.array.rows,
+                "array_cols": row.point.machine.array.cols,
+                **{_COLUMNS[name]: value for name, value in row.values.items()},
+                **{f"{name}_ratio": ratio for name, ratio in row.ratios.items()},
+            }
+            for row in self
+        )
+
+
+def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> Rows:
     """Every point with its ratios to the baseline at the same place."""
     values = [quantities(summary, point.measure) for point, summary in results]
     baselines = {
@@ -69,7 +98,7 @@ def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> li
         for (point, _), point_values in zip(results, values, strict=True)
         if point.variant == experiment.baseline
     }
-    return [
+    return Rows(
         Row(
             point,
             summary,
@@ -77,7 +106,7 @@ def rows(experiment: Experiment, results: Sequence[tuple[Point, Summary]]) -> li
             {name: _ratio(value, baselines[point.group][name]) for name, value in point_values.items()},
         )
         for (point, summary), point_values in zip(results, values, strict=True)
-    ]
+    )
 
 
 def unchanged(rows: Sequence[Row]) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgrad.base.pareto import front
+from jaxgrad.base.tabular import Columns
 from jaxgrad.designs import sweep as engine
 from jaxgrad.designs.schema import COLUMNS
 from jaxgrad.designs.space import Chunk, chunks
@@ -42,9 +43,9 @@ class SweepWork(Work[Chunk, Table]):
         return kept
 
 
-def merged(tables: Sequence[Table]) -> Table:
+def merged(tables: Sequence[Table]) -> Columns:
     """Tables one under the other."""
-    return {name: [value for table in tables for value in table[name]] for name in tables[0]}
+    return Columns({name: [value for table in tables for value in table[name]] for name in tables[0]})
 
 
 def fronts(table: Table, objectives: Sequence[str]) -> Iterator[tuple[str, int, list[int]]]:

@@ -16,6 +16,7 @@ from typing import Any
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, clear_partial, write_text
 from jaxgrad.base.locks import alone
+from jaxgrad.base.tabular import Records
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
@@ -53,10 +54,10 @@ class Run:
         """Writes the configuration of a run that is extended, in place of what it was, whole or not at all."""
         write_text(self.folder / CONFIG, config)
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> Records:
         """The log, one record an epoch."""
         log = self.folder / METRICS
-        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        return Records(json.loads(line) for line in log.read_text().splitlines()) if log.exists() else Records()
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Adds one line to the log, on the disk when this returns."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from jaxgrad.base.tabular import Records
 from jaxgrad.training import processes, random_keys, runs
 from jaxgrad.training.checkpoints import KEPT, Checkpoints
 from jaxgrad.training.devices import Layout, whole
@@ -18,8 +19,8 @@ from jaxgrad.training.runs import Run
 class SharedRun(Run):
     """A run of several processes: one of them writes, and tells the others what it reads; all of them ask."""
 
-    def metrics(self) -> list[dict[str, Any]]:
-        return processes.told(super().metrics() if processes.is_writer() else None)
+    def metrics(self) -> Records:
+        return Records(processes.told(super().metrics() if processes.is_writer() else None))
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         if processes.is_writer():

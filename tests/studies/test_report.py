@@ -72,6 +72,15 @@ def test_every_file_is_there_and_none_is_empty(found: Found, tmp_path: Path) -> 
     assert {"40x24_cycles.png", "40x24_energy.svg", "40x24_pareto.png"} <= names
 
 
+def test_an_experiment_s_points_are_a_data_frame(found: Found) -> None:
+    assert isinstance(found.rows, compare.Rows)
+    frame = found.rows.to_dataframe()
+    assert len(frame) == len(found.rows)
+    assert frame.energy_uj.tolist() == [row.values["energy"] for row in found.rows]
+    assert frame.cycles_ratio.tolist() == [row.ratios["cycles"] for row in found.rows]
+    assert {"network", "batch", "variant", "array_rows", "sram_words", "dram_bytes", "area_mm2"} <= set(frame)
+
+
 def test_its_page_links_to_every_file_and_fits_every_window(chromium: Any, found: Found, tmp_path: Path) -> None:
     files = report.write(tmp_path, found.experiment, found.rows, found.comparisons)
     for width in WIDTHS:

@@ -36,17 +36,14 @@ class Term(NamedTuple):
 
     @classmethod
     def of(cls, result: Result, first: Element, second: Element) -> Term:
-        """The MAC that multiplies two elements.
-
-        Raises:
-            ValueError: they are not a pair of the result's operands, or do not meet in its sum.
+        """The MAC that multiplies two elements, which are a pair of the result's operands and meet in its sum.
 
         >>> Term.of("dx", Element("w", 0, 1), Element("dy", 2, 1))
         Term(result='dx', b=2, k=0, n=1)
         """
         place = first.place | second.place
-        if {first.name, second.name} != set(OPERANDS[result]) or place != second.place | first.place:
-            raise ValueError(f"{result}: a PE multiplied {first} by {second}, which do not belong together")
+        belong = {first.name, second.name} == set(OPERANDS[result]) and place == second.place | first.place
+        assert belong, f"{result}: a PE multiplied {first} by {second}, which do not belong together"
         return cls(result, **place)
 
 
@@ -81,4 +78,4 @@ class Numbering(NamedTuple):
             if place < rows * cols:
                 return Element(name, *divmod(place, cols))
             place -= rows * cols
-        raise ValueError(f"no element has the number {number:g}")
+        raise AssertionError(f"no element has the number {number:g}")

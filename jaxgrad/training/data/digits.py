@@ -15,6 +15,6 @@ def digits() -> Dataset:
 
     pixels, target = load_digits(return_X_y=True)
     images = (pixels / 16).astype(np.float32).reshape(-1, 8, 8, 1)
-    labels = target.astype(np.int32)
+    labels = np.asarray(target, np.int32)
     train, test = next(StratifiedShuffleSplit(n_splits=1, test_size=360, random_state=0).split(images, labels))
     return Dataset(images[train], labels[train], images[test], labels[test], 10, "digits")
