@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml $(MOVED)
 		"$(PYTHON)" -m venv --clear "$(VENV)"; \
 	fi
 	@echo "installing jaxgrad and what it needs into $(VENV) (a few hundred MB the first time)"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,browser]'
 	@touch "$@"
 
 $(FIELD): $(STAMP)
