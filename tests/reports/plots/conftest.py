@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
+from jaxgrad.reports.pages import Page
 from jaxgrad.reports.plots import canvas
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Page]:
     """Figures that are kept and not written, which takes most of the time."""
-    kept: list[Figure] = []
+    kept: list[Page] = []
 
-    def keep(figure: Figure, path: Path, title: str) -> list[Path]:
+    def keep(figure: Page, path: Path, title: str) -> list[Path]:
         kept.append(figure)
         return []
 
@@ -24,12 +24,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 @pytest.fixture
-def saved(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[Page]:
     """Figures that are kept and written."""
-    kept: list[Figure] = []
+    kept: list[Page] = []
     save = canvas.save
 
-    def keep(figure: Figure, path: Path, title: str) -> list[Path]:
+    def keep(figure: Page, path: Path, title: str) -> list[Path]:
         kept.append(figure)
         return save(figure, path, title)
 
