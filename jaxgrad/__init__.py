@@ -1,6 +1,7 @@
 """jaxgrad: systolic arrays for training, emulated in JAX.
 
-The public names load on first use, so that ``jaxgrad --help`` need not import JAX.
+The public names load on first use, so that ``jaxgrad --help`` need not import JAX; so does ``__version__``, which the
+installed package has from its build.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from jaxgrad.transform import Tally as Tally
     from jaxgrad.transform import emulate_function as emulate_function
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "Accelerator",
@@ -90,6 +91,8 @@ _RENAMED = {"emulated": "emulate_function"}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _RENAMED:
         warnings.warn(f"jaxgrad.{name} is now jaxgrad.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
         name = _RENAMED[name]
@@ -99,4 +102,13 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), "__version__", *__all__]
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("jaxgrad")
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "0.0"

@@ -4,21 +4,53 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
 import jaxgrad
+from tests.command import ENVIRONMENT
 
 
-@pytest.mark.parametrize(
-    "statement",
-    ["import jaxgrad", "from jaxgrad import Accelerator, Gemm; Accelerator(2, 3); Gemm(1, 2, 3)"],
-)
-def test_a_fresh_process_does_not_import_jax(statement: str) -> None:
-    heavy = "('jax', 'jaxlib', 'flax', 'numpy', 'matplotlib')"
-    program = f"{statement}; import sys; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def imported(statement: str) -> set[str]:
+    """The modules that a statement brings to a fresh process."""
+    program = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    return set(done.stdout.split())
+
+
+def test_the_package_alone_takes_nothing_but_python_s_own_library() -> None:
+    """What an import takes is others' modules: with none of them it is some hundredths of a second."""
+    loaded = imported("import jaxgrad")
+    assert "jaxgrad" in loaded
+    assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == {"jaxgrad"}
+    assert not loaded & {
+        "asyncio",
+        "email",
+        "importlib.metadata",
+        "inspect",
+        "json",
+        "logging",
+        "pathlib",
+        "subprocess",
+    }
+
+
+def test_a_description_does_not_import_jax() -> None:
+    loaded = imported("from jaxgrad import Accelerator, Gemm; Accelerator(2, 3); Gemm(1, 2, 3)")
+    assert "jaxgrad.hardware" in loaded
+    assert not loaded & {"jax", "jaxlib", "flax", "numpy", "matplotlib"}
+
+
+def test_the_version_is_that_of_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert jaxgrad.__version__ == metadata.version("jaxgrad")
+    assert "__version__" in dir(jaxgrad)
+
+    def lacking(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", lacking)
+    assert jaxgrad.__version__ == "0.0"
 
 
 def test_every_public_name_is_there() -> None:

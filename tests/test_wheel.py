@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -138,6 +140,19 @@ def test_nothing_but_the_two_packages_is_in_it_and_all_of_them(installed: Instal
         "reports/timeline/animation.js",
     ):
         assert f"jaxgrad/{needed}" in names
+
+
+def test_a_package_index_shows_no_link_that_leads_nowhere(installed: Installed) -> None:
+    with zipfile.ZipFile(installed.wheel) as archive:
+        (place,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        about = email.message_from_bytes(archive.read(place))
+    text = about.get_payload()
+    assert isinstance(text, str)
+    assert about["Description-Content-Type"] == "text/markdown"
+    assert re.findall(r"\]\((?!https?:|#)[^)]*\)", text) == []
+    links = re.findall(r"(?<!!)\[([^\]]+)\]\(", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links
+    assert [words for words in links if words not in text] == []
 
 
 def test_ours_are_imported_from_where_it_was_installed(installed: Installed, project: Path) -> None:
