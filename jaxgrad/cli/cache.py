@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import jax
+import platformdirs
 
 
 def turn_on() -> None:
@@ -20,18 +20,9 @@ def turn_on() -> None:
 def folder() -> Path | None:
     """The cache's folder, made if need be; None if it can't be written to."""
     try:
-        place = _cache_home() / "jaxgrad" / "xla"
+        # Not opinionated: on Windows beside what other releases of jaxgrad have kept there.
+        place = platformdirs.user_cache_path("jaxgrad", appauthor=False, opinion=False) / "xla"
         place.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: there is no home
         return None
     return place if os.access(place, os.W_OK) else None
-
-
-def _cache_home() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification has relative paths ignored.
-    return chosen if chosen.is_absolute() else Path.home() / ".cache"

@@ -27,6 +27,8 @@ from jaxgrad.base.errors import (
 from jaxgrad.cli.errors import BadInput
 
 RESULTS = Path("results")
+IN_SOURCES = "of jaxgrad's source distribution (pip download --no-deps --no-binary jaxgrad jaxgrad)"
+"""Where the files are that a wheel leaves out."""
 
 MODEL, ARRAY, LEARNING, RUN, OUTPUT = "Model and data", "Array", "Learning", "Run", "Output"
 PIPELINE = "Pipeline"

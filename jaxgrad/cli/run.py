@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
-from jaxgrad.cli.options import OUTPUT, RESULTS, config_file, option, path
+from jaxgrad.cli.options import IN_SOURCES, OUTPUT, RESULTS, config_file, option, path
 from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: Annotated[Path, config_file("A TOML file, such as experiments/intergrad.toml.")],
+    config: Annotated[Path, config_file(f"A TOML file, such as experiments/intergrad.toml {IN_SOURCES}.")],
     out: Annotated[
         Path | None,
         option("--out", "DIR", "Where tables, figures and the report go.", OUTPUT, rule=path, default="results/NAME"),

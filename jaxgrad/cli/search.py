@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, stored
-from jaxgrad.cli.options import Choice, config_file, option, table_out
+from jaxgrad.cli.options import IN_SOURCES, Choice, config_file, option, table_out
 from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 from jaxgrad.cli.sweep import compute
@@ -25,7 +25,7 @@ _NAMES = {"cycles": "cycles", "energy": "energy", "area": "area", "edp": "energy
 
 
 def search(
-    config: Annotated[Path, config_file("A TOML file, as in experiments/sweeps.")],
+    config: Annotated[Path, config_file(f"A TOML file, as those in experiments/sweeps {IN_SOURCES}.")],
     out: Annotated[
         Path | None,
         table_out("The table of all designs looked at, .csv or .parquet.", "results/NAME_search.csv"),

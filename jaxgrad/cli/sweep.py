@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
-from jaxgrad.cli.options import OUTPUT, config_file, option, table_out
+from jaxgrad.cli.options import IN_SOURCES, OUTPUT, config_file, option, table_out
 from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
 
@@ -43,7 +43,7 @@ class Shard(NamedTuple):
 
 
 def sweep(
-    config: Annotated[Path, config_file("A TOML file, as in experiments/sweeps.")],
+    config: Annotated[Path, config_file(f"A TOML file, as those in experiments/sweeps {IN_SOURCES}.")],
     out: Annotated[
         Path | None,
         table_out("The table of all points, .csv or .parquet; the front goes beside it.", "results/NAME.csv"),

@@ -17,6 +17,7 @@ import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES
 from jaxgrad.cli import main
 from jaxgrad.cli.app import COMMANDS, app
+from jaxgrad.cli.options import IN_SOURCES
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.training import data, learning_rates, optimizers
 from jaxgrad.training.config import Config
@@ -100,6 +101,14 @@ def test_help_lists_every_choice_there_is(command: str) -> None:
                 if not re.search(rf"(?<!\w){re.escape(each)}(?!\w)", info.help + info.metavar)
             ]
             assert (lacking, info.autocompletion("") != []) == ([], True), name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_where_files_are_that_a_wheel_leaves_out(command: str) -> None:
+    ours = re.compile(r"\b(benchmarks|docs|examples|experiments|models|tests)/")
+    texts = [info.help for info in options(command).values() if ours.search(info.help)]
+    assert [text for text in texts if IN_SOURCES not in text] == []
+    assert (texts != []) == (command in ("run", "sweep", "search"))
 
 
 def test_help_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ def package() -> Any:
         InputError: it is not installed.
     """
     if importlib.util.find_spec("onnx") is None:
-        raise InputError("onnx", None, "install jaxgrad[onnx]", problem="got no such package")
+        raise InputError("onnx", None, "pip install 'jaxgrad[onnx]' first", problem="got no such package")
     return importlib.import_module("onnx")
 
 
