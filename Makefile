@@ -1,12 +1,14 @@
 # Every target works alone in a fresh clone: it makes $(VENV) first where that is missing, moved, or older than
 # pyproject.toml.
 # Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS, and MUTANTS: which files or rooms are
-# changed, and how often (make mutants MUTANTS='array --sample 0'), and INTERRUPTIONS likewise (--signals 10 train).
+# changed, and how often (make mutants MUTANTS='array --sample 0'), and INTERRUPTIONS likewise (--signals 10 train), and
+# WHEEL: on which Python the wheel is tried (--python PATH).
 
 VENV ?= .venv
 PYTEST_ARGS ?=
 MUTANTS ?=
 INTERRUPTIONS ?=
+WHEEL ?=
 WORKS = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 # A candidate must run and not only be found: a version manager's shim may stand for nothing.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -18,7 +20,7 @@ FIELD = $(VENV)/.field-installed
 STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
 MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: moved setup demo test field lint format bench mutants interruptions clean
+.PHONY: moved setup demo test field lint format wheel bench mutants interruptions clean
 
 setup: $(STAMP)
 
@@ -53,10 +55,15 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+wheel: setup
+	$(BIN)/python -m tests.fresh $(WHEEL)
 
 bench: setup
 	$(BIN)/python -m benchmarks
