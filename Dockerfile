@@ -13,17 +13,17 @@ RUN pip install "uv<1"
 WORKDIR /build
 COPY pyproject.toml .
 ENV VIRTUAL_ENV=/opt/jaxgrad
-RUN python -m venv "$VIRTUAL_ENV" && uv pip install --no-cache -r pyproject.toml
+RUN python -m venv "$VIRTUAL_ENV" && uv pip install --no-cache --compile-bytecode -r pyproject.toml
 
 FROM dependencies AS dependencies-cuda
-RUN uv pip install --no-cache -r pyproject.toml --extra cuda
+RUN uv pip install --no-cache --compile-bytecode -r pyproject.toml --extra cuda
 
 # The version is that of a tag, which is not sent to the builder: VERSION tells it.
 FROM python AS wheel
 WORKDIR /build
 COPY . .
 ARG VERSION=0.0
-RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_JAXGRAD="$VERSION" pip wheel --no-deps --wheel-dir /wheel .
+RUN SETUPTOOLS_SCM_PRETEND_VERSION="$VERSION" pip wheel --no-deps --wheel-dir /wheel .
 
 FROM python AS user
 RUN useradd --create-home --uid 1000 jaxgrad && install --directory --owner=jaxgrad --mode=1777 /work

@@ -23,6 +23,7 @@ PLACES = (
         "experiments/README.md",
         "docs/when-interleaving-pays.md",
         "docs/diagnostics.md",
+        "docs/releasing.md",
     ],
 )
 def test_paths_in_a_document_are_there(document: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -78,9 +79,12 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "a change")
 
 
-def version(folder: Path) -> str:
+def version(folder: Path, **environment: str) -> str:
     command = [sys.executable, "-m", "hatchling", "version"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def test_the_version_is_that_of_the_last_tag(repository: Path, tmp_path: Path) -> None:
@@ -97,9 +101,13 @@ def test_the_version_is_that_of_the_last_tag(repository: Path, tmp_path: Path) -
     assert re.fullmatch(r"1\.2\.4\.dev1\+g[0-9a-f]+", version(repository))
 
 
-def test_a_copy_without_git_has_a_version_too(repository: Path) -> None:
+def test_a_copy_without_git_has_a_version_too_or_the_one_that_the_image_is_told(repository: Path) -> None:
     shutil.rmtree(repository / ".git")
     assert version(repository) == "0.0"
+    (variable,) = re.findall(
+        r"^RUN (\w+)=\"\$VERSION\"", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert version(repository, **{variable: "1.2.4.dev3+g0a1b2c3"}) == "1.2.4.dev3+g0a1b2c3"
 
 
 def test_the_citation_has_no_version_to_go_stale_and_the_papers_of_the_contract() -> None:
