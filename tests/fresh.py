@@ -64,7 +64,10 @@ def main(
     python: Annotated[list[Path] | None, typer.Option(help="Interpreters to try instead of those found.")] = None,
 ) -> None:
     """Builds, checks and tries the wheel; ends with 1 where something fails, or no Python was found."""
-    wheel = built()
+    try:
+        wheel = built()
+    except Failed as failure:
+        sys.exit(str(failure))
     print(f"built and checked: {', '.join(path.name for path in sorted(DIST.iterdir()))}", flush=True)
     supported = versions()
     found = dict(found_here(supported)) if python is None else {str(path): path for path in python}
