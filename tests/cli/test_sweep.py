@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_parquet_holds_the_same(elsewhere: Path) -> None:
     assert main(["sweep", "space.toml", "--out", "table.csv"]) == 0
     columns = parquet.read_table(elsewhere / "table.parquet").to_pydict()
     assert [str(value) for value in columns["cycles"]] == [row["cycles"] for row in table_of(elsewhere / "table.csv")]
+
+
+def test_without_its_package_parquet_names_the_extra(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["sweep", "space.toml", "--out", "table.parquet"]) == 2
+    assert "--out: got 'table.parquet'; give .csv, or pip install 'jaxgrad[parquet]' first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
