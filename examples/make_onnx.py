@@ -1,8 +1,8 @@
 """Writes an ONNX classifier of handwritten digits, in the form in which PyTorch exports one.
 
-    python examples/make_onnx.py model.onnx
-    jaxgrad profile model.onnx --dim batch=32
-    jaxgrad train --model model.onnx --epochs 2
+python examples/make_onnx.py model.onnx
+jaxgrad profile model.onnx --dim batch=32
+jaxgrad train --model model.onnx --epochs 2
 """
 
 from __future__ import annotations
