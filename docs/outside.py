@@ -1,7 +1,7 @@
 """Sphinx: files of the repository that are pages here, and links to them.
 
-They stay where a reader of the repository looks for them; a page of this site includes each. In a page's source a link is
-the path of the file, which works in both places.
+They stay where a reader of the repository looks for them; a page of this site includes each. In a page's source a link
+is the path of the file, which works in both places.
 """
 
 from __future__ import annotations
