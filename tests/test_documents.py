@@ -51,9 +51,10 @@ def commands(page: Path) -> list[str]:
     """Those that stand in a block for the shell, in a cell of a notebook, or first in a row of a table."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```bash\n(.*?)^```|^%%bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in "".join(block).splitlines()]
+    lines = [line for block in blocks for line in "".join(block).replace("\\\n", " ").splitlines()]
     lines += re.findall(r"^\| `(jaxgrad [^`]+)` \|", text, re.MULTILINE)
-    return [line[line.index("jaxgrad ") :] for line in lines if re.match(r"([A-Z_]+=\S+ )*jaxgrad ", line)]
+    typed = [line.partition(" | ")[0] for line in lines if re.match(r"([A-Z_]+=\S+ )*jaxgrad ", line)]
+    return [line[line.index("jaxgrad ") :] for line in typed]
 
 
 COMMANDS_BY_PAGE = [(page.relative_to(ROOT).as_posix(), line) for page in DOCUMENTS for line in commands(page)]
