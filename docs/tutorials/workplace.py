@@ -29,4 +29,5 @@ def bash(line: str, cell: str) -> None:
     done = subprocess.run(["bash", "-e", "-c", cell], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{cell} ended with {done.returncode}: {done.stderr}")
-    print("\n".join(row.rstrip() for row in done.stdout.splitlines()))
+    if done.stdout:
+        print("\n".join(row.rstrip() for row in done.stdout.splitlines()))
