@@ -16,11 +16,12 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 FIELD = $(VENV)/.field-installed
+DOCS = $(VENV)/.docs-installed
 # A folder that was moved or copied: the commands in it name the interpreter of where it was.
 STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
 MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: moved setup demo test field lint format wheel bench mutants interruptions clean
+.PHONY: moved setup demo test field docs lint format wheel bench mutants interruptions clean
 
 setup: $(STAMP)
 
@@ -41,6 +42,10 @@ $(FIELD): $(STAMP)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,field]'
 	@touch "$@"
 
+$(DOCS): $(STAMP)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
+	@touch "$@"
+
 demo: setup
 	$(BIN)/jaxgrad train
 
@@ -49,6 +54,9 @@ test: setup
 
 field: $(FIELD)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/field $(PYTEST_ARGS)
+
+docs: $(DOCS)
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
 lint: setup
 	$(BIN)/ruff check .
@@ -75,5 +83,5 @@ interruptions: setup
 	$(BIN)/python -m tests.interruptions $(INTERRUPTIONS)
 
 clean:
-	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist docs/_build docs/reference/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
