@@ -1,0 +1,255 @@
+"""Sphinx: the reference, made from the code each time the site is built, so that it is never behind."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import annotated_types
+import typer
+from pydantic_core import PydanticUndefined
+from sphinx.application import Sphinx
+
+from jaxgrad.cli.app import app as commands
+from jaxgrad.designs.schema import Sweep
+from jaxgrad.hardware.files import MachineSection
+from jaxgrad.hardware.technology_files import PRESETS, TechnologyFile
+from jaxgrad.studies.control.schema import ControlExperiment
+from jaxgrad.studies.dynamics.schema import DynamicsExperiment
+from jaxgrad.studies.learning.schema import LearningExperiment
+from jaxgrad.studies.memory.schema import MemoryExperiment
+from jaxgrad.studies.pipelines.schema import PipelineExperiment
+from jaxgrad.studies.schema import Experiment
+from jaxgrad.training.config import Config
+
+MODULES = (
+    "jaxgrad",
+    "jaxgrad.hardware",
+    "jaxgrad.costs",
+    "jaxgrad.autodiff",
+    "jaxgrad.transform",
+    "jaxgrad.flax",
+    "jaxgrad.estimators",
+    "jaxgrad.quantization",
+    "jaxgrad.pipelines",
+    "jaxgrad.programs",
+)
+"""Those that say in ``__all__`` what is public."""
+
+FILES: dict[str, Any] = {
+    "Training runs (jaxgrad train --config)": Config,
+    "Experiments (jaxgrad run)": Experiment,
+    "Experiments that train (jaxgrad run)": LearningExperiment,
+    "Experiments on the dynamics of training (jaxgrad run)": DynamicsExperiment,
+    "Experiments with pipelines (jaxgrad run)": PipelineExperiment,
+    "Experiments on memory (jaxgrad run)": MemoryExperiment,
+    "Experiments with a control problem (jaxgrad run)": ControlExperiment,
+    "Design spaces (jaxgrad sweep, jaxgrad search)": Sweep,
+    "Machines, [machine] (--machine)": MachineSection,
+    "Technologies (--technology)": TechnologyFile,
+}
+"""Title of a kind of file to the model that checks it."""
+
+
+def titled(title: str, mark: str = "=") -> list[str]:
+    return [title, mark * len(title), ""]
+
+
+def table(*rows: list[str]) -> list[str]:
+    """A list-table; its first row is the head."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        for column, cell in enumerate(row):
+            lines.append(f"   {'* -' if not column else '  -'} {cell}".rstrip())
+    return [*lines, ""]
+
+
+def code(text: object) -> str:
+    return f"``{text}``" if str(text).strip() else ""
+
+
+def plain(text: str) -> str:
+    """A text as it is: no markup of reStructuredText but code."""
+    parts = re.split(r"(``.+?``)", " ".join(text.split()))
+    return "".join(part if part.startswith("``") else re.sub(r"([\\*_|`])", r"\\\1", part) for part in parts)
+
+
+def defined(value: Any) -> str:
+    """Where a class or function is defined, with its name: Sphinx describes each under that name, and once."""
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+
+
+def described_above(module: str) -> set[str]:
+    """What the pages before a module's describe."""
+    above = [importlib.import_module(each) for each in MODULES[: MODULES.index(module)]]
+    values = [getattr(home, name) for home in above for name in home.__all__]
+    return {defined(value) for value in values if callable(value)}
+
+
+def api(module: str) -> str:
+    """Each public name of a module, from its docstring."""
+    home = importlib.import_module(module)
+    lines = [*titled(module), *plain((home.__doc__ or "").split("\n\n")[0]).splitlines(), ""]
+    lines += [f".. currentmodule:: {module}", ""]
+    for name in sorted(home.__all__):
+        value = getattr(home, name)
+        if defined(value) in described_above(module):
+            lines += [f"- ``{name}``: see :py:obj:`{defined(value)}`", ""]
+            continue
+        kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
+        if kind == "data":  # a value's own docstring is that of its class
+            lines += [f".. py:data:: {module}.{name}", ""]
+        else:
+            lines += [f".. auto{kind}:: {module}.{name}", *(["   :members:"] if kind == "class" else []), ""]
+    return "\n".join(lines)
+
+
+def all_commands() -> dict[str, Any]:
+    root: Any = typer.main.get_command(commands)
+    return dict(sorted(root.commands.items()))
+
+
+def command(name: str) -> str:
+    """A command's arguments and options, as its ``--help`` has them."""
+    one = all_commands()[name]
+    context = typer.Context(one, info_name=f"jaxgrad {name}")
+    lines = [*titled(f"jaxgrad {name}"), code(" ".join(["jaxgrad", name, *one.collect_usage_pieces(context)])), ""]
+    for paragraph in (one.help or "").split("\n\n"):
+        lines += [plain(paragraph), ""]
+    rows = [["Option", "What it is"]]
+    for parameter in one.params:
+        if record := parameter.get_help_record(context):  # none where hidden
+            rows.append([code(" ".join(record[0].split())), plain(record[1])])
+    return "\n".join([*lines, *table(*rows)])
+
+
+def told(model: type[Any]) -> dict[str, str]:
+    """What ``Args:`` of a model's docstring, and those of its bases, says of each field."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
+        section = re.search(r"^Args:\n((?:    .*\n?|\n)*)", text, re.MULTILINE)
+        for entry in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE):
+            found |= {name.strip(): " ".join(entry[1].split()) for name in entry[0].split(",")}
+    return found
+
+
+def models_in(annotation: Any) -> Iterator[type[Any]]:
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from models_in(inner)
+
+
+def type_of(annotation: Any) -> str:
+    """A field's type in the words of TOML."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return type_of(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_of(each) for each in inner if each is not type(None)))
+    if origin is typing.Literal:
+        return " or ".join(f'"{each}"' if isinstance(each, str) else str(each) for each in inner)
+    if origin in (list, tuple):
+        return f"list of {type_of(inner[0])}" if inner else "list"
+    if origin is dict or annotation is dict:
+        return "table"
+    if next(models_in(annotation), None):
+        return "table"
+    names = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
+    return names.get(annotation, "any" if annotation is Any else getattr(annotation, "__name__", str(annotation)))
+
+
+def limits(metadata: list[Any], annotation: Any) -> str:
+    """The range of a number, or the values there are."""
+    signs = {"Ge": ("ge", ">="), "Gt": ("gt", ">"), "Le": ("le", "<="), "Lt": ("lt", "<")}
+    found = []
+    for rule in metadata:
+        for each in [rule, *getattr(rule, "metadata", ())]:
+            if isinstance(each, annotated_types.BaseMetadata) and type(each).__name__ in signs:
+                key, sign = signs[type(each).__name__]
+                found.append(f"{sign} {getattr(each, key)}")
+        choices = getattr(rule, "json_schema_input_type", None)
+        if typing.get_origin(choices) is typing.Literal:
+            found += [", ".join(f'"{each}"' for each in typing.get_args(choices))]
+    if typing.get_origin(annotation) is typing.Annotated:
+        found += [each for each in [limits(list(annotation.__metadata__), None)] if each]
+    for inner in typing.get_args(annotation) if annotation is not None else ():
+        found += [each for each in [limits([], inner)] if each]
+    return "; ".join(dict.fromkeys(found))
+
+
+def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) -> Iterator[list[str]]:
+    """A row a key, with its tables before it."""
+    words = told(model)
+    for name, field in model.__pydantic_fields__.items():
+        key = f"{within}{field.title or name}"
+        default = "required" if field.is_required() else ""
+        if not default and field.default is not PydanticUndefined:
+            is_short = isinstance(field.default, (str, int, float, bool, tuple, list)) and field.default not in ("", ())
+            default = code(str(field.default).lower() if isinstance(field.default, bool) else field.default) if is_short else ""
+        kind = plain(type_of(field.annotation))
+        allowed = plain(limits(field.metadata, field.annotation))
+        yield [code(key), kind, allowed, default, plain(field.description or words.get(name, ""))]
+        for inner in models_in(field.annotation):
+            if inner not in above:
+                mark = "[]." if kind.startswith("list") else "."
+                yield from keys(inner, f"{key}{mark}", (*above, inner))
+
+
+def files() -> str:
+    lines = [*titled("Files"), "A key that is not here is refused. ``a[].b`` is the key b in each table ``[[a]]``.", ""]
+    for title, model in FILES.items():
+        lines += [*titled(title, "-"), *table(["Key", "Type", "Allowed", "Default", "What it is"], *keys(model))]
+    return "\n".join(lines)
+
+
+def leaves(tree: Any, within: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{within}{key}.")
+        else:
+            yield f"{within}{key}", value
+
+
+def technologies() -> str:
+    lines = titled("Technologies")
+    folder = resources.files("jaxgrad.hardware") / "technologies"
+    for preset in PRESETS:
+        text = (folder / f"{preset}.toml").read_text(encoding="utf-8")
+        head = re.match(r"((?:#.*\n)*)", text)
+        lines += [*titled(preset, "-"), plain(re.sub(r"^# ?", "", head[1] if head else "", flags=re.MULTILINE)), ""]
+        lines += table(["Key", "Value"], *([code(key), plain(str(value))] for key, value in leaves(tomllib.loads(text))))
+    return "\n".join(lines)
+
+
+def pages() -> dict[str, str]:
+    """Name of each page to its text."""
+    found = {f"api/{module}": api(module) for module in MODULES}
+    found |= {f"commands/{name}": command(name) for name in all_commands()}
+    for folder, title, names in (("api", "Python", MODULES), ("commands", "Commands", all_commands())):
+        entries = [f"   {folder}/{name}" for name in names]
+        found[folder] = "\n".join([*titled(title), ".. toctree::", "   :maxdepth: 1", "", *entries, ""])
+    return found | {"files": files(), "technologies": technologies()}
+
+
+def write(app: Sphinx) -> None:
+    folder = Path(app.srcdir) / "reference" / "generated"
+    for name, text in pages().items():
+        page = folder / f"{name}.rst"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        if not page.exists() or page.read_text(encoding="utf-8") != text:  # unchanged pages are not built anew
+            page.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
