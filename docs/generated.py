@@ -124,11 +124,9 @@ def command(name: str) -> str:
     lines = [*titled(f"jaxgrad {name}"), code(" ".join(["jaxgrad", name, *one.collect_usage_pieces(context)])), ""]
     for paragraph in (one.help or "").split("\n\n"):
         lines += [plain(paragraph), ""]
-    rows = [["Option", "What it is"]]
-    for parameter in one.params:
-        if record := parameter.get_help_record(context):  # none where hidden
-            rows.append([code(" ".join(record[0].split())), plain(record[1])])
-    return "\n".join([*lines, *table(*rows)])
+    records = (parameter.get_help_record(context) for parameter in one.params)  # none where hidden
+    rows = [[code(" ".join(names.split())), plain(told)] for names, told in filter(None, records)]
+    return "\n".join([*lines, *table(["Option", "What it is"], *rows)])
 
 
 def told(model: type[Any]) -> dict[str, str]:
@@ -195,7 +193,11 @@ def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) 
         default = "required" if field.is_required() else ""
         if not default and field.default is not PydanticUndefined:
             is_short = isinstance(field.default, (str, int, float, bool, tuple, list)) and field.default not in ("", ())
-            default = code(str(field.default).lower() if isinstance(field.default, bool) else field.default) if is_short else ""
+            default = (
+                code(str(field.default).lower() if isinstance(field.default, bool) else field.default)
+                if is_short
+                else ""
+            )
         kind = plain(type_of(field.annotation))
         allowed = plain(limits(field.metadata, field.annotation))
         yield [code(key), kind, allowed, default, plain(field.description or words.get(name, ""))]
@@ -227,7 +229,9 @@ def technologies() -> str:
         text = (folder / f"{preset}.toml").read_text(encoding="utf-8")
         head = re.match(r"((?:#.*\n)*)", text)
         lines += [*titled(preset, "-"), plain(re.sub(r"^# ?", "", head[1] if head else "", flags=re.MULTILINE)), ""]
-        lines += table(["Key", "Value"], *([code(key), plain(str(value))] for key, value in leaves(tomllib.loads(text))))
+        lines += table(
+            ["Key", "Value"], *([code(key), plain(str(value))] for key, value in leaves(tomllib.loads(text)))
+        )
     return "\n".join(lines)
 
 
