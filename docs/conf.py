@@ -18,12 +18,14 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "jaxgrad"
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "html_image"]
 myst_heading_anchors = 4
 
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / ".cache" / "docs")
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_merge_streams = True
 nb_execution_timeout = 120
 
 autodoc_member_order = "bysource"

@@ -114,8 +114,8 @@ def profile(function: Callable[..., Any], *args: Any, trips: Trips | None = None
 
     Args:
         function: what to trace.
-        args, kwargs: what it is called with. Arrays may be ``jax.ShapeDtypeStruct``s; what is no array (a number of
-            Python, too) is handed on as it is.
+        args, kwargs: what it is called with. Arrays may be of class ``jax.ShapeDtypeStruct``; what is no array (a
+            number of Python, too) is handed on as it is.
         trips: how often while loops run, which no trace tells: one number for all, or one for each by the name that
             the notes have for it, such as ``while@train.py:31``.
 
