@@ -11,12 +11,11 @@ import typing
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import annotated_types
 import typer
 from pydantic_core import PydanticUndefined
-from sphinx.application import Sphinx
 
 from jaxgrad.cli.app import app as commands
 from jaxgrad.designs.schema import Sweep
@@ -29,6 +28,9 @@ from jaxgrad.studies.memory.schema import MemoryExperiment
 from jaxgrad.studies.pipelines.schema import PipelineExperiment
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.training.config import Config
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 MODULES = (
     "jaxgrad",
@@ -44,32 +46,28 @@ MODULES = (
 )
 """Those that say in ``__all__`` what is public."""
 
-FILES: dict[str, Any] = {
-    "Training runs (jaxgrad train --config)": Config,
-    "Experiments (jaxgrad run)": Experiment,
-    "Experiments that train (jaxgrad run)": LearningExperiment,
-    "Experiments on the dynamics of training (jaxgrad run)": DynamicsExperiment,
-    "Experiments with pipelines (jaxgrad run)": PipelineExperiment,
-    "Experiments on memory (jaxgrad run)": MemoryExperiment,
-    "Experiments with a control problem (jaxgrad run)": ControlExperiment,
-    "Design spaces (jaxgrad sweep, jaxgrad search)": Sweep,
-    "Machines, [machine] (--machine)": MachineSection,
-    "Technologies (--technology)": TechnologyFile,
+FILES: dict[str, tuple[str, Any]] = {
+    "training": ("Training runs: jaxgrad train", Config),
+    "experiment": ("Experiments: jaxgrad run", Experiment),
+    "learning": ("Experiments that train: jaxgrad run", LearningExperiment),
+    "dynamics": ("Experiments on the dynamics of training: jaxgrad run", DynamicsExperiment),
+    "pipelines": ("Experiments with pipelines: jaxgrad run", PipelineExperiment),
+    "memory": ("Experiments on memory: jaxgrad run", MemoryExperiment),
+    "control": ("Experiments with a control problem: jaxgrad run", ControlExperiment),
+    "space": ("Design spaces: jaxgrad sweep, jaxgrad search", Sweep),
+    "machine": ("Machines: the table [machine]", MachineSection),
+    "technology": ("Technologies", TechnologyFile),
 }
-"""Title of a kind of file to the model that checks it."""
+"""A kind of file to the title of its page and the model that checks it."""
 
 
 def titled(title: str, mark: str = "=") -> list[str]:
     return [title, mark * len(title), ""]
 
 
-def table(*rows: list[str]) -> list[str]:
-    """A list-table; its first row is the head."""
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in rows:
-        for column, cell in enumerate(row):
-            lines.append(f"   {'* -' if not column else '  -'} {cell}".rstrip())
-    return [*lines, ""]
+def listed(*entries: tuple[str, str]) -> list[str]:
+    """A list of terms with what is said of each: unlike a table of many columns it fits a phone."""
+    return [line for term, words in entries for line in (term, f"   {words or '...'}", "")]
 
 
 def code(text: object) -> str:
@@ -79,7 +77,8 @@ def code(text: object) -> str:
 def plain(text: str) -> str:
     """A text as it is: no markup of reStructuredText but code."""
     parts = re.split(r"(``.+?``)", " ".join(text.split()))
-    return "".join(part if part.startswith("``") else re.sub(r"([\\*_|`])", r"\\\1", part) for part in parts)
+    shown = "".join(part if part.startswith("``") else re.sub(r"([\\*_|`])", r"\\\1", part) for part in parts)
+    return re.sub(r"^(\w+|[-+])(?=[.)]? )", r"\1\\", shown) if re.match(r"(\w[.)]|[-+]) ", shown) else shown  # no list
 
 
 def defined(value: Any) -> str:
@@ -125,8 +124,8 @@ def command(name: str) -> str:
     for paragraph in (one.help or "").split("\n\n"):
         lines += [plain(paragraph), ""]
     records = (parameter.get_help_record(context) for parameter in one.params)  # none where hidden
-    rows = [[code(" ".join(names.split())), plain(told)] for names, told in filter(None, records)]
-    return "\n".join([*lines, *table(["Option", "What it is"], *rows)])
+    rows = [(code(" ".join(names.split())), plain(told)) for names, told in filter(None, records)]
+    return "\n".join([*lines, *listed(*rows)])
 
 
 def told(model: type[Any]) -> dict[str, str]:
@@ -185,8 +184,8 @@ def limits(metadata: list[Any], annotation: Any) -> str:
     return "; ".join(dict.fromkeys(found))
 
 
-def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) -> Iterator[list[str]]:
-    """A row a key, with its tables before it."""
+def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) -> Iterator[tuple[str, str]]:
+    """Each key, with its tables before it, and what may be said of it."""
     words = told(model)
     for name, field in model.__pydantic_fields__.items():
         key = f"{within}{field.title or name}"
@@ -200,18 +199,19 @@ def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) 
             )
         kind = plain(type_of(field.annotation))
         allowed = plain(limits(field.metadata, field.annotation))
-        yield [code(key), kind, allowed, default, plain(field.description or words.get(name, ""))]
+        facts = [kind, allowed and f"({allowed})", default]
+        words_of_key = plain(field.description or words.get(name, ""))
+        yield code(key), " ".join(filter(None, facts)) + (f": {words_of_key}" if words_of_key else "")
         for inner in models_in(field.annotation):
             if inner not in above:
                 mark = "[]." if kind.startswith("list") else "."
                 yield from keys(inner, f"{key}{mark}", (*above, inner))
 
 
-def files() -> str:
-    lines = [*titled("Files"), "A key that is not here is refused. ``a[].b`` is the key b in each table ``[[a]]``.", ""]
-    for title, model in FILES.items():
-        lines += [*titled(title, "-"), *table(["Key", "Type", "Allowed", "Default", "What it is"], *keys(model))]
-    return "\n".join(lines)
+def file(kind: str) -> str:
+    title, model = FILES[kind]
+    lines = [*titled(title), "A key that is not here is refused. ``a[].b`` is the key b of each table ``[[a]]``.", ""]
+    return "\n".join([*lines, *listed(*keys(model))])
 
 
 def leaves(tree: Any, within: str = "") -> Iterator[tuple[str, Any]]:
@@ -229,9 +229,8 @@ def technologies() -> str:
         text = (folder / f"{preset}.toml").read_text(encoding="utf-8")
         head = re.match(r"((?:#.*\n)*)", text)
         lines += [*titled(preset, "-"), plain(re.sub(r"^# ?", "", head[1] if head else "", flags=re.MULTILINE)), ""]
-        lines += table(
-            ["Key", "Value"], *([code(key), plain(str(value))] for key, value in leaves(tomllib.loads(text)))
-        )
+        for key, value in leaves(tomllib.loads(text)):
+            lines += listed((code(key), plain("; ".join(map(str, value)) if isinstance(value, list) else str(value))))
     return "\n".join(lines)
 
 
@@ -239,10 +238,32 @@ def pages() -> dict[str, str]:
     """Name of each page to its text."""
     found = {f"api/{module}": api(module) for module in MODULES}
     found |= {f"commands/{name}": command(name) for name in all_commands()}
-    for folder, title, names in (("api", "Python", MODULES), ("commands", "Commands", all_commands())):
+    for folder, title, names in (
+        ("api", "Python", MODULES),
+        ("commands", "Commands", all_commands()),
+        ("files", "Files", FILES),
+    ):
         entries = [f"   {folder}/{name}" for name in names]
         found[folder] = "\n".join([*titled(title), ".. toctree::", "   :maxdepth: 1", "", *entries, ""])
-    return found | {"files": files(), "technologies": technologies()}
+    return found | {f"files/{kind}": file(kind) for kind in FILES} | {"technologies": technologies()}
+
+
+def unannotated(text: str) -> str:
+    """``Annotated[int, ...]`` as ``int``: what else is there are our rules, told by words."""
+    head = "Annotated["
+    while (start := text.find(head)) >= 0:
+        depth, comma, at = 1, 0, start + len(head)
+        while depth:
+            depth += {"[": 1, "(": 1, "]": -1, ")": -1}.get(text[at], 0)
+            comma = comma or (at if text[at] == "," and depth == 1 else 0)
+            at += 1
+        text = text[:start] + text[start + len(head) : comma] + text[at:]
+    return text
+
+
+def shorten(app: Sphinx, *_: Any) -> None:
+    for hints in app.env.current_document.autodoc_annotations.values():
+        hints.update({name: unannotated(hint) for name, hint in hints.items()})
 
 
 def write(app: Sphinx) -> None:
@@ -256,4 +277,5 @@ def write(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", write)
+    app.connect("object-description-transform", shorten, priority=100)  # before autodoc writes the hints
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,65 @@
+"""The reference, made from the code, leaves nothing out. Building the site itself is `make docs`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jaxgrad.cli.app import COMMANDS
+from tests.command import ROOT
+
+sys.path.insert(0, str(ROOT / "docs"))
+generated: Any = importlib.import_module("generated")
+PAGES = generated.pages()
+
+
+@pytest.mark.parametrize("module", generated.MODULES)
+def test_every_public_name_is_there(module: str) -> None:
+    names = importlib.import_module(module).__all__
+    page = PAGES[f"api/{module}"]
+    assert [name for name in names if f"{module}.{name}\n" not in page and f"``{name}``: see" not in page] == []
+
+
+def test_every_command_with_all_that_it_takes() -> None:
+    assert set(generated.all_commands()) == set(COMMANDS)
+    for name, command in generated.all_commands().items():
+        options = [each.opts[0] for each in command.params if each.param_type_name == "option" and not each.hidden]
+        assert [option for option in options if option not in PAGES[f"commands/{name}"]] == []
+
+
+@pytest.mark.parametrize("kind", generated.FILES)
+def test_every_key_of_a_file(kind: str) -> None:
+    def names(schema: Any) -> set[str]:
+        parts = [schema, *schema.get("$defs", {}).values()]
+        return {key for part in parts for key in part.get("properties", ())}
+
+    page = PAGES[f"files/{kind}"]
+    shown = {
+        line.strip("`").split(".")[-1] for line in page.splitlines() if line.startswith("``") and line.endswith("``")
+    }
+    assert names(generated.FILES[kind][1].model_json_schema()) <= shown
+
+
+def test_types_limits_and_defaults_of_a_key() -> None:
+    entry = PAGES["files/training"].partition("``array.rows``\n")[2].splitlines()[0]
+    assert entry.strip().startswith("whole number (>= 1) ``16``")
+
+
+def test_what_a_docstring_says_of_a_field_is_told_of_its_key() -> None:
+    assert "baseline" in generated.told(generated.FILES["experiment"][1])
+    assert "the name of the variant that the others are compared to" in PAGES["files/experiment"]
+
+
+def test_technologies_name_their_sources() -> None:
+    presets = sorted(Path(ROOT / "jaxgrad/hardware/technologies").glob("*.toml"))
+    assert all(f"\n{preset.stem}\n---" in PAGES["technologies"] for preset in presets)
+    assert PAGES["technologies"].count("``source``") == len(presets)
+
+
+def test_hints_lose_their_rules() -> None:
+    assert generated.unannotated("Annotated[int, Field(ge=[1])] | None") == "int | None"
+    assert generated.unannotated("list[Annotated[dict[str, int], f(x)]]") == "list[dict[str, int]]"
