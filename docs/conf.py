@@ -30,3 +30,4 @@ nb_execution_timeout = 120
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+smartquotes = False  # names of options have two hyphens

@@ -124,7 +124,7 @@ def command(name: str) -> str:
     for paragraph in (one.help or "").split("\n\n"):
         lines += [plain(paragraph), ""]
     records = (parameter.get_help_record(context) for parameter in one.params)  # none where hidden
-    rows = [(code(" ".join(names.split())), plain(told)) for names, told in filter(None, records)]
+    rows = [(code(" ".join(names.split())), plain(told.replace("\\[", "["))) for names, told in filter(None, records)]
     return "\n".join([*lines, *listed(*rows)])
 
 
@@ -199,9 +199,10 @@ def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) 
             )
         kind = plain(type_of(field.annotation))
         allowed = plain(limits(field.metadata, field.annotation))
-        facts = [kind, allowed and f"({allowed})", default]
+        shown = default if default in ("", "required") else f"by default {default}"
+        facts = ", ".join(filter(None, [kind, allowed, shown]))
         words_of_key = plain(field.description or words.get(name, ""))
-        yield code(key), " ".join(filter(None, facts)) + (f": {words_of_key}" if words_of_key else "")
+        yield code(key), facts + (f": {words_of_key}" if words_of_key else "")
         for inner in models_in(field.annotation):
             if inner not in above:
                 mark = "[]." if kind.startswith("list") else "."

@@ -46,7 +46,7 @@ def test_every_key_of_a_file(kind: str) -> None:
 
 def test_types_limits_and_defaults_of_a_key() -> None:
     entry = PAGES["files/training"].partition("``array.rows``\n")[2].splitlines()[0]
-    assert entry.strip().startswith("whole number (>= 1) ``16``")
+    assert entry.strip().startswith("whole number, >= 1, by default ``16``")
 
 
 def test_what_a_docstring_says_of_a_field_is_told_of_its_key() -> None:
