@@ -22,7 +22,7 @@ PLACES = (
 PAGES = sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)
 DOCUMENTS = [ROOT / "README.md", ROOT / "jaxgrad/DESIGN.md", ROOT / "experiments/README.md", *PAGES]
 NAMES = [page.relative_to(ROOT).as_posix() for page in DOCUMENTS]
-MADE = {"model.onnx", "space.toml", "config.toml"}
+MADE = {"model.onnx", "space.toml", "config.toml", "dist/"}
 """Files that a page, or a command on it, makes before they are named."""
 SLOW_PAGE = "docs/when-interleaving-pays.md"
 """Its Python draws a figure of 161 x 161 points a panel."""

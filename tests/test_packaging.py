@@ -21,7 +21,7 @@ pytest.importorskip("hatch_vcs")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-APART = {"all", "cuda", "dev", "docs", "field", "test"}
+APART = {"all", "browser", "cuda", "dev", "docs", "field", "test"}
 """Extras that ``all`` leaves out: itself, one that installs on some machines alone, those of jaxgrad's developers."""
 
 
