@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE))
 
 project = "jaxgrad"
 version = release = installed("jaxgrad")
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated", "outside"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_design", "generated", "outside"]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"

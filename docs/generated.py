@@ -17,6 +17,7 @@ import annotated_types
 import typer
 from pydantic_core import PydanticUndefined
 
+from jaxgrad.cli.app import PANELS
 from jaxgrad.cli.app import app as commands
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.hardware.files import MachineSection
@@ -32,19 +33,31 @@ from jaxgrad.training.config import Config
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-MODULES = (
-    "jaxgrad",
-    "jaxgrad.hardware",
-    "jaxgrad.costs",
-    "jaxgrad.autodiff",
-    "jaxgrad.transform",
-    "jaxgrad.flax",
-    "jaxgrad.estimators",
-    "jaxgrad.quantization",
-    "jaxgrad.pipelines",
-    "jaxgrad.programs",
-)
-"""Those that say in ``__all__`` what is public."""
+AREAS: dict[str, tuple[str, ...]] = {
+    "Emulate and count": ("jaxgrad", "jaxgrad.flax", "jaxgrad.flax.linen", "jaxgrad.transform", "jaxgrad.autodiff"),
+    "Describe a machine": ("jaxgrad.hardware", "jaxgrad.hardware.files"),
+    "Costs of a step": ("jaxgrad.costs", "jaxgrad.costs.area", "jaxgrad.programs", "jaxgrad.networks.network"),
+    "Gradients": ("jaxgrad.estimators", "jaxgrad.quantization"),
+    "Dataflows and schedules of your own": (
+        "jaxgrad.array.passes.base",
+        "jaxgrad.array.passes.combinators",
+        "jaxgrad.array.dataflows",
+        "jaxgrad.array.mapping",
+        "jaxgrad.array.schedules",
+    ),
+    "Several arrays": ("jaxgrad.pipelines", "jaxgrad.pipelines.plans"),
+    "Design spaces": ("jaxgrad.designs.schema", "jaxgrad.designs.space", "jaxgrad.designs.goal", "jaxgrad.base.pareto"),
+    "Training": ("jaxgrad.training.data", "jaxgrad.training.diagnostics"),
+    "Other tools": ("jaxgrad.interop.onnx", "jaxgrad.interop.accelergy"),
+    "Figures and tables": (
+        "jaxgrad.base.tabular",
+        "jaxgrad.reports.style",
+        "jaxgrad.reports.plots",
+        "jaxgrad.reports.plots.regions",
+    ),
+}
+MODULES = tuple(module for modules in AREAS.values() for module in modules)
+"""What programs of a user's own import; pages name no others."""
 
 FILES: dict[str, tuple[str, Any]] = {
     "training": ("Training runs: jaxgrad train", Config),
@@ -86,10 +99,20 @@ def defined(value: Any) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
 
 
+def public(home: types.ModuleType) -> list[str]:
+    """Its names: ``__all__``, or what it defines itself and tells of."""
+    own = (
+        name
+        for name, value in vars(home).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == home.__name__
+    )
+    return list(getattr(home, "__all__", own))
+
+
 def described_above(module: str) -> set[str]:
     """What the pages before a module's describe."""
     above = [importlib.import_module(each) for each in MODULES[: MODULES.index(module)]]
-    values = [getattr(home, name) for home in above for name in home.__all__]
+    values = [getattr(home, name) for home in above for name in public(home)]
     return {defined(value) for value in values if callable(value)}
 
 
@@ -98,7 +121,7 @@ def api(module: str) -> str:
     home = importlib.import_module(module)
     lines = [*titled(module), *plain((home.__doc__ or "").split("\n\n")[0]).splitlines(), ""]
     lines += [f".. currentmodule:: {module}", ""]
-    for name in sorted(home.__all__):
+    for name in sorted(public(home)):
         value = getattr(home, name)
         if defined(value) in described_above(module):
             lines += [f"- ``{name}``: see :py:obj:`{defined(value)}`", ""]
@@ -239,13 +262,17 @@ def pages() -> dict[str, str]:
     """Name of each page to its text."""
     found = {f"api/{module}": api(module) for module in MODULES}
     found |= {f"commands/{name}": command(name) for name in all_commands()}
-    for folder, title, names in (
-        ("api", "Python", MODULES),
-        ("commands", "Commands", all_commands()),
-        ("files", "Files", FILES),
+    commands_of = {panel: tuple(one.__name__ for one in functions) for panel, functions in PANELS.items()}
+    for folder, title, groups in (
+        ("api", "Python", AREAS),
+        ("commands", "Commands", commands_of),
+        ("files", "Files", {"": tuple(FILES)}),
     ):
-        entries = [f"   {folder}/{name}" for name in names]
-        found[folder] = "\n".join([*titled(title), ".. toctree::", "   :maxdepth: 1", "", *entries, ""])
+        lines = titled(title)
+        for group, names in groups.items():
+            lines += titled(group, "-") if group else []
+            lines += [".. toctree::", "   :maxdepth: 1", "", *(f"   {folder}/{name}" for name in names), ""]
+        found[folder] = "\n".join(lines)
     return found | {f"files/{kind}": file(kind) for kind in FILES} | {"technologies": technologies()}
 
 

@@ -61,23 +61,13 @@ def _root(
     pass
 
 
-# In the order in which the help lists them.
-_FUNCTIONS = (
-    train,
-    gemm,
-    explain,
-    compare,
-    run,
-    sweep,
-    search,
-    pipeline,
-    trace,
-    scalesim,
-    profile,
-    runs,
-    diff,
-    diagnose,
-)
-COMMANDS = tuple(function.__name__ for function in _FUNCTIONS)
-for _function in _FUNCTIONS:
-    app.command(cls=Command)(command(_function))
+# As the help groups and lists them.
+PANELS = {
+    "Train": (train, runs, diff, diagnose),
+    "A layer, a model": (explain, compare, gemm, profile, pipeline, trace, scalesim),
+    "Experiments and design spaces": (run, sweep, search),
+}
+COMMANDS = tuple(function.__name__ for functions in PANELS.values() for function in functions)
+for _panel, _functions in PANELS.items():
+    for _function in _functions:
+        app.command(cls=Command, rich_help_panel=_panel)(command(_function))

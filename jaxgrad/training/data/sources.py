@@ -84,8 +84,8 @@ def load(
     FILE.npz      any                     bytes as 0 to 1, other numbers as they are
     a folder      any                     0 to 1
     FILE.py:NAME  any                     bytes as 0 to 1, other numbers as they are
-    text          window  4096 / 512     characters, as whole numbers: words of a source whose entropy is known
-    FILE.txt      window                 likewise, of the user's own text
+    text          window   4096 / 512     characters, as whole numbers: words of a source whose entropy is known
+    FILE.txt      window                  likewise, of the user's own text
     ============= ======== ============== =====================================================================
 
     Args:
