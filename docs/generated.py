@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 import tomllib
 import types
 import typing
@@ -258,6 +259,16 @@ def technologies() -> str:
     return "\n".join(lines)
 
 
+def summary(folder: str, name: str) -> str:
+    """The first sentence of what a page's subject says of itself."""
+    told = {
+        "api": lambda: sys.modules[name].__doc__,
+        "commands": lambda: all_commands()[name].help,
+        "files": lambda: FILES[name][1].__doc__,
+    }[folder]()
+    return re.split(r"(?<=[.])\s|:$|\n\n", (told or "").strip())[0]
+
+
 def pages() -> dict[str, str]:
     """Name of each page to its text."""
     found = {f"api/{module}": api(module) for module in MODULES}
@@ -271,7 +282,8 @@ def pages() -> dict[str, str]:
         lines = titled(title)
         for group, names in groups.items():
             lines += titled(group, "-") if group else []
-            lines += [".. toctree::", "   :maxdepth: 1", "", *(f"   {folder}/{name}" for name in names), ""]
+            lines += listed(*((f":doc:`{folder}/{name}`", plain(summary(folder, name))) for name in names))
+            lines += [".. toctree::", "   :hidden:", "", *(f"   {folder}/{name}" for name in names), ""]
         found[folder] = "\n".join(lines)
     return found | {f"files/{kind}": file(kind) for kind in FILES} | {"technologies": technologies()}
 
