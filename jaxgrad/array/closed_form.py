@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Events, SlotEvents
-from jaxgrad.array.passes.timeline import Order, groups, trailing
+from jaxgrad.array.passes.timeline import Order, groups, share_ports, trailing
 from jaxgrad.base.arithmetic import Integer, ceil_div, maximum, minimum
 
 
@@ -38,16 +38,19 @@ def cycles(keeps: tuple[Keeps, ...], order: Order, s: Integer, p: Integer, q: In
         # Each tile but the last drains while the next one loads: the shorter of the two is hidden.
         return spent - (tiles - 1) * min(keeps.count("operand"), keeps.count("result")) * rows
     # Loads and drains hide behind the stream, save the first load and the last drain.
-    fill = together[0].count("operand") * rows
-    flush = maximum(0, together[-1].count("result") * rows - trailing(together[-1]))
     length = len(together[0]) * s
     kinds = [(group, kept) for group in together for kept in group if kept != "nothing"]
     period = maximum(length, *(group.count(kept) * rows for group, kept in kinds))
     if "nothing" in keeps:
         # Where sums that leave at the right come in again at the left, it is n_p tiles later.
         period = maximum(period, minimum(n_q - 1, 1) * ceil_div(cols, n_p))
-    steady = len(together) * (tiles - 1) * period + (len(together) - 1) * length
-    return fill + steady + (length + rows + cols - 2) + flush
+    stream = (tiles - 1) * period + length
+    span = tiles * period if share_ports(together) else stream
+    numbered = list(enumerate(together))
+    fill = maximum(0, *(group.count("operand") * rows - at * span for at, group in numbered if "operand" in group))
+    flushes = (maximum(0, group.count("result") * rows - trailing(group)) for group in together)
+    end = maximum(0, *(at * span + stream + flush for at, flush in enumerate(flushes)))
+    return fill + end + rows + cols - 2
 
 
 def shifts(group: tuple[Keeps, ...]) -> int:

@@ -28,6 +28,11 @@ def trailing(group: tuple[Keeps, ...]) -> int:
     return group[::-1].index("result") if "result" in group else 0
 
 
+def share_ports(together: list[tuple[Keeps, ...]]) -> bool:
+    """Whether two groups load, or two drain: the later one waits, as a tile of the same group would."""
+    return any(sum(kept in group for group in together) > 1 for kept in ("operand", "result"))
+
+
 class SlotTimeline(NamedTuple):
     """The waves of one slot.
 
@@ -102,9 +107,14 @@ def double_buffered(
     if "nothing" in keeps and n_q > 1:
         # A sum that leaves at the right comes in again at the left n_p tiles later.
         period = max(period, -(-cols // n_p))
-    wave = together[0].count("operand") * rows
+    stream = (n_p * n_q - 1) * period + length
+    span = n_p * n_q * period if share_ports(together) else stream
+    # Groups follow each other as closely as that, so a later one's first load may have to begin before the first one's.
+    fill = max(group.count("operand") * rows - index * span for index, group in enumerate(together))
     slots: list[SlotTimeline] = []
-    for group in together:
+    cycles = 0
+    for index, group in enumerate(together):
+        wave = max(0, fill) + index * span
         # A shadow is free for the next load once its own slot has taken it over, and must be drained before its own
         # slot fills it again.
         first_load = wave + (group.index("operand") if "operand" in group else 0) - group.count("operand") * rows
@@ -113,9 +123,6 @@ def double_buffered(
             earlier = group[:offset].count(kept)
             load, drain = first_load + earlier * rows, first_drain + earlier * rows
             slots.append(SlotTimeline(wave, len(group), offset, load, drain))
-        # The next group's first row follows the last one of this group.
-        wave += (n_p * n_q - 1) * period + length
-    last = together[-1]
-    flush = max(0, last.count("result") * rows - trailing(last))
-    cycles = wave + (rows - 1) + (cols - 1) + flush
+        flush = max(0, group.count("result") * rows - trailing(group))
+        cycles = max(cycles, wave + stream + (rows - 1) + (cols - 1) + flush)
     return Timeline(tuple(slots), period, cycles, lag=1)

@@ -31,6 +31,12 @@ def test_a_tile_loads_while_the_one_before_drains(name: str) -> None:
     assert_right(name, SHAPES[0], shadows=False, order="overlapped drain")
 
 
+@pytest.mark.parametrize("name", ["os+ws", "os+ws+ws"])
+@pytest.mark.parametrize("shape", [Shape(1, 2, 2, 4, 3), Shape(2, 5, 3, 4, 2)], ids=["one tile", "two tiles"])
+def test_a_later_slot_loads_in_time_where_few_rows_stream_before_it(name: str, shape: Shape) -> None:
+    assert_right(name, shape, shadows=True, order="in turn")
+
+
 def test_sums_that_leave_at_the_right_come_in_again_at_the_left() -> None:
     """A wide array: the sums take longer through the columns than the tiles between take to load and to stream."""
     assert_right("ws+ws_transposed", Shape(1, 2, 9, 1, 4), shadows=True)

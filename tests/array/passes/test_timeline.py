@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgrad.array import closed_form
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.timeline import Order, Timeline, double_buffered, groups, single_buffered
+from jaxgrad.hardware import Accelerator
 
 KEEPS: tuple[Keeps, ...] = ("operand", "result")
-# Any composition may alternate; in turn, there is the sequential schedule.
 RUNS: list[tuple[tuple[Keeps, ...], Order]] = [
     *((keeps, "alternate") for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)),
-    (KEEPS, "in turn"),
+    *((keeps, "in turn") for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)),
     (("operand", "nothing"), "alternate"),
     (("result", "operand", "nothing"), "alternate"),
     *((keeps, "overlapped drain") for length in (1, 2, 3) for keeps in product(KEEPS, repeat=length)),
@@ -48,6 +49,20 @@ def test_sequential_by_hand() -> None:
     assert (ws.start, ws.stride, ws.offset, ws.load) == (3, 1, 0, 0)
     assert (os.start, os.stride, os.offset, os.drain) == (7, 1, 0, 8)
     assert timeline.cycles == 11 + 2 + 0 + 3
+
+
+def test_in_turn_the_other_way_round_by_hand() -> None:
+    """One tile of one streamed row on a 3 x 1 array: ws loads before the row of os, which drains after that of ws."""
+    timeline = double_buffered(("result", "operand"), "in turn", 1, (1, 1), 3, 1)
+    os, ws = timeline.slots
+    # ws loads in waves 0-2; the rows are waves 2 and 3; os drains from 3.
+    assert (os.start, os.drain) == (2, 3)
+    assert (ws.start, ws.load) == (3, 0)
+    assert (
+        timeline.cycles
+        == 3 + 2 + 0 + 3
+        == closed_form.cycles(("result", "operand"), "in turn", 1, 1, 1, Accelerator(3, 1, True))
+    )
 
 
 @settings(max_examples=500)
