@@ -47,7 +47,7 @@ def test_check_writes_nothing(elsewhere: Path, capsys: pytest.CaptureFixture[str
         (b"\xff\xfe", "small.toml", "CONFIG: got 'small.toml'; give a TOML file in UTF-8"),
         (b"title =", "small.toml", "CONFIG: got 'small.toml'; mend its TOML"),
         (b"", "small.toml", "title in small.toml: got none"),
-        (b"x = 1\n", "small.toml", "title in small.toml: got none"),
+        (b"x = 1\n", "small.toml", "x in small.toml: got 1; there is no such key"),
     ],
 )
 def test_a_file_that_will_not_do_is_one_line(

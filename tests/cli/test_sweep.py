@@ -99,7 +99,7 @@ def test_without_its_package_parquet_names_the_extra(
         ("rows = [2, 4]", "space.toml --shard x", "--shard: got 'x'; give I/N"),
         ("rows = [2, 4]", "space.toml --out table.xls", "--out: got 'table.xls'; give a file that ends in .csv"),
         ("rows = [2, 0]", "space.toml", "space.rows.1 in space.toml: got 0"),
-        ("row = [2, 4]", "space.toml", "space.rows in space.toml: got none"),
+        ("row = [2, 4]", "space.toml", "space.row in space.toml: got [2, 4]; there is no such key"),
     ],
 )
 def test_what_will_not_do_is_one_line(
