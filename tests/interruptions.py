@@ -1,7 +1,8 @@
 """``make interruptions``: Ctrl-C at random moments of every command, and what came of each signal.
 
 A command runs once whole, to know how long it takes; then again and again, each time in an empty folder and with one
-SIGINT at a moment drawn by chance. Right is: exit code 130 within two seconds, one line on stderr, no file but whole
+SIGINT at a moment drawn by chance. The moment is one of processor time, so that it lies within the run however busy the
+machine has become since. Right is: exit code 130 within two seconds, one line on stderr, no file but whole
 ones, and a hint that goes on when it is pasted into a shell. With ``--full-disk`` each run gets a disk (a small tmpfs,
 which takes root or a user namespace) that fills up at a random moment instead, and right is exit code 2 in one line.
 """
@@ -12,6 +13,7 @@ import json
 import os
 import random
 import re
+import resource
 import shlex
 import signal
 import subprocess
@@ -39,7 +41,9 @@ FOLDER = "a run's"
 """Of results: a name that a shell reads only where it is quoted."""
 
 _COMMAND = [sys.executable, "-m", "jaxgrad"]
-_STARTED_S = 0.3  # before, it is Python itself that starts, and none of our code is there
+_STARTED_S = 0.05  # of processor time; before, it is Python itself that starts, and none of our code is there
+_LOOK_S = 0.01
+_WAITS_S = 0.1  # a run uses no processor time while it waits for a disk: a signal comes up to so much later
 _LIMIT_S = 600
 _HINT = "go on with: "
 _EXPERIMENT = """
@@ -178,16 +182,30 @@ class Outcome(NamedTuple):
     """What came of a signal.
 
     Args:
-        moment_s: when it was sent.
+        moment_s: when it was sent, in processor time (of a disk that fills up, by the clock).
         code: the exit code.
         took_s: from the signal to the end.
         faults: what was not right.
+        said: on stderr.
     """
 
     moment_s: float
     code: int
     took_s: float
     faults: Sequence[str]
+    said: str
+
+
+class Whole(NamedTuple):
+    """What a run takes that nothing interrupts, in s.
+
+    Args:
+        clock_s: from its start to its end.
+        processor_s: of all its threads together.
+    """
+
+    clock_s: float
+    processor_s: float
 
 
 def main(
@@ -210,9 +228,10 @@ def main(
         table.add_column(header, justify="left" if header == "command" else "right")
     for name in cases or CASES:
         case = CASES[name]
-        whole_s = measure(case)
+        whole = measure(case)
         chance = random.Random(f"{seed} {name}")
-        moments = [chance.uniform(_STARTED_S, whole_s) for _ in range(signals)]
+        last_s = whole.clock_s if full_disk else whole.processor_s
+        moments = [chance.uniform(_STARTED_S, last_s) for _ in range(signals)]
         followed = [number % every == 0 for number in range(signals)]
         with ThreadPoolExecutor(workers) as pool:
             tried = pool.map(partial(try_once, case), moments, followed)
@@ -220,32 +239,36 @@ def main(
         wrong = [outcome for outcome in outcomes if outcome.faults]
         over = [outcome for outcome in outcomes if outcome.code == 0]
         longest = max((outcome.took_s for outcome in outcomes if outcome.code), default=0.0)
-        table.add_row(name, f"{whole_s:.1f}", f"{signals}", f"{len(over)}", f"{longest:.2f}", f"{len(wrong)}")
+        table.add_row(name, f"{whole.clock_s:.1f}", f"{signals}", f"{len(over)}", f"{longest:.2f}", f"{len(wrong)}")
         for outcome in wrong:
             console.print(f"{name}, at {outcome.moment_s:.2f} s: {'; '.join(outcome.faults)}", markup=False)
+            console.print(outcome.said, markup=False, highlight=False, soft_wrap=True)
         faults += len(wrong)
     console.print(table)
     raise typer.Exit(faults > 0)
 
 
-def measure(case: Case) -> float:
-    """How long a case takes that nothing interrupts, its programs compiled before, in s."""
+def measure(case: Case) -> Whole:
+    """What a case takes that nothing interrupts, its programs compiled before."""
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
-            begun = time.monotonic()
             process = _begin(case, Path(folder), _COMMAND)
+            begun, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
             _, said = process.communicate(timeout=_LIMIT_S)
+            whole_s, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
             if process.returncode:
                 raise RuntimeError(f"{case.arguments} ended with {process.returncode}: {said}")
-    return time.monotonic() - begun
+    return Whole(whole_s, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
 
 
 def interrupt(case: Case, moment_s: float, follow: bool) -> Outcome:
-    """Runs a case, and interrupts it after some seconds; ``follow``: then does what it hints at."""
+    """Runs a case, and interrupts it after some seconds of processor time; ``follow``: then does what it hints at."""
     with tempfile.TemporaryDirectory() as folder:
         process = _begin(case, Path(folder), _COMMAND)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=moment_s)
+        while process.poll() is None and _used_s(process.pid) < moment_s:
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_LOOK_S)
+        time.sleep(random.Random(moment_s).uniform(0, _WAITS_S))
         process.send_signal(signal.SIGINT)
         sent = time.monotonic()
         said = process.communicate(timeout=_LIMIT_S)[1]
@@ -255,7 +278,7 @@ def interrupt(case: Case, moment_s: float, follow: bool) -> Outcome:
             faults += judged(process.returncode, said, took_s)
             if follow and _HINT in said:
                 faults += goes_on(said.strip().split(_HINT)[1], Path(folder))
-        return Outcome(moment_s, process.returncode, took_s, faults)
+        return Outcome(moment_s, process.returncode, took_s, faults, said)
 
 
 def fill_up(case: Case, moment_s: float, follow: bool) -> Outcome:
@@ -268,11 +291,17 @@ def fill_up(case: Case, moment_s: float, follow: bool) -> Outcome:
         if process.returncode not in (0, 2):
             faults.append(f"exit code {process.returncode}")
         if process.returncode and len(said.splitlines()) != 1:
-            faults.append(f"{len(said.splitlines())} lines, the last {said.splitlines()[-1:]}")
+            faults.append(f"{len(said.splitlines())} lines")
         if follow and process.returncode and (kept / FOLDER / "config.toml").exists():
             kept.rename(resumed)
             faults += goes_on(shlex.join(["jaxgrad", case.arguments[0], "--resume", FOLDER]), resumed)
-        return Outcome(moment_s, process.returncode, 0.0, faults)
+        return Outcome(moment_s, process.returncode, 0.0, faults, said)
+
+
+def _used_s(process: int) -> float:
+    """The processor time that a process has used, of all its threads together."""
+    counted = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, counted[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _begin(case: Case, folder: Path, command: Sequence[str]) -> subprocess.Popen[str]:
@@ -294,7 +323,7 @@ def judged(code: int, said: str, took_s: float) -> list[str]:
     lines = said.splitlines()
     faults = [] if code == 130 else [f"exit code {code}"]
     if len(lines) != 1 or not lines[0].startswith("interrupted"):
-        faults.append(f"{len(lines)} lines, the last {lines[-1:]}")
+        faults.append(f"{len(lines)} lines")
     if took_s > WITHIN_S:
         faults.append(f"{took_s:.1f} s")
     return faults

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
 from jaxgrad.cli.app import COMMANDS
 from tests import interruptions
-from tests.interruptions import CASES, Case, interrupt
+from tests.interruptions import CASES, Case, Outcome, Whole, interrupt
 
 
 def test_every_command_is_interrupted() -> None:
@@ -46,7 +47,30 @@ def test_a_hint_is_followed_as_a_shell_reads_it(tmp_path: Path) -> None:
     assert "a run's" in fault
 
 
+def test_what_a_wrong_run_said_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = [
+        Outcome(0.5, 130, 0.1, [], "interrupted\n"),
+        Outcome(0.7, 1, 0.1, ["exit code 1"], "Traceback\nValueError: [of] a library\n"),
+    ]
+    moments: list[float] = []
+
+    def interrupted(case: Case, moment_s: float, follow: bool) -> Outcome:
+        moments.append(moment_s)
+        return outcomes[len(moments) - 1]
+
+    monkeypatch.setattr(interruptions, "interrupt", interrupted)
+    monkeypatch.setattr(interruptions, "measure", lambda _: Whole(clock_s=9.0, processor_s=2.0))
+    with pytest.raises(typer.Exit) as ended:
+        interruptions.main(["explain"], signals=2)
+    assert ended.value.exit_code == 1
+    said = capsys.readouterr().out
+    assert "explain, at 0.70 s: exit code 1\nTraceback\nValueError: [of] a library\n" in said
+    assert "interrupted\n" not in said
+    assert all(0 < moment < 2 for moment in moments)
+
+
 def test_a_command_is_interrupted_for_real() -> None:
-    outcome = interrupt(Case(["explain"]), 0.5, follow=True)
-    assert outcome.code in (0, 130)
+    outcome = interrupt(Case(["explain"]), 0.3, follow=True)
+    assert outcome.code == 130  # it takes more than a second of processor time, however busy the machine is
+    assert outcome.said == "interrupted\n"
     assert not [fault for fault in outcome.faults if not fault.endswith(" s")]  # how long it took is a busy machine's

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         processes.end(error)
     if code == interrupts.INTERRUPTED:
-        interrupts.say()  # the parser has said nothing
+        interrupts.say()  # outside of a command nothing has been said
     interrupts.ended()
     return processes.leave(code)
 
@@ -37,10 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(typed: list[str]) -> int:
     group = typer.main.get_command(app)
     try:
-        check_command(typed, COMMANDS)
-        code = group.main(_bare_resume(typed), prog_name="jaxgrad", standalone_mode=False) or 0
-        sys.stdout.flush()
-        return code
+        with interrupts.resumable(""):
+            check_command(typed, COMMANDS)
+            code = group.main(_bare_resume(typed), prog_name="jaxgrad", standalone_mode=False) or 0
+            sys.stdout.flush()
+            return code
+    except interrupts.Interrupted:
+        return interrupts.INTERRUPTED
     except (OSError, SystemExit) as error:
         # The parser makes an exit of a broken pipe.
         refused = error.__context__ if isinstance(error, SystemExit) else error

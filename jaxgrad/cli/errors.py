@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from jaxgrad.base.errors import Elsewhere, InputError, one_of
-from jaxgrad.cli.interrupts import Interrupted, say
+from jaxgrad.cli.interrupts import Interrupted, resumable, say
 from jaxgrad_models.errors import BuildError
 
 CHECK_FAILED = 1
@@ -73,7 +73,10 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
     def guarded(*args: Any, **options: Any) -> int:
         usual, warnings.formatwarning = warnings.formatwarning, _warning
         try:
-            return function(*args, **options)
+            with resumable(""):
+                return function(*args, **options)
+        except Interrupted as interrupt:
+            return say(interrupt.hint)
         except InputError as error:
             return report(_by_option(error, flags))
         except BuildError as error:
@@ -88,10 +91,6 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
                 raise
             problem = "got more than this machine's memory holds"
             return report(InputError("sizes", None, "give smaller ones", problem=problem))
-        except Interrupted as interrupt:
-            return say(interrupt.hint)
-        except KeyboardInterrupt:
-            return say()
         except Elsewhere:
             return BAD_INPUT
         finally:

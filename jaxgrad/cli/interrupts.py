@@ -17,12 +17,13 @@ _PATIENCE_S = 1.0  # of two seconds: on a busy machine the rest takes its time
 _IMPORTS = "<frozen importlib._bootstrap>"  # the code that imports, wherever a frame of it is
 _SHOW_CURSOR = "\x1b[?25h"
 _hints: list[str] = []  # of what is being done, the innermost last
+_asked = threading.Event()  # Ctrl-C has come
 _said = threading.Event()
 _ends_process = threading.Event()  # this process is the command's own
 
 
 class Interrupted(Exception):
-    """Ctrl-C, where what was done is kept; ``hint`` says how to go on."""
+    """Ctrl-C; where what was done is kept, ``hint`` says how to go on."""
 
     def __init__(self, hint: str) -> None:
         super().__init__(hint)
@@ -31,12 +32,23 @@ class Interrupted(Exception):
 
 @contextmanager
 def resumable(hint: str) -> Iterator[None]:
-    """Work that can be gone on with after Ctrl-C; ``hint`` says how."""
+    """Work that can be gone on with after Ctrl-C; ``hint`` says how, if there is something to say.
+
+    Once Ctrl-C has come, every error is taken for it: libraries make their own of KeyboardInterrupt (Orbax an Exception,
+    where it reads a checkpoint), or fail at what it left half done. Without Ctrl-C an error stays what it is.
+
+    Raises:
+        Interrupted: Ctrl-C came.
+    """
     _hints.append(hint)
     try:
         yield
-    except KeyboardInterrupt:
-        raise Interrupted(hint) from None
+    except Interrupted:  # of work within this one, with its own hint
+        raise
+    except BaseException as error:
+        if _asked.is_set() or isinstance(error, KeyboardInterrupt):
+            raise Interrupted(hint) from None
+        raise
     finally:
         _hints.pop()
 
@@ -52,7 +64,8 @@ def say(hint: str = "") -> int:
 
 
 def begin() -> None:
-    """A command begins: nothing is said of it yet."""
+    """A command begins: nothing is asked of it yet, and nothing said."""
+    _asked.clear()
     _said.clear()
 
 
@@ -94,6 +107,7 @@ def ended() -> None:
 
 
 def _signalled(number: int, frame: FrameType | None) -> None:
+    _asked.set()
     caller = frame
     while caller is not None:
         if caller.f_code.co_filename == _IMPORTS:

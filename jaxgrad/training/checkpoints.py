@@ -127,7 +127,7 @@ class Checkpoints:
         wanted = _by_path(like)
         shapes = {path: _abstract(leaf) for path, leaf in wanted.items()}
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
-        restored = self._manager.restore(step, args=items)["state"]
+        restored = self._read(step, items)["state"]
         leaves = [as_in(leaf, restored[path]) for path, leaf in wanted.items()]  # several devices write keys as words
         return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
@@ -136,8 +136,17 @@ class Checkpoints:
         items = ocp.args.Composite(state=ocp.args.StandardRestore())
         for step in sorted(self._manager.all_steps(), reverse=True):
             if self._is_whole(step):
-                return self._manager.restore(step, args=items)["state"]
+                return self._read(step, items)["state"]
         return None
+
+    def _read(self, step: int, items: ocp.args.Composite) -> Any:
+        """What is in a checkpoint. Ctrl-C stays what it is, lest a checkpoint be dropped that it kept from being read."""
+        try:
+            return self._manager.restore(step, args=items)
+        except Exception as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Orbax makes its own error of every other one
+                raise error.__cause__ from None
+            raise
 
     def _is_whole(self, step: int) -> bool:
         """Whether each file is there, byte for byte. Orbax is not asked to read what is not: its threads complain."""
@@ -152,7 +161,7 @@ class Checkpoints:
         return self._record(step)["settings"]
 
     def _record(self, step: int) -> dict[str, Any]:
-        return self._manager.restore(step, args=ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
+        return self._read(step, ocp.args.Composite(log=ocp.args.JsonRestore()))["log"]
 
     def _check_settings(self, step: int, of_checkpoint: Mapping[str, Mapping[str, Any]]) -> None:
         settings, made_by = by_key(self._settings), by_key(of_checkpoint)

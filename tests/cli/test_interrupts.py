@@ -44,6 +44,17 @@ def test_an_interrupted_command_ends_in_one_line(
     assert capsys.readouterr().err == said
 
 
+def test_an_error_without_ctrl_c_stays_what_it_is() -> None:
+    @command
+    def work() -> int:
+        with resumable("go on with: this"):
+            raise ValueError("its own")
+
+    interrupts.begin()
+    with pytest.raises(ValueError, match="its own"):
+        work()
+
+
 def test_what_the_parser_is_interrupted_at_says_so_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,7 +67,7 @@ def test_what_the_parser_is_interrupted_at_says_so_too(
 
 
 # What Python can't interrupt: a long call that is not its own, threads that it waits for at its end, and what it frees
-# then.
+# then. And what takes the interruption for something else.
 BUSY = {
     "a call": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)",
     "a thread": "import concurrent.futures as f, hashlib\n"
@@ -71,6 +82,12 @@ BUSY = {
     "    def __del__(self, work=hashlib.pbkdf2_hmac): work('sha256', b'', b'', 2_000_000_000)\n"
     "sys.slow = Slow()\n"
     "time.sleep(600)",
+    "where a library makes its own error of it": "import time\n"
+    "try: time.sleep(600)\n"
+    "except BaseException as error: raise Exception('while reading') from error",
+    "where it comes to bad input": "import time\n"
+    "try: time.sleep(600)\n"
+    "except BaseException: raise errors.InputError('model', 'mine', 'give one that works')",
 }
 
 
@@ -109,11 +126,14 @@ sys.exit(busy())
 
 
 # Where Ctrl-C comes: as the command line's first module is imported, which would make an ImportError of the exception;
-# as a command imports what it needs; between what is guarded; and after all was done.
+# as a command imports what it needs; between what is guarded, as itself or as an error that a library made of it; and
+# after all was done.
 MOMENTS = {
     "its first import": ("import", "jaxgrad.cli", (130, "interrupted\n")),
     "a later import": ("import", "jaxgrad.cli.screen", (130, "interrupted\n")),
     "the command line itself": ("call", "jaxgrad.cli:check_command", (130, "interrupted\n")),
+    "the command line itself, as another error": ("error", "jaxgrad.cli:check_command", (130, "interrupted\n")),
+    "a command, as another error": ("error", "jaxgrad.cli.screen:console", (130, "interrupted\n")),
     "its end": ("call", "atexit:register", (0, "")),
 }
 SIGNALLED = """
@@ -128,7 +148,7 @@ def signalled():
         for _ in range(100):
             pass
     except KeyboardInterrupt:
-        raise ImportError("an extension makes one of it") from None
+        raise ImportError("a library makes one of it") from None
 
 class Finder:
     def find_spec(self, name, *_):
@@ -143,8 +163,9 @@ elif place.startswith("atexit"):
     atexit.register(os.kill, os.getpid(), signal.SIGINT)
 else:
     module, name = place.split(":")
-    import jaxgrad.cli
-    setattr(jaxgrad.cli, name, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    import importlib
+    kill = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    setattr(importlib.import_module(module), name, kill if kind == "call" else lambda *_: signalled())
 sys.exit(main())
 """
 

@@ -185,6 +185,25 @@ def test_when_none_can_be_read_nothing_is_dropped(tmp_path: Path) -> None:
     assert (tmp_path / "1").is_dir()
 
 
+def test_ctrl_c_while_one_is_read_drops_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orbax makes an Exception of it, as of an array that can't be read."""
+
+    async def interrupted(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state(1), {})
+        checkpoints.save(2, state(2), {})
+    with Checkpoints(tmp_path) as checkpoints:
+        with monkeypatch.context() as patch:
+            patch.setattr("orbax.checkpoint._src.serialization.serialization._read_shard", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                checkpoints.restore(state())
+        restored = checkpoints.restore(state())
+    assert restored is not None
+    assert_same(restored[0], state(2))
+
+
 def test_settings_may_extend_a_run_and_change_nothing_else(tmp_path: Path) -> None:
     asked = {"train": {"epochs": 10, "seed": 0}}
     with Checkpoints(tmp_path, asked) as checkpoints:
