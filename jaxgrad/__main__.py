@@ -20,12 +20,13 @@ def main() -> int:
     """Runs the command that the process was started with; returns its exit code, see ``jaxgrad.cli.main``."""
     signal.signal(signal.SIGINT, _leave)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own errors, but not what it warns itself of on a GPU
-    from jaxgrad.cli import main as run  # a tenth of a second
+    from jaxgrad.cli import interrupts  # a tenth of a second
+    from jaxgrad.cli import main as run
 
     try:
         return run()
     except KeyboardInterrupt:  # outside of what a command guards
-        _leave()
+        return interrupts.say()
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 INTERRUPTED = 130
 _PATIENCE_S = 1.0  # of two seconds: on a busy machine the rest takes its time
@@ -19,6 +19,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 _hints: list[str] = []  # of what is being done, the innermost last
 _asked = threading.Event()  # Ctrl-C has come
 _said = threading.Event()
+_muted: list[tuple[int, int]] = []  # the file of standard error, and where it led before
 _ends_process = threading.Event()  # this process is the command's own
 
 
@@ -34,8 +35,9 @@ class Interrupted(Exception):
 def resumable(hint: str) -> Iterator[None]:
     """Work that can be gone on with after Ctrl-C; ``hint`` says how, if there is something to say.
 
-    Once Ctrl-C has come, every error is taken for it: libraries make their own of KeyboardInterrupt (Orbax an Exception,
-    where it reads a checkpoint), or fail at what it left half done. Without Ctrl-C an error stays what it is.
+    Once Ctrl-C has come, whatever the work ends in is taken for it: libraries make errors of their own of
+    KeyboardInterrupt (Orbax does where it reads a checkpoint), drop it, or fail at what it left half done. Without Ctrl-C
+    an error stays what it is.
 
     Raises:
         Interrupted: Ctrl-C came.
@@ -43,7 +45,9 @@ def resumable(hint: str) -> Iterator[None]:
     _hints.append(hint)
     try:
         yield
-    except Interrupted:  # of work within this one, with its own hint
+        if _asked.is_set():
+            raise Interrupted(hint)
+    except Interrupted:  # or of work within this one, with its own hint
         raise
     except BaseException as error:
         if _asked.is_set() or isinstance(error, KeyboardInterrupt):
@@ -57,6 +61,7 @@ def say(hint: str = "") -> int:
     """Writes, once, that the command was interrupted; returns the exit code of that, or ends the process with it."""
     if not _said.is_set():
         _said.set()
+        _unmute()
         print("; ".join(filter(None, ("interrupted", hint))), file=sys.stderr, flush=True)
     if _ends_process.is_set():
         _leave()
@@ -95,7 +100,6 @@ def end_soon() -> None:
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _signalled)
-    sys.unraisablehook = _quiet(sys.unraisablehook)
     _ends_process.set()
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
 
@@ -107,7 +111,10 @@ def ended() -> None:
 
 
 def _signalled(number: int, frame: FrameType | None) -> None:
+    if _asked.is_set():  # this process is about to end
+        return
     _asked.set()
+    _mute()
     caller = frame
     while caller is not None:
         if caller.f_code.co_filename == _IMPORTS:
@@ -120,15 +127,25 @@ def _hint() -> str:
     return _hints[-1] if _hints else ""
 
 
-def _quiet(usual: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A hook for what can't be raised, without a word of Ctrl-C: it came where an object is freed, and Python drops it.
-    The process ends all the same, by ``_watch``."""
+def _mute() -> None:
+    """Leaves standard error to ``say``.
 
-    def hook(unraisable: Any) -> None:
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            usual(unraisable)
+    Of what is interrupted, Python and libraries have much to say by hooks, warnings and logs: that a task was never
+    awaited, or that KeyboardInterrupt came where an object is freed and is dropped.
+    """
+    with suppress(AttributeError, OSError, ValueError):  # there is none, or it is no file
+        file = sys.stderr.fileno()
+        _muted.append((file, os.dup(file)))
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file)
+        os.close(nowhere)
 
-    return hook
+
+def _unmute() -> None:
+    while _muted:
+        file, original = _muted.pop()
+        os.dup2(original, file)
+        os.close(original)
 
 
 def _watch(reader: int) -> None:

@@ -140,7 +140,7 @@ class Checkpoints:
         return None
 
     def _read(self, step: int, items: ocp.args.Composite) -> Any:
-        """What is in a checkpoint. Ctrl-C stays what it is, lest a checkpoint be dropped that it kept from being read."""
+        """What is in a checkpoint. Ctrl-C is no reason to take it for one that can't be read, and to drop it."""
         try:
             return self._manager.restore(step, args=items)
         except Exception as error:

@@ -77,6 +77,10 @@ BUSY = {
     "    def __del__(self): [time.sleep(0.01) for _ in range(500)]\n"
     "Slow()\n"
     "time.sleep(600)",
+    "where a library drops it": "import time\ntry: time.sleep(600)\nexcept BaseException: pass",
+    "where others speak of it": "import os, time, warnings\n"
+    "try: time.sleep(600)\n"
+    "finally: warnings.warn('a task was never awaited'); os.write(2, b'native code')",
     "its end": "import hashlib, time\n"
     "class Slow:\n"
     "    def __del__(self, work=hashlib.pbkdf2_hmac): work('sha256', b'', b'', 2_000_000_000)\n"
@@ -134,6 +138,7 @@ MOMENTS = {
     "the command line itself": ("call", "jaxgrad.cli:check_command", (130, "interrupted\n")),
     "the command line itself, as another error": ("error", "jaxgrad.cli:check_command", (130, "interrupted\n")),
     "a command, as another error": ("error", "jaxgrad.cli.screen:console", (130, "interrupted\n")),
+    "between what is guarded": ("call", "jaxgrad.cli.interrupts:ended", (130, "interrupted\n")),
     "its end": ("call", "atexit:register", (0, "")),
 }
 SIGNALLED = """

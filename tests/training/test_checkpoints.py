@@ -185,6 +185,7 @@ def test_when_none_can_be_read_nothing_is_dropped(tmp_path: Path) -> None:
     assert (tmp_path / "1").is_dir()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # storage finds its loop closed
 def test_ctrl_c_while_one_is_read_drops_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Orbax makes an Exception of it, as of an array that can't be read."""
 
