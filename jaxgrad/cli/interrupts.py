@@ -35,7 +35,7 @@ class Interrupted(Exception):
 def resumable(hint: str) -> Iterator[None]:
     """Work that can be gone on with after Ctrl-C; ``hint`` says how, if there is something to say.
 
-    Once Ctrl-C has come, whatever the work ends in is taken for it: libraries make errors of their own of it (Orbax does
+    Once Ctrl-C has come, whatever the work ends in is taken for it: libraries make their own errors of it (Orbax does
     where it reads a checkpoint), drop it, or fail at what it left half done. Without Ctrl-C an error stays what it is.
 
     Raises:
