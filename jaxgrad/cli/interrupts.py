@@ -16,10 +16,11 @@ INTERRUPTED = 130
 _PATIENCE_S = 1.0  # of two seconds: on a busy machine the rest takes its time
 _IMPORTS = "<frozen importlib._bootstrap>"  # the code that imports, wherever a frame of it is
 _SHOW_CURSOR = "\x1b[?25h"
+_CLEAR_LINE = "\r\x1b[K"
 _hints: list[str] = []  # of what is being done, the innermost last
 _asked = threading.Event()  # Ctrl-C has come
 _said = threading.Event()
-_muted: list[tuple[int, int]] = []  # the file of standard error, and where it led before
+_muted: list[int] = []  # where standard error led before, once it is muted
 _ends_process = threading.Event()  # this process is the command's own
 
 
@@ -60,8 +61,11 @@ def say(hint: str = "") -> int:
     """Writes, once, that the command was interrupted; returns the exit code of that, or ends the process with it."""
     if not _said.is_set():
         _said.set()
-        _unmute()
-        print("; ".join(filter(None, ("interrupted", hint))), file=sys.stderr, flush=True)
+        line = "; ".join(filter(None, ("interrupted", hint)))
+        if _muted:
+            _write(f"{line}\n", _muted[0])
+        else:
+            print(line, file=sys.stderr, flush=True)
     if _ends_process.is_set():
         _leave()
     return INTERRUPTED
@@ -127,24 +131,23 @@ def _hint() -> str:
 
 
 def _mute() -> None:
-    """Leaves standard error to ``say``.
+    """Leaves standard error to ``say``, to the end of this process.
 
     Of what is interrupted, Python and libraries have much to say by hooks, warnings and logs: that a task was never
     awaited, or that KeyboardInterrupt came where an object is freed and is dropped.
     """
     with suppress(AttributeError, OSError, ValueError):  # there is none, or it is no file
         file = sys.stderr.fileno()
-        _muted.append((file, os.dup(file)))
+        _muted.append(os.dup(file))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file)
         os.close(nowhere)
 
 
-def _unmute() -> None:
-    while _muted:
-        file, original = _muted.pop()
-        os.dup2(original, file)
-        os.close(original)
+def _write(line: str, file: int) -> None:
+    """To a file that nothing else writes to; on a terminal in place of a progress bar's line, or of what Ctrl-C shows."""
+    with suppress(OSError):  # a reader that is gone
+        os.write(file, os.fsencode(_CLEAR_LINE + line if os.isatty(file) else line))
 
 
 def _watch(reader: int) -> None:

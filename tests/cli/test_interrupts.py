@@ -78,9 +78,13 @@ BUSY = {
     "Slow()\n"
     "time.sleep(600)",
     "where a library drops it": "import time\ntry: time.sleep(600)\nexcept BaseException: pass",
-    "where others speak of it": "import os, time, warnings\n"
+    "where others speak of it": "import os, threading, time, warnings\n"
+    "def speak():\n"
+    "    while True: print('the loop is closed', file=sys.stderr)\n"
     "try: time.sleep(600)\n"
-    "finally: warnings.warn('a task was never awaited'); os.write(2, b'native code')",
+    "finally:\n"
+    "    warnings.warn('a task was never awaited'); os.write(2, b'native code')\n"
+    "    threading.Thread(target=speak, daemon=True).start(); time.sleep(0.1)",
     "its end": "import hashlib, time\n"
     "class Slow:\n"
     "    def __del__(self, work=hashlib.pbkdf2_hmac): work('sha256', b'', b'', 2_000_000_000)\n"
