@@ -145,7 +145,7 @@ def _mute() -> None:
 
 
 def _write(line: str, file: int) -> None:
-    """To a file that nothing else writes to; on a terminal in place of a progress bar's line, or of what Ctrl-C shows."""
+    """To a file that nothing else writes to; on a terminal in place of a bar's line, or of what Ctrl-C shows."""
     with suppress(OSError):  # a reader that is gone
         os.write(file, os.fsencode(_CLEAR_LINE + line if os.isatty(file) else line))
 
