@@ -1,24 +1,21 @@
-"""What configurations are declared with: pydantic sections, and the one place where pydantic's errors become ours."""
+"""What configurations are declared with: pydantic sections, and the rules of their values."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import tomllib
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 import pydantic.dataclasses
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WrapValidator
-from pydantic.fields import FieldInfo
 
 from jaxgrad.base.errors import (
     InputError,
     blend,
     boolean,
-    choose,
     few_bits,
     fraction,
     number,
@@ -29,6 +26,7 @@ from jaxgrad.base.errors import (
     share,
     sizes,
 )
+from jaxgrad.base.translation import translated
 
 _DEEPEST = 64  # tables and lists within each other that a file may have
 _LARGEST = 1 << 63  # TOML's own limit: numbers of 64 bits
@@ -127,7 +125,7 @@ def described(*, within: str = "") -> Callable[[type[Class]], type[Class]]:
             try:
                 init(self, **arguments)
             except ValidationError as error:
-                refusal = _translated(error, made, arguments)
+                refusal = translated(error, made, arguments)
             else:
                 return
             raise refusal.under(within)
@@ -206,91 +204,5 @@ def validated(root: type[Model], tree: Any, origin: str | None = None) -> Model:
     try:
         return root.model_validate(tree, context=_FILE)
     except ValidationError as error:
-        refusal = _translated(error, root, tree)
+        refusal = translated(error, root, tree)
     raise refusal if origin is None else refusal.read_from(origin)
-
-
-# What to say of pydantic's own errors; those of our rules are InputErrors already.
-_REMEDIES = {
-    "list_type": "give a list, in [ ]",
-    "tuple_type": "give a list, in [ ]",
-    "too_short": "give at least one",
-    "string_type": "give a text, in quotes",
-}
-_TABLES = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
-_MISSING = ("missing", "missing_argument")
-_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
-
-
-def _translated(error: ValidationError, root: type[Any], tree: Any) -> InputError:
-    detail, *others = error.errors(include_url=False)
-    if detail["type"] in _MISSING:  # misspelt, it may be
-        unknown = (each for each in others if each["type"] in _UNKNOWN and each["loc"][:-1] == detail["loc"][:-1])
-        detail = next(unknown, detail)
-    kind, place = detail["type"], _keys(detail["loc"], tree, missing=detail["type"] in _MISSING)
-    field = ".".join(place)
-    cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, InputError):
-        return cause.under(field)
-    if kind in _MISSING:
-        remedy = f"give a table, [{field}]" if _is_table(_annotation(root, place)) else "give one"
-        return InputError(field, None, remedy, problem="got none")
-    if kind in _UNKNOWN:
-        names = [field.title or name for name, field in _fields(root, place[:-1]).items()]
-        remedy = f"there is no such key; {choose(names, place[-1])}"
-    elif kind == "dataclass_type" and not issubclass(root, BaseModel):
-        remedy = f"give one of class {detail.get('ctx', {}).get('class_name')}"
-    elif kind in _TABLES:
-        remedy = (
-            f"give a table, [[{'.'.join(place[:-1])}]]" if place and place[-1].isdigit() else f"give a table, [{field}]"
-        )
-    elif kind == "list_type" and _model_in(_annotation(root, place)):
-        remedy = f"give tables, [[{field}]]"
-    else:
-        remedy = _REMEDIES.get(kind, detail["msg"])
-    return InputError(field, detail["input"], remedy)
-
-
-def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> list[str]:
-    """The keys of a location: pydantic names members of unions there too, and these lead nowhere in the tree."""
-    place, node = [], tree
-    for part in location:
-        if _has(node, part):
-            node = node[part]
-            place.append(str(part))
-    return [*place, str(location[-1])] if missing else place
-
-
-def _has(node: Any, part: str | int) -> bool:
-    if isinstance(node, list):
-        return isinstance(part, int) and part < len(node)
-    return isinstance(node, Mapping) and part in node
-
-
-def _fields(root: type[Any], place: Sequence[str]) -> Mapping[str, FieldInfo]:
-    """The fields of a table of the file."""
-    fields = root.__pydantic_fields__
-    for part in place:
-        model = _model_in(fields[part].annotation) if part in fields else None
-        fields = model.__pydantic_fields__ if model else fields
-    return fields
-
-
-def _annotation(root: type[Any], place: Sequence[str]) -> Any:
-    """What a key of the file may hold."""
-    fields = {field.title or name: field for name, field in _fields(root, place[:-1]).items()}
-    return fields[place[-1]].annotation if place and place[-1] in fields else None
-
-
-def _is_table(annotation: Any) -> bool:
-    return isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__")
-
-
-def _model_in(annotation: Any) -> type[Any] | None:
-    """The section, or what is ``described``, among what a field may hold."""
-    if _is_table(annotation):
-        return annotation
-    for inner in typing.get_args(annotation):
-        if model := _model_in(inner):
-            return model
-    return None
