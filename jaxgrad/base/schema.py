@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 import pydantic.dataclasses
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WrapValidator
+from pydantic_core import PydanticUndefined
 
 from jaxgrad.base.errors import (
     InputError,
     blend,
     boolean,
+    count_or_all,
     few_bits,
     fraction,
     number,
@@ -38,9 +40,14 @@ Class = TypeVar("Class")
 _FILE = "file"  # the context of what is read from a file
 
 
-def checked(rule: Callable[[str, Any], Any]) -> BeforeValidator:
-    """A rule of ``base.errors``, or one like these, for a field; pydantic knows which."""
-    return BeforeValidator(lambda value: rule("", value))
+def checked(rule: Callable[[str, Any], Any], written: Any = PydanticUndefined) -> BeforeValidator:
+    """A rule of ``base.errors``, or one like these, for a field; pydantic knows which.
+
+    Args:
+        rule: from what is given to what the field holds.
+        written: the type of what files give, for JSON schemas; by default that of the field.
+    """
+    return BeforeValidator(lambda value: rule("", value), json_schema_input_type=written)
 
 
 def among(choices: Sequence[str]) -> BeforeValidator:
@@ -86,6 +93,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1), checked(fraction)]
 Share = Annotated[float, Field(gt=0, le=1), checked(share)]
 Bits = Annotated[int, Field(ge=1, le=8), checked(few_bits)]
 Blend = Annotated[float, Field(ge=0, le=1), checked(blend)]
+CountOrAll = Annotated[
+    int | str,
+    checked(count_or_all, Annotated[int, Field(ge=1)] | Literal["all"] | Annotated[str, Field(pattern="[0-9]")]),
+]
 
 
 class Section(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,15 +16,23 @@ class Kind(NamedTuple):
     Args:
         name: what they are.
         commands: that take them, as the user types these.
-        holds: whether the content of a file is one's.
+        keys: at the top of a file, of which one tells that it is of this kind.
+        no_others: whether it has no other keys than these.
     """
 
     name: str
     commands: tuple[str, ...]
-    holds: Callable[[Mapping[str, Any]], bool]
+    keys: tuple[str, ...]
+    no_others: bool = False
+
+    def holds(self, tree: Mapping[str, Any]) -> bool:
+        """Whether the content of a file is one's."""
+        if self.no_others:
+            return bool(tree) and tree.keys() <= set(self.keys)
+        return not tree.keys().isdisjoint(self.keys)
 
 
-_TRAINING_TABLES = {
+_TRAINING_TABLES = (
     "array",
     "emulation",
     "model",
@@ -37,19 +45,20 @@ _TRAINING_TABLES = {
     "machine",
     "diagnostics",
     "devices",
-}
+)
 
-CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), lambda tree: "control" in tree)
-DYNAMICS = Kind("an experiment on the dynamics of training", ("jaxgrad run",), lambda tree: "dynamics" in tree)
-DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), lambda tree: "space" in tree)
-EXPERIMENT = Kind("an experiment", ("jaxgrad run",), lambda tree: "variant" in tree or "extends" in tree)
-LEARNING = Kind("an experiment that trains", ("jaxgrad run",), lambda tree: "training" in tree)
-PIPELINES = Kind("an experiment with pipelines", ("jaxgrad run",), lambda tree: "pipelines" in tree)
-MEMORY = Kind("an experiment on memory", ("jaxgrad run",), lambda tree: "memory" in tree)
+CONTROL = Kind("an experiment with a control problem", ("jaxgrad run",), ("control",))
+DYNAMICS = Kind("an experiment on the dynamics of training", ("jaxgrad run",), ("dynamics",))
+DESIGN_SPACE = Kind("a design space", ("jaxgrad sweep", "jaxgrad search"), ("space",))
+EXPERIMENT = Kind("an experiment", ("jaxgrad run",), ("variant", "extends"))
+LEARNING = Kind("an experiment that trains", ("jaxgrad run",), ("training",))
+PIPELINES = Kind("an experiment with pipelines", ("jaxgrad run",), ("pipelines",))
+MEMORY = Kind("an experiment on memory", ("jaxgrad run",), ("memory",))
 TRAINING = Kind(
     "a training run's configuration",
     ("jaxgrad train --config",),
-    lambda tree: bool(tree) and tree.keys() <= _TRAINING_TABLES,
+    _TRAINING_TABLES,
+    no_others=True,
 )
 _KINDS = (CONTROL, DESIGN_SPACE, DYNAMICS, LEARNING, PIPELINES, MEMORY, EXPERIMENT, TRAINING)
 

@@ -12,12 +12,13 @@ from pydantic import Field, model_validator
 
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.base.errors import InputError, distinct
-from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
+from jaxgrad.base.schema import Rate, Section, Seed, Size, Switch, among, otherwise, read_toml, validated
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.cuts import CUTS
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import CHOICES, FUSED
 from jaxgrad.designs import plans
+from jaxgrad.designs.ranges import Rates, Sizes, listed
 from jaxgrad.hardware import FORMATS, Level
 from jaxgrad.hardware.level import check_levels
 from jaxgrad.hardware.memory import IM2COL
@@ -31,41 +32,16 @@ OBJECTIVES: tuple[str, ...] = tuple(COLUMNS)
 SOUGHT: tuple[str, ...] = ("cycles", "energy", "edp")
 """Objectives of a search; the least area is that of the smallest design, whatever it runs."""
 
-_MOST = 10_000_000
-
 InOut = Annotated[list[Size], Field(min_length=2, max_length=2), otherwise("give [in features, out features]")]
 
 
-def _range(field: str, value: Any) -> Any:
-    """The values of ``{first, last, step}`` or ``{first, last, times}``; anything else as it is."""
-    if not isinstance(value, dict):
-        return value
-    first, last, step, times = (value.get(key, 0) for key in ("first", "last", "step", "times"))
-    sizes = [size for size in value.values() if isinstance(size, int) and not isinstance(size, bool) and size > 0]
-    is_range = {*value} in ({"first", "last", "step"}, {"first", "last", "times"}) and len(sizes) == len(value)
-    if not is_range or first > last or times == 1:
-        raise InputError(
-            field,
-            value,
-            "give a list, or {first = .., last = .., step = ..} or {first = .., last = .., times = ..}, of whole "
-            "numbers of at least 1, times at least 2, first at most last",
-        )
-    if step:
-        if (last - first) // step >= _MOST:
-            raise InputError(field, value, f"give at most {_MOST} values")
-        return list(range(first, last + 1, step))
-    return list(itertools.takewhile(lambda size: size <= last, (first * times**power for power in itertools.count())))
-
-
-_Listed = checked(_range)
-Sizes = Annotated[list[Size], Field(min_length=1), _Listed]
-Rates = Annotated[list[Rate], Field(min_length=1), _Listed]
-
-
 class WorkloadSection(Section):
-    """What is trained: ``networks``, and single dense ``layers`` ([in, out] each), at each ``batch``.
+    """What is trained, each network and layer at each batch.
 
-    Networks are names of ``models``, at the shapes of their papers, and the user's own; see ``networks.entries``.
+    Args:
+        networks: names of ``models``, at the shapes of their papers, and the user's own; see ``networks.entries``.
+        layers: single dense layers, [in features, out features] each.
+        batch: images (or rows) a step.
     """
 
     networks: list[NetworkEntry] = Field(default_factory=list)
@@ -77,12 +53,13 @@ class SpaceSection(Section):
     """What differs between designs; each with each.
 
     Args:
-        rows, cols: of the array.
+        rows, cols: PEs of the array along a side.
         double_buffered: whether its PEs have shadow registers.
         schedule: of the gradients.
         order: of their blocks, where there is a memory.
         precision: of the operands, see ``Precision.of``.
-        sram_kib, dram_gb_per_s: the memory; both or neither.
+        sram_kib: of the scratchpad, in KiB; with dram_gb_per_s or not at all.
+        dram_gb_per_s: what DRAM delivers and takes together, in 10^9 bytes a second.
     """
 
     rows: Sizes
@@ -97,7 +74,7 @@ class SpaceSection(Section):
     precision: Annotated[list[Annotated[str, among(tuple(FORMATS))]], Field(min_length=1)] = Field(
         default_factory=lambda: ["bf16"]
     )
-    sram_kib: Annotated[list[Kib], Field(min_length=1), _Listed] | None = None
+    sram_kib: listed(Kib) | None = None
     dram_gb_per_s: Rates | None = None
 
     @model_validator(mode="after")
@@ -114,9 +91,16 @@ class SpaceSection(Section):
 
 
 class FixedSection(Section):
-    """What all designs share. ``technology`` is a preset's name or a TOML file's path, as seen from the sweep's.
+    """What all designs share.
 
-    With ``levels``, memories between scratchpad and DRAM, designs are costed one by one, as ``jaxgrad run`` does.
+    Args:
+        technology: energies and areas: a preset's name, or the path of a TOML file as seen from this file's folder.
+        clock_ghz: the array's clock.
+        memory_double_buffered: whether half of the scratchpad fills while the array works from the other half.
+        im2col: where a convolution's overlapping patches are laid out, as the array reads them or in DRAM.
+        forward: the dataflow of the forward pass.
+        levels: memories between scratchpad and DRAM; with some, designs are costed one by one, as ``jaxgrad run``
+            does.
     """
 
     technology: str | None = None
@@ -128,7 +112,11 @@ class FixedSection(Section):
 
 
 class ParetoSection(Section):
-    """Quantities of which no other design on a front has less of all."""
+    """What makes a front of designs.
+
+    Args:
+        objectives: quantities of which no other design on a front has less of all.
+    """
 
     objectives: Annotated[
         list[Annotated[str, among(OBJECTIVES)]], Field(min_length=1), otherwise(f"give some of {', '.join(OBJECTIVES)}")
@@ -151,7 +139,8 @@ class DescentSection(Section):
 
     Args:
         objective: what is to be least.
-        max_area_mm2, max_pes: what a design may have; no limit where they are not given.
+        max_area_mm2: what area a design may have, in mm2; by default any.
+        max_pes: how many PEs a design may have; by default any number.
         starts: descents for each schedule, order, precision and kind of PE.
         steps: of a descent.
         seed: of where they start.
@@ -166,7 +155,11 @@ class DescentSection(Section):
 
 
 class Sweep(Section):
-    """A sweep's file; see the sections."""
+    """The file of a design space.
+
+    Args:
+        title: what it is, in a line; printed.
+    """
 
     title: str = "Design space"
     workload: WorkloadSection

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from pydantic import ConfigDict
+
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import AtLeastZero, Section, Size, Switch, among, checked, read_toml, validated
 from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, VectorUnit, technology_files
@@ -26,9 +28,19 @@ _PjByAction = dict[str, dict[str, AtLeastZero]]
 class MachineSection(Section):
     """The table ``[machine]``: a ``Machine``, whose array's and vector unit's keys stand in the table itself.
 
-    ``technology`` is a preset's name or the path of a TOML file, ``energy_table`` that of an Accelergy ERT whose
-    energies take the technology's place; both as seen from the experiment's folder. Either may stand here itself
-    instead: the technology file's tables, or pJ by component and action.
+    Args:
+        rows, cols: PEs of the array along a side.
+        double_buffered: whether PEs have shadow registers, so that the next tile loads while this one computes.
+        precision: the format of all operands, or a table of formats by tensor.
+        memory: scratchpad, levels and DRAM; without it all operands are at hand.
+        technology: energies and areas: a preset's name, the path of a TOML file as seen from this file's folder, or
+            such a file's tables themselves.
+        energy_table: the path of an Accelergy ERT, as seen from this file's folder, or pJ by component and action;
+            these take the place of the technology's energies.
+        vector_lanes: elementwise operations a clock cycle of the vector unit; without it there is none.
+        zero_gating: whether a PE skips the energy of a multiplication by zero.
+        cores: arrays of this kind, each with memories of its own.
+        partition: what cores share out among them.
     """
 
     rows: Size
@@ -44,7 +56,15 @@ class MachineSection(Section):
     partition: Annotated[str, among(PARTITIONS)] = "batch"
 
 
-class _File(Section):
+class MachineFile(Section):
+    """A file with a machine; whatever else is there is for others.
+
+    Args:
+        machine: its array, memories, formats, energies and areas.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
     machine: MachineSection
 
 
@@ -54,7 +74,7 @@ def read(tree: Mapping[str, Any], origin: str | None = None) -> MachineSection:
     Raises:
         InputError: something in it will not do.
     """
-    return validated(_File, {key: value for key, value in tree.items() if key == "machine"}, origin).machine
+    return validated(MachineFile, tree, origin).machine
 
 
 def build(section: MachineSection, file: Path) -> Machine:

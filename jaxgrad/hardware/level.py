@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError, one_of, whole_number
-from jaxgrad.base.schema import AtLeastZero, Size, Switch, checked, described
+from jaxgrad.base.schema import AtLeastZero, Size, Switch, among, checked, described
 from jaxgrad.hardware.energy_table import ACTIONS
-from jaxgrad.hardware.rates import Bytes, in_thousandths, size_kib, table_in_bytes
+from jaxgrad.hardware.rates import MOST_RATE, Bytes, in_thousandths, size_kib, table_in_bytes
 
 KEPT: tuple[str, ...] = ("x", "w", "y", "dy", "dx", "dw")
 """Tensors that a level may keep; the partial sums of a result are kept with it."""
@@ -75,14 +75,14 @@ class Level:
     64.0
     """
 
-    name: Annotated[str, checked(_name)]
+    name: Annotated[str, Field(pattern=f"^{_NAME.pattern}$"), checked(_name)]
     size_bytes: Annotated[Bytes, Field(title="size_kib")]
-    gb_per_s: Annotated[float, Field(gt=0), in_thousandths("MB/s")] | None = None
-    keeps: Annotated[tuple[str, ...], checked(_tensors)] = KEPT
+    gb_per_s: Annotated[float, Field(gt=0, le=MOST_RATE), in_thousandths("MB/s")] | None = None
+    keeps: Annotated[tuple[Annotated[str, among(KEPT)], ...], checked(_tensors)] = KEPT
     double_buffered: Switch = True
     shared_by: Size = 1
     pj_per_bit: AtLeastZero | None = None
-    width_bits: Annotated[int, Field(gt=0, multiple_of=8), checked(_width)] | None = None
+    width_bits: Annotated[int, Field(gt=0, le=_MOST_BITS, multiple_of=8), checked(_width)] | None = None
     ports: Size = 1
 
     @model_validator(mode="before")

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Switch, among, checked, described
 from jaxgrad.hardware.level import Level, check_levels
-from jaxgrad.hardware.rates import Bytes, in_thousandths, size_bytes, size_kib, table_in_bytes
+from jaxgrad.hardware.rates import MOST_RATE, Bytes, Kib, in_thousandths, size_bytes, size_kib, table_in_bytes
 
 IM2COL: tuple[str, ...] = ("on_chip", "dram")
 
@@ -29,7 +29,11 @@ def _list(field: str, value: Any) -> Any:
 
 @described(within="sram_bytes")
 class PerOperand:
-    """Sizes in bytes of the parts of a divided scratchpad; y is held in ``dx``, the part of the other row of sums.
+    """Sizes of the parts of a divided scratchpad, in bytes (in a file in KiB).
+
+    Args:
+        x, w, dy, dw: of the part that holds the tensor.
+        dx: likewise, and y is held there too: both are sums that leave the array.
 
     Raises:
         InputError: a size is not a whole number from 1 to ``MOST_BYTES``.
@@ -69,9 +73,9 @@ class Memory:
     'buffer'
     """
 
-    sram_bytes: Annotated[int | PerOperand, checked(_whole_or_divided), Field(title="sram_kib")]
-    dram_gb_per_s: Annotated[float, Field(gt=0), in_thousandths("MB/s")]
-    clock_ghz: Annotated[float, Field(gt=0), in_thousandths("MHz")] = 1.0
+    sram_bytes: Annotated[int | PerOperand, checked(_whole_or_divided, Kib | PerOperand), Field(title="sram_kib")]
+    dram_gb_per_s: Annotated[float, Field(gt=0, le=MOST_RATE), in_thousandths("MB/s")]
+    clock_ghz: Annotated[float, Field(gt=0, le=MOST_RATE), in_thousandths("MHz")] = 1.0
     double_buffered: Switch = True
     im2col: Annotated[str, among(IM2COL)] = "on_chip"
     levels: Annotated[tuple[Level, ...], checked(_list)] = ()

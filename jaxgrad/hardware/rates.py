@@ -13,7 +13,7 @@ from jaxgrad.base.schema import checked
 MOST_BYTES = 1 << 50
 """Of an SRAM: well beyond any, and its counts stay far from 64 bits."""
 
-_MOST_RATE = 1e9  # GB/s or GHz
+MOST_RATE = 1e9  # GB/s or GHz
 
 
 def size_bytes(field: str, value: Any) -> int:
@@ -35,9 +35,11 @@ def table_in_bytes(table: Any, part: str, in_bytes: Callable[[Any], Any]) -> Any
     return others | {size: in_bytes(table[kib])}
 
 
-Bytes = Annotated[int, Field(ge=1), checked(size_bytes)]
-Kib = Annotated[int, Field(ge=1), checked(size_kib)]
+Kib = Annotated[int, Field(ge=1, le=MOST_BYTES // 1024), checked(size_kib)]
 """The size of an SRAM as files have it."""
+
+Bytes = Annotated[int, Field(ge=1, le=MOST_BYTES), checked(size_bytes, Kib)]
+"""The same as Python has it: what files have in KiB, ``table_in_bytes`` turns."""
 
 
 def in_thousandths(unit: str) -> Any:
@@ -49,8 +51,8 @@ def in_thousandths(unit: str) -> Any:
 
     def rule(field: str, value: Any) -> float:
         rate = number(field, value, above=True)
-        if rate > _MOST_RATE:
-            raise InputError(field, rate, f"give a number of at most {_MOST_RATE:g}")
+        if rate > MOST_RATE:
+            raise InputError(field, rate, f"give a number of at most {MOST_RATE:g}")
         if round(rate * 1000) < 1 or abs(rate * 1000 - round(rate * 1000)) > 1e-6:
             raise InputError(field, rate, f"give a whole number of {unit}, as in {rate:.3f}")
         return rate

@@ -17,6 +17,7 @@ from jaxgrad.hardware.technology import PE_KINDS, Technology
 PRESETS: tuple[str, ...] = ("horowitz-45nm", "eyeriss-65nm", "sasiml")
 
 _MIXED = tuple(joined(paired(*formats)) for formats in itertools.combinations(FORMATS, 2))
+_OF_TWO = "^({0})_({0})$".format("|".join(FORMATS))
 _HOW_MIXED = "join the names of two formats by _, the wider one first, as in bf16_int4"
 
 
@@ -68,7 +69,7 @@ class MacSection(Section):
     pj: Annotated[dict[FormatName, AtLeastZero], Field(min_length=1)] = Field(
         description="pJ of a multiply-accumulate, by the format of both operands"
     )
-    mixed_pj: dict[Annotated[str, checked(_mixed)], AtLeastZero] = Field(
+    mixed_pj: dict[Annotated[str, Field(pattern=_OF_TWO), checked(_mixed)], AtLeastZero] = Field(
         default_factory=dict,
         description="pJ of a multiply-accumulate of operands of two formats, by their names, the wider one first, "
         "joined by _ as in bf16_int4; pairs that are not given take the wider format's",
@@ -92,7 +93,7 @@ class SramSection(Section):
 class PeSection(Section):
     """A PE, by what it multiplies and whether it is double-buffered."""
 
-    datapath: Annotated[str, checked(_datapath)] = Field(
+    datapath: Annotated[str, checked(_datapath, FormatName | Annotated[str, Field(pattern=_OF_TWO)])] = Field(
         description="a format, or two of them as in mac.mixed_pj: the operands that it multiplies"
     )
     double_buffered: Switch = Field(description="whether it has the registers that double buffering takes")

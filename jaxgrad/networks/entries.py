@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 import jaxgrad_models
 from jaxgrad.base.errors import InputError, choose
-from jaxgrad.base.schema import Section, Size, checked, otherwise
+from jaxgrad.base.schema import Section, Size, otherwise
 from jaxgrad.networks import names, sources
 from jaxgrad_models.errors import BuildError
 
@@ -49,7 +49,7 @@ class NetworkEntry(Section):
         name: what reports call it; without it ``names.short``.
     """
 
-    model: Annotated[str, checked(names.check)]
+    model: names.NetworkName
     input_shape: ImageShape | None = None
     classes: Size | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -63,6 +63,10 @@ class NetworkEntry(Section):
         if not isinstance(value, Mapping | NetworkEntry):
             raise InputError("", value, f"give the name of a network, {names.OWN}, or a table with its model")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [TypeAdapter(names.NetworkName).json_schema(), handler(schema)]}
 
     @model_validator(mode="after")
     def _has_images(self) -> NetworkEntry:

@@ -17,7 +17,9 @@ class PublishedRatio(Section):
     """A published ratio.
 
     Args:
-        ratio: the figure; or ``at_most``, ``at_least``: the published range's ends.
+        ratio: the figure; or at_most, at_least or both.
+        at_most: the upper end of a published range.
+        at_least: the lower end of a published range.
         source: paper and place.
         assumption: what differs between the paper and this configuration and could account for a deviation.
     """

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError, distinct
+from jaxgrad.base.json_schema import Whole
 from jaxgrad.base.schema import Section, Switch, among, checked, validated
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.networks.names import short
@@ -45,8 +46,11 @@ class Experiment(Section):
     """An experiment's file; one that has ``extends = "other.toml"`` says only what it has otherwise (see ``trees``).
 
     Args:
-        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
-        workload, machine, variant, sweep, change, published: see there; either some are swept or some changed.
+        extends: the path of an experiment's file, as seen from this one's folder, that this one stands over.
+        title: what it is, in a line; printed, as are the next two.
+        question: what it asks.
+        notes: what it assumes, a text each.
+        machine: what all variants run on, but for what they change; paths in it are seen from this file's folder.
         trained: a network to train for its zeros; then ``workload`` gives only the batch.
         baseline: the name of the variant that the others are compared to.
         compare: the part of a step that is compared.
@@ -54,12 +58,13 @@ class Experiment(Section):
         count_psum_reads: whether ``accesses`` count reads of partial sums.
     """
 
+    extends: str | None = None
     title: str
     question: str = ""
     notes: list[str] = Field(default_factory=list)
     workload: WorkloadSection = WorkloadSection()
     trained: TrainedSection | None = None
-    machine: Annotated[dict[str, Any], checked(_machine)]
+    machine: Annotated[dict[str, Any], checked(_machine), Whole(MachineSection)]
     variant: Annotated[list[VariantSection], Field(min_length=1)]
     sweep: list[SweepSection] = Field(default_factory=list)
     change: list[ChangeSection] = Field(default_factory=list)

@@ -11,12 +11,14 @@ from jaxgrad.array.restrictions import STATIONARY, STATIONARY_DX, overlapped_dra
 from jaxgrad.array.schedules import IN_ARRAY, OBJECTIVES, WEIGHT_UPDATES
 from jaxgrad.autodiff.estimators.rad import MODES
 from jaxgrad.base.errors import InputError, either
-from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, checked, otherwise
+from jaxgrad.base.json_schema import Changes
+from jaxgrad.base.schema import Section, Seed, Share, Size, Switch, among, otherwise
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.costs.area import ALONG
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
+from jaxgrad.hardware.files import MachineSection
 from jaxgrad.networks import names
 from jaxgrad.networks.entries import NetworkEntry
 from jaxgrad.studies.published import PublishedRatio
@@ -57,10 +59,11 @@ class TrainedSection(Section):
 
     Args:
         model: its name, or the user's own (``networks.network``), as seen from the experiment's folder.
-        epochs, seed: of the training run.
+        epochs: of the training run.
+        seed: of its weights and of the order of images.
     """
 
-    model: Annotated[str, checked(names.check)] = "lenet"
+    model: names.NetworkName = "lenet"
     epochs: Size = 10
     seed: Seed = 0
 
@@ -103,7 +106,7 @@ class VariantSection(Section):
     mode: Annotated[str, among(MODES)] | None = None
     iso_area_with: str | None = None
     iso_area_along: Annotated[str, among(ALONG)] = "both"
-    machine: dict[str, Any] = Field(default_factory=dict)
+    machine: Annotated[dict[str, Any], Changes(MachineSection)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_run(self) -> VariantSection:

@@ -41,6 +41,9 @@ class Config(Section):
     """All that decides a training run: two runs with equal configs on one machine end bit-equal.
 
     Of one that was extended, ``training.extension`` records the rest.
+
+    Args:
+        machine: what the run is costed on; it has the array too, then ``[array]`` is left out.
     """
 
     array: ArraySection = ArraySection()

@@ -7,7 +7,12 @@ from jaxgrad.base.schema import Section, Size
 
 
 class DiagnosticsSection(Section):
-    """Measurements as a run trains: every so many steps, each on so many images; without ``every`` there are none."""
+    """Measurements as a run trains.
+
+    Args:
+        every: steps between measurements; without it there are none.
+        sample: images that each is on.
+    """
 
     every: Size | None = None
     sample: Size | None = None

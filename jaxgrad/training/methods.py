@@ -29,7 +29,15 @@ ESTIMATORS: tuple[str, ...] = ("exact", "rad")
 
 
 class PipelineSection(Section):
-    """A pipeline of arrays whose delays the run has; without a name there is none, and no other key."""
+    """A pipeline of arrays whose delays the run has; without a name there is none, and no other key.
+
+    Args:
+        name: of the pipeline.
+        processors: how many arrays.
+        weights: which version of them a backward pass takes.
+        beta: the decay of the average that ``ema`` keeps, n being a layer's delay in steps.
+        time: what layers are shared out among arrays by.
+    """
 
     name: Annotated[str, among(LEARNABLE)] | None = None
     processors: Size | None = None
@@ -68,7 +76,13 @@ class PipelineSection(Section):
 
 
 class EstimatorSection(Section):
-    """How the gradients of weights are computed; exactly where it has no name, or ``exact``, and no other key then."""
+    """How the gradients of weights are computed; exactly where it has no name, or ``exact``, and no other key then.
+
+    Args:
+        name: ``rad`` takes a random part of each layer's input, unbiased.
+        keep: the share of each layer's input that is kept.
+        mode: whether all examples of a batch keep the same elements.
+    """
 
     name: Annotated[str, among(ESTIMATORS)] | None = None
     keep: Share | None = None
@@ -123,8 +137,14 @@ class EstimatorSection(Section):
 class QuantizationSection(Section):
     """Layers of a few bits; without bits there are none, and no other key.
 
-    ``layers`` and ``weights_only`` are patterns, separated by commas: of the layers that are quantised, and of those
-    among them whose input is not, as an image's need not be.
+    Args:
+        weights_bits: of a weight.
+        activations_bits: of an element of a layer's input.
+        blend: how much of the float weight an update starts from, beside its quantised one.
+        by_input: the derivative that stands for the quantiser's by its input.
+        by_resolution: likewise by its resolution.
+        layers: patterns of the layers that are quantised, with commas between.
+        weights_only: patterns of those among them whose input is not, as an image's need not be.
     """
 
     weights_bits: Bits | None = None

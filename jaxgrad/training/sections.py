@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import optax
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 import jaxgrad_models
 from jaxgrad.array.emulation import FIDELITIES, WEIGHT_UPDATES
 from jaxgrad.array.forwards import FORWARDS
 from jaxgrad.array.schedules import ARRAY_OBJECTIVES
-from jaxgrad.base.errors import InputError, count_or_all, either
+from jaxgrad.base.errors import InputError, either
 from jaxgrad.base.schema import (
     AtLeastZero,
     Blend,
+    CountOrAll,
     Folder,
     Fraction,
     Rate,
@@ -43,12 +44,32 @@ PRECISIONS: tuple[str, ...] = ("own", "fp32", "bf16", "fp16", "machine")
 
 
 class ArraySection(Section):
+    """The array.
+
+    Args:
+        rows, cols: PEs along a side.
+        double_buffered: whether PEs have shadow registers, so that the next tile loads while this one computes.
+    """
+
     rows: Size = defaults.ROWS
     cols: Size = defaults.COLS
     double_buffered: Switch = defaults.DOUBLE_BUFFERED
 
 
 class EmulationSection(Section):
+    """How the array computes.
+
+    Args:
+        schedule: of the gradients.
+        fidelity: how far the emulation goes: each register of each PE, a matmul a tile, or XLA's own matmul with
+            counts in closed form; counters are the same.
+        forward: the dataflow of the forward pass.
+        weight_update: where weights are updated, and whether that is counted.
+        objective: what a schedule that chooses for each layer makes least.
+        precision: what operands are rounded to as they enter the array, sums staying in fp32; ``own`` leaves them,
+            ``machine`` takes the formats of ``[machine]``.
+    """
+
     schedule: Annotated[str, among(TRAINING_SCHEDULES)] = defaults.SCHEDULE
     fidelity: Annotated[str, among(FIDELITIES)] = defaults.FIDELITY
     forward: Annotated[str, among(FORWARDS)] = defaults.FORWARD
@@ -58,9 +79,21 @@ class EmulationSection(Section):
 
 
 class ModelSection(Section):
-    """A model, and the options of its constructor; what is left out is the constructor's own."""
+    """A model, and the options of its constructor; what is left out is the constructor's own.
 
-    name: Annotated[str, checked(names.check)] = defaults.MODEL
+    Args:
+        name: of the model, or the user's own: FILE.py:NAME, MODULE:NAME or FILE.onnx.
+        hidden: widths of hidden layers.
+        batch_norm: whether each hidden layer is normalised over the batch.
+        kernel_init: how weights are drawn.
+        activation: between layers.
+        width: features of a block, or of a token.
+        depth: number of blocks.
+        heads: of attention, a block.
+        tied: whether a language model's last layer has the weights of its first.
+    """
+
+    name: names.NetworkName = defaults.MODEL
     hidden: Sizes | None = None
     batch_norm: Switch | None = None
     kernel_init: Annotated[str, among(initializers.NAMES)] | None = None
@@ -84,12 +117,29 @@ class ModelSection(Section):
                 raise InputError(f"model.{key}", value, remedy)
 
 
+_Data = Literal[*data.NAMES]  # pyright: ignore[reportInvalidTypeForm]  # values
+_Augmentation = Literal[*augmentation.NAMES]  # pyright: ignore[reportInvalidTypeForm]  # values
+_Augment = Annotated[list[_Augmentation], Field(min_length=1)] | str
+
+
 class DataSection(Section):
-    name: Annotated[str, checked(data.check)] = defaults.DATA
+    """What is trained on.
+
+    Args:
+        name: of the data set, or FILE.npz, a folder of images by class, FILE.py:NAME, or FILE.txt.
+        folder: where the files of a named data set are.
+        batch_size: images (or windows of a text) a step.
+        standardised: whether each pixel is less its mean over the training images, divided by its deviation there.
+        augment: how training images are altered.
+        window: characters in a window of a text.
+        label_noise: the share of training labels that are random.
+    """
+
+    name: Annotated[str, checked(data.check, _Data | str)] = defaults.DATA
     folder: Folder | None = None
     batch_size: Size = defaults.BATCH_SIZE
     standardised: Switch | None = None
-    augment: Annotated[list[str], checked(augmentation.check)] | None = None
+    augment: Annotated[list[str], checked(augmentation.check, _Augment)] | None = None
     window: Size | None = None
     label_noise: Blend | None = None
 
@@ -124,18 +174,37 @@ class DataSection(Section):
         )
 
 
+_Span = Annotated[int, Field(ge=0)] | str
+
+
 class OptimizerSection(Section):
-    """What an optimizer leaves to its default is filled in by name, so that the record of a run says all."""
+    """How weights are updated.
+
+    What an optimizer leaves to its default is filled in by name, so that the record of a run says all.
+
+    Args:
+        name: of the optimizer (optax).
+        learning_rate: after any warm-up; by default the optimizer's own.
+        momentum: share of the last step that is kept, where the optimizer has one.
+        weight_decay: of a step, relative to the weight and times the learning rate.
+        decay: the learning rate over the run.
+        warmup: how long the learning rate rises from 0: steps, epochs (``5 epochs``) or a share of the run (``10%``).
+        end_rate: the learning rate at the end.
+        decay_factor: by what the learning rate is multiplied each time it falls, or over the whole run.
+        decay_at: when the learning rate falls, in steps, epochs or shares of the run, with commas between.
+        weight_decay_mask: the parameters that decay: all, kernels, or patterns of paths with commas between.
+        clip_norm: the greatest norm of all gradients together; larger ones are scaled to it.
+    """
 
     name: Annotated[str, among(optimizers.NAMES)] = defaults.OPTIMIZER
-    learning_rate: Rate
+    learning_rate: Rate = Field(default_factory=lambda: optimizers.DEFAULTS[defaults.OPTIMIZER]["learning_rate"])
     momentum: Fraction | None = None
     weight_decay: AtLeastZero | None = None
     decay: Annotated[str, among(learning_rates.DECAYS)] = defaults.DECAY
-    warmup: Annotated[str, checked(spans.span_text)] | None = None
+    warmup: Annotated[str, checked(spans.span_text, _Span)] | None = None
     end_rate: AtLeastZero | None = None
     decay_factor: Share | None = None
-    decay_at: Annotated[str, checked(spans.spans_text)] | None = None
+    decay_at: Annotated[str, checked(spans.spans_text, _Span)] | None = None
     weight_decay_mask: str | None = None
     clip_norm: Rate | None = None
 
@@ -172,9 +241,14 @@ class OptimizerSection(Section):
 
 
 class DevicesSection(Section):
-    """Where a run computes. It decides rounding at most, so that a run goes on with other devices."""
+    """Where a run computes. It decides rounding at most, so that a run goes on with other devices.
 
-    count: Annotated[int | str, checked(count_or_all)] | None = None
+    Args:
+        count: of devices, or all.
+        shard_parameters: whether each device keeps a part of the parameters.
+    """
+
+    count: CountOrAll | None = None
     shard_parameters: Switch | None = None
 
     def number(self) -> int | None:
@@ -183,6 +257,20 @@ class DevicesSection(Section):
 
 
 class TrainSection(Section):
+    """How long a run trains, and from where.
+
+    Args:
+        epochs: passes over the training data.
+        seed: of weights and of the order of the data.
+        checkpoint_every: steps between checkpoints.
+        init: the folder of a run whose parameters training begins with.
+        label_smoothing: the share of each label that is spread over all classes; test losses are of plain ones.
+        patience: epochs without a better test after which training stops.
+        patience_for: what of a test is to get better.
+        mixed_precision: the format that the model computes in, while parameters are updated in float32.
+        keep_checkpoints: how many of the last ones, or all.
+    """
+
     epochs: Size = defaults.EPOCHS
     seed: Seed = defaults.SEED
     checkpoint_every: Size = defaults.CHECKPOINT_EVERY
@@ -191,7 +279,7 @@ class TrainSection(Section):
     patience: Size | None = None
     patience_for: Annotated[str, among(MEASURES)] | None = None
     mixed_precision: Annotated[str, among(tuple(FORMATS))] | None = None
-    keep_checkpoints: Annotated[int | str, checked(count_or_all)] | None = None
+    keep_checkpoints: CountOrAll | None = None
 
     @model_validator(mode="after")
     def _go_together(self) -> TrainSection:

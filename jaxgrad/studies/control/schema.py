@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, share
-from jaxgrad.base.schema import Rate, Section, Seed, Size, checked, read_toml, validated
+from jaxgrad.base.errors import InputError
+from jaxgrad.base.schema import Rate, Section, Seed, Share, Size, read_toml, validated
 from jaxgrad.studies.control.problem import Problem
 
 _STABLE = 0.25
@@ -21,7 +21,7 @@ class ControlSection(Section):
         points: along each side of the square, its boundary included.
         steps_per_unit: time steps in a unit of time.
         horizon: units of time.
-        diffusion: D.
+        diffusion: D, in squares of the side of the square a unit of time.
         harmonics: of the source, which has ``2 harmonics + 1`` coefficients.
         first: the first coefficient at the start; the others are 0.
     """
@@ -62,7 +62,7 @@ class DescentSection(Section):
 
     iterations: Size
     learning_rate: Rate
-    keep: Annotated[list[Annotated[float, checked(share)]], Field(min_length=1)]
+    keep: Annotated[list[Share], Field(min_length=1)]
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -77,8 +77,9 @@ class ControlExperiment(Section):
     """An experiment's file.
 
     Args:
-        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
-        control, descent: see there.
+        title: what it is, in a line; printed, as are the next two.
+        question: what it asks.
+        notes: what it assumes, a text each.
     """
 
     title: str

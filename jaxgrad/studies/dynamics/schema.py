@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError, distinct, either
 from jaxgrad.base.schema import Rate, Section, Seed, Size, among, otherwise, read_toml, validated
 from jaxgrad.hardware.files import MachineSection
-from jaxgrad.studies.learning.schema import LearningExperiment
+from jaxgrad.studies.learning.schema import LearningExperiment, Tree
 
 REPLACEMENT, SHUFFLED = "replacement", "shuffled"
 QUANTITIES: dict[str, str] = {"loss": "loss", "gradient": "|grad f|", "noise": "noise"}
@@ -74,7 +74,7 @@ class VariantSection(Section):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    training: dict[str, Any] = Field(default_factory=dict)
+    training: Tree = Field(default_factory=dict)
 
 
 class ClaimSection(Section):
@@ -87,7 +87,13 @@ class ClaimSection(Section):
             every window but the first the balance is within ``at_least`` and ``at_most``; ``rises``: the plateau of a
             quantity, its mean over all windows but the first, is higher from each of the ``variants`` to the next;
             ``falls``: a quantity falls by a factor of at least ``by`` from the first window to the last one.
-        variant, variants: of which.
+        variant: of which.
+        variants: of which, where it is of several, in order.
+        slope_falls: the factor by which the loss's slope falls at least.
+        gradient_varies: the greatest ratio of the gradient's norms.
+        at_least: the least balance.
+        at_most: the greatest balance.
+        by: the factor by which a quantity falls at least.
         quantity: one of ``QUANTITIES``.
         reference: what was found elsewhere, in words.
     """
@@ -129,8 +135,9 @@ class DynamicsExperiment(Section):
     """An experiment's file.
 
     Args:
-        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
-        dynamics, variant, claim: see there.
+        title: what it is, in a line; printed, as are the next two.
+        question: what it asks.
+        notes: what it assumes, a text each.
         training: a training run's configuration, where all variants start from.
         machine: what a step is costed on; the configuration's array alone without it.
         seeds: of weights and batches; all are trained at once.
@@ -140,7 +147,7 @@ class DynamicsExperiment(Section):
     question: str = ""
     notes: list[str] = Field(default_factory=list)
     dynamics: DynamicsSection
-    training: dict[str, Any] = Field(default_factory=dict)
+    training: Tree = Field(default_factory=dict)
     machine: MachineSection | None = None
     variant: Annotated[list[VariantSection], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default_factory=lambda: [0])

@@ -12,9 +12,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError, distinct, either, number
-from jaxgrad.base.schema import Section, Seed, Size, Switch, among, checked, otherwise, read_toml, validated
+from jaxgrad.base.errors import InputError, distinct, either
+from jaxgrad.base.json_schema import Changes
+from jaxgrad.base.schema import (
+    AtLeastZero,
+    Section,
+    Seed,
+    Size,
+    Switch,
+    among,
+    otherwise,
+    read_toml,
+    validated,
+)
 from jaxgrad.studies.sections import Name
+from jaxgrad.training.config import Config
 
 Quantity = Literal["train_loss", "test_accuracy"]
 QUANTITIES: dict[Quantity, str] = {"train_loss": "training loss", "test_accuracy": "test accuracy [%]"}
@@ -22,7 +34,7 @@ QUANTITIES: dict[Quantity, str] = {"train_loss": "training loss", "test_accuracy
 
 Value = bool | int | float | str
 Grid = Annotated[list[Value], Field(min_length=2), otherwise("give two values or more, numbers or texts")]
-Tree = dict[str, Any]
+Tree = Annotated[dict[str, Any], Changes(Config)]
 """Sections of a training run's configuration, by name."""
 
 
@@ -74,7 +86,7 @@ class PublishedSection(Section):
     setting: str = ""
     quantity: Annotated[Quantity, among(tuple(QUANTITIES))] = "test_accuracy"
     step: Size | None = None
-    value: Annotated[float, checked(number)] | None = None
+    value: AtLeastZero | None = None
     diverges: Switch = False
     source: str
     assumption: str = ""
@@ -96,10 +108,11 @@ class LearningExperiment(Section):
     """An experiment's file.
 
     Args:
-        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
+        title: what it is, in a line; printed, as are the next two.
+        question: what it asks.
+        notes: what it assumes, a text each.
         baseline: the variant that the others are compared with, in each setting.
         training: where all variants start from.
-        setting, variant, published: see there.
         seeds: each point is trained once for each; of weights and of the order of images.
         at_steps: after which steps loss and accuracy are measured; always at the end.
         tune: a key of the configuration, such as ``optimizer.learning_rate``, and its grid: each variant takes the

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from jaxgrad.base.errors import InputError, distinct, whole_number
 from jaxgrad.base.schema import Rate, Section, Share, Size, checked, read_toml, validated
 from jaxgrad.networks.entries import ImageShape
-from jaxgrad.networks.names import check
+from jaxgrad.networks.names import NetworkName
 from jaxgrad.studies.sections import Name
 
 
@@ -25,12 +25,12 @@ class MemorySection(Section):
     Args:
         batch: examples a step.
         keep: shares of each layer's input that are kept, of each example ``ceil(keep d)`` of its d elements.
-        loss_bytes: what the loss keeps of an example, whatever the share.
+        loss_bytes: what the loss keeps of an example, in bytes, whatever the share.
     """
 
     batch: Size
     keep: Annotated[list[Share], Field(min_length=1)]
-    loss_bytes: Annotated[int, checked(partial(whole_number, least=0))] = 0
+    loss_bytes: Annotated[int, Field(ge=0), checked(partial(whole_number, least=0))] = 0
 
 
 class NetworkSection(Section):
@@ -45,7 +45,7 @@ class NetworkSection(Section):
     """
 
     name: Name
-    model: Annotated[str, checked(check)]
+    model: NetworkName
     input_shape: ImageShape
     classes: Size = 10
     options: dict[str, Any] = Field(default_factory=dict)
@@ -56,7 +56,7 @@ class PublishedSection(Section):
 
     Args:
         network: whose they are, by name.
-        megabytes: one for each of ``memory.keep``, to two digits.
+        megabytes: what a step stores, in 10^6 bytes, one for each of ``memory.keep``, to two digits.
         source: paper and place.
     """
 
@@ -69,8 +69,9 @@ class MemoryExperiment(Section):
     """An experiment's file.
 
     Args:
-        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
-        memory, network, published: see there.
+        title: what it is, in a line; printed, as are the next two.
+        question: what it asks.
+        notes: what it assumes, a text each.
     """
 
     title: str

@@ -150,8 +150,10 @@ class PipelineExperiment(Section):
     """An experiment's file.
 
     Args:
-        title, question, notes: what it is, what it asks, and what it assumes: all are printed.
-        workload, machine, pipelines, variant, comparison, published: see there; the machine is each of the arrays.
+        title: what it is, in a line; printed, as are the next two.
+        question: what it asks.
+        notes: what it assumes, a text each.
+        machine: each of the arrays.
     """
 
     title: str
