@@ -21,7 +21,7 @@ DOCS = $(VENV)/.docs-installed
 STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
 MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: moved setup demo test field docs lint format wheel bench mutants interruptions clean
+.PHONY: moved setup demo test field docs schemas lint format wheel bench mutants interruptions clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,9 @@ field: $(FIELD)
 
 docs: $(DOCS)
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
+schemas: setup
+	$(BIN)/python -m jaxgrad.cli.schemas
 
 lint: setup
 	$(BIN)/ruff check .

@@ -18,18 +18,11 @@ import annotated_types
 import typer
 from pydantic_core import PydanticUndefined
 
+from jaxgrad.base.words import words
 from jaxgrad.cli.app import PANELS
 from jaxgrad.cli.app import app as commands
-from jaxgrad.designs.schema import Sweep
-from jaxgrad.hardware.files import MachineSection
-from jaxgrad.hardware.technology_files import PRESETS, TechnologyFile
-from jaxgrad.studies.control.schema import ControlExperiment
-from jaxgrad.studies.dynamics.schema import DynamicsExperiment
-from jaxgrad.studies.learning.schema import LearningExperiment
-from jaxgrad.studies.memory.schema import MemoryExperiment
-from jaxgrad.studies.pipelines.schema import PipelineExperiment
-from jaxgrad.studies.schema import Experiment
-from jaxgrad.training.config import Config
+from jaxgrad.cli.schemas import FILES
+from jaxgrad.hardware.technology_files import PRESETS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -60,19 +53,8 @@ AREAS: dict[str, tuple[str, ...]] = {
 MODULES = tuple(module for modules in AREAS.values() for module in modules)
 """What programs of a user's own import; pages name no others."""
 
-FILES: dict[str, tuple[str, Any]] = {
-    "training": ("Training runs: jaxgrad train", Config),
-    "experiment": ("Experiments: jaxgrad run", Experiment),
-    "learning": ("Experiments that train: jaxgrad run", LearningExperiment),
-    "dynamics": ("Experiments on the dynamics of training: jaxgrad run", DynamicsExperiment),
-    "pipelines": ("Experiments with pipelines: jaxgrad run", PipelineExperiment),
-    "memory": ("Experiments on memory: jaxgrad run", MemoryExperiment),
-    "control": ("Experiments with a control problem: jaxgrad run", ControlExperiment),
-    "space": ("Design spaces: jaxgrad sweep, jaxgrad search", Sweep),
-    "machine": ("Machines: the table [machine]", MachineSection),
-    "technology": ("Technologies", TechnologyFile),
-}
-"""A kind of file to the title of its page and the model that checks it."""
+PAGES_OF_FILES = {name: file for name, file in FILES.items() if len(file.models) == 1}
+"""Kinds of files, each with a page; that of several kinds has those of each."""
 
 
 def titled(title: str, mark: str = "=") -> list[str]:
@@ -152,17 +134,6 @@ def command(name: str) -> str:
     return "\n".join([*lines, *listed(*rows)])
 
 
-def told(model: type[Any]) -> dict[str, str]:
-    """What ``Args:`` of a model's docstring, and those of its bases, says of each field."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
-        section = re.search(r"^Args:\n((?:    .*\n?|\n)*)", text, re.MULTILINE)
-        for entry in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE):
-            found |= {name.strip(): " ".join(entry[1].split()) for name in entry[0].split(",")}
-    return found
-
-
 def models_in(annotation: Any) -> Iterator[type[Any]]:
     if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
         yield annotation
@@ -210,7 +181,7 @@ def limits(metadata: list[Any], annotation: Any) -> str:
 
 def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) -> Iterator[tuple[str, str]]:
     """Each key, with its tables before it, and what may be said of it."""
-    words = told(model)
+    said = words(model)
     for name, field in model.__pydantic_fields__.items():
         key = f"{within}{field.title or name}"
         default = "required" if field.is_required() else ""
@@ -225,7 +196,7 @@ def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) 
         allowed = plain(limits(field.metadata, field.annotation))
         shown = default if default in ("", "required") else f"by default {default}"
         facts = ", ".join(filter(None, [kind, allowed, shown]))
-        words_of_key = plain(field.description or words.get(name, ""))
+        words_of_key = plain(said[field.title or name])
         yield code(key), facts + (f": {words_of_key}" if words_of_key else "")
         for inner in models_in(field.annotation):
             if inner not in above:
@@ -234,7 +205,7 @@ def keys(model: type[Any], within: str = "", above: tuple[type[Any], ...] = ()) 
 
 
 def file(kind: str) -> str:
-    title, model = FILES[kind]
+    title, (model,) = FILES[kind].title, FILES[kind].models.values()
     lines = [*titled(title), "A key that is not here is refused. ``a[].b`` is the key b of each table ``[[a]]``.", ""]
     return "\n".join([*lines, *listed(*keys(model))])
 
@@ -264,7 +235,7 @@ def summary(folder: str, name: str) -> str:
     told = {
         "api": lambda: sys.modules[name].__doc__,
         "commands": lambda: all_commands()[name].help,
-        "files": lambda: FILES[name][1].__doc__,
+        "files": lambda: next(iter(FILES[name].models.values())).__doc__,
     }[folder]()
     return re.split(r"(?<=[.])\s|:$|\n\n", (told or "").strip())[0]
 
@@ -277,7 +248,7 @@ def pages() -> dict[str, str]:
     for folder, title, groups in (
         ("api", "Python", AREAS),
         ("commands", "Commands", commands_of),
-        ("files", "Files", {"": tuple(FILES)}),
+        ("files", "Files", {"": tuple(PAGES_OF_FILES)}),
     ):
         lines = titled(title)
         for group, names in groups.items():
@@ -285,7 +256,7 @@ def pages() -> dict[str, str]:
             lines += listed(*((f":doc:`{folder}/{name}`", plain(summary(folder, name))) for name in names))
             lines += [".. toctree::", "   :hidden:", "", *(f"   {folder}/{name}" for name in names), ""]
         found[folder] = "\n".join(lines)
-    return found | {f"files/{kind}": file(kind) for kind in FILES} | {"technologies": technologies()}
+    return found | {f"files/{kind}": file(kind) for kind in PAGES_OF_FILES} | {"technologies": technologies()}
 
 
 def unannotated(text: str) -> str:

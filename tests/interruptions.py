@@ -175,6 +175,7 @@ CASES: dict[str, Case] = {
     "profile": Case(["profile", "mine.py:step", "--arg", "f32[64,32]", "--arg", "f32[128,64]"], {"mine.py": _FUNCTION}),
     "runs": Case(["runs", "."], {"config.toml": _RUN}),
     "diff": Case(["diff", ".", "."], {"config.toml": _RUN}),
+    "schema": Case(["schema", "--out", FOLDER]),
 }
 
 

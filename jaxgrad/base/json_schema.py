@@ -64,7 +64,7 @@ class _Generator(GenerateJsonSchema):
         for key, part in properties.items():
             part.pop("title", None)
             if "items" in part and (listed := next(tables(fields[key].annotation, in_lists=True), None)):
-                part["items"] = {**part["items"], **needed(listed)}
+                part["items"] = _both(part["items"], needed(listed))
         others = {key: value for key, value in made.items() if key not in ("title", "required")}
         return {**others, "description": summary(model), "properties": properties}
 
@@ -90,22 +90,30 @@ def json_schema(title: str, models: Mapping[str, type[BaseModel]]) -> dict[str, 
         title: what it is called.
         models: what checks such a file, by the key that tells its kind; the last one's kind is that of all others.
     """
-    found, definitions = models_json_schema(
-        [(model, "validation") for model in models.values()], schema_generator=_Generator, title=title
+    found, shared = models_json_schema(
+        [(model, "validation") for model in models.values()], schema_generator=_Generator
     )
-    *told, (_, other) = models.items()
+    definitions, (*told, (_, other)) = shared["$defs"], models.items()
     made = _file(found, other)
     for key, model in reversed(told):
         made = {"if": {"required": [key]}, "then": _file(found, model), "else": made}
-    return {"$schema": _DIALECT, "title": title, **made, "$defs": definitions["$defs"]}
+    if not told:  # there is but one table at the top
+        made = {**definitions.pop(found[other, "validation"]["$ref"].rpartition("/")[2]), **made}
+        made["allOf"] = [part for part in made["allOf"] if "$ref" not in part]
+    return {"$schema": _DIALECT, **made, "title": title, "$defs": definitions}
 
 
 def _file(found: Mapping[Any, Any], model: type[BaseModel]) -> dict[str, Any]:
     """A whole file; of one that extends another, what must be there may be in that one."""
-    whole, must = found[model, "validation"], needed(model)
+    must = needed(model)
     if _EXTENDS in model.model_fields:
-        return {**whole, "if": {"not": {"required": [_EXTENDS]}}, "then": must}
-    return {**whole, **must}
+        must = {"if": {"required": [_EXTENDS]}, "else": must}
+    return _both(found[model, "validation"], must)
+
+
+def _both(reference: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two schemas at once. Editors that know but draft 7 do not see what stands beside a reference."""
+    return {"allOf": [reference, other]}
 
 
 def text(schema: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from jaxgrad.cli.profile import profile
 from jaxgrad.cli.run import run
 from jaxgrad.cli.runs import runs
 from jaxgrad.cli.scalesim import scalesim
+from jaxgrad.cli.schema import schema
 from jaxgrad.cli.search import search
 from jaxgrad.cli.sweep import sweep
 from jaxgrad.cli.trace import trace
@@ -65,7 +66,7 @@ def _root(
 PANELS = {
     "Train": (train, runs, diff, diagnose),
     "A layer, a model": (explain, compare, gemm, profile, pipeline, trace, scalesim),
-    "Experiments and design spaces": (run, sweep, search),
+    "Experiments and design spaces": (run, sweep, search, schema),
 }
 COMMANDS = tuple(function.__name__ for functions in PANELS.values() for function in functions)
 for _panel, _functions in PANELS.items():

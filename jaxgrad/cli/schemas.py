@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
-import jaxgrad
 from jaxgrad.base.files import write_text
 from jaxgrad.base.json_schema import json_schema, text
 from jaxgrad.cli import kinds
+from jaxgrad.cli.schema import SCHEMAS
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.hardware.files import MachineFile
 from jaxgrad.hardware.technology_files import TechnologyFile
@@ -24,8 +23,6 @@ from jaxgrad.studies.memory.schema import MemoryExperiment
 from jaxgrad.studies.pipelines.schema import PipelineExperiment
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.training.config import Config
-
-FOLDER = Path(jaxgrad.__file__).parent / "schemas"
 
 
 class File(NamedTuple):
@@ -74,4 +71,4 @@ def made() -> dict[str, str]:
 
 if __name__ == "__main__":
     for name, schema in made().items():
-        write_text(FOLDER / f"{name}.json", schema)
+        write_text(SCHEMAS / f"{name}.json", schema)

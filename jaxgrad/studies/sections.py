@@ -75,6 +75,10 @@ class VariantSection(Section):
         name: what reports call it.
         schedule: of the gradients.
         order: of their blocks, where there is a memory.
+        forward: the dataflow of the forward pass.
+        weight_update: where weights are updated, and whether that is counted.
+        objective: what a schedule that chooses for each layer makes least.
+        plan_for: what the search of blocks makes least.
         stationary: which operand of dW lies in the PEs: ``x``, ``dy``, or the ``best`` of the two for each layer; for
             schedules that compute dW weight-stationary.
         stationary_dx: the same of dX: ``w``, ``dy`` or ``best``.
@@ -192,6 +196,7 @@ class PublishedSection(PublishedRatio):
         mean: whether it is the mean of several networks; ours is then the mean of the workload's networks.
         at: label of a swept value by the name of its axis.
         variant: what was measured, over the baseline (or over ``over``).
+        over: the name of the variant that the ratio is over; by default the baseline.
         quantity: of what.
     """
 
