@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.schema import Rate, Size, checked
+from jaxgrad.hardware.rates import Kib
 
 _MOST = 10_000_000  # values
 
@@ -53,11 +54,14 @@ class _Times(TypedDict):
     times: Annotated[int, Field(ge=2, description="by what each value is multiplied for the next")]
 
 
-def listed(of: Any) -> Any:
-    """A list of values, or a range of them."""
-    values = Annotated[list[of], Field(min_length=1)]
-    return Annotated[values, checked(_range, values | _Steps | _Times)]
+def _or_range(values: Any) -> Any:
+    """A rule: a list of values, or a range of them."""
+    return checked(_range, values | _Steps | _Times)
 
 
-Sizes = listed(Size)
-Rates = listed(Rate)
+_SizeList = Annotated[list[Size], Field(min_length=1)]
+_RateList = Annotated[list[Rate], Field(min_length=1)]
+_KibList = Annotated[list[Kib], Field(min_length=1)]
+Sizes = Annotated[_SizeList, _or_range(_SizeList)]
+Rates = Annotated[_RateList, _or_range(_RateList)]
+Kibs = Annotated[_KibList, _or_range(_KibList)]

@@ -18,11 +18,10 @@ from jaxgrad.costs.cuts import CUTS
 from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import CHOICES, FUSED
 from jaxgrad.designs import plans
-from jaxgrad.designs.ranges import Rates, Sizes, listed
+from jaxgrad.designs.ranges import Kibs, Rates, Sizes
 from jaxgrad.hardware import FORMATS, Level
 from jaxgrad.hardware.level import check_levels
 from jaxgrad.hardware.memory import IM2COL
-from jaxgrad.hardware.rates import Kib
 from jaxgrad.networks.entries import NetworkEntry
 
 COLUMNS: dict[str, str] = {"cycles": "cycles", "energy": "energy_pj", "area": "area_um2", "edp": "edp_js"}
@@ -52,6 +51,8 @@ class WorkloadSection(Section):
 class SpaceSection(Section):
     """What differs between designs; each with each.
 
+    Sizes and rates are lists, or ranges: {first, last, step} or {first, last, times}.
+
     Args:
         rows, cols: PEs of the array along a side.
         double_buffered: whether its PEs have shadow registers.
@@ -74,7 +75,7 @@ class SpaceSection(Section):
     precision: Annotated[list[Annotated[str, among(tuple(FORMATS))]], Field(min_length=1)] = Field(
         default_factory=lambda: ["bf16"]
     )
-    sram_kib: listed(Kib) | None = None
+    sram_kib: Kibs | None = None
     dram_gb_per_s: Rates | None = None
 
     @model_validator(mode="after")

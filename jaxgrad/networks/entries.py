@@ -20,6 +20,7 @@ import jaxgrad_models
 from jaxgrad.base.errors import InputError, choose
 from jaxgrad.base.schema import Section, Size, otherwise
 from jaxgrad.networks import names, sources
+from jaxgrad.networks.keys import NetworkName
 from jaxgrad_models.errors import BuildError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class NetworkEntry(Section):
         name: what reports call it; without it ``names.short``.
     """
 
-    model: names.NetworkName
+    model: NetworkName
     input_shape: ImageShape | None = None
     classes: Size | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -66,7 +67,7 @@ class NetworkEntry(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"anyOf": [TypeAdapter(names.NetworkName).json_schema(), handler(schema)]}
+        return {"anyOf": [TypeAdapter(NetworkName).json_schema(), handler(schema)]}
 
     @model_validator(mode="after")
     def _has_images(self) -> NetworkEntry:

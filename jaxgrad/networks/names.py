@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 import jaxgrad_models
 from jaxgrad.base.errors import InputError, choose
-from jaxgrad.base.schema import checked
 
 NAMES: tuple[str, ...] = (*jaxgrad_models.MODELS, *jaxgrad_models.PAPERS)
 """The networks of ``jaxgrad_models``."""
@@ -56,8 +53,3 @@ def short(reference: str) -> str:
 def _looks_own(text: str) -> bool:
     source, _, name = text.rpartition(":")
     return (text.endswith(ONNX) and text != ONNX) or bool(source and name)
-
-
-_Known = Literal[*NAMES]  # pyright: ignore[reportInvalidTypeForm]  # values
-NetworkName = Annotated[str, checked(check, _Known | Annotated[str, Field(pattern=r":|\.onnx$")])]
-"""For a file's key that names a network."""

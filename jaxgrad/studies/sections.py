@@ -19,8 +19,8 @@ from jaxgrad.costs.hierarchy import can_run
 from jaxgrad.costs.orders import ORDERS
 from jaxgrad.costs.search import OBJECTIVES as PLAN_OBJECTIVES
 from jaxgrad.hardware.files import MachineSection
-from jaxgrad.networks import names
 from jaxgrad.networks.entries import NetworkEntry
+from jaxgrad.networks.keys import NetworkName
 from jaxgrad.studies.published import PublishedRatio
 from jaxgrad.training.methods import ESTIMATORS, EstimatorSection
 
@@ -63,7 +63,7 @@ class TrainedSection(Section):
         seed: of its weights and of the order of images.
     """
 
-    model: names.NetworkName = "lenet"
+    model: NetworkName = "lenet"
     epochs: Size = 10
     seed: Seed = 0
 

@@ -31,6 +31,7 @@ from jaxgrad.base.schema import (
 )
 from jaxgrad.costs import TRAINING_SCHEDULES
 from jaxgrad.networks import names
+from jaxgrad.networks.keys import NetworkName
 from jaxgrad.networks.network import resolve
 from jaxgrad.training import data, defaults, learning_rates, optimizers, spans
 from jaxgrad.training.data import augmentation
@@ -93,7 +94,7 @@ class ModelSection(Section):
         tied: whether a language model's last layer has the weights of its first.
     """
 
-    name: names.NetworkName = defaults.MODEL
+    name: NetworkName = defaults.MODEL
     hidden: Sizes | None = None
     batch_norm: Switch | None = None
     kernel_init: Annotated[str, among(initializers.NAMES)] | None = None

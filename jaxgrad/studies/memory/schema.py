@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from jaxgrad.base.errors import InputError, distinct, whole_number
 from jaxgrad.base.schema import Rate, Section, Share, Size, checked, read_toml, validated
 from jaxgrad.networks.entries import ImageShape
-from jaxgrad.networks.names import NetworkName
+from jaxgrad.networks.keys import NetworkName
 from jaxgrad.studies.sections import Name
 
 
