@@ -279,7 +279,11 @@ def shorten(app: Sphinx, *_: Any) -> None:
 
 def write(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "reference" / "generated"
-    for name, text in pages().items():
+    made = pages()
+    for page in folder.rglob("*.rst"):
+        if page.relative_to(folder).with_suffix("").as_posix() not in made:
+            page.unlink()  # of an earlier build
+    for name, text in made.items():
         page = folder / f"{name}.rst"
         page.parent.mkdir(parents=True, exist_ok=True)
         if not page.exists() or page.read_text(encoding="utf-8") != text:  # unchanged pages are not built anew
