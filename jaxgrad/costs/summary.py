@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,6 +61,10 @@ class LayerSummary:
     def total(self) -> PhaseSummary:
         return _sum(Phase("all"), self.phases)
 
+    def select(self, *phases: str) -> PhaseSummary:
+        """Some phases as one; labels as ``Summary.select`` has them."""
+        return _selected(self.phases, phases)
+
 
 @dataclass(frozen=True)
 class Summary(Tabular):
@@ -96,8 +100,7 @@ class Summary(Tabular):
             phases: labels of phases; ``backward`` stands for dX, dW and the update, ``vector`` for all work beside the
                 array, ``step`` for everything.
         """
-        names = {part.phase for part in self.phases for wanted in phases if _is_of(part.phase, wanted)}
-        return _sum(Phase("+".join(phases)), [part for part in self.phases if part.phase in names])
+        return _selected(self.phases, phases)
 
     def columns(self) -> dict[str, list[Any]]:
         """A row for each layer and phase; ``cycles`` are all of them, at work and waiting."""
@@ -143,6 +146,11 @@ class Summary(Tabular):
             for share in data["shares"]
         )
         return cls(**{**data, "phases": phases, "layers": layers, "levels": levels, "shares": shares})
+
+
+def _selected(parts: Iterable[PhaseSummary], phases: Sequence[str]) -> PhaseSummary:
+    found = [part for part in parts if any(_is_of(part.phase, wanted) for wanted in phases)]
+    return _sum(Phase("+".join(phases)), found)
 
 
 _BACKWARD = ("dx", "dw", "dx+dw", "update", "backward")

@@ -26,9 +26,16 @@ def compute(point: Point, store: Store) -> Summary:
     Raises:
         ValueError: the network does not fit the machine.
     """
-    spec, machine = point.spec, point.machine
-    asked = demand(spec, store, point.folder)
-    settings = spec["variant"]
+    return costed(point, demand(point.spec, store, point.folder))
+
+
+def costed(point: Point, asked: Demand) -> Summary:
+    """The summary of what a training step under a point's variant, on its machine, asks for.
+
+    Raises:
+        ValueError: it does not fit the machine.
+    """
+    settings, machine = point.spec["variant"], point.machine
     schedule = restricted(settings["schedule"], settings["stationary"], stationary_dx=settings["stationary_dx"])
     if settings["overlapped_drain"]:
         schedule = overlapped_drain(schedule)

@@ -53,6 +53,12 @@ def table(title: str, headers: Iterable[str], names: Collection[str]) -> PlainTa
     return empty
 
 
+def html_table(cells: tuple[Sequence[str], Sequence[Sequence[str]]], caption: str = "") -> html.Table:
+    """Headers and rows for a page, the headers each on one line."""
+    headers, lines = cells
+    return html.Table([header.replace("\n", " ") for header in headers], lines, caption)
+
+
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     """Writes files by name, each whole or not at all; the folder is made, and cleared of what is half-written."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,11 @@ class Point:
         """What points that are compared with each other have in common."""
         return self.network, (*self.at.items(), *([(self.change.name, self.change.label)] if self.change else []))
 
+    @property
+    def identity(self) -> tuple[str, tuple[str, ...], str]:
+        """What tells points of an experiment as it is written apart: network, labels of the swept values, variant."""
+        return self.network, tuple(self.at.values()), self.variant
+
 
 def expand(experiment: Experiment, file: Path) -> list[Point]:
     """All points of an experiment, checked: what can't be built is refused before anything runs.

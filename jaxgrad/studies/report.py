@@ -11,6 +11,7 @@ from jaxgrad.interop import accelergy
 from jaxgrad.reports import html
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame, sensitivity_tables, spreadsheets, tables
+from jaxgrad.studies.against import Against
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.figures import figures_of
 from jaxgrad.studies.schema import Experiment
@@ -23,6 +24,7 @@ def write(
     rows: Sequence[Row],
     comparisons: Sequence[Comparison],
     style: FigureStyle = SCREEN,
+    against: Against | None = None,
 ) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     changes = sensitivity(experiment, rows)
@@ -31,8 +33,11 @@ def write(
         {
             "results.csv": spreadsheets.phases_csv(experiment, rows),
             "layers.csv": spreadsheets.layers_csv(experiment, rows),
-            "results.json": json.dumps(_data(experiment, rows, comparisons), indent=1),
-            **frame.table_texts(tables.screen(experiment, rows, comparisons, brief=False)),
+            "results.json": json.dumps(
+                _data(experiment, rows, comparisons) | (against.as_dict() if against else {}), indent=1
+            ),
+            **frame.table_texts(tables.screen(experiment, rows, comparisons, against, brief=False)),
+            **(against.texts(folder) if against else {}),
         },
     )
     if changes:
@@ -44,11 +49,15 @@ def write(
         drawn = figure.draw(folder / figure.name, style)
         written += drawn
         figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), figure.caption))
+    if against and against.agreements:
+        drawn = against.draw(folder / "measured", style)
+        written += drawn
+        figures.append(html.Figure(next(path for path in drawn if path.suffix == ".svg"), "Ours against measurements"))
     written.append(
         html.write(
             folder / "report.html",
             experiment.title,
-            _sections(experiment, unchanged(rows), comparisons, figures, changes),
+            _sections(experiment, unchanged(rows), comparisons, figures, changes, against),
             written,
         )
     )
@@ -80,8 +89,9 @@ def _sections(
     comparisons: Sequence[Comparison],
     figures: Sequence[html.Figure],
     changes: Sensitivity | None,
+    against: Against | None,
 ) -> list[html.Section]:
-    results = _table(
+    results = frame.html_table(
         tables.results(experiment, rows), f"{tables.part_title(experiment)}; ratios are over {experiment.baseline}."
     )
     shares = tables.phase_shares(experiment, rows)
@@ -90,7 +100,9 @@ def _sections(
     more = [(shares, "Share of the cycles by phase."), (memories, "Memories."), (whole, "The whole training run.")]
     sections = [
         frame.asked(experiment, tables.iso_areas(rows)),
-        html.Section("Results", tables=[results, *(_table(cells, caption) for cells, caption in more if cells)]),
+        html.Section(
+            "Results", tables=[results, *(frame.html_table(cells, caption) for cells, caption in more if cells)]
+        ),
     ]
     if comparisons:
         sections.append(
@@ -98,29 +110,25 @@ def _sections(
                 "Published figures beside ours",
                 paragraphs=[
                     "Ratios; a deviation is ours less the published one, in points of the baseline. "
-                    + (tables.SEARCHED if experiment.found_by_search else "Nothing was fitted.")
+                    + tables.fitted(experiment)
                 ],
-                tables=[_table(tables.published(comparisons), "")],
+                tables=[frame.html_table(tables.published(comparisons), "")],
                 notes=[f"{number} {text}" for number, text in tables.sources(comparisons).items()],
             )
         )
+    sections += against.sections() if against else []
     if changes:
         sections.append(
             html.Section(
                 "One assumption changed at a time",
                 paragraphs=sensitivity_tables.said(changes),
-                tables=[_table(sensitivity_tables.whole(changes), "All other assumptions are as written.")],
+                tables=[frame.html_table(sensitivity_tables.whole(changes), "All other assumptions are as written.")],
                 notes=sensitivity_tables.notes(experiment),
             )
         )
     sections.append(html.Section("Figures", figures=figures))
     sections.append(frame.how_it_was_made(_technologies(experiment, rows)))
     return sections
-
-
-def _table(cells: tables.Cells, caption: str) -> html.Table:
-    headers, lines = cells
-    return html.Table([header.replace("\n", " ") for header in headers], lines, caption)
 
 
 def _technologies(experiment: Experiment, rows: Sequence[Row]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,8 @@ from jaxgrad.base.schema import Section, Switch, among, checked, validated
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.networks.names import short
 from jaxgrad.studies import trees
+from jaxgrad.studies.measurements import checks, files
+from jaxgrad.studies.measurements.sections import CalibrateSection, MeasuredSection
 from jaxgrad.studies.sections import (
     QUANTITIES,
     ChangeSection,
@@ -54,7 +56,10 @@ class Experiment(Section):
         trained: a network to train for its zeros; then ``workload`` gives only the batch.
         baseline: the name of the variant that the others are compared to.
         compare: the part of a step that is compared.
+        measured: absolute values beside which ours stand.
+        calibrate: what is fitted to them; ``false`` is nothing, where a file extends one with a fit.
         found_by_search: whether it was searched for so that it comes near the published figures; the report says so.
+        fitted_to_measurements: whether values of the machine were fitted to what is measured; the report says so.
         count_psum_reads: whether ``accesses`` count reads of partial sums.
     """
 
@@ -69,10 +74,13 @@ class Experiment(Section):
     sweep: list[SweepSection] = Field(default_factory=list)
     change: list[ChangeSection] = Field(default_factory=list)
     published: list[PublishedSection] = Field(default_factory=list)
+    measured: list[MeasuredSection] = Field(default_factory=list)
+    calibrate: CalibrateSection | Literal[False] | None = None
     baseline: str
     compare: Annotated[str, among(PARTS)] = "backward"
     count_psum_reads: Switch = True
     found_by_search: Switch = False
+    fitted_to_measurements: Switch = False
 
     @model_validator(mode="after")
     def _fits(self) -> Experiment:
@@ -80,6 +88,7 @@ class Experiment(Section):
         _check_workload(self)
         _check_sweep(self)
         _check_published(self)
+        _check_measured(self)
         return self
 
     @property
@@ -96,7 +105,12 @@ def load(file: Path) -> Experiment:
     Raises:
         InputError: the file can't be read, or a key or value in it is not valid.
     """
-    return check(trees.read(file, "CONFIG"), str(file))
+    tree = trees.read(file, "CONFIG")
+    try:
+        tree = files.expanded(tree, file.parent)
+    except InputError as error:
+        raise (error if error.context else error.read_from(str(file))) from None
+    return check(tree, str(file))
 
 
 def check(tree: Mapping[str, Any], origin: str) -> Experiment:
@@ -172,24 +186,44 @@ def _check_sweep(experiment: Experiment) -> None:
 
 
 def _check_published(experiment: Experiment) -> None:
-    networks = [*_networks(experiment), *([short(experiment.trained.model)] if experiment.trained else [])]
-    machine_keys = {*experiment.machine, *(key for variant in experiment.variant for key in variant.machine)}
-    labels = {axis.name: [label for label, _ in axis.settings()] for axis in experiment.sweep}
+    computed = _computed(experiment)
     for figure in experiment.published:
-        if figure.network is not None and figure.network not in networks:
+        if figure.network is not None and figure.network not in computed.networks:
             raise InputError("published.network", figure.network, "it is not in the workload")
         required = QUANTITIES[figure.quantity]
-        if required and machine_keys.isdisjoint(required):
+        if required and computed.machine_keys.isdisjoint(required):
             keys = " or ".join(f"machine.{key}" for key in required)
             raise InputError("published.quantity", figure.quantity, f"give {keys} too")
         for axis, label in figure.at.items():
-            if label not in labels.get(axis, ()):
+            if label not in computed.labels.get(axis, ()):
                 raise InputError(
                     "published.at",
                     {axis: label},
                     "give a swept axis and one of its labels",
                     problem=f"got {axis} = {label!r}",
                 )
+
+
+def _check_measured(experiment: Experiment) -> None:
+    checks.check_measured(experiment.measured, _computed(experiment))
+    if experiment.calibrate:
+        if experiment.machine.get("memory") is None:
+            raise InputError("calibrate", None, "give machine.memory, whose values are fitted", problem="got no memory")
+        given = {key for axis in experiment.sweep for key in axis.keys}
+        given |= {key.removeprefix(f"variant.{each.name}.") for key in given for each in experiment.variant}
+        given |= {f"machine.memory.{key}" for each in experiment.variant for key in each.machine.get("memory") or ()}
+        checks.check_calibrate(experiment.calibrate, experiment.measured, given)
+
+
+def _computed(experiment: Experiment) -> checks.Computed:
+    trained = [short(experiment.trained.model)] if experiment.trained else []
+    return checks.Computed(
+        networks=[*_networks(experiment), *trained],
+        variants=[variant.name for variant in experiment.variant],
+        labels={axis.name: [label for label, _ in axis.settings()] for axis in experiment.sweep},
+        machine_keys={*experiment.machine, *(key for variant in experiment.variant for key in variant.machine)},
+        has_vector=experiment.workload.vector,
+    )
 
 
 def _networks(experiment: Experiment) -> list[str]:

@@ -16,6 +16,7 @@ from jaxgrad.studies import schema
 from jaxgrad.studies.schema import MEASURED, Experiment
 from jaxgrad.studies.sections import VariantSection
 
+_OF_THE_WHOLE = {"sweep", "change", "published", "measured", "calibrate"}
 _WORKLOAD = ("batch",)
 _VARIANT = tuple(key for key in VariantSection.model_fields if key != "name")
 _REMEDY = "give workload.batch or a key of machine or of a variant, as machine.rows, variant.NAME.schedule"
@@ -58,7 +59,7 @@ def settings(experiment: Experiment) -> Iterator[Setting]:
 
 
 def applied(experiment: Experiment, setting: Setting, origin: str) -> Experiment:
-    """The experiment with the values of a setting, and nothing swept, changed or published; checked as a whole.
+    """The experiment with the values of a setting; nothing swept, changed, published or measured. Checked as a whole.
 
     Args:
         experiment: that of the setting.
@@ -70,7 +71,7 @@ def applied(experiment: Experiment, setting: Setting, origin: str) -> Experiment
     """
     if not setting.keys:
         return experiment
-    tree = experiment.model_dump(exclude_unset=True, exclude={"sweep", "change", "published"})
+    tree = experiment.model_dump(exclude_unset=True, exclude=_OF_THE_WHOLE)
     kind = "sweep" if setting.change is None else "change"
     try:
         for key in setting.without:

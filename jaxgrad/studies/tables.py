@@ -13,6 +13,7 @@ from jaxgrad.reports import levels as memory_tables
 from jaxgrad.reports.numbers import energy_unit, exact, fixed, measured, percent, short, time_unit
 from jaxgrad.reports.style import PHASES, phase_of
 from jaxgrad.studies import frame, sensitivity_tables
+from jaxgrad.studies.against import Against
 from jaxgrad.studies.compare import UNITS, Comparison, Row, unchanged
 from jaxgrad.studies.published import deviation_text, numbered
 from jaxgrad.studies.schema import Experiment
@@ -31,7 +32,12 @@ Cells = tuple[list[str], list[list[str]]]
 
 
 def screen(
-    experiment: Experiment, rows: Sequence[Row], comparisons: Sequence[Comparison], *, brief: bool = True
+    experiment: Experiment,
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    against: Against | None = None,
+    *,
+    brief: bool = True,
 ) -> Group:
     """All tables: shortened for the terminal, or complete for a file."""
     changes, rows = sensitivity(experiment, rows), unchanged(rows)
@@ -56,8 +62,10 @@ def screen(
     if comparisons:
         title = f"Published, and ours: ratios over {experiment.baseline}; the deviation is in points of it"
         parts.append(_rich(*published(comparisons), title, {*names, "quantity", ""}))
-        parts += [Text(SEARCHED)] * experiment.found_by_search
+        if experiment.found_by_search or experiment.fitted_to_measurements:
+            parts.append(Text(fitted(experiment)))
         parts += [Text(f"{index}: {text}") for index, text in sources(comparisons).items()]
+    parts += against.screen() if against else []
     if changes:
         parts += _changes(changes, brief=brief)
     return frame.on_screen(experiment, parts)
@@ -233,6 +241,13 @@ def published(comparisons: Sequence[Comparison]) -> Cells:
 def sources(comparisons: Sequence[Comparison]) -> dict[str, str]:
     """The sources of the published figures, numbered, each once."""
     return numbered(comparison.published for comparison in comparisons)
+
+
+def fitted(experiment: Experiment) -> str:
+    """Whether anything was fitted."""
+    said = [SEARCHED] * experiment.found_by_search
+    said += ["Fitted to measurements: see there."] * experiment.fitted_to_measurements
+    return " ".join(said) or "Nothing was fitted."
 
 
 def part_title(experiment: Experiment) -> str:

@@ -21,7 +21,7 @@ from jaxgrad.hardware import energy_table
 from jaxgrad.reports import html
 from jaxgrad.reports.numbers import energy_unit, time_unit
 from jaxgrad.reports.style import SCREEN
-from jaxgrad.studies import compare, figures, points, report, runner, schema, tables
+from jaxgrad.studies import compare, figures, frame, points, report, runner, schema, tables
 from jaxgrad.studies.compare import Row
 from jaxgrad.studies.store import Store
 from tests.browsing import WIDTHS, opened, overflow
@@ -201,7 +201,7 @@ def test_no_column_of_the_page_is_hidden_in_a_window_of_1280_pixels(found: Found
         for pattern in (r"table \{.*font-size: ([\d.]+)rem", r"th, td \{ padding: [\d.]+rem ([\d.]+)rem")
     )
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), font_px)
-    shown = report._table(tables.results(found.experiment, found.rows), "")
+    shown = frame.html_table(tables.results(found.experiment, found.rows))
     assert [header for header in shown.headers if "ratio" not in header][-2:] == ["area [mm2]", "busy PEs"]
     width_px = 0.0
     for index, numeric in enumerate(shown.numeric):

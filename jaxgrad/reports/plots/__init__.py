@@ -6,6 +6,8 @@ from jaxgrad.reports.plots.choices import choices as choices
 from jaxgrad.reports.plots.curves import curves as curves
 from jaxgrad.reports.plots.cycles import normalised_cycles as normalised_cycles
 from jaxgrad.reports.plots.descents import descents as descents
+from jaxgrad.reports.plots.diagonal import Pair as Pair
+from jaxgrad.reports.plots.diagonal import diagonal as diagonal
 from jaxgrad.reports.plots.energy import energy_by_component as energy_by_component
 from jaxgrad.reports.plots.energy import energy_by_phase as energy_by_phase
 from jaxgrad.reports.plots.panels import panels as panels
@@ -20,6 +22,7 @@ from jaxgrad.reports.plots.sweep import sweep as sweep
 from jaxgrad.reports.plots.utilisation import utilisation_by_layer as utilisation_by_layer
 
 __all__ = [
+    "Pair",
     "Point",
     "Position",
     "Samples",
@@ -28,6 +31,7 @@ __all__ = [
     "choices",
     "curves",
     "descents",
+    "diagonal",
     "energy_by_component",
     "energy_by_phase",
     "normalised_cycles",
