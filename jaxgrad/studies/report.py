@@ -89,7 +89,7 @@ def _sections(
     comparisons: Sequence[Comparison],
     figures: Sequence[html.Figure],
     changes: Sensitivity | None,
-    against: Against | None,
+    against: Against | None = None,
 ) -> list[html.Section]:
     results = frame.html_table(
         tables.results(experiment, rows), f"{tables.part_title(experiment)}; ratios are over {experiment.baseline}."

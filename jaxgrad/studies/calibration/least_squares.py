@@ -3,7 +3,8 @@
 The objective is the sum over measurements of ``ln(ours / measured)^2``: a layer ten times as long as another counts no
 more, and ours at half of the measured value as much as at twice. Parameters are ``ln(value / the file's own)``, within
 ``RANGE`` times either way. ``scipy.optimize.least_squares`` descends from the best of a grid of factors of two, since
-where nothing depends on a parameter there is no slope to follow.
+where nothing depends on a parameter there is no slope to follow; first on a coarse model, which needs few costs, then
+on finer ones from where it came to.
 
 A parameter that no measurement depends on by more than ``NOTHING`` of its own change, at the optimum, is not
 determined. It keeps its own value, and the others are fitted without it. Two that only act together (a condition number
@@ -27,12 +28,20 @@ APART = 50.0
 STEP = math.log(2) / 64
 """Of differences: about a percent."""
 
+_GRID, _COARSE = 64, (8, 1)
+"""How many ``STEP`` apart the nodes of a model are: for the grid, and for descents, one after the other."""
+
+_BOUND = math.log(RANGE)
+_SHIFT = 1 + _BOUND
+"""Of what scipy varies: its first step is as long as the parameters are, and those of the file's own are 0."""
+
 _STARTS = 3
+_TOLERANCE = 1e-5
 _FOLDS = 10
 _FEW = 12  # up to so many are left out one by one
 
-Predict = Callable[[np.ndarray], np.ndarray]
-"""Logarithms of ours at some parameters."""
+Predict = Callable[[np.ndarray, int], np.ndarray]
+"""Logarithms of ours at some parameters, between nodes so many ``STEP`` apart."""
 
 
 class Solution(NamedTuple):
@@ -78,9 +87,9 @@ def solve(predict: Predict, measured: np.ndarray, free: Sequence[int], count: in
     reasons: dict[int, str] = {}
     while True:
         parameters = _descend(predict, measured, free, count)
-        jacobian = _jacobian(predict, parameters, range(count))
+        jacobian = _jacobian(predict, parameters, range(count), 1)
         idle = [index for index in free if np.abs(jacobian[:, index]).max(initial=0.0) < NOTHING]
-        at_edge = [index for index in free if abs(parameters[index]) > math.log(RANGE) - STEP]
+        at_edge = [index for index in free if abs(parameters[index]) > _BOUND - STEP]
         if idle or at_edge:
             reasons |= dict.fromkeys(at_edge, "edge") | dict.fromkeys(idle, "no effect")
         elif len(free) > 1 and _condition(jacobian[:, list(free)]) > APART:
@@ -119,10 +128,10 @@ def left_out(predict: Predict, measured: np.ndarray, free: Sequence[int], count:
     found = np.empty(len(measured))
     for group in groups:
 
-        def kept(parameters: np.ndarray, group: np.ndarray = group) -> np.ndarray:
-            return predict(parameters)[~group]
+        def kept(parameters: np.ndarray, coarse: int, group: np.ndarray = group) -> np.ndarray:
+            return predict(parameters, coarse)[~group]
 
-        found[group] = predict(solve(kept, measured[~group], free, count).parameters)[group]
+        found[group] = predict(solve(kept, measured[~group], free, count).parameters, 1)[group]
     return found, folds
 
 
@@ -131,13 +140,13 @@ def reach(predict: Predict, parameters: np.ndarray, index: int) -> float | None:
 
     What is predicted is taken to depend on it the more, the smaller it is.
     """
-    here, moved = predict(parameters), parameters.copy()
+    here, moved = predict(parameters, 1), parameters.copy()
 
     def matters(value: float) -> bool:
         moved[index] = value
-        return bool(np.abs(predict(moved) - here).max() > 0.01)
+        return bool(np.abs(predict(moved, 1) - here).max() > 0.01)
 
-    low, high = -math.log(RANGE), float(parameters[index])
+    low, high = -_BOUND, float(parameters[index])
     if not matters(low):
         return None
     while high - low > STEP:
@@ -147,28 +156,42 @@ def reach(predict: Predict, parameters: np.ndarray, index: int) -> float | None:
 
 
 def _descend(predict: Predict, measured: np.ndarray, free: Sequence[int], count: int) -> np.ndarray:
-    whole = np.zeros(count)
     if not free:
-        return whole
-
-    def residuals(values: np.ndarray) -> np.ndarray:
-        return predict(_placed(values, free, count)) - measured
-
-    def slopes(values: np.ndarray) -> np.ndarray:
-        return _jacobian(predict, _placed(values, free, count), free)
-
-    bound = math.log(RANGE)
-    axis = np.arange(-bound, bound + STEP, math.log(2))
+        return np.zeros(count)
+    axis = math.log(2) * np.arange(-round(math.log2(RANGE)), round(math.log2(RANGE)) + 1)
+    grid = [np.array(start) for start in itertools.product(axis, repeat=len(free))]
+    costs = [_cost(predict, measured, _placed(start, free, count)) for start in grid]
     # Of starts that are equally good the nearest to the file's own is first.
-    starts = sorted(
-        (np.array(start) for start in itertools.product(axis, repeat=len(free))),
-        key=lambda start: (round(float(np.sum(residuals(start) ** 2)), 12), float(np.abs(start).sum())),
-    )
-    solved = [
-        least_squares(residuals, np.clip(start, -bound + STEP, bound - STEP), jac=slopes, bounds=(-bound, bound))  # pyright: ignore[reportArgumentType]  # a callable
-        for start in starts[:_STARTS]
-    ]
-    return _placed(min(solved, key=lambda each: each.cost).x, free, count)
+    order = sorted(range(len(grid)), key=lambda index: (round(costs[index], 12), float(np.abs(grid[index]).sum())))
+    starts = [grid[index] for index in order[:_STARTS]]
+    for coarse in _COARSE:
+
+        def residuals(shifted: np.ndarray, coarse: int = coarse) -> np.ndarray:
+            return predict(_placed(shifted - _SHIFT, free, count), coarse) - measured
+
+        def slopes(shifted: np.ndarray, coarse: int = coarse) -> np.ndarray:
+            return _jacobian(predict, _placed(shifted - _SHIFT, free, count), free, coarse)
+
+        solved = [
+            least_squares(
+                residuals,
+                np.clip(start, -_BOUND + STEP, _BOUND - STEP) + _SHIFT,
+                jac=slopes,  # pyright: ignore[reportArgumentType]  # a callable will do
+                bounds=(_SHIFT - _BOUND, _SHIFT + _BOUND),
+                xtol=_TOLERANCE,
+                ftol=_TOLERANCE,
+            )
+            for start in starts
+        ]
+        solved.sort(key=lambda each: each.cost)
+        found = [each.x - _SHIFT for each in solved]
+        starts = list({tuple(np.round(values / STEP)): values for values in reversed(found)}.values())[::-1]
+    return _placed(starts[0], free, count)
+
+
+def _cost(predict: Predict, measured: np.ndarray, parameters: np.ndarray) -> float:
+    residuals = predict(parameters, _GRID) - measured
+    return float(residuals @ residuals)
 
 
 def _placed(values: np.ndarray, free: Sequence[int], count: int) -> np.ndarray:
@@ -177,14 +200,14 @@ def _placed(values: np.ndarray, free: Sequence[int], count: int) -> np.ndarray:
     return whole
 
 
-def _jacobian(predict: Predict, parameters: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+def _jacobian(predict: Predict, parameters: np.ndarray, columns: Sequence[int], coarse: int) -> np.ndarray:
     """By central differences of a step."""
     slopes = []
     for index in columns:
         ahead, behind = parameters.copy(), parameters.copy()
         ahead[index] += STEP
         behind[index] -= STEP
-        slopes.append((predict(ahead) - predict(behind)) / (2 * STEP))
+        slopes.append((predict(ahead, coarse) - predict(behind, coarse)) / (2 * STEP))
     return np.stack(slopes, axis=1)
 
 

@@ -23,8 +23,7 @@ from jaxgrad.studies.measurements.sections import FITTED, MeasuredSection
 from jaxgrad.studies.points import Point
 from jaxgrad.studies.store import Store
 
-_FINER = 1000
-"""All rates so many times as high have the same quotients, and are whole thousandths to as many more digits."""
+_MOST_RATE = 1e6  # beyond it, floats are no longer whole thousandths to the digits that ``hardware.rates`` looks at
 
 
 class Target:
@@ -40,10 +39,7 @@ class Target:
         self.point = point
         self.sections = sections
         self.asked = demand(point.spec, store, point.folder)
-        layers = {section.layer for section, _ in sections}
-        # Where single layers were measured and nothing else, the others need not be costed.
-        gemms = self.asked.gemms if None in layers else [gemm for gemm in self.asked.gemms if gemm.path in layers]
-        self._few = self.asked if None in layers or len(gemms) == 0 else self.asked._replace(gemms=gemms)
+        self._few = _needed(self.asked, sections)
         self._nodes: dict[tuple[int, int], np.ndarray] = {}
 
     @property
@@ -51,14 +47,18 @@ class Target:
         assert self.point.machine.memory is not None  # checked as the file is read
         return self.point.machine.memory
 
-    def logarithms(self, bandwidth: float, clock: float) -> np.ndarray:
-        """Of ours, at logarithms of the two over their own values; in the unit of each quantity."""
-        place = ((clock - bandwidth) / STEP, clock / STEP if self.memory.levels else 0.0)
+    def logarithms(self, bandwidth: float, clock: float, coarse: int) -> np.ndarray:
+        """Of ours, at logarithms of the two over their own values; in the unit of each quantity.
+
+        Args:
+            bandwidth, clock: those logarithms.
+            coarse: how many ``STEP`` apart the nodes are.
+        """
+        place = [part / STEP / coarse for part in (clock - bandwidth, clock if self.memory.levels else 0.0)]
         cycles = np.zeros(len(self.sections))
-        corners = [{math.floor(part), math.ceil(part)} for part in place]
-        for node in itertools.product(*corners):
+        for node in itertools.product(*({math.floor(part), math.ceil(part)} for part in place)):
             weight = math.prod(1.0 - abs(part - whole) for part, whole in zip(place, node, strict=True))
-            cycles = cycles + weight * self._node(*node)
+            cycles = cycles + weight * self._node(*(coarse * whole for whole in node))
         signs = np.array([{"cycles": 0, "time": -1, "throughput": 1}[each.quantity] for each, _ in self.sections])
         return cycles + signs * clock
 
@@ -72,12 +72,8 @@ class Target:
         node = slower, faster
         if node not in self._nodes:
             own, clock = self.memory, math.exp(faster * STEP)
-            memory = replace(
-                own,
-                dram_gb_per_s=_rate(own.dram_gb_per_s * clock / math.exp(slower * STEP)),
-                clock_ghz=_rate(own.clock_ghz * clock),
-                levels=tuple(replace(level, gb_per_s=level.gb_per_s and _rate(level.gb_per_s)) for level in own.levels),
-            )
+            rate = own.dram_gb_per_s * clock / math.exp(slower * STEP)
+            memory = _finer(own, rate, own.clock_ghz * clock)
             summary = replace(self._summary(memory, self._few), clock_ghz=own.clock_ghz)
             values = [ours(section, phase, summary, self.point) for section, phase in self.sections]
             self._nodes[node] = np.log(values)
@@ -87,8 +83,28 @@ class Target:
         return costed(replace(self.point, machine=replace(self.point.machine, memory=memory)), asked)
 
 
-def _rate(value: float) -> float:
-    return round(value * _FINER, 3)
+def _needed(asked: Demand, sections: Sequence[tuple[MeasuredSection, str]]) -> Demand:
+    """What has to be costed: the layers that were measured, and no gradients where forward passes were."""
+    layers, phases = {section.layer for section, _ in sections}, {phase for _, phase in sections}
+    gemms = asked.gemms
+    if None not in layers and any(gemm.path in layers for gemm in gemms):
+        gemms = [gemm for gemm in gemms if gemm.path in layers]
+    if phases == {"forward"}:
+        gemms = [replace(gemm, needs_dx=False, needs_dw=False) for gemm in gemms]
+    return asked._replace(gemms=gemms)
+
+
+def _finer(memory: Memory, bandwidth: float, clock: float) -> Memory:
+    """A memory in which as many bytes move in a cycle as with these rates.
+
+    All are so many times as high that as many digits as can be are whole thousandths; their quotients stay.
+    """
+    rates = [bandwidth, clock, *(level.gb_per_s for level in memory.levels if level.gb_per_s)]
+    times = 10.0 ** math.floor(math.log10(_MOST_RATE / max(rates)))
+    levels = (replace(each, gb_per_s=each.gb_per_s and round(each.gb_per_s * times, 3)) for each in memory.levels)
+    return replace(
+        memory, dram_gb_per_s=round(bandwidth * times, 3), clock_ghz=round(clock * times, 3), levels=tuple(levels)
+    )
 
 
 def parameters(values: np.ndarray) -> tuple[float, float]:

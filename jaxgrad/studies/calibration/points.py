@@ -94,14 +94,14 @@ class _Fit:
         memory = self._targets[0][0].memory
         self._own = {name: float(getattr(memory, name)) for name in FITTED}
 
-    def predict(self, values: np.ndarray) -> np.ndarray:
-        """Logarithms of ours, of the measurements that the fit uses."""
+    def predict(self, values: np.ndarray, coarse: int) -> np.ndarray:
+        """Logarithms of ours, of the measurements that the fit uses (``least_squares.Predict``)."""
         both = parameters(values)
-        return np.concatenate([target.logarithms(*both) for target, _ in self._targets])[self._rows]
+        return np.concatenate([target.logarithms(*both, coarse) for target, _ in self._targets])[self._rows]
 
     def calibration(self) -> Calibration:
         solution = least_squares.solve(self.predict, self._measured, self._free, len(FITTED))
-        spread = least_squares.spread(solution, self.predict(solution.parameters) - self._measured)
+        spread = least_squares.spread(solution, self.predict(solution.parameters, 1) - self._measured)
         values = tuple(self._values(solution, spread))
         left_out = None
         if solution.free:
