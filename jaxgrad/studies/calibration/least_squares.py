@@ -2,7 +2,7 @@
 
 The objective is the sum over measurements of ``ln(ours / measured)^2``: a layer ten times as long as another counts no
 more, and ours at half of the measured value as much as at twice. Parameters are ``ln(value / the file's own)``, within
-``RANGE`` times either way. ``scipy.optimize.least_squares`` descends from the best of a grid of factors of two, since
+``RANGE`` times either way. ``scipy.optimize.least_squares`` descends from the best of a grid of square roots of two, since
 where nothing depends on a parameter there is no slope to follow; first on a coarse model, which needs few costs, then
 on finer ones from where it came to.
 
@@ -28,7 +28,7 @@ APART = 50.0
 STEP = math.log(2) / 64
 """Of differences: about a percent."""
 
-_GRID, _COARSE = 64, (8, 1)
+_GRID, _COARSE = 32, (8, 1)
 """How many ``STEP`` apart the nodes of a model are: for the grid, and for descents, one after the other."""
 
 _BOUND = math.log(RANGE)
@@ -158,7 +158,8 @@ def reach(predict: Predict, parameters: np.ndarray, index: int) -> float | None:
 def _descend(predict: Predict, measured: np.ndarray, free: Sequence[int], count: int) -> np.ndarray:
     if not free:
         return np.zeros(count)
-    axis = math.log(2) * np.arange(-round(math.log2(RANGE)), round(math.log2(RANGE)) + 1)
+    reach = math.floor(_BOUND / (_GRID * STEP))
+    axis = _GRID * STEP * np.arange(-reach, reach + 1)
     grid = [np.array(start) for start in itertools.product(axis, repeat=len(free))]
     costs = [_cost(predict, measured, _placed(start, free, count)) for start in grid]
     # Of starts that are equally good the nearest to the file's own is first.
