@@ -13,6 +13,9 @@ from jaxgrad.studies.measurements.sections import MeasuredSection
 from jaxgrad.studies.points import Measure, Point
 from jaxgrad.studies.schema import Experiment
 
+_BOTH = "dx+dw"
+"""Both gradients, whether one pass computes them or two."""
+
 
 class Place(NamedTuple):
     """What a measurement is of.
@@ -103,7 +106,9 @@ def _part(section: MeasuredSection, phase: str, summary: Summary) -> PhaseSummar
             raise InputError("measured.layer", section.layer, choose(list(layers), section.layer))
         whole = layers[section.layer]
     labels = {part.phase.label for part in whole.phases}
-    if phase not in labels and phase not in ("backward", "vector", "step"):
-        possible = sorted(labels | {"backward", "step"})
-        raise InputError("measured.phase", phase, f"{summary.schedule} has {', '.join(possible)}")
-    return whole.select(phase)
+    if _BOTH in labels:  # what is left of one of the two alone is of the layers that pass no gradient on
+        labels -= {"dx", "dw"}
+    possible = labels | {_BOTH, "backward", "step"}
+    if phase not in {*possible, "vector"}:
+        raise InputError("measured.phase", phase, f"{summary.schedule} has {', '.join(sorted(possible))}")
+    return whole.select(*(("dx", "dw", _BOTH) if phase == _BOTH else (phase,)))

@@ -2,9 +2,9 @@
 
 The objective is the sum over measurements of ``ln(ours / measured)^2``: a layer ten times as long as another counts no
 more, and ours at half of the measured value as much as at twice. Parameters are ``ln(value / the file's own)``, within
-``RANGE`` times either way. ``scipy.optimize.least_squares`` descends from the best of a grid of square roots of two, since
-where nothing depends on a parameter there is no slope to follow; first on a coarse model, which needs few costs, then
-on finer ones from where it came to.
+``RANGE`` times either way. ``scipy.optimize.least_squares`` descends from the best of a grid of square roots of two,
+since where nothing depends on a parameter there is no slope to follow; first on a coarse model, which needs few costs,
+then on a finer one from where it came to.
 
 A parameter that no measurement depends on by more than ``NOTHING`` of its own change, at the optimum, is not
 determined. It keeps its own value, and the others are fitted without it. Two that only act together (a condition number
