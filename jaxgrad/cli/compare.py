@@ -123,6 +123,7 @@ def compare(
 ) -> int:
     """Put the schedules side by side for one training step of a model, from shapes alone."""
     from jaxgrad.array.emulation import Emulation
+    from jaxgrad.base.files import write_text
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.flax import parameter_words
     from jaxgrad.networks.network import resolve
@@ -151,10 +152,11 @@ def compare(
     if folder:
         runs.create_folder(folder)
     title = f"{network.name}, {batch} {images}, {array.rows}x{array.cols} array{gradients.suffix}"
+    config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
+    config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
+    data = json.dumps({"config": config, **cost.as_dict()})
     if as_json:
-        config = {"model": model, "input_shape": shape, "classes": outputs, "batch": batch, **asdict(array), **choices}
-        config |= {"estimator": {"name": "exact", **gradients.model_dump(exclude_none=True)}}
-        print(json.dumps({"config": config, **cost.as_dict()}))
+        print(data)
     elif format_:
         print_tables(schedules.report(cost, _CHOSEN, array, measured=False, whole=True), format_)
     else:
@@ -162,6 +164,7 @@ def compare(
         terminal.print(schedules.report(cost, _CHOSEN, array, measured=False))
     if folder:
         with progress.busy("drawing", terminal):
+            write_text(folder / "compare.json", data)
             schedules.write_tables(folder / "tables", cost, _CHOSEN, array, measured=False)
             schedules.draw(folder, cost, title, array, style=figure_style(style, width, no_title))
             _write_astra_sim(folder / "astra-sim", cost, clock_ghz, parameter_words(abstract))

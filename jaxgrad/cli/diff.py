@@ -1,4 +1,4 @@
-"""``jaxgrad diff``: two folders of results beside each other."""
+"""``jaxgrad diff``: two results beside each other."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ from jaxgrad.cli.shared_options import JSON
 
 
 def diff(
-    one: Annotated[Path, folder_argument("A", "The folder of a run.", required=True)],
-    other: Annotated[Path, folder_argument("B", "The folder of another.", required=True)],
+    one: Annotated[
+        Path, folder_argument("A", "The folder of a run or of results, or a file: a table or JSON.", required=True)
+    ],
+    other: Annotated[Path, folder_argument("B", "Another of the same kind.", required=True)],
     format_: Annotated[str | None, FORMAT] = None,
     as_json: Annotated[bool, JSON] = False,
     exit_code: Annotated[
         bool, option("--exit-code", None, "End with 1 where they differ, with 0 where they do not.", OUTPUT)
     ] = False,
 ) -> int:
-    """Compare two runs: settings that differ, curves, counters in total and by layer, and energies if they have any."""
+    """Compare two results of one kind: training runs, experiments, sweeps, searches, traces, or what --json printed."""
     from jaxgrad.cli import screen
-    from jaxgrad.reports.comparison import as_dict, report
+    from jaxgrad.reports import comparison as runs
+    from jaxgrad.reports import document_comparison as documents
+    from jaxgrad.reports.results import RUN
     from jaxgrad.studies.result_folders import compared
 
     check_one(format_, as_json)
     comparison = compared(one, other)
+    view = runs if comparison.kind == RUN else documents
     if as_json:
-        print(json.dumps(as_dict(comparison)))
+        print(json.dumps(view.as_dict(comparison)))
     elif format_:
-        print_tables(report(comparison), format_)
+        print_tables(view.report(comparison), format_)
     else:
         out = screen.console()
-        for part in report(comparison):
+        for part in view.report(comparison):
             out.print(part)
     return CHECK_FAILED if exit_code and not comparison.is_equal else 0

@@ -171,6 +171,7 @@ def pipeline(
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Train a network on several arrays, in cycles, words and versions of weights: LayerPipe beside other pipelines."""
+    from jaxgrad.base.files import write_text
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.pipelines.partitions import Link
     from jaxgrad.pipelines.plans import plans
@@ -194,8 +195,9 @@ def pipeline(
         found = {key: plan for key, plan in planned.items() if key[1] in pipelines.names}
         pipedream = {count: plan.period for (count, name), plan in planned.items() if name in _COMPARED}
         table = in_numbers(found, networks(batch), pipedream)
+    data = json.dumps({"model": model, "batch": batch, "time": time, "rows": [asdict(row) for row in table]})
     if as_json:
-        print(json.dumps({"model": model, "batch": batch, "time": time, "rows": [asdict(row) for row in table]}))
+        print(data)
     on = f" on {hardware.array.rows}x{hardware.array.cols} arrays" if time == "cycles" else ""
     shown = report.table(table, f"{short(model)}, batch {batch}: a training step{on}, time in {time}")
     only_data = as_json or format_ is not None
@@ -209,6 +211,7 @@ def pipeline(
     if folder:
         runs.create_folder(folder)
         with progress.busy("drawing", terminal):
+            write_text(folder / "pipeline.json", data)
             _draw(found, table, folder, f"{short(model)}, batch {batch}", time, figure_style(style, width, no_title))
             tabular.write(folder / "tables", shown)
         if not only_data:

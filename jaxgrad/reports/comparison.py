@@ -22,10 +22,10 @@ def report(comparison: Comparison) -> Iterator[RenderableType]:
     one, other = comparison.one.folder, comparison.other.folder
     yield Text(f"A is {one}, B is {other}; ratios are B to A.\n", overflow="fold")
     if comparison.is_equal:
-        yield Text("They are equal: settings, curves and counters.")
+        yield Text("No difference: settings, curves and counters are equal.")
         return
     if comparison.settings:
-        yield _settings_table(comparison)
+        yield settings_table(comparison)
     else:
         yield Text("Equal settings.\n")
     if comparison.curves:
@@ -33,7 +33,8 @@ def report(comparison: Comparison) -> Iterator[RenderableType]:
     yield from _figures(comparison)
 
 
-def _settings_table(comparison: Comparison) -> Table:
+def settings_table(comparison: Comparison) -> Table:
+    """The settings that differ."""
     table = PlainTable("Settings that differ")
     table.add_column("key", names=True)
     for header in ("A", "B"):

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 Pair = tuple[Any, Any]
 """Of the one and of the other; None where it has no such value."""
 
+RUN = "a training run"
+
 Curve = Mapping[int, float | None]
 """Values by epoch; None is no number: it has diverged."""
 
@@ -31,10 +33,10 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """What a folder holds.
+    """What a folder or a file holds.
 
     Args:
-        folder: it.
+        folder: it; or the file, where results are one.
         settings: what was asked for, by key; one that has no value is left out.
         curves: by name, what was logged.
         figures: what was counted.
@@ -64,10 +66,16 @@ class CurvePair(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two results of one kind beside each other."""
+    """Two results of one kind beside each other.
+
+    Args:
+        one, other: the results.
+        kind: what each is.
+    """
 
     one: Results
     other: Results
+    kind: str = RUN
 
     @cached_property
     def settings(self) -> dict[str, Pair]:

@@ -1,50 +1,40 @@
-"""Which kinds of folders hold results that can be compared, and what reads each."""
+"""Two results that can be compared, whatever command wrote them: both of one kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
-from jaxgrad.base.errors import InputError, either
-from jaxgrad.reports.results import Comparison, Results
-from jaxgrad.studies import training_results
+from jaxgrad.base.errors import InputError
+from jaxgrad.reports.results import RUN, Comparison
+from jaxgrad.studies import documents, training_results
+from jaxgrad.studies.documents import Document
 from jaxgrad.training.run_folders import is_run
 
 
-class Kind(NamedTuple):
-    """Folders of one kind.
-
-    Args:
-        name: what they are.
-        holds: whether a folder is one.
-        read: its results; an InputError where a file of it is broken.
-    """
-
-    name: str
-    holds: Callable[[Path], bool]
-    read: Callable[[Path], Results]
-
-
-KINDS: tuple[Kind, ...] = (Kind("a training run", is_run, training_results.read),)
-
-
 def compared(one: Path, other: Path) -> Comparison:
-    """Two folders of one kind, A and B of the command line.
+    """Two folders, or files, of results of one kind, A and B of the command line.
 
     Raises:
         InputError: one is of no kind, or of another than the other, or broken.
     """
-    kind, other_kind = _kind("A", one), _kind("B", other)
-    if kind is not other_kind:
-        remedy = f"give two of one kind: {one} is {kind.name}"
-        raise InputError("B", other, remedy, problem=f"got {str(other)!r}, which is {other_kind.name}")
-    return Comparison(kind.read(one), kind.read(other))
+    first, second = _document("A", one), _document("B", other)
+    kind, other_kind = (RUN if each is None else each.kind for each in (first, second))
+    if kind != other_kind:
+        remedy = f"give two of one kind: {one} is {kind}"
+        raise InputError("B", other, remedy, problem=f"got {str(other)!r}, which is {other_kind}")
+    results = [
+        training_results.read(given) if document is None else document.results(given)
+        for given, document in ((one, first), (other, second))
+    ]
+    return Comparison(results[0], results[1], kind)
 
 
-def _kind(field: str, folder: Path) -> Kind:
-    for kind in KINDS:
-        if kind.holds(folder):
-            return kind
-    remedy = f"give the folder of {either([kind.name for kind in KINDS])}"
-    raise InputError(field, folder, remedy, problem=f"got {str(folder)!r}, which holds no results")
+def _document(field: str, given: Path) -> Document | None:
+    """The file that a path is, or leads to; None of a training run's folder."""
+    if is_run(given):
+        return None
+    found = documents.find(field, given)
+    if found is None:
+        remedy = "give the folder of a training run or of results, a table of designs, or what --json printed"
+        raise InputError(field, given, remedy, problem=f"got {str(given)!r}, which holds no results")
+    return found

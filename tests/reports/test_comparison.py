@@ -46,7 +46,7 @@ def test_what_differs_stands_side_by_side() -> None:
 
 def test_what_is_equal_is_said() -> None:
     one = results(4000, 0.75, rows=4)
-    assert "They are equal: settings, curves and counters." in text(Comparison(one, one))
+    assert "No difference: settings, curves and counters are equal." in text(Comparison(one, one))
     other = Results(one.folder, one.settings, {"test_accuracy": {1: 0.25}}, one.figures)
     printed = text(Comparison(one, other))
     assert "Equal settings." in printed

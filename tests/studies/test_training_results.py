@@ -9,8 +9,7 @@ import pytest
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.reports.results import Figure
-from jaxgrad.studies import result_folders
-from jaxgrad.studies.result_folders import KINDS, Kind, compared
+from jaxgrad.studies.result_folders import compared
 from jaxgrad.studies.training_results import read
 from jaxgrad.training import runs
 from jaxgrad.training.config import Config, Override, differences, resolve
@@ -91,14 +90,3 @@ def test_broken_counters_are_named_in_one_line(content: str, tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"counters.json: is not what a run writes: ") as refused:
         read(run)
     assert "\n" not in str(refused.value)
-
-
-def test_folders_of_no_kind_or_of_two_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = made(tmp_path / "run")
-    (tmp_path / "else").mkdir()
-    with pytest.raises(InputError, match=r"B: got '.*else', which holds no results; give the folder of a training run"):
-        compared(run, tmp_path / "else")
-    survey = Kind("a survey", lambda folder: folder.name == "else", read)
-    monkeypatch.setattr(result_folders, "KINDS", (*KINDS, survey))
-    with pytest.raises(InputError, match=r"B: got '.*else', which is a survey; give two of one kind: .*run is a "):
-        compared(run, tmp_path / "else")
