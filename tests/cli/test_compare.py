@@ -19,7 +19,7 @@ def test_compare_prints_a_table_and_draws(elsewhere: Path, capsys: pytest.Captur
     assert all(schedule in text for schedule in TRAINING_SCHEDULES)
     files = {path.name for path in (elsewhere / "here").iterdir()}
     assert files == {
-        "astra-sim", *(f"tables.{form}" for form in ("txt", "csv", "md", "tex")),
+        "astra-sim", "compare.json", *(f"tables.{form}" for form in ("txt", "csv", "md", "tex")),
         *(f"{name}.{form}" for name in ("cycles", "accesses", "choices") for form in ("png", "svg", "pdf")),
     }  # fmt: skip
 

@@ -46,7 +46,7 @@ def test_it_writes_figures_and_a_trace(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(name in text for name in PIPELINES)
     assert {file.name for file in out.iterdir()} == {
         "speedup.png", "speedup.svg", "speedup.pdf", "gantt.png", "gantt.svg", "gantt.pdf", "trace.json",
-        "tables.csv", "tables.md", "tables.tex",
+        "tables.csv", "tables.md", "tables.tex", "pipeline.json",
     }  # fmt: skip
     events = json.loads((out / "trace.json").read_text())["traceEvents"]
     names = {event["args"]["name"] for event in events if event["ph"] == "M" and "name" in event["args"]}

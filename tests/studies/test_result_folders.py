@@ -159,7 +159,7 @@ def test_a_folder_with_one_table_is_it_and_fronts_are_left_out(tmp_path: Path) -
     table(place / "a_lenet_batch2_front.csv", DESIGN)
     assert compared(place, place / "a.csv").is_equal
     table(place / "b.csv")
-    with pytest.raises(InputError, match="with several tables; give one of a.csv, b.csv"):
+    with pytest.raises(InputError, match=r"with several tables; give one of a\.csv, b\.csv"):
         compared(place, place)
 
 
