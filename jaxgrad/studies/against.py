@@ -44,13 +44,15 @@ class Against:
     calibration: Calibration | None
     file: Path
 
-    def screen(self) -> list[RenderableType]:
-        """Tables for the terminal; nothing without measurements."""
+    def screen(self, *, brief: bool) -> list[RenderableType]:
+        """Tables for the terminal, of many measurements the farthest off, or complete; nothing without measurements."""
         if not self.agreements:
             return []
         names = {*tables.names(self.experiment), "quantity", "value"}
+        shown = tables.farthest(self.agreements) if brief else range(len(self.agreements))
         parts: list[RenderableType] = [
-            _rich(tables.one_by_one(self.experiment, self.agreements), _MEASURED, names),
+            _rich(tables.one_by_one(self.experiment, [self.agreements[index] for index in shown]), _MEASURED, names),
+            *(Text(line) for line in tables.left_out(shown, self.agreements)),
             _rich(tables.together(self.agreements), _OVERALL, names),
             *(Text(line) for line in self.notes()),
         ]
@@ -58,7 +60,7 @@ class Against:
             parts += ["", *(Text(line) for line in tables.objective(self.calibration))]
             parts.append(_rich(tables.values(self.calibration), f"{_FITTED}: the machine", names))
             parts += [*(Text(line) for line in tables.determined(self.calibration)), ""]
-            rows = tables.fitted(self.experiment, self.agreements, self.calibration)
+            rows = tables.fitted(self.experiment, self.agreements, self.calibration, shown)
             parts.append(_rich(rows, f"{_FITTED}: errors", names))
             parts += [Text(line) for line in tables.errors(self.agreements, self.calibration)]
         return parts
@@ -78,7 +80,7 @@ class Against:
             )
         ]
         if self.calibration is not None:
-            rows = tables.fitted(self.experiment, self.agreements, self.calibration)
+            rows = tables.fitted(self.experiment, self.agreements, self.calibration, range(len(self.agreements)))
             found.append(
                 html.Section(
                     _FITTED,

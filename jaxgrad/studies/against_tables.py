@@ -25,8 +25,9 @@ NAMES: Mapping[str, str] = {
     "throughput": "throughput",
     "area": "area",
 }
-FITTED = "Fitted to measurements: values of this machine were chosen so that ours come near what was measured."
+_FITTED = "Fitted to measurements: values of this machine were chosen so that ours come near what was measured."
 _WHOLE = "all"
+_SHOWN = 20
 _VALUES: Mapping[str, str] = {"dram_gb_per_s": "DRAM bandwidth", "clock_ghz": "clock"}
 
 
@@ -54,6 +55,19 @@ def one_by_one(experiment: Experiment, agreements: Sequence[Agreement]) -> Cells
     return [*headers, "measured", "error\nbar", "ours", "unit", "error", "error\nin %", "within\nthe bar"], cells
 
 
+def farthest(agreements: Sequence[Agreement]) -> list[int]:
+    """Which to show where room is scarce: the farthest off of many, in their own order."""
+    order = sorted(range(len(agreements)), key=lambda index: -abs(agreements[index].percent))
+    return sorted(order[:_SHOWN])
+
+
+def left_out(shown: Sequence[int], agreements: Sequence[Agreement]) -> list[str]:
+    """A word on those that are not shown."""
+    if len(shown) == len(agreements):
+        return []
+    return [f"Shown are the {len(shown)} of {len(agreements)} that are farthest off; tables.txt has all.", ""]
+
+
 def together(agreements: Sequence[Agreement]) -> Cells:
     """What is said of all of a quantity."""
     headers = ["quantity", "points", "MAPE", "ours over measured,\ngeometric mean", "farthest", "within\nthe bar"]
@@ -77,9 +91,7 @@ def meaning(experiment: Experiment, agreements: Sequence[Agreement]) -> list[str
     if given:
         said.append(f"An error bar is {either(given)}.")
     if experiment.fitted_to_measurements:
-        said.append(
-            "Fitted to measurements: values of this machine were chosen so that ours come near what was measured."
-        )
+        said.append(_FITTED)
     return said
 
 
@@ -130,9 +142,18 @@ def determined(calibration: Calibration) -> list[str]:
     return said
 
 
-def fitted(experiment: Experiment, agreements: Sequence[Agreement], calibration: Calibration) -> Cells:
-    """Errors with the file's own values, with those found, and of fits that had not seen the measurement."""
-    timed = sorted(calibration.after)
+def fitted(
+    experiment: Experiment, agreements: Sequence[Agreement], calibration: Calibration, shown: Sequence[int]
+) -> Cells:
+    """Errors with the file's own values, with those found, and of fits that had not seen the measurement.
+
+    Args:
+        experiment: with the measurements.
+        agreements: all of them.
+        calibration: the fit.
+        shown: indices of the measurements to show, where the fit is of them.
+    """
+    timed = [index for index in shown if index in calibration.after]
     places, headers = _places(experiment, [agreements[index] for index in timed])
     cells = []
     for place, index in zip(places, timed, strict=True):

@@ -65,7 +65,7 @@ def screen(
         if experiment.found_by_search or experiment.fitted_to_measurements:
             parts.append(Text(fitted(experiment)))
         parts += [Text(f"{index}: {text}") for index, text in sources(comparisons).items()]
-    parts += against.screen() if against else []
+    parts += against.screen(brief=brief) if against else []
     if changes:
         parts += _changes(changes, brief=brief)
     return frame.on_screen(experiment, parts)

@@ -171,3 +171,19 @@ def test_a_layer_that_is_not_there_is_one_line_and_leaves_no_report(
         assert "measured.layer: got 'conv9'; choose one of dense" in error
         assert len(error.splitlines()) == 1
         assert not list((place / "out").glob("*"))
+
+
+def test_of_many_measurements_the_screen_has_the_farthest_off_and_the_files_have_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = entries([8.0] * 3)[0]
+    many = [{**one, "value": 8.0 + 0.1 * number} for number in range(25)]
+    shown, _ = run(experiment(tmp_path, many), tmp_path / "out", capsys)
+    assert "Shown are the 20 of 25 that are farthest off; tables.txt has all." in shown
+    whole = (tmp_path / "out" / "tables.txt").read_text()
+    assert "Shown are" not in whole
+    rows = [
+        [line for line in text.splitlines() if line.startswith(" 96x96") and "us" in line] for text in (shown, whole)
+    ]
+    assert [len(lines) for lines in rows] == [20, 25]
+    assert rows[1][-1].split() in [line.split() for line in rows[0]]
