@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 from jaxgrad.cli import main
-from jaxgrad.studies import schema
+from jaxgrad.studies import report, schema
 from jaxgrad.studies.trees import read
 from tests.studies.cases import tree
 
@@ -25,6 +25,12 @@ CHANGES: dict[str, Any] = {
     "published": [{"variant": "WS", "quantity": "cycles", "ratio": 1.0, "source": "a paper"}],
     "compare": "forward",
 }
+
+
+@pytest.fixture(autouse=True)
+def without_figures_of_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take long, and measurements are in none of them."""
+    monkeypatch.setattr(report, "figures_of", lambda *_: [])
 
 
 def experiment(folder: Path, measured: list[dict[str, Any]], **changes: Any) -> Path:
