@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgrad.base.errors import shown
-from jaxgrad.reports.numbers import Written, fixed, percent, short, significant
+from jaxgrad.reports.numbers import Written, apart, cell, fixed, percent
 from jaxgrad.reports.results import Comparison, Figure, Pair, ratio
 from jaxgrad.reports.screen import PlainTable
 
@@ -64,7 +64,7 @@ def _curves_table(comparison: Comparison) -> Table:
 def _number(name: str, value: float | None) -> Written:
     if value is not None and name.endswith("accuracy"):
         return percent(value, 1, 1)
-    return _count(value)
+    return Written(cell(value), value)
 
 
 def _figures(comparison: Comparison) -> Iterator[RenderableType]:
@@ -81,7 +81,11 @@ def _figures(comparison: Comparison) -> Iterator[RenderableType]:
     else:
         yield Text("Equal counters.")
     parts = _parts(comparison)
-    unequal_parts = {part: sums for part, sums in parts.items() if any(one != other for one, other in sums.values())}
+    unequal_parts = {
+        part: differing
+        for part, sums in parts.items()
+        if (differing := {name: pair for name, pair in sums.items() if pair[0] != pair[1]})
+    }
     if unequal_parts:
         yield _parts_table(unequal_parts, f"Layers that differ: {len(unequal_parts)} of {len(parts)}")
 
@@ -93,7 +97,7 @@ def _whole_table(figures: Mapping[Figure, Pair], title: str) -> Table:
     for header in ("A", "B", "ratio"):
         table.add_column(header, justify="right", no_wrap=True)
     for figure, pair in figures.items():
-        table.add_row(figure.name, figure.group, *map(_count, pair), fixed(ratio(pair), 3))
+        table.add_row(figure.name, figure.group, *apart(*pair), fixed(ratio(pair), 3))
     return table
 
 
@@ -113,20 +117,15 @@ def _plus(one: float | None, other: float | None) -> float | None:
 
 
 def _parts_table(parts: Mapping[str, Mapping[str, Pair]], title: str) -> Table:
-    table = PlainTable(title, gap=1)
+    table = PlainTable(title)
     table.add_column("layer", names=True)
-    for name in _BY_PART:
-        for letter in ("A", "B"):
-            table.add_column(f"{name.replace('_', chr(10))}\n{letter}", justify="right", no_wrap=True)
-        table.add_column("ratio", justify="right", no_wrap=True, full=f"ratio of {name.replace('_', ' ')}")
+    table.add_column("counter", names=True)
+    for header in ("A", "B", "ratio"):
+        table.add_column(header, justify="right", no_wrap=True)
     for part, sums in parts.items():
-        pairs = [sums.get(name, (None, None)) for name in _BY_PART]
-        table.add_row(part, *(cell for pair in pairs for cell in (*map(_count, pair), fixed(ratio(pair), 2))))
+        for name, pair in sums.items():
+            table.add_row(part, name, *apart(*pair), fixed(ratio(pair), 3))
     return table
-
-
-def _count(value: float | None) -> Written:
-    return short(value) if isinstance(value, int) else significant(value, 4)
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:

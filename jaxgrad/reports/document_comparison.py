@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from jaxgrad.reports.comparison import settings_table
-from jaxgrad.reports.numbers import fixed, measured
+from jaxgrad.reports.numbers import apart, fixed
 from jaxgrad.reports.results import Comparison, Figure, Pair, ratio
 from jaxgrad.reports.screen import PlainTable
 
@@ -36,7 +36,7 @@ def report(comparison: Comparison) -> Iterator[RenderableType]:
         for header in ("A", "B", "ratio"):
             table.add_column(header, justify="right", no_wrap=True)
         for figure, pair in unequal[:_SHOWN]:
-            table.add_row(_of(figure), figure.name, *map(measured, pair), fixed(ratio(pair), 3))
+            table.add_row(_of(figure), figure.name, *apart(*pair), fixed(ratio(pair), 3))
         yield table
         if len(unequal) > _SHOWN:
             yield Text(f"Shown are the {_SHOWN} farthest apart; --json has all.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PREFIXES = dict(zip(range(-12, 19, 3), ("p", "n", "u", "m", "", "k", "M", "G", "T", "P", "E"), strict=True))
 _LARGEST = 999.5e18  # from here on a power of ten says more than a prefix
 _NONE = "-"
+_MOST_DIGITS = 17  # that tell any two floats apart
 
 
 class Written(str):
@@ -169,6 +170,19 @@ def _engineer() -> EngFormatter:
     from matplotlib.ticker import EngFormatter
 
     return EngFormatter(sep="")
+
+
+def apart(one: float | None, other: float | None) -> tuple[Written, Written]:
+    """Two numbers side by side, as cells: where they differ, with as many digits as show that.
+
+    >>> apart(1234567, 1234568), apart(0.12345, 0.12349), apart(0.5, 2)
+    (('1,234,567', '1,234,568'), ('0.12345', '0.12349'), ('0.5', '2'))
+    """
+    texts, digits = (cell(one), cell(other)), 4
+    while texts[0] == texts[1] and one != other and digits < _MOST_DIGITS:
+        digits += 1
+        texts = f"{one:,.{digits}g}", f"{other:,.{digits}g}"
+    return Written(texts[0], one), Written(texts[1], other)
 
 
 def cell(value: str | int | float | None) -> str:

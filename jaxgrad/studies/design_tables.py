@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +60,29 @@ def columns(field: str, file: Path) -> Columns:
     return table
 
 
-def read(table: Columns) -> tuple[dict[str, Any], dict[str, Curve], dict[Figure, float]]:
+def varied(*tables: Columns) -> frozenset[str]:
+    """What tells designs apart: columns in which those of one table at least are not all the same.
+
+    >>> sorted(varied({"rows": ["4", "8"], "batch": ["2", "2"]}, {"rows": ["8"], "batch": ["16"]}))
+    ['rows']
+    """
+    return frozenset(name for table in tables for name in table if name not in _RESULTS and len(set(table[name])) > 1)
+
+
+def read(table: Columns, telling: Collection[str]) -> tuple[dict[str, Any], dict[str, Curve], dict[Figure, float]]:
     """A table's settings, curves (none) and figures: each result of each design.
 
-    What is the same of all designs is a setting, and names none of them.
+    Args:
+        table: it.
+        telling: columns that name the designs; of all others, which are the same of all designs, each is a setting.
     """
     asked = [name for name in table if name not in _RESULTS]
-    varied = [name for name in asked if len(set(table[name])) > 1]
-    settings = {name: table[name][0] for name in asked if name not in varied and table[name]}
+    settings = {name: table[name][0] for name in asked if name not in telling and table[name]}
     met: Counter[str] = Counter()
     figures: dict[Figure, float] = {}
     results = [name for name in table if name in _RESULTS]
     for row in range(len(table["cycles"])):
-        design = ", ".join(f"{name} {table[name][row]}" for name in varied) or "the design"
+        design = ", ".join(f"{name} {table[name][row]}" for name in asked if name in telling) or "the design"
         met[design] += 1
         label = design if met[design] == 1 else f"{design} #{met[design]}"
         for name in results:
@@ -96,7 +107,12 @@ def _value(name: str, text: str) -> Any:
         return text
     if not text:
         return None
-    return float(text) if any(letter in text for letter in ".en") else int(text)
+    return _number(float(text) if any(letter in text for letter in ".en") else int(text))
+
+
+def _number(value: float | None) -> float | None:
+    """Without what is none: it equals nothing, not even itself."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _parquet(field: str, file: Path) -> Columns:
@@ -105,6 +121,6 @@ def _parquet(field: str, file: Path) -> Columns:
     except ModuleNotFoundError:
         raise InputError(field, file, "give .csv, or pip install 'jaxgrad[parquet]' first") from None
     return {
-        name: values if name in _RESULTS else [str(value) for value in values]
+        name: [_number(value) if name in _RESULTS else "" if value is None else str(value) for value in values]
         for name, values in parquet.read_table(file).to_pydict().items()
     }

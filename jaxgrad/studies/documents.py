@@ -68,10 +68,16 @@ class Document(NamedTuple):
     file: Path
     content: Any
 
-    def results(self, given: Path) -> Results:
-        """Its numbers and settings; ``given`` is what the user gave it as."""
+    def results(self, given: Path, beside: Document) -> Results:
+        """Its numbers and settings.
+
+        Args:
+            given: what the user gave it as.
+            beside: what it is compared with, of the same kind: a design is named by what varies in either.
+        """
         if self.kind == design_tables.KIND:
-            return Results(given, *design_tables.read(self.content))
+            telling = design_tables.varied(self.content, beside.content)
+            return Results(given, *design_tables.read(self.content, telling))
         if self.kind == TRACE:
             return Results(given, {}, {}, dict(_durations(self.content["traceEvents"])))
         if self.kind == DIAGNOSTICS:
@@ -125,8 +131,11 @@ def find(field: str, given: Path) -> Document | None:
 def _json(field: str, file: Path) -> Any:
     """The content of a file of JSON, or of one a line."""
     try:
-        text = file.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else json.loads(text)
+        texts = file.read_text(encoding="utf-8")
+        lines = texts.splitlines() if file.suffix == ".jsonl" else [texts]
+        # What is no number is not there: it equals nothing, not even itself.
+        found = [json.loads(line, parse_constant=lambda _: None) for line in lines]
+        return found if file.suffix == ".jsonl" else found[0]
     except OSError as error:
         raise InputError(field, file, f"give a file that can be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

@@ -22,11 +22,9 @@ def compared(one: Path, other: Path) -> Comparison:
     if kind != other_kind:
         remedy = f"give two of one kind: {one} is {kind}"
         raise InputError("B", other, remedy, problem=f"got {str(other)!r}, which is {other_kind}")
-    results = [
-        training_results.read(given) if document is None else document.results(given)
-        for given, document in ((one, first), (other, second))
-    ]
-    return Comparison(results[0], results[1], kind)
+    if first is None or second is None:
+        return Comparison(training_results.read(one), training_results.read(other), kind)
+    return Comparison(first.results(one, second), second.results(other, first), kind)
 
 
 def _document(field: str, given: Path) -> Document | None:

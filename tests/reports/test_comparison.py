@@ -39,9 +39,18 @@ def test_what_differs_stands_side_by_side() -> None:
     assert cells(printed, "train.epochs") == ["train.epochs", "2", "3"]
     assert cells(printed, "test_accuracy") == ["test_accuracy", "75.0%", "62.5%", "75.0%", "(2)", "62.5%", "(2)", "2"]
     assert "Counters that differ: 2 of 6" in printed
-    assert cells(printed, "cycles   forward") == ["cycles", "forward", "4.00k", "2.00k", "0.500"]
+    assert cells(printed, "cycles   forward") == ["cycles", "forward", "4,000", "2,000", "0.500"]
     assert "Layers that differ: 2 of 2" in printed
-    assert cells(printed, "head") == ["head", "2.00k", "1.00k", "0.50", "14.0M", "14.0M", "1.00", "10", "10", "1.00"]
+    assert cells(printed, "head") == ["head", "cycles", "2,000", "1,000", "0.500"]
+    assert "accesses" not in printed
+
+
+def test_counters_that_differ_in_their_last_digit_look_different() -> None:
+    one, other = results(8_123_456_788, 0.75), results(8_123_456_792, 0.75)
+    printed = text(Comparison(one, other))
+    assert max(map(len, printed.splitlines())) <= 80
+    assert cells(printed, "cycles   forward")[2:4] == ["8,123,456,788", "8,123,456,792"]
+    assert cells(printed, "head")[2:4] == ["4,061,728,394", "4,061,728,396"]
 
 
 def test_what_is_equal_is_said() -> None:

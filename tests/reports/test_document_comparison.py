@@ -56,6 +56,15 @@ def test_of_many_some_are_shown_and_all_are_in_the_data() -> None:
     assert data["differences"][0] == {"of": "points / 1", "quantity": "cycles", "values": [1.0, 2.0], "ratio": 2.0}
 
 
+def test_numbers_that_differ_look_different() -> None:
+    one = results("a", {"whole": 123_456_789_012, "as a float": 123_456_789.0, "near": 1.00001, "rest": 7})
+    other = results("b", {"whole": 123_456_789_013, "as a float": 123_456_790.0, "near": 1.00002, "rest": 7})
+    printed = text(Comparison(one, other, "a test"))
+    assert max(map(len, printed.splitlines())) <= 80
+    for pair in ("123,456,789,012  123,456,789,013", "123,456,789 123,456,790", "1.00001 1.00002"):
+        assert " ".join(pair.split()) in " ".join(printed.split())
+
+
 def test_what_is_equal_is_said_with_how_much_that_is() -> None:
     assert "No difference: 5 numbers and 1 settings are equal." in text(Comparison(ONE, ONE, "a test"))
     only_settings = text(Comparison(ONE, Results(Path("x"), {"baseline": "OS"}, {}, ONE.figures), "a test"))

@@ -154,6 +154,32 @@ def test_designs_are_compared_by_what_they_are(tmp_path: Path) -> None:
     assert compared(one, tmp_path / "one.parquet").is_equal
 
 
+def test_designs_that_both_have_are_found_whatever_varies_in_one_alone(tmp_path: Path) -> None:
+    """By rows here and by schedules there; and what is one value here and another there is a setting that differs."""
+    taller, interleaved = {**DESIGN, "rows": 8}, {**DESIGN, "schedule": "interleaved"}
+    one = table(tmp_path / "one.csv", DESIGN, taller)
+    for other in ([{**DESIGN, "cycles": 12}], [interleaved, {**DESIGN, "cycles": 12}]):
+        comparison = compared(one, table(tmp_path / "other.csv", *other))
+        found = [(figure, pair) for figure, pair in unequal(comparison).items() if None not in pair]
+        assert [(figure.part.split(", ")[0], figure.name, pair) for figure, pair in found] == [
+            ("rows 4", "cycles", (10, 12))
+        ]
+        assert not comparison.settings
+    elsewhere = table(tmp_path / "third.csv", {**DESIGN, "network": "b"}, {**taller, "network": "b", "cycles": 9})
+    comparison = compared(one, elsewhere)
+    assert comparison.settings == {"network": ("a", "b")}
+    assert unequal(comparison) == {Figure("rows 8", "", "cycles"): (10, 9)}
+
+
+@pytest.mark.parametrize("nothing", ["NaN", "-Infinity"])
+def test_what_is_no_number_is_not_there_and_equal_to_itself(nothing: str, tmp_path: Path) -> None:
+    place = write(tmp_path / "results.json", json.dumps({**EXPERIMENT, "points": [POINT]}).replace("7.0", nothing))
+    assert compared(place, place).is_equal
+    designs = table(tmp_path / "a.csv", {**DESIGN, "energy_pj": float(nothing)})
+    assert compared(designs, designs).is_equal
+    assert Figure("the design", "", "energy_pj") not in compared(designs, designs).figures
+
+
 def test_a_folder_with_one_table_is_it_and_fronts_are_left_out(tmp_path: Path) -> None:
     place = table(tmp_path / "sweep" / "a.csv").parent
     table(place / "a_lenet_batch2_front.csv", DESIGN)

@@ -114,7 +114,8 @@ def test_bandwidth_is_not_determined_where_no_layer_waits_for_dram(folder: Path)
     assert clock.found == pytest.approx(1.25, rel=2e-3)
     assert bandwidth.from_on is not None
     # From there on it really makes no difference of a percent, and at half of that it does.
-    before, at, half = (made(rate, 1.25, folder)[:2] for rate in (4000.0, round(bandwidth.from_on), bandwidth.from_on // 2))
+    rates = 4000.0, round(bandwidth.from_on), bandwidth.from_on // 2
+    before, at, half = (made(rate, 1.25, folder)[:2] for rate in rates)
     assert [each["value"] for each in at] == pytest.approx([each["value"] for each in before], rel=0.012)
     assert [each["value"] for each in half] != pytest.approx([each["value"] for each in before], rel=0.012)
 
