@@ -46,7 +46,7 @@ def test_there_are_those_that_the_papers_want() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"titel": "x"}, "titel in F: got 'x'; there is no such key; choose one of title"),
+        ({"titel": "x"}, "titel in F: got 'x'; there is no such key; choose one of extends, title"),
         ({"title": None}, "title in F: got none"),
         ({"machine__rows": 0}, "machine.rows in F: got 0; give a whole number of at least 1"),
         ({"machine__memory__dram_gb_per_s": -3.0}, "machine.memory.dram_gb_per_s in F: got -3.0; give a number above"),
