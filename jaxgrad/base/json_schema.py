@@ -36,6 +36,10 @@ class Changes(Whole):
     """For a field that is left as written: some keys of a model's table, over those of another."""
 
 
+class Elsewhere:
+    """For a key that names a file: where it stands, what must be there may be in that file."""
+
+
 class _Generator(GenerateJsonSchema):
     """Schemas as files have them: TOML has no null, and all that is said is what docstrings say."""
 
@@ -74,7 +78,9 @@ def needed(model: type[Any]) -> dict[str, Any]:
     fields = keys(model)
     required = [field.alias or key for key, field in fields.items() if field.is_required()]
     inner = {key: part for key, field in fields.items() if (part := _needed_in(field))}
-    return ({"required": required} if required else {}) | ({"properties": inner} if inner else {})
+    must = ({"required": required} if required else {}) | ({"properties": inner} if inner else {})
+    naming = [key for key, field in fields.items() if any(isinstance(mark, Elsewhere) for mark in field.metadata)]
+    return {"if": {"required": naming}, "else": must} if naming else must
 
 
 def _needed_in(field: Any) -> dict[str, Any]:

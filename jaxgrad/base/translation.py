@@ -15,7 +15,6 @@ from jaxgrad.base.errors import InputError, choose
 _REMEDIES = {
     "list_type": "give a list, in [ ]",
     "tuple_type": "give a list, in [ ]",
-    "too_short": "give at least one",
     "string_type": "give a text, in quotes",
 }
 _TABLES = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
@@ -54,6 +53,9 @@ def translated(error: ValidationError, root: type[Any], tree: Any) -> InputError
         )
     elif kind == "list_type" and model_in(_annotation(root, place)):
         remedy = f"give tables, [[{field}]]"
+    elif kind == "too_short":
+        least = detail.get("ctx", {}).get("min_length", 1)
+        remedy = f"give at least {'one' if least == 1 else least}"
     else:
         remedy = _REMEDIES.get(kind, detail["msg"])
     return InputError(field, detail["input"], remedy)

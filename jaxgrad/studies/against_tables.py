@@ -100,7 +100,7 @@ def objective(calibration: Calibration) -> list[str]:
     wanted = [_VALUES[value.name] for value in calibration.values if value.reason != "not asked"]
     points = len(calibration.used)
     return [
-        f"Fitted: {' and '.join(wanted)}, to {points} measurements, by least squares of ln(ours / measured).",
+        f"Fitted: {' and '.join(wanted)}, to {_measurements(points)}, by least squares of ln(ours / measured).",
         f"Looked for within {RANGE:g} times the file's own either way.",
         "The fit is in these tables and in calibrated.toml alone: all others, and the results, have the file's own.",
     ]
@@ -181,12 +181,12 @@ def errors(agreements: Sequence[Agreement], calibration: Calibration) -> list[st
     used = calibration.used
     before = _mape(agreements, {index: calibration.before[index] for index in used})
     after = _mape(agreements, {index: calibration.after[index] for index in used})
-    said = [f"MAPE of the {len(used)} measurements of the fit: {before} before, {after} after."]
+    said = [f"MAPE of the {_measurements(len(used))} of the fit: {before} before, {after} after."]
     if calibration.left_out:
         what = "each left out in turn" if calibration.folds == len(used) else f"left out in {calibration.folds} parts"
         said.append(f"MAPE of the same, {what}: {_mape(agreements, calibration.left_out)}: what to expect of new ones.")
     else:
-        said.append(f"{len(used)} measurements are too few to leave some out: the error after says little of new ones.")
+        said.append("Too few measurements to leave some out: the error after says little of new ones.")
     rest = [index for index in calibration.after if index not in used]
     if rest:
         before = _mape(agreements, {index: calibration.before[index] for index in rest})
@@ -227,6 +227,10 @@ def _reason(value: Fitted) -> str:
 
 def _said(found: Overall) -> list[str]:
     return [f"{found.mape:.1f}%", fixed(found.ratio, 3), _percent(found.worst)]
+
+
+def _measurements(count: int) -> str:
+    return f"{count} measurement{'s' * (count != 1)}"
 
 
 def _percent(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgrad.hardware.technology import PRESETS
+from jaxgrad.hardware.technology_files import PRESETS
 from jaxgrad.networks.sources import located
 
 

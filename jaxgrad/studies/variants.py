@@ -41,8 +41,6 @@ def read(file: Path) -> Study:
         fit = next(map(Calibration.from_dict, fitted), None)
         against = Against(experiment, agreements(experiment, rows), fit, file)
         shown = tables.screen(experiment, rows, comparisons, against)
-        return Report(
-            shown, lambda folder, style: report.write(folder, experiment, rows, comparisons, style, against)
-        )
+        return Report(shown, lambda folder, style: report.write(folder, experiment, rows, comparisons, style, against))
 
     return Study(experiment.title, KIND, [*expanded, *fits], run, reported)

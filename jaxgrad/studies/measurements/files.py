@@ -63,7 +63,7 @@ def _lines(name: Any, rest: Mapping[str, Any], field: str, folder: Path, axes: s
         raise InputError(field, path, f"give a file that can be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(field, path, f"give a CSV file in UTF-8 ({error})") from None
-    keys = [key for key in MeasuredSection.model_fields if key != "at"]
+    keys = [key for key in MeasuredSection.model_fields if key not in ("at", "file")]
     for column in columns:
         if column not in keys and column not in axes:
             known = ", ".join([*keys, *sorted(axes)])

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from jaxgrad.base.errors import InputError
-from jaxgrad.base.schema import Rate, Section, Switch, among, checked
+from jaxgrad.base.errors import InputError, positive_number
+from jaxgrad.base.json_schema import Elsewhere
+from jaxgrad.base.schema import Section, Switch, among, checked
 from jaxgrad.studies.measurements import units
 
 PHASES: tuple[str, ...] = ("forward", "dx", "dw", "dx+dw", "update", "backward", "vector", "step")
@@ -17,6 +18,7 @@ FITTED: tuple[str, ...] = ("dram_gb_per_s", "clock_ghz")
 """Keys of ``machine.memory`` that measurements can decide."""
 
 _NORMAL = 1.96  # standard deviations from the mean to either end of what holds 95 %
+_FARTHEST = 1e30  # beyond it, squares and axes of a figure are no numbers
 _WHOLE = ("area", "throughput")  # of a whole network alone
 
 
@@ -24,10 +26,21 @@ def _phase(field: str, value: Any) -> Any:
     return value.lower() if value in ("dX", "dW", "dX+dW") else value
 
 
+def _measurable(field: str, value: Any) -> float:
+    found = positive_number(field, value)
+    if not 1 / _FARTHEST <= found <= _FARTHEST:
+        raise InputError(field, value, f"give a number from {1 / _FARTHEST:g} to {_FARTHEST:g}")
+    return found
+
+
+Quantity = Annotated[float, Field(ge=1 / _FARTHEST, le=_FARTHEST), checked(_measurable)]
+
+
 class MeasuredSection(Section):
     """A measured value, absolute, and where it was measured.
 
     Args:
+        file: a CSV file, of which each line is a table like this one; see ``files``.
         value: in ``unit``; or ``samples``, of which it is the mean.
         unit: one of ``units.UNITS``, which says of what quantity it is.
         samples: at least two; the error bar is then the 95 % interval of their mean (Student's t).
@@ -42,11 +55,12 @@ class MeasuredSection(Section):
         fit: whether ``[calibrate]`` uses it; one that it does not tests what was found.
     """
 
-    value: Rate | None = None
+    file: Annotated[str | None, Elsewhere()] = None
+    value: Quantity | None = None
     unit: Annotated[str, checked(units.known)]
-    samples: Annotated[list[Rate], Field(min_length=2)] | None = None
-    std: Rate | None = None
-    ci95: Rate | None = None
+    samples: Annotated[list[Quantity], Field(min_length=2)] | None = None
+    std: Quantity | None = None
+    ci95: Quantity | None = None
     network: str | None = None
     variant: str | None = None
     at: dict[str, str] = Field(default_factory=dict)
