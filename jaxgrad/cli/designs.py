@@ -125,3 +125,29 @@ def on_screen(
 def parameter_text(name: str, value: Any) -> str:
     """What a design is called by one of its parameters."""
     return ("double-buffered" if value else "serial") if name == "double_buffered" else str(value)
+
+
+def page(table_file: Path, space: Sweep, table: Table, objectives: Sequence[str], files: Sequence[Path]) -> list[Path]:
+    """Writes the page of a table of designs beside it; without its extra, says what that is and writes nothing.
+
+    Args:
+        table_file: of all designs.
+        space: they are of.
+        table: all designs.
+        objectives: of the front, any twice.
+        files: written before, of which it links to the tables.
+    """
+    from jaxgrad.cli import screen
+    from jaxgrad.reports.interactive import chart
+    from jaxgrad.studies import design_page
+
+    if not chart.is_installed():
+        said = "For a page to look around in all designs: pip install 'jaxgrad[interactive]'"
+        screen.console().print(said, markup=False, soft_wrap=True)
+        return []
+    objectives = list(dict.fromkeys(objectives))
+    data = [file for file in files if file.suffix in (".csv", ".parquet")]
+    shown = design_page.shown(table, objectives)
+    return design_page.write(
+        table_file.with_suffix(".html"), space.title, shown, objectives, space.machine.clock_ghz, data
+    )

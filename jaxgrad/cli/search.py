@@ -79,7 +79,8 @@ def search(
     rows = _rows(work, outcomes, table)
     files = [table_file]
     with progress.busy("writing", terminal):
-        write(table_file, _all_designs(rows, space))
+        looked_at = _all_designs(rows, space)
+        write(table_file, looked_at)
         for name in dict.fromkeys(row.workload for row in rows):
             workload_rows = [row for row in rows if row.workload == name]
             shown = _best_designs(name, workload_rows, space)
@@ -88,6 +89,7 @@ def search(
             files += tabular.write(place, shown, ("md", "tex"))
             if by_descents:
                 files += _draw(place, name, workload_rows, space, figure_style(style, width, no_title))
+        files += designs.page(table_file, space, looked_at, [space.descent.objective, *space.pareto.objectives], files)
     _print_summary(rows, space)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0

@@ -108,6 +108,7 @@ def sweep(
             terminal.print(shown)
             if len(rows) > _SHOWN:
                 terminal.print(f"{_SHOWN} of {len(rows)} designs on the front; all are in {name}_front.csv")
+        files += designs.page(table_file, space, table, space.pareto.objectives, files)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
 

@@ -100,11 +100,20 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Widget:
+    """What scripts make: HTML as it is, and the scripts, in their order."""
+
+    markup: str
+    scripts: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of a report: under its heading the paragraphs, tables, figures, notes and sections, in this order."""
+    """A part of a report: under its heading all it has, in this order."""
 
     heading: str
     paragraphs: Sequence[str] = ()
+    widgets: Sequence[Widget] = field(default=(), kw_only=True)
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     notes: Sequence[str] = ()
@@ -132,16 +141,17 @@ def write(path: Path, title: str, sections: Sequence[Section], data: Sequence[Pa
     images = {figure.path: _inlined(figure.path) for figure in figures}
     links = {figure.path: _links(sorted(_of_its_name(figure.path)), path.parent) for figure in figures}
     drawn = {file for figure in figures for file in _of_its_name(figure.path)}
-    script = _SCRIPT.read_text(encoding="utf-8")
+    made = [script for widget in _widgets(sections) for script in widget.scripts]
+    scripts = list(dict.fromkeys([_SCRIPT.read_text(encoding="utf-8"), *made]))
     text = template.render(
         title=title,
         sections=sections,
         images=images,
         links=links,
         data=_links([file for file in data if file not in drawn], path.parent),
-        script=script,
-        # Of this page's scripts the browser runs this one alone.
-        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        scripts=scripts,
+        # The browser runs these alone; what widgets are made with compiles expressions.
+        allowed=[*(f"'sha256-{_digest(script)}'" for script in scripts), *(["'unsafe-eval'"] if made else [])],
     )
     return write_text(path, text)
 
@@ -186,6 +196,16 @@ def _figures(sections: Sequence[Section]) -> Iterator[Figure]:
     for section in sections:
         yield from section.figures
         yield from _figures(section.sections)
+
+
+def _widgets(sections: Sequence[Section]) -> Iterator[Widget]:
+    for section in sections:
+        yield from section.widgets
+        yield from _widgets(section.sections)
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _inlined(path: Path) -> str:

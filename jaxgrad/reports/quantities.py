@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jaxgrad.reports.numbers import Unit, byte_unit, energy_unit, measured
+from jaxgrad.reports.numbers import Unit, byte_unit, energy_unit, measured, time_unit
 
 
 class Quantity(NamedTuple):
@@ -29,6 +29,13 @@ class Quantity(NamedTuple):
 
 
 _NAMES = {"cycles": "cycles", "dram_bytes": "DRAM traffic", "energy_pj": "energy", "area_um2": "area", "edp_js": "EDP"}
+_NAMES |= {"stall_cycles": "stall cycles", "sram_accesses_words": "SRAM accesses"}
+_UNITS = {
+    "cycles": Unit("cycles", 1.0),
+    "stall_cycles": Unit("cycles", 1.0),
+    "sram_accesses_words": Unit("words", 1.0),
+    "area_um2": Unit("mm2", 1e6),
+}
 
 
 def of_column(column: str, values: Iterable[float | None]) -> Quantity:
@@ -42,5 +49,10 @@ def of_column(column: str, values: Iterable[float | None]) -> Quantity:
     elif column == "dram_bytes":
         unit = byte_unit(largest)
     else:
-        unit = {"cycles": Unit("cycles", 1.0), "area_um2": Unit("mm2", 1e6)}[column]
+        unit = _UNITS[column]
     return Quantity(_NAMES[column], unit)
+
+
+def of_time(values_s: Iterable[float]) -> Quantity:
+    """As ``of_column``, of times in seconds."""
+    return Quantity("time", time_unit(max(values_s, default=0.0)))
