@@ -79,8 +79,8 @@ def write(
     designs = _designs(shown, objectives, clock_ghz)
     listed = range(min(shown.optimal, _LISTED))
     names = [of_column(COLUMNS[objective], ()).name for objective in objectives]
-    less = f"no other has less of all: {', '.join(names)}" if len(names) > 1 else f"none has less {names[0]}"
-    front = f"Outlined are the Pareto-optimal designs of each network and batch: {less}."
+    best = f"none is as good in {', '.join(names)} and better in one" if len(names) > 1 else f"none has less {names[0]}"
+    front = f"Outlined are the Pareto-optimal designs of each network and batch: {best}."
     line = " Where both axes are of these, a line joins the best." if len(names) > 1 else ""
     caption = "Pareto-optimal designs" + (
         f", {len(listed):,} of {shown.optimal:,}" if len(listed) < shown.optimal else ""

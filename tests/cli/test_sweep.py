@@ -91,6 +91,28 @@ def test_without_its_package_parquet_names_the_extra(
     assert "--out: got 'table.parquet'; give .csv, or pip install 'jaxgrad[parquet]' first" in capsys.readouterr().err
 
 
+def test_the_page_of_designs_goes_beside_the_table(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("vl_convert", reason="needs pip install 'jaxgrad[interactive]'")
+    (elsewhere / "space.toml").write_text(SPACE)
+    assert main(["sweep", "space.toml", "--out", "one.csv"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("one.html")
+    text = (elsewhere / "one.html").read_text(encoding="utf-8")
+    assert "All 32 designs are drawn" in text
+    assert '<a href="one.csv">' in text
+    assert '<a href="one_40x24_batch6_front.csv">' in text
+
+
+def test_without_its_extra_a_line_says_so_and_the_rest_is_written(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "space.toml").write_text(SPACE)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    assert main(["sweep", "space.toml", "--out", "one.csv"]) == 0
+    assert capsys.readouterr().out.count("pip install 'jaxgrad[interactive]'") == 1
+    assert (elsewhere / "one.csv").exists()
+    assert not (elsewhere / "one.html").exists()
+
+
 @pytest.mark.parametrize(
     ("changed", "typed", "said"),
     [

@@ -37,6 +37,13 @@ for (const place of document.querySelectorAll(".designs")) {
     return shown().map((design) => ({ ...design, x: design[x.field], y: design[y.field], colour: design[colour.field] }));
   };
 
+  // Ticks at powers of ten alone where there are several; else Vega's, of which it labels those that have room.
+  function decades(data, name) {
+    const logs = data.map((design) => Math.log10(design[name])), low = Math.ceil(Math.min(...logs));
+    const between = Math.floor(Math.max(...logs)) - low;
+    return between >= 2 ? { values: Array.from({ length: between + 1 }, (_, index) => 10 ** (low + index)) } : {};
+  }
+
   async function draw() {
     const { x, y, colour } = chosen(), data = placed(), spec = structuredClone(given.spec);
     const ink = colourOf("--text"), quiet = colourOf("--quiet"), line = colourOf("--line");
@@ -52,7 +59,7 @@ for (const place of document.querySelectorAll(".designs")) {
         const encoding = layer.encoding[name];
         encoding.title = axis.label;
         encoding.scale = { padding: 12, nice: false, ...axis.log ? { type: "log" } : { type: "linear", zero: false } };
-        if (encoding.axis) Object.assign(encoding.axis, { tickCount: narrow ? 4 : 8 });
+        if (encoding.axis) Object.assign(encoding.axis, { tickCount: narrow ? 4 : 8 }, axis.log ? decades(data, name) : {});
       }
       if (layer.encoding.color) layer.encoding.color.scale = { domain: colour.values, range: colour.colours.map(seen) };
       if (index >= 2) layer.mark.stroke = ink;

@@ -153,9 +153,9 @@ def _rounded(value: float) -> float:
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
-    """Distinct ones: numbers by size, names in the order in which they come."""
+    """Distinct ones: numbers by size, names by their letters."""
     distinct = list(dict.fromkeys(values))
-    return sorted(distinct) if all(map(_is_number, distinct)) else distinct
+    return sorted(distinct, key=None if all(map(_is_number, distinct)) else str)
 
 
 def _colours(values: Sequence[Any]) -> list[str]:
