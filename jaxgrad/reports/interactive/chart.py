@@ -27,7 +27,7 @@ def libraries() -> str:
     """Vega, Vega-Lite and vega-embed as one script."""
     import vl_convert
 
-    return vl_convert.javascript_bundle()
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def scatter(told: Mapping[str, str]) -> dict[str, Any]:
@@ -49,14 +49,14 @@ def scatter(told: Mapping[str, str]) -> dict[str, Any]:
     )
     stairs = alt.param(name="stairs", value=True)
     picked = alt.param(name="picked", value=0)
-    best = alt.WindowFieldDef(op="min", field="y", **{"as": "best"})
-    across = [alt.SortField("x"), alt.SortField("y")]
+    across: list[alt.SortField | dict[str, str]] = [alt.SortField("x"), alt.SortField("y")]
     layers = alt.layer(
         coloured.transform_filter("!datum.optimal").mark_circle(size=34, opacity=0.6),
         base.transform_filter("datum.optimal && stairs")
-        .transform_window([best], frame=[None, 0], groupby=["group"], sort=across)
+        .transform_window(best="min(y)", frame=[None, 0], groupby=["group"], sort=across)
+        .transform_filter("datum.y === datum.best")  # of these two axes' front, if the whole one is of more
         .mark_line(interpolate="step-after", strokeWidth=1, tooltip=None, color="#888888")
-        .encode(y=alt.Y("best:Q"), detail="group:N", order="x:Q"),
+        .encode(detail="group:N", order="x:Q"),
         coloured.transform_filter("datum.optimal").mark_point(size=70, filled=True, opacity=1, strokeWidth=1.2),
         base.transform_filter("datum.row === picked").mark_point(size=320, strokeWidth=2.5, tooltip=None),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,10 @@ def test_the_page_is_whole_without_the_net(page: Path) -> None:
 
 def test_too_little_to_draw_is_refused() -> None:
     few: dict[str, Any] = {"rows": [1], "optimal": [True], "groups": [""], "parameters": {}, "colour": ""}
+    none: dict[str, Any] = few | {"rows": []}
     one = [Result(CYCLES, [1])]
     assert_refused(Refusal(lambda: Designs(**few, results=one), "results", "1", "at least two"))
-    assert_refused(Refusal(lambda: Designs(**few | {"rows": []}, results=one), "rows", "[]", "at least one design"))
+    assert_refused(Refusal(lambda: Designs(**none, results=one), "rows", "[]", "at least one design"))
 
 
 @pytest.fixture
@@ -173,6 +175,31 @@ def test_a_row_picks_its_point_by_the_keyboard_wherever_it_is_sorted_to(drawn: A
     drawn.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 6")  # and the ring
     ring, points = drawn.locator(POINTS).last, drawn.locator(POINTS)
     assert ring.get_attribute("transform") == points.nth(4).get_attribute("transform")
+
+
+def test_a_line_joins_the_best_of_two_axes_and_ends_there(page: Path, chromium: Any) -> None:
+    """A design that is on the front for another quantity's sake is not on the line."""
+    shown = designs()
+    marked = Designs(shown.rows, [True] * 5, shown.groups, shown.parameters, shown.results, shown.colour)
+    section = html.Section("Designs", tables=[marked.table(range(5))], widgets=[widget(marked, range(5))])
+    with opened(chromium, html.write(page.with_name("marked.html"), "Designs", [section])) as tab:
+        _wait(tab, "r0 r1 p1")
+        path = tab.locator(".chart .mark-line path").get_attribute("d")
+        assert len(re.findall(r"[ML]", path)) == 5  # two steps of two, from the first of three designs
+        rightmost = max(float(x) for x in re.findall(r"[ML]([\d.]+),", path))
+        third = tab.locator(POINTS).nth(2).get_attribute("transform")
+        assert rightmost == pytest.approx(float(third.partition("(")[2].partition(",")[0]))
+
+
+def test_on_a_phone_the_whole_design_is_within_the_window(page: Path, chromium: Any) -> None:
+    with opened(chromium, page, 360) as tab:
+        _wait(tab, "r0 r1 p1")
+        tab.locator(POINTS).nth(3).hover()
+        tip = tab.locator("#vg-tooltip-element.visible")
+        tip.wait_for()
+        box = tip.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
 
 
 @pytest.mark.parametrize("width", WIDTHS)
