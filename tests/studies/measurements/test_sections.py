@@ -41,7 +41,7 @@ def section(**keys: Any) -> MeasuredSection:
         ({"unit": "mm2", "phase": "step"}, "phase in F: got 'step' with unit 'mm2'; leave it out: area has none"),
         ({"unit": "images/s", "layer": "conv1"}, "layer in F: got 'conv1' with unit 'images/s'; leave it out"),
         ({"layer": "conv1", "phase": "vector"}, "phase in F: got 'vector' of layer 'conv1'"),
-        ({"valeu": 2.0}, "valeu in F: got 2.0; there is no such key; choose one of value"),
+        ({"valeu": 2.0}, "valeu in F: got 2.0; there is no such key; choose one of file, value"),
     ],
 )
 def test_what_will_not_do_is_one_line(keys: dict[str, Any], said: str) -> None:
