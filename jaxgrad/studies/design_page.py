@@ -48,7 +48,9 @@ def shown(table: Table, objectives: Sequence[str], drawn: int = DRAWN) -> Shown:
         objectives: of ``schema.OBJECTIVES``; a front is of the designs of one network and batch.
         drawn: how many others at most.
     """
-    columns = [table[COLUMNS[objective]] for objective in objectives]
+    columns = [table.get(COLUMNS[objective], []) for objective in objectives]
+    if not all(columns):  # of a search that looked at none
+        return Shown({}, [], 0, 0, 0)
     able = np.flatnonzero([None not in costs for costs in zip(*columns, strict=True)])
     optimal = [row for _, _, rows in fronts(table, objectives) for row in rows]
     others = np.setdiff1d(able, optimal)
@@ -77,7 +79,7 @@ def write(
     if not shown.rows:
         return []
     designs = _designs(shown, objectives, clock_ghz)
-    listed = range(min(shown.optimal, _LISTED))
+    listed = np.linspace(0, shown.optimal - 1, min(shown.optimal, _LISTED), dtype=int).tolist()  # of each network some
     names = [of_column(COLUMNS[objective], ()).name for objective in objectives]
     best = f"none is as good in {', '.join(names)} and better in one" if len(names) > 1 else f"none has less {names[0]}"
     front = f"Outlined are the Pareto-optimal designs of each network and batch: {best}."

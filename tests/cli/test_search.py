@@ -49,6 +49,17 @@ def test_a_search_tells_the_best_and_what_it_missed(elsewhere: Path, capsys: pyt
     assert (elsewhere / "results" / "space_search_40x24_batch6_descents.png").stat().st_size > 10_000
 
 
+def test_the_page_has_the_designs_looked_at(elsewhere: Path) -> None:
+    pytest.importorskip("vl_convert", reason="needs pip install 'jaxgrad[interactive]'")
+    (elsewhere / "space.toml").write_text(SPACE)
+    assert main(["search", "space.toml", "--method", "descents", "--out", "found.csv"]) == 0
+    count = len(table_of(elsewhere / "found.csv"))
+    text = (elsewhere / "found.html").read_text(encoding="utf-8")
+    assert f"All {count} designs are drawn" in text
+    assert "none has less cycles" in text
+    assert "relaxed" not in text.partition('<script type="application/json">')[2].partition("</script>")[0]
+
+
 def test_what_is_found_is_kept(
     elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +111,7 @@ def test_nothing_within_the_limits_is_said(elsewhere: Path, capsys: pytest.Captu
     (elsewhere / "space.toml").write_text(SPACE.replace("rows = [1, 2, 4, 6, 8]", "rows = [32, 64]"))
     assert main(["search", "space.toml", "--exhaustive"]) == 0
     assert "No design that was looked at fits" in capsys.readouterr().out
+    assert not list(elsewhere.rglob("*.html"))
 
 
 @pytest.mark.parametrize(

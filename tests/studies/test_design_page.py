@@ -88,6 +88,20 @@ def test_it_says_how_many_of_how_many_and_has_the_fronts(tmp_path: Path) -> None
     assert given["colour"] == next(one["field"] for one in given["parameters"] if one["label"] == "network")
 
 
+def test_a_long_table_has_some_of_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("altair", reason="needs pip install 'jaxgrad[interactive]'")
+    pytest.importorskip("vl_convert", reason="needs pip install 'jaxgrad[interactive]'")
+    monkeypatch.setattr(design_page, "_LISTED", 4)
+    shown = design_page.shown(space(200), OBJECTIVES)
+    design_page.write(tmp_path / "space.html", "A space", shown, OBJECTIVES, 1.0)
+    text = (tmp_path / "space.html").read_text(encoding="utf-8")
+    assert f"Pareto-optimal designs, 4 of {shown.optimal}" in text
+    body = text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert body.count("<tr>") == 4
+    assert "mlp" in body
+    assert "lenet" in body
+
+
 def test_where_nothing_fits_there_is_no_page(tmp_path: Path) -> None:
     table = space(4) | {name: [None] * 4 for name in ("cycles", "energy_pj", "edp_js")}
     shown = design_page.shown(table, OBJECTIVES)
