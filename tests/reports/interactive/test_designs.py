@@ -191,6 +191,26 @@ def test_a_line_joins_the_best_of_two_axes_and_ends_there(page: Path, chromium: 
         assert rightmost == pytest.approx(float(third.partition("(")[2].partition(",")[0]))
 
 
+def test_a_crowd_is_drawn_as_a_picture_whose_points_tell_too(page: Path, chromium: Any) -> None:
+    count = 3500
+    cycles = [1000 + index for index in range(count)]
+    results = [Result(CYCLES, cycles), Result(ENERGY, [1e6 * (index % 9 + 1) for index in range(count)])]
+    rows = list(range(1, count + 1))
+    crowd = Designs(rows, [False] * count, ["net"] * count, {"schedule": ["free"] * count}, results, "schedule")
+    section = html.Section("Designs", widgets=[widget(crowd, [])])
+    with opened(chromium, html.write(page.with_name("crowd.html"), "Designs", [section])) as tab:
+        _wait(tab, "r0 r1 p0")
+        assert tab.locator(".count").inner_text() == "3,500 points, 0 of them outlined"
+        canvas = tab.locator(".chart canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        for down in range(0, 400, 4):  # across one of the nine lines of points
+            tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + down)
+            if tab.locator("#vg-tooltip-element.visible").count():
+                break
+        assert "energy [uJ]" in tab.locator("#vg-tooltip-element.visible").inner_text()
+
+
 def test_on_a_phone_the_whole_design_is_within_the_window(page: Path, chromium: Any) -> None:
     with opened(chromium, page, 360) as tab:
         _wait(tab, "r0 r1 p1")
