@@ -92,10 +92,10 @@ def test_the_version_is_that_of_the_last_tag(repository: Path, tmp_path: Path) -
     git(repository, "tag", "v1.2.3")
     git(repository, "tag", "paper-2026")
     assert version(repository) == "1.2.3"
-    tarball = tmp_path / "release.tar"
-    git(repository, "archive", "--output", str(tarball), "v1.2.3")
+    archive = tmp_path / "release.zip"
+    git(repository, "archive", "--output", str(archive), "v1.2.3")
     (unpacked := tmp_path / "unpacked").mkdir()
-    shutil.unpack_archive(tarball, unpacked, filter="data")
+    shutil.unpack_archive(archive, unpacked)
     assert version(unpacked) == "1.2.3"
     commit(repository)
     assert re.fullmatch(r"1\.2\.4\.dev1\+g[0-9a-f]+", version(repository))

@@ -98,7 +98,7 @@ def _csv(file: Path) -> Columns:
         rows = list(reader)
     short = next((number for number, row in enumerate(rows, 2) if len(row) != len(names)), None)
     if short is not None:
-        raise ValueError(f"line {short} has not {len(names)} fields")
+        raise csv.Error(f"line {short} has not {len(names)} fields")
     return {name: [_value(name, row[index]) for row in rows] for index, name in enumerate(names)}
 
 

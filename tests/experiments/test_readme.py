@@ -15,7 +15,7 @@ FOLDER = ROOT / "experiments"
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-    if line.startswith("| [")
+    if re.match(r"\| \[[^\]]+\.toml\]", line)
 ]
 
 
