@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from jaxgrad.array.passes.base import Keeps
+from jaxgrad.base.arithmetic import Integer, ceil_div, maximum, minimum
 
 Order = Literal["alternate", "in turn", "overlapped drain"]
 """Whether the slots of a pass share each streamed row, or each streams all rows of all tiles before the next one.
@@ -44,11 +45,11 @@ class SlotTimeline(NamedTuple):
         drain: wave in which column 0 starts to drain it, less the rows' own delay; by one that keeps its result.
     """
 
-    start: int
+    start: Integer
     stride: int
     offset: int
-    load: int
-    drain: int
+    load: Integer
+    drain: Integer
 
 
 class Timeline(NamedTuple):
@@ -58,13 +59,13 @@ class Timeline(NamedTuple):
     """
 
     slots: tuple[SlotTimeline, ...]
-    period: int
-    cycles: int
+    period: Integer
+    cycles: Integer
     lag: int
 
 
 def single_buffered(
-    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: tuple[int, int], rows: int, cols: int
+    keeps: tuple[Keeps, ...], order: Order, streamed: Integer, tiles: tuple[Integer, Integer], rows: int, cols: int
 ) -> Timeline:
     """The timeline of a run without shadow registers, whose slots share the streamed rows.
 
@@ -87,7 +88,7 @@ def single_buffered(
 
 
 def double_buffered(
-    keeps: tuple[Keeps, ...], order: Order, streamed: int, tiles: tuple[int, int], rows: int, cols: int
+    keeps: tuple[Keeps, ...], order: Order, streamed: Integer, tiles: tuple[Integer, Integer], rows: int, cols: int
 ) -> Timeline:
     """The timeline of a double-buffered run (DESIGN.md section 2, cycles, right-hand column).
 
@@ -103,18 +104,20 @@ def double_buffered(
     loads = max(group.count("operand") for group in together)
     drains = max(group.count("result") for group in together)
     length = len(together[0]) * streamed
-    period = max(length, loads * rows, drains * rows)
-    if "nothing" in keeps and n_q > 1:
-        # A sum that leaves at the right comes in again at the left n_p tiles later.
-        period = max(period, -(-cols // n_p))
+    period = maximum(length, loads * rows, drains * rows)
+    if "nothing" in keeps:
+        # Where there are more tiles along q, a sum that leaves at the right comes in again at the left n_p tiles later.
+        period = maximum(period, minimum(n_q - 1, 1) * ceil_div(cols, n_p))
     stream = (n_p * n_q - 1) * period + length
     span = n_p * n_q * period if share_ports(together) else stream
     # Groups follow each other as closely as that, so a later one's first load may have to begin before the first one's.
-    fill = max(group.count("operand") * rows - index * span for index, group in enumerate(together))
+    fill = maximum(
+        0, *(group.count("operand") * rows - index * span for index, group in enumerate(together) if "operand" in group)
+    )
     slots: list[SlotTimeline] = []
-    cycles = 0
+    cycles: Integer = 0
     for index, group in enumerate(together):
-        wave = max(0, fill) + index * span
+        wave = fill + index * span
         # A shadow is free for the next load once its own slot has taken it over, and must be drained before its own
         # slot fills it again.
         first_load = wave + (group.index("operand") if "operand" in group else 0) - group.count("operand") * rows
@@ -124,5 +127,5 @@ def double_buffered(
             load, drain = first_load + earlier * rows, first_drain + earlier * rows
             slots.append(SlotTimeline(wave, len(group), offset, load, drain))
         flush = max(0, group.count("result") * rows - trailing(group))
-        cycles = max(cycles, wave + stream + (rows - 1) + (cols - 1) + flush)
+        cycles = maximum(cycles, wave + stream + (rows - 1) + (cols - 1) + flush)
     return Timeline(tuple(slots), period, cycles, lag=1)
