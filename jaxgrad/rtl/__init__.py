@@ -1,0 +1,1 @@
+"""The emulated arrays as synthesizable SystemVerilog, with a testbench that holds the two equal."""
