@@ -176,6 +176,7 @@ CASES: dict[str, Case] = {
     "runs": Case(["runs", "."], {"config.toml": _RUN}),
     "diff": Case(["diff", ".", "."], {"config.toml": _RUN}),
     "schema": Case(["schema", "--out", FOLDER]),
+    "rtl": Case(["rtl", "--simulate", "--out", FOLDER]),
 }
 
 

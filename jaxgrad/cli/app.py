@@ -17,6 +17,7 @@ from jaxgrad.cli.explain import explain
 from jaxgrad.cli.gemm import gemm
 from jaxgrad.cli.pipeline import pipeline
 from jaxgrad.cli.profile import profile
+from jaxgrad.cli.rtl import rtl
 from jaxgrad.cli.run import run
 from jaxgrad.cli.runs import runs
 from jaxgrad.cli.scalesim import scalesim
@@ -65,7 +66,7 @@ def _root(
 # As the help groups and lists them.
 PANELS = {
     "Train": (train, runs, diff, diagnose),
-    "A layer, a model": (explain, compare, gemm, profile, pipeline, trace, scalesim),
+    "A layer, a model": (explain, compare, gemm, profile, pipeline, trace, scalesim, rtl),
     "Experiments and design spaces": (run, sweep, search, schema),
 }
 COMMANDS = tuple(function.__name__ for functions in PANELS.values() for function in functions)

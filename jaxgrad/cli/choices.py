@@ -224,3 +224,10 @@ def table_formats() -> Sequence[str]:
     from jaxgrad.reports.tabular import FORMATS
 
     return FORMATS
+
+
+def datapaths() -> Sequence[str]:
+    """The number formats that hardware is written for."""
+    from jaxgrad.rtl.datapath import DATAPATHS
+
+    return tuple(DATAPATHS)
