@@ -74,7 +74,7 @@ def pe_of(pass_: Pass) -> Pe:
     >>> from jaxgrad.array.passes.output_stationary import output_stationary
     >>> from jaxgrad.array.passes.weight_stationary import weight_stationary
     >>> pe_of(interleave(weight_stationary(), output_stationary())).kinds
-    {'w': 'operand', 'acc': 'sum', 'h_in': 'operand', 'v_in': 'sum'}
+    {'acc': 'sum', 'w': 'operand', 'h_in': 'operand', 'v_in': 'sum'}
     """
     circuits = tuple(_circuit(pass_, owner) for owner in range(len(pass_.keeps)))
     return Pe(pass_.keeps, circuits, _kinds(pass_.keeps, circuits))
