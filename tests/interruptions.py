@@ -176,7 +176,7 @@ CASES: dict[str, Case] = {
     "runs": Case(["runs", "."], {"config.toml": _RUN}),
     "diff": Case(["diff", ".", "."], {"config.toml": _RUN}),
     "schema": Case(["schema", "--out", FOLDER]),
-    "rtl": Case(["rtl", "--simulate", "--out", FOLDER]),
+    "rtl": Case(["rtl", "--schedule", "best", "--out", FOLDER]),  # whether Verilator is there or not
 }
 
 
