@@ -17,7 +17,6 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from jaxgrad.base.words import keys, summary, tables, words
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_EXTENDS = "extends"
 _PLAIN = (str, int, float, bool)
 _SCALARS = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s+\]")
 
@@ -110,11 +109,8 @@ def json_schema(title: str, models: Mapping[str, type[BaseModel]]) -> dict[str, 
 
 
 def _file(found: Mapping[Any, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """A whole file; of one that extends another, what must be there may be in that one."""
-    must = needed(model)
-    if _EXTENDS in model.model_fields:
-        must = {"if": {"required": [_EXTENDS]}, "else": must}
-    return _both(found[model, "validation"], must)
+    """A whole file."""
+    return _both(found[model, "validation"], needed(model))
 
 
 def _both(reference: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from jaxgrad.base.errors import InputError, distinct
-from jaxgrad.base.json_schema import Whole
+from jaxgrad.base.json_schema import Elsewhere, Whole
 from jaxgrad.base.schema import Section, Switch, among, checked, validated
 from jaxgrad.hardware.files import MachineSection
 from jaxgrad.networks.names import short
@@ -63,7 +63,7 @@ class Experiment(Section):
         count_psum_reads: whether ``accesses`` count reads of partial sums.
     """
 
-    extends: str | None = None
+    extends: Annotated[str | None, Elsewhere()] = None
     title: str
     question: str = ""
     notes: list[str] = Field(default_factory=list)
