@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from jaxgrad import Accelerator, Gemm, count
-from jaxgrad.base.errors import InputError
 from jaxgrad.cli import main
 from jaxgrad.rtl import tools
+from tests.rtl.hardware_tools import installed
 
 SMALL = [
     *("rtl", "--rows", "2", "--cols", "3", "--double-buffered"),
@@ -31,10 +31,7 @@ def test_it_writes_modules(elsewhere: Path, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.slow
 def test_a_simulation_equals_the_emulator(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        tools.verilator()
-    except InputError as error:
-        pytest.skip(str(error))
+    installed(tools.verilator)
     assert main([*SMALL, "--simulate", "--vcd", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     wanted = count(Gemm(3, 4, 5), Accelerator(2, 3, True), schedule="interleaved").as_dict()

@@ -1,16 +1,18 @@
-"""Whether there is what simulates hardware."""
+"""The tools of hardware, where they are."""
 
 from __future__ import annotations
 
 import pytest
 
-from jaxgrad.base.errors import InputError
 from jaxgrad.rtl import tools
+from tests.rtl.hardware_tools import installed
 
 
 @pytest.fixture(scope="session")
 def verilator() -> str:
-    try:
-        return tools.verilator()
-    except InputError as error:
-        pytest.skip(str(error))
+    return installed(tools.verilator)
+
+
+@pytest.fixture(scope="session")
+def yosys() -> str:
+    return installed(tools.yosys)

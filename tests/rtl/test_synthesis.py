@@ -9,21 +9,12 @@ import pytest
 from jaxgrad import Accelerator
 from jaxgrad.array import schedules
 from jaxgrad.base.errors import InputError
-from jaxgrad.rtl import tools
 from jaxgrad.rtl.datapath import datapath
 from jaxgrad.rtl.machine import Machine, machine_of
 from jaxgrad.rtl.synthesis import GATE_EQUIVALENTS, NAND_UM2, pe_area
 
 # NanGate 45 nm by its cells: the table of shared references, um2.
 MAPPED = {("ws", False): 1166.9, ("os", False): 1241.7, ("interleaved", False): 1571.5, ("interleaved", True): 1966.0}
-
-
-@pytest.fixture(scope="module")
-def yosys() -> str:
-    try:
-        return tools.yosys()
-    except InputError as error:
-        pytest.skip(str(error))
 
 
 def machine(schedule: str, *, double_buffered: bool = False) -> Machine:
