@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,3 +72,10 @@ def write_text(path: Path, text: str) -> Path:
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Writes files by name, each whole or not at all; the folder is made, and cleared of what is half-written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_partial(folder)
+    return [write_text(folder / name, text) for name, text in texts.items()]

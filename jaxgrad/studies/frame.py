@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import jax
@@ -12,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 import jaxgrad
-from jaxgrad.base.files import clear_partial, write_text
 from jaxgrad.reports import html, screen, tabular
 from jaxgrad.reports.screen import PlainTable
 from jaxgrad.studies.store import fingerprint
@@ -57,13 +55,6 @@ def html_table(cells: tuple[Sequence[str], Sequence[Sequence[str]]], caption: st
     """Headers and rows for a page, the headers each on one line."""
     headers, lines = cells
     return html.Table([header.replace("\n", " ") for header in headers], lines, caption)
-
-
-def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Writes files by name, each whole or not at all; the folder is made, and cleared of what is half-written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_partial(folder)
-    return [write_text(folder / name, text) for name, text in texts.items()]
 
 
 def table_texts(shown: RenderableType) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxgrad.base.files import write_text
+from jaxgrad.base.files import write_text, write_texts
 from jaxgrad.interop import accelergy
 from jaxgrad.reports import html
 from jaxgrad.reports.style import SCREEN, FigureStyle
@@ -28,7 +28,7 @@ def write(
 ) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
     changes = sensitivity(experiment, rows)
-    written = frame.write_texts(
+    written = write_texts(
         folder,
         {
             "results.csv": spreadsheets.phases_csv(experiment, rows),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxgrad.base import files
-from jaxgrad.base.files import check_folder, whole, write_text
+from jaxgrad.base.files import check_folder, whole, write_text, write_texts
 from tests.refusals import Refusal, assert_refused
 
 
@@ -52,3 +52,11 @@ def test_a_folder_that_cannot_be_written_is_refused(path: str, tmp_path: Path, m
 def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path) -> None:
     assert check_folder("--out", tmp_path / "a" / "b") == tmp_path / "a" / "b"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_texts_are_written_in_order_and_what_is_half_written_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert write_texts(folder, {"b.txt": "B", "a.txt": "A"}) == [folder / "b.txt", folder / "a.txt"]
+    (folder / ".c.0123456789abcdef.tmp.txt").write_text("half")
+    write_texts(folder, {"a.txt": "new"})
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.txt": "new", "b.txt": "B"}

@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from jaxgrad.autodiff.estimators.elementwise import kept
+from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.numbers import fixed, given, percent, scientific
 from jaxgrad.reports.screen import PlainTable
@@ -76,7 +77,7 @@ def screen(results: Results) -> Group:
 
 def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files, the page last."""
-    written = frame.write_texts(
+    written = write_texts(
         folder,
         {
             "results.csv": _as_csv(results),

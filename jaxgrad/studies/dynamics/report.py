@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
@@ -25,7 +26,7 @@ Lines = Mapping[str, Sequence[plots.Samples]]
 
 def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files, the page last."""
-    written = frame.write_texts(
+    written = write_texts(
         folder,
         {
             "results.csv": _as_csv(results),

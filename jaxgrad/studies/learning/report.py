@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
@@ -20,7 +21,7 @@ from jaxgrad.studies.learning.schema import PublishedSection, Quantity
 
 def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    written = frame.write_texts(
+    written = write_texts(
         folder,
         {
             "results.csv": as_csv(results),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import frame
@@ -14,7 +15,7 @@ from jaxgrad.studies.memory.tables import Results
 
 def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    written = frame.write_texts(
+    written = write_texts(
         folder,
         {
             "results.csv": tables.as_csv(results),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
+from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.numbers import given
 from jaxgrad.reports.style import SCREEN, FigureStyle
@@ -18,7 +19,7 @@ from jaxgrad.studies.published import deviation, numbered
 
 def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[Path]:
     """Writes everything, each file whole or not at all; returns the files."""
-    written = frame.write_texts(
+    written = write_texts(
         folder,
         {
             "results.csv": tables.as_csv(results),
