@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Dictionary
 from functools import reduce
 
@@ -15,7 +16,7 @@ from jaxgrad.array.counts import KEYS
 from jaxgrad.array.mapping import AXES, OPERANDS, Mapping, Product, Result, named, oriented
 from jaxgrad.array.passes import overlapped, serial, tile_events, tiles
 from jaxgrad.array.passes.base import Pass
-from jaxgrad.array.passes.combinators import double_buffered, interleave
+from jaxgrad.array.passes.combinators import together
 from jaxgrad.array.passes.events import Count, Events
 from jaxgrad.array.wide import Wide
 from jaxgrad.hardware import Accelerator
@@ -48,8 +49,9 @@ def _run(
 ) -> tuple[dict[str, Array], Counters]:
     if fidelity == "native":
         return _native(mapping, tensors, array)
-    if mapping.order == "in turn" and fidelity == "register" and not array.double_buffered:
-        return _in_turn(mapping, tensors, array, fidelity)
+    alone = mapping.alone(shadows=array.double_buffered)
+    if len(alone) > 1 and fidelity == "register":
+        return _one_by_one(alone, tensors, array, fidelity)
     name, axes = mapping.stream
     h = oriented(tensors[name], name, axes)
     operands = tuple(oriented(tensors[n], n, a) for n, a in map(mapping.operand, range(len(mapping.products))))
@@ -105,13 +107,12 @@ def _matmul(product: Product, tensors: Dictionary[str, Array]) -> Array:
     return jnp.einsum(formula, tensors[first], tensors[second])
 
 
-def _in_turn(
-    mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator, fidelity: str
+def _one_by_one(
+    mappings: Iterable[Mapping], tensors: Dictionary[str, Array], array: Accelerator, fidelity: str
 ) -> tuple[dict[str, Array], Counters]:
-    """Each slot by itself: without shadow registers, the end of one never overlaps the start of the next."""
     outputs: dict[str, Array] = {}
     counts = Counters.zero()
-    for part in mapping.split():
+    for part in mappings:
         outs, spent = _run(part, tensors, array, fidelity)
         outputs |= outs
         counts += spent
@@ -119,10 +120,7 @@ def _in_turn(
 
 
 def _pass(mapping: Mapping, *, shadows: bool) -> Pass:
-    parts = [product.dataflow.new_pass() for product in mapping.products]
-    if shadows:
-        parts = [double_buffered(part) for part in parts]
-    return parts[0] if len(parts) == 1 else interleave(*parts)
+    return together([product.dataflow.new_pass() for product in mapping.products], shadows=shadows)
 
 
 def _with_effectual(events: Events, effectual: tuple[Wide, ...]) -> Events:

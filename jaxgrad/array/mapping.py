@@ -216,6 +216,10 @@ class Mapping:
             for slot, product in enumerate(self.products)
         )
 
+    def alone(self, *, shadows: bool) -> tuple[Mapping, ...]:
+        """What the registers run by themselves: without shadows, slots in turn never overlap, and run as mappings."""
+        return self.split() if self.order == "in turn" and not shadows else (self,)
+
 
 def oriented(values: Any, name: str, axes: str) -> Any:
     """A tensor, which has the axes of its name, turned to have ``axes``; also the other way round."""

@@ -78,10 +78,10 @@ def rtl(
     """Write the array as synthesizable SystemVerilog, and simulate it bit for bit beside the emulator."""
     from jaxgrad.array.gemm import Gemm
     from jaxgrad.array.schedules import find
-    from jaxgrad.base.files import write_text
+    from jaxgrad.base.files import write_texts
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.hardware import Accelerator
-    from jaxgrad.rtl import simulation, synthesis
+    from jaxgrad.rtl import simulation, synthesis, vectors
     from jaxgrad.rtl.datapath import datapath
     from jaxgrad.rtl.machine import machine_of
     from jaxgrad.rtl.render import render
@@ -101,9 +101,7 @@ def rtl(
             area = {"pe_area": synthesis.pe_area(machine, liberty)._asdict()}
     if not simulate:
         files = render(machine, title)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_text(folder / name, text)
+        write_texts(folder, files)
         told = {"folder": str(folder), "top": "machine", "files": sorted(files)}
         if as_json:
             print(json.dumps(told | area))
@@ -115,7 +113,7 @@ def rtl(
     gemm = Gemm(batch, in_features, out_features)
     waiting = progress.busy("compiling with Verilator", terminal) if not as_json else nullcontext()
     programs = simulation.programs_of(machine, schedule, gemm)
-    needed = max(simulation.address_bits(machine, program, gemm) for program in programs)
+    needed = max(vectors.address_bits(machine, program, gemm.sizes) for program in programs)
     with waiting:
         compiled = simulation.build(machine, folder, title, needed)
     compared = simulation.compared(compiled, programs, simulation.draw(machine.datapath, gemm, seed, _ZEROS), vcd=vcd)

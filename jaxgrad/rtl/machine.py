@@ -9,10 +9,8 @@ from typing import NamedTuple
 from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.mapping import Mapping
 from jaxgrad.array.passes.base import Keeps, Pass
-from jaxgrad.array.passes.combinators import double_buffered, interleave
-from jaxgrad.array.passes.timeline import Timeline
-from jaxgrad.array.passes.timeline import double_buffered as double_buffered_timeline
-from jaxgrad.array.passes.timeline import single_buffered as single_buffered_timeline
+from jaxgrad.array.passes.combinators import together
+from jaxgrad.array.passes.timeline import Timeline, timeline
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.arithmetic import Integer
 from jaxgrad.hardware import Accelerator
@@ -59,21 +57,14 @@ class Machine(NamedTuple):
 
     def pass_(self) -> Pass:
         """What its PEs do."""
-        return pass_of(self.dataflows, shadows=self.array.double_buffered)
+        return together([dataflow.new_pass() for dataflow in self.dataflows], shadows=self.array.double_buffered)
 
     def timeline(self, program: Program, streamed: Integer, tiles: tuple[Integer, Integer]) -> Timeline:
         """When the waves of a program start."""
-        made = double_buffered_timeline if self.array.double_buffered else single_buffered_timeline
-        mapping = program.mapping
-        return made(mapping.keeps, mapping.order, streamed, tiles, self.array.rows, self.array.cols)
-
-
-def pass_of(dataflows: Sequence[Dataflow], *, shadows: bool) -> Pass:
-    """Dataflows on the array together."""
-    parts = [dataflow.new_pass() for dataflow in dataflows]
-    if shadows:
-        parts = [double_buffered(part) for part in parts]
-    return parts[0] if len(parts) == 1 else interleave(*parts)
+        mapping, shadows = program.mapping, self.array.double_buffered
+        return timeline(
+            mapping.keeps, mapping.order, streamed, tiles, self.array.rows, self.array.cols, shadows=shadows
+        )
 
 
 def machine_of(schedule: Schedule, array: Accelerator, datapath: Datapath) -> Machine:
@@ -85,14 +76,8 @@ def machine_of(schedule: Schedule, array: Accelerator, datapath: Datapath) -> Ma
     >>> machine.keeps, len(machine.programs)
     (('operand', 'result'), 8)
     """
-    mappings: list[Mapping] = []
-    for member in schedule.members:
-        for choice in member.runs:
-            for mapping in choice:
-                # Without shadow registers the end of one slot never overlaps the start of the next.
-                in_parts = mapping.order == "in turn" and not array.double_buffered
-                mappings += mapping.split() if in_parts else (mapping,)
-    mappings = list(dict.fromkeys(mappings))
+    whole = (mapping for member in schedule.members for choice in member.runs for mapping in choice)
+    mappings = list(dict.fromkeys(each for one in whole for each in one.alone(shadows=array.double_buffered)))
     dataflows: list[Dataflow] = []
     for mapping in mappings:
         wanted = Counter(product.dataflow for product in mapping.products)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgrad.array.passes.base import Keeps, Pass, Wave
-from jaxgrad.array.passes.combinators import DoubleBuffered
+from jaxgrad.array.passes.combinators import planes
 from jaxgrad.base.errors import InputError
 from jaxgrad.rtl.circuit import Node, gates, inputs, traced
 
@@ -80,38 +80,10 @@ def pe_of(pass_: Pass) -> Pe:
     return Pe(pass_.keeps, circuits, _kinds(pass_.keeps, circuits))
 
 
-def named(registers: Any) -> dict[str, Any]:
-    """The planes of a pass's registers by name, ``w_next`` and ``acc_next`` being shadows; numbered where one has many.
-
-    >>> list(named((DoubleBuffered({"w": 0}, {"w": 1}),)))
-    ['w', 'w_next']
-    """
-    found: dict[str, Any] = {}
-
-    def visit(part: Any, shadow: str) -> None:
-        if isinstance(part, DoubleBuffered):
-            visit(part.active, "")
-            visit(part.shadow, "_next")
-        elif hasattr(part, "_asdict") or isinstance(part, dict):
-            for name, plane in (part if isinstance(part, dict) else part._asdict()).items():
-                same = sum(other.rstrip("0123456789") == name + shadow for other in found)
-                found[f"{name}{shadow}{same + 1 if same else ''}"] = plane
-        else:
-            for inner in part:
-                visit(inner, shadow)
-
-    visit(registers, "")
-    return found
-
-
 def _circuit(pass_: Pass, owner: int) -> Circuit:
     plane, flag = jnp.zeros((1, 1), jnp.float32), jnp.zeros((1, 1), bool)
     registers = pass_.init(1, 1, jnp.float32)
-    names = list(named(registers))
-    leaves, tree = jax.tree.flatten(registers)
-    _, order = jax.tree.flatten(named(registers))
-    assert len(names) == len(leaves)
-    del order
+    names, tree = list(planes(registers)), jax.tree.structure(registers)
     wires: dict[str, Any] = {name: (node, plane) for name, node in zip(names, inputs(*names), strict=True)}
     links = {name: (inputs(name)[0], plane) for name in ("h_in", "v_in")}
     flags = {name: (inputs(name)[0], flag) for name in ("first", "last")}
@@ -135,7 +107,7 @@ def _circuit(pass_: Pass, owner: int) -> Circuit:
             now, links["h_in"], links["v_in"], Wave(jnp.full((1, 1), owner), flags["first"], flags["last"])
         )
         sent = links["h_in"] if done.h is None else done.h
-        return named(shift("operand", done.registers)), sent, done.v, chains
+        return planes(shift("operand", done.registers)), sent, done.v, chains
 
     return Circuit(*traced(cycle, (wires, links, flags, shifts)))
 

@@ -14,25 +14,23 @@ from jaxgrad.rtl.wiring import wire
 
 STATIC = ("delay.sv", "skew.sv", "psum_buffer.sv", "walker.sv")
 FLOATS = ("bf16_multiply.sv", "fp32_add.sv")
+TESTBENCH = "testbench.sv"
 RENDERED = ("pe.sv", "systolic_array.sv", "controller.sv", "machine.sv")
 
 
-def render(machine: Machine, title: str) -> dict[str, str]:
+def render(machine: Machine, title: str, address_bits: int | None = None) -> dict[str, str]:
     """The text of each file by its name.
 
     Args:
         machine: what is described.
         title: of it, for the heads of files.
+        address_bits: then with a testbench, whose memories have ``2 ** address_bits`` words a lane.
     """
-    context = _context(machine, title)
+    context = _context(machine, title) | {"address_bits": address_bits}
+    rendered = RENDERED if address_bits is None else (*RENDERED, TESTBENCH)
     static = (*STATIC, *(FLOATS if machine.datapath.is_float else ()))
     texts = {name: (resources.files("jaxgrad.rtl") / "modules" / name).read_text(encoding="utf-8") for name in static}
-    return texts | {name: template(f"{name}.j2", context) for name in RENDERED}
-
-
-def bench(machine: Machine, address_bits: int) -> str:
-    """The text of a testbench with memories of ``2 ** address_bits`` words a lane."""
-    return template("testbench.sv.j2", _context(machine, "") | {"address_bits": address_bits, "probe": ""})
+    return texts | {name: template(f"{name}.j2", context) for name in rendered}
 
 
 def template(name: str, context: Dictionary[str, Any]) -> str:
@@ -57,7 +55,6 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
     rows, cols = machine.array.rows, machine.array.cols
     pe = pe_of(machine.pass_())
     wiring = wire(pe, machine.datapath)
-    shown = dict(pe.kinds)
     kinds = ("operand", "sum", "bit")
     slots = len(pe.keeps)
     down = [slot for slot, kept in enumerate(pe.keeps) if kept == "operand"]
@@ -73,7 +70,7 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
         "types": {kind: machine.datapath.declared(kind) for kind in kinds},
         "bits": {kind: machine.datapath.bits(kind) for kind in kinds},
         "keeps": pe.keeps,
-        "kinds": shown,
+        "kinds": pe.kinds,
         "registers": list(pe.circuits[0].registers),
         "slots": slots,
         "slot_names": [_slot_name(machine, pe, slot) for slot in range(slots)],
@@ -86,7 +83,6 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
         "shifted": pe.shifted,
         "unshifted": [slot for slot in range(slots) if slot not in pe.shifted],
         "chain_kinds": {slot: "operand" if pe.keeps[slot] == "operand" else "sum" for slot in pe.shifted},
-        "chain_names": wiring.chains,
         "chains": wiring.chains,
         "moving": {slot: _moving(pe, slot, lag) for slot in pe.shifted},
         "lag": lag,
@@ -100,8 +96,6 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
         "drained": drained,
         "right": [slot for slot, kept in enumerate(pe.keeps) if kept == "nothing"],
         "top_operands": len(down) < slots,
-        "keeps_operand": f"{slots}'b{masks['load'].split('b')[1]}",
-        "keeps_no_operand": _mask([slot for slot in range(slots) if slot not in down], slots),
         "nonzero": [_nonzero(machine.datapath, name) for name in ("multiplicand", "multiplier")],
         "unused": [
             *(["owner"] if slots > 1 else []),

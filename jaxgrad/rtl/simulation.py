@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from jaxgrad.array import choice, execute
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.mapping import AXES, Mapping
-from jaxgrad.base.files import write_text
+from jaxgrad.array.mapping import AXES
+from jaxgrad.base.files import write_texts
 from jaxgrad.rtl import tools, vectors
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
-from jaxgrad.rtl.render import bench, render
+from jaxgrad.rtl.render import TESTBENCH, render
 
-TOP = "testbench"
+TOP = TESTBENCH.removesuffix(".sv")
 
 
 class Outcome(NamedTuple):
@@ -115,10 +115,8 @@ def build(machine: Machine, folder: Path, title: str, address_bits: int) -> Simu
         InputError: Verilator or a C++ compiler is not there, or fails.
     """
     command = tools.verilator()
-    files = render(machine, title) | {f"{TOP}.sv": bench(machine, address_bits)}
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        write_text(folder / name, text)
+    files = render(machine, title, address_bits)
+    write_texts(folder, files)
     options = [
         "--binary",
         "--timing",
@@ -161,16 +159,9 @@ def differences(hardware: Outcome, emulator: Outcome) -> list[Difference]:
 
 def programs_of(machine: Machine, schedule: str, gemm: Gemm) -> list[Program]:
     """Those of a machine's programs that a schedule takes for a GEMM's gradients, in order."""
-    wanted: list[Mapping] = []
-    for mapping in choice.backward_mappings(schedule, gemm, machine.array):
-        in_parts = mapping.order == "in turn" and not machine.array.double_buffered
-        wanted += mapping.split() if in_parts else (mapping,)
-    return [program for mapping in wanted for program in machine.programs if program.mapping == mapping]
-
-
-def address_bits(machine: Machine, program: Program, gemm: Gemm) -> int:
-    """Bits of an address of the longest lane."""
-    return vectors.address_bits(machine, program, gemm.sizes)
+    by_mapping = {program.mapping: program for program in machine.programs}
+    chosen = choice.backward_mappings(schedule, gemm, machine.array)
+    return [by_mapping[each] for one in chosen for each in one.alone(shadows=machine.array.double_buffered)]
 
 
 def draw(datapath: Datapath, gemm: Gemm, seed: int, zeros: float) -> dict[str, NDArray[Any]]:

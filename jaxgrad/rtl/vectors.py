@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jaxgrad.array.mapping import oriented
 from jaxgrad.array.passes.base import Keeps
 from jaxgrad.array.passes.events import Events, SlotEvents
+from jaxgrad.base.arithmetic import ceil_div
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
 
@@ -104,20 +105,20 @@ def events(folder: Path, program: Program) -> Events:
 
 
 def _tiles(machine: Machine, p: int, q: int) -> tuple[int, int]:
-    return -(-p // machine.array.rows), -(-q // machine.array.cols)
+    return ceil_div(p, machine.array.rows), ceil_div(q, machine.array.cols)
 
 
 def _by_lane(values: Words, lanes: int) -> Words:
     """A streamed matrix ``[s, length]``: lane j has word s of tile t at ``t * S + s``."""
     s, length = values.shape
-    tiles = -(-length // lanes)
+    tiles = ceil_div(length, lanes)
     padded = np.pad(values, ((0, 0), (0, tiles * lanes - length)))
     return padded.reshape(s, tiles, lanes).transpose(2, 1, 0).reshape(lanes, -1)
 
 
 def _by_tile(values: Words, rows: int, cols: int) -> Words:
     """A stationary matrix ``[p, q]``: tile after tile, p innermost, each from its last row up."""
-    n_p, n_q = -(-values.shape[0] // rows), -(-values.shape[1] // cols)
+    n_p, n_q = ceil_div(values.shape[0], rows), ceil_div(values.shape[1], cols)
     padded = np.pad(values, ((0, n_p * rows - values.shape[0]), (0, n_q * cols - values.shape[1])))
     return padded.reshape(n_p, rows, n_q, cols)[:, ::-1].transpose(3, 2, 0, 1).reshape(cols, -1)
 

@@ -70,11 +70,11 @@ def wire(pe: Pe, datapath: Datapath) -> Wiring:
     """Raises InputError where a format lacks a gate."""
     slots = [_Slot(circuit, pe, slot, datapath) for slot, circuit in enumerate(pe.circuits)]
     units = []
-    for kind, (left, right, out) in _WIRES.items():
+    for kind in _WIRES:
         for number in range(max(len(slot.used[kind]) for slot in slots)):
-            mark = str(number + 1) if number else ""
             carries: Kind = "operand" if kind == "multiply" else "sum"
-            units.append(Unit(kind, left + mark, right + mark, out + mark, carries))
+            left, right, out = (_numbered(name, number) for name in _WIRES[kind])
+            units.append(Unit(kind, left, right, out, carries))
     driven = [
         Driven(wire, tuple(slot.inputs.get(wire, slots[0].inputs.get(wire, "'0")) for slot in slots))
         for unit in units
@@ -92,6 +92,11 @@ def wire(pe: Pe, datapath: Datapath) -> Wiring:
     narrowed = tuple(dict.fromkeys(name for slot in slots for name in slot.narrowed))
     chains = {number: slots[0].text(node, None) for number, node in pe.circuits[0].chains.items()}
     return Wiring(tuple(units), tuple(driven), chains, flags, narrowed)
+
+
+def _numbered(wire: str, number: int) -> str:
+    """A wire of a unit: of the first of its kind by its name alone."""
+    return f"{wire}{number + 1}" if number else wire
 
 
 class _Slot:
@@ -112,21 +117,21 @@ class _Slot:
         self.inputs: dict[str, str] = {}
         for kind, (left, right, _) in _WIRES.items():
             for number, node in enumerate(self.used[kind]):
-                mark = str(number + 1) if number else ""
                 one, other = node.of
                 # What passes is the multiplier, a product what is added: so slots differ in as few wires as can be.
                 if node.gate != "sub" and (one == passing if kind == "multiply" else one.gate == "mul"):
                     one, other = other, one
                 wanted: Kind = "operand" if kind == "multiply" else "sum"
-                self.inputs[left + mark] = self.text(one, wanted)
+                self.inputs[_numbered(left, number)] = self.text(one, wanted)
                 text = self.text(other, wanted)
-                self.inputs[right + mark] = self.negative(text) if node.gate == "sub" else text
+                self.inputs[_numbered(right, number)] = self.negative(text) if node.gate == "sub" else text
 
     def link(self, name: str) -> Node:
         return self.circuit.h_out if name == "h" else self.circuit.v_out
 
     def negative(self, text: str) -> str:
-        return f"{{~{text}[31], {text}[30:0]}}" if self.datapath.is_float else f"-{text}"
+        sign = self.datapath.sum_bits - 1
+        return f"{{~{text}[{sign}], {text}[{sign - 1}:0]}}" if self.datapath.is_float else f"-{text}"
 
     def text(self, node: Node, wanted: Kind | None) -> str:
         """A node's expression, as wide as is wanted; as it is where nothing is."""
@@ -150,8 +155,7 @@ class _Slot:
             return f"({self.text(condition, 'bit')} ? {self.text(true, wanted)} : {self.text(false, wanted)})"
         for kind, (_, _, out) in _WIRES.items():
             if node in self.used[kind]:
-                number = self.used[kind].index(node)
-                return f"{out}{number + 1}" if number else out
+                return _numbered(out, self.used[kind].index(node))
         signs = {"and": "&", "or": "|", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
         if node.gate == "neg":
             return self.negative(self.text(node.of[0], "sum"))

@@ -15,9 +15,9 @@ from jaxgrad.array import schedules
 from jaxgrad.array.mapping import oriented
 from jaxgrad.array.passes import overlapped
 from jaxgrad.array.passes.base import Pass, Step, Wave
+from jaxgrad.array.passes.combinators import planes, together
 from jaxgrad.rtl.datapath import datapath
-from jaxgrad.rtl.machine import Machine, Program, machine_of, pass_of
-from jaxgrad.rtl.pe import named
+from jaxgrad.rtl.machine import Machine, Program, machine_of
 from jaxgrad.rtl.simulation import Outcome, Simulation, build, compared, differences, draw, emulated, programs_of
 
 pytestmark = pytest.mark.slow
@@ -75,14 +75,15 @@ def test_every_register_in_every_cycle(double_buffered: bool, verilator: str, tm
 def engine_planes(machine: Machine, program: Program, tensors: dict[str, Any]) -> tuple[list[str], np.ndarray]:
     """Names, and ``[cycle, name, row, column]`` after each cycle: of the scan's own carry, seen as it goes."""
     mapping = program.mapping
-    inner = pass_of([product.dataflow for product in mapping.products], shadows=machine.array.double_buffered)
+    parts = [product.dataflow.new_pass() for product in mapping.products]
+    inner = together(parts, shadows=machine.array.double_buffered)
     seen: list[dict[str, np.ndarray]] = []
 
     def tell(registers: Any, **links: jax.Array) -> None:
         def keep(planes: dict[str, Any]) -> None:
             seen.append({**(seen[-1] if seen else {}), **{name: np.asarray(plane) for name, plane in planes.items()}})
 
-        jax.debug.callback(keep, {**named(registers), **links}, ordered=True)
+        jax.debug.callback(keep, {**planes(registers), **links}, ordered=True)
 
     def step(registers: Any, h: jax.Array, v: jax.Array, wave: Wave) -> Step:
         done = inner.step(registers, h, v, wave)
@@ -104,7 +105,7 @@ def engine_planes(machine: Machine, program: Program, tensors: dict[str, Any]) -
     )
     jax.effects_barrier()
     calls = mapping.keeps.count("result") + 1 + mapping.keeps.count("operand")
-    names = [*sorted(named(inner.init(1, 1, jnp.int32))), "h_out", "v_out"]
+    names = [*sorted(planes(inner.init(1, 1, jnp.int32))), "h_out", "v_out"]
     ends = seen[calls - 1 :: calls]
     return names, np.array([[cycle[each] for each in names] for cycle in ends])
 

@@ -6,6 +6,8 @@ None knows which dataflows it composes.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -115,6 +117,40 @@ def double_buffered(inner: Pass) -> Pass:
         return registers._replace(shadow=shadow), bottom
 
     return inner._replace(init=init, step=step, shift=shift)
+
+
+def together(parts: Sequence[Pass], *, shadows: bool) -> Pass:
+    """Single-slot passes on the array together, with shadow registers or not."""
+    buffered = [double_buffered(part) for part in parts] if shadows else parts
+    return buffered[0] if len(buffered) == 1 else interleave(*buffered)
+
+
+def planes(registers: Registers) -> dict[str, Array]:
+    """The planes of a pass's registers by name, in their own order; shadows are ``w_next`` and ``acc_next``.
+
+    Of several slots that have a register of one name, the later ones' are numbered.
+
+    >>> from jaxgrad.array.passes.weight_stationary import weight_stationary
+    >>> list(planes(together([weight_stationary()] * 2, shadows=True).init(1, 1, jnp.float32)))
+    ['w', 'w_next', 'w2', 'w_next2']
+    """
+    found: dict[str, Array] = {}
+    seen: Counter[str] = Counter()
+
+    def visit(part: Registers, shadow: str) -> None:
+        if isinstance(part, DoubleBuffered):
+            visit(part.active, "")
+            visit(part.shadow, "_next")
+        elif hasattr(part, "_asdict"):
+            for name, plane in part._asdict().items():
+                seen[full := name + shadow] += 1
+                found[full if seen[full] == 1 else f"{full}{seen[full]}"] = plane
+        else:
+            for inner in part:
+                visit(inner, shadow)
+
+    visit(registers, "")
+    return found
 
 
 def _where(condition: Any, new: Registers, old: Registers) -> Registers:

@@ -22,7 +22,7 @@ from jaxgrad.array.passes.base import Pass, Registers, Wave, height
 from jaxgrad.array.passes.edges import pad_to
 from jaxgrad.array.passes.events import Events, SlotEvents
 from jaxgrad.array.passes.ports import Setup, drain, far_edge, is_real, left_edge, load, place_of, top_edge
-from jaxgrad.array.passes.timeline import Order, double_buffered, single_buffered
+from jaxgrad.array.passes.timeline import Order, timeline
 from jaxgrad.array.wide import Wide
 
 
@@ -57,16 +57,12 @@ def run(
     operands = tuple(rest)
     (s, p), widths = h.shape, tuple(operand.shape[1] for operand in operands)
     n_p, n_q = -(-p // rows), -(-max(widths) // cols)
-    if shadows:
-        timeline = double_buffered(pass_.keeps, order, s, (n_p, n_q), rows, cols)
-    else:
-        assert order != "in turn", "single-buffered, slots in turn are runs of their own"
-        timeline = single_buffered(pass_.keeps, order, s, (n_p, n_q), rows, cols)
+    when = timeline(pass_.keeps, order, s, (n_p, n_q), rows, cols, shadows=shadows)
     padded = tuple(
         pad_to(operand, height(keeps, s, n_p * rows), n_q * cols)
         for keeps, operand in zip(pass_.keeps, operands, strict=True)
     )
-    setup = Setup(pass_, timeline, pad_to(h, s, n_p * rows), padded, (s, p), widths, rows, cols)
+    setup = Setup(pass_, when, pad_to(h, s, n_p * rows), padded, (s, p), widths, rows, cols)
     padded_sizes = {"operand": (s, n_q * cols), "result": (n_p * rows, n_q * cols), "nothing": (s, n_p * rows)}
     links = jnp.zeros((rows, cols), h.dtype)
     zero = Wide(jnp.uint32(0), jnp.uint32(0))
@@ -78,7 +74,7 @@ def run(
         tuple(jnp.zeros(padded_sizes[keeps], h.dtype) for keeps in pass_.keeps),
         none,
     )
-    times = jnp.arange(timeline.cycles)
+    times = jnp.arange(when.cycles)
     state, _ = lax.scan(lambda state, time: (_cycle(setup, state, time), None), varied(state, h), times)
     ends = (
         {"operand": (s, q), "result": (p, q), "nothing": (s, p)}[keeps]

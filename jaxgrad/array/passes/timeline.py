@@ -87,6 +87,21 @@ def single_buffered(
     return Timeline(tuple(slots), period, (n_p * n_q - 1) * period + alone, lag=0)
 
 
+def timeline(
+    keeps: tuple[Keeps, ...],
+    order: Order,
+    streamed: Integer,
+    tiles: tuple[Integer, Integer],
+    rows: int,
+    cols: int,
+    *,
+    shadows: bool,
+) -> Timeline:
+    """The timeline of a run, with shadow registers or without, where slots in turn are runs of their own."""
+    assert shadows or order != "in turn", "single-buffered, slots in turn are runs of their own"
+    return (double_buffered if shadows else single_buffered)(keeps, order, streamed, tiles, rows, cols)
+
+
 def double_buffered(
     keeps: tuple[Keeps, ...], order: Order, streamed: Integer, tiles: tuple[Integer, Integer], rows: int, cols: int
 ) -> Timeline:

@@ -23,7 +23,7 @@ from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import Mapping, oriented
 from jaxgrad.array.passes import overlapped, serial
 from jaxgrad.array.passes.base import Pass, Registers, Step, Wave
-from jaxgrad.array.passes.combinators import DoubleBuffered, double_buffered, interleave
+from jaxgrad.array.passes.combinators import planes, together
 from jaxgrad.base.errors import InputError
 from jaxgrad.hardware import Accelerator
 from jaxgrad.reports.timeline.elements import Element, Numbering, Term
@@ -105,13 +105,12 @@ def record(mapping: Mapping, tensors: Dictionary[str, Array], array: Accelerator
         tensors: the operands by name, float32, each with the axes of ``mapping.AXES``.
         array: the hardware; small, since nothing is left out (``check_small``).
     """
-    if mapping.order == "in turn" and not array.double_buffered:
-        return _joined([record(part, tensors, array) for part in mapping.split()])
+    alone = mapping.alone(shadows=array.double_buffered)
+    if len(alone) > 1:
+        return record_all(alone, tensors, array)
     parts = [product.dataflow.new_pass() for product in mapping.products]
-    if array.double_buffered:
-        parts = [double_buffered(part) for part in parts]
     seen: list[_Seen] = []
-    watched = _watched(parts[0] if len(parts) == 1 else interleave(*parts), seen)
+    watched = _watched(together(parts, shadows=array.double_buffered), seen)
     every_cycle = array.double_buffered or mapping.couples_tiles  # is an iteration of the engine
     if every_cycle:
         sizes: Any = {"rows": array.rows, "cols": array.cols, "order": mapping.order}
@@ -175,7 +174,7 @@ def _watched(pass_: Pass, seen: list[_Seen]) -> Pass:
 
         sent = h if done.h is None else done.h
         links = (h, sent, v, done.v, jnp.asarray(wave.owner), done.multiplicand)
-        jax.debug.callback(report, _planes(done.registers), *links, ordered=True)
+        jax.debug.callback(report, planes(done.registers), *links, ordered=True)
         return done
 
     def shift(registers: Registers, slot: int, top: Array, enable: Any) -> tuple[Registers, Array]:
@@ -187,19 +186,10 @@ def _watched(pass_: Pass, seen: list[_Seen]) -> Pass:
             planes = {name: np.asarray(plane) for name, plane in registers.items()}
             seen.append(_Seen(planes, top=word) if loads else _Seen(planes, bottom=word))
 
-        jax.debug.callback(report, _planes(moved), top if loads else bottom, ordered=True)
+        jax.debug.callback(report, planes(moved), top if loads else bottom, ordered=True)
         return moved, bottom
 
     return pass_._replace(step=step, shift=shift)
-
-
-def _planes(registers: Registers) -> dict[str, Array]:
-    """The registers of a pass, or of several interleaved, by their names."""
-    if isinstance(registers, DoubleBuffered):
-        return _planes(registers.active) | {f"{name}_next": a for name, a in _planes(registers.shadow).items()}
-    if hasattr(registers, "_asdict"):
-        return registers._asdict()
-    return {name: plane for part in registers for name, plane in _planes(part).items()}
 
 
 def _cycle(calls: list[_Seen], numbered: list[_Seen], mapping: Mapping, numbering: Numbering) -> Cycle:
