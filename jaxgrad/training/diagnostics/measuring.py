@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.flatten_util import ravel_pytree
 from scipy.sparse.linalg import ArpackError
 
 from jaxgrad.training.data import Dataset, order
@@ -35,10 +36,10 @@ _TOLERANCE, _VECTORS = 0.1, 8  # of Lanczos' method
 
 
 class Memory(NamedTuple):
-    """What the next measurement compares with: leaves of the weights and of their gradient."""
+    """What the next measurement compares with: the weights and their gradient, a vector each."""
 
-    weights: list[np.ndarray]
-    gradient: list[np.ndarray]
+    weights: np.ndarray
+    gradient: np.ndarray
 
 
 class Meter:
@@ -82,6 +83,8 @@ class Meter:
         # with the Hessian for directions and for Lanczos' method.
         self._add, self._product = jax.jit(self._with_batch), jax.jit(self._hessian_product)
         self._mean = jax.jit(self._mean_loss)
+        # One vector instead of a leaf a parameter: on a CPU each operation costs more than what it does to a small one.
+        self._start, self._tree = ravel_pytree(trainer.initial.params)
 
     def measure(
         self, state: State, memory: Memory | None, *, steps: bool = True, sharp: bool = True
@@ -99,29 +102,27 @@ class Meter:
         step, params = int(state.step), state.params
         sample = self._drawn(step)
         few = jax.tree.map(lambda leaf: jnp.asarray(leaf[: self.curvature_sample]), sample)
-        descent = Descent.none(params)
+        weights = _vector(params)
+        descent = Descent.none(weights)
         for number in range(self.sample):
             batch = jax.tree.map(lambda leaf, place=number: jnp.asarray(leaf[place]), sample)
             descent = self._add(descent, params, state.rest, state.opt_state, batch)
         found = descent.moments
-        gradient, start = found.gradient, self._trainer.initial.params
-        last = [params, gradient]
-        if memory is not None:
-            last = [jax.tree.unflatten(jax.tree.structure(params), leaves) for leaves in memory]
+        last = Memory(weights, found.gradient) if memory is None else memory
         population = len(self._dataset.train_labels) / self._plan.batch_size
-        values = _scalars(found, params, start, last, population)
+        values = _scalars(found, weights, self._start, last, population)
         steps = steps and step < self.steps
         values |= self._of_a_step(state, few, descent, population) if steps else dict.fromkeys(_OF_A_STEP)
         values |= {"sharpness": None, "gradient_curvature": None}
         if sharp and np.isfinite(float(found.loss)):
-            _, product = self._product(params, state.rest, few, gradient)
-            curvature = _curvature(gradient, product)
+            _, product = self._product(params, state.rest, few, found.gradient)
+            curvature = _curvature(found.gradient, product)
             values |= {"sharpness": self._sharpness(state, few), "gradient_curvature": curvature}
         if memory is None:
             values |= dict.fromkeys(_OF_TWO)
         numbers = {name: None if value is None else _numbers(value) for name, value in sorted(values.items())}
-        parts = ([np.asarray(leaf) for leaf in jax.tree.leaves(part)] for part in (params, gradient))
-        return {"step": step, "cycles": _cycles(state), **numbers}, Memory(*parts)
+        kept = Memory(np.asarray(weights), np.asarray(found.gradient))
+        return {"step": step, "cycles": _cycles(state), **numbers}, kept
 
     def _of_a_step(self, state: State, few: Any, descent: Descent, population: float) -> dict[str, Array]:
         """Of the step that training takes next."""
@@ -151,26 +152,32 @@ class Meter:
             return self._product(state.params, state.rest, few, direction)[1]
 
         try:
-            return sharpness(product, state.params, tolerance=_TOLERANCE, vectors=_VECTORS)
+            return sharpness(product, self._start, tolerance=_TOLERANCE, vectors=_VECTORS)
         except ArpackError:  # the method ends without a value, as where the Hessian is 0
             return None
 
     def _loss(self, rest: Any) -> Loss:
         return lambda params, batch: self._trainer.loss(params, (rest, *batch))
 
-    def _hessian_product(self, params: Any, rest: Any, few: Any, direction: Any) -> tuple[Any, Any]:
-        return hessian_product(self._loss(rest), params, few, direction)
+    def _hessian_product(self, params: Any, rest: Any, few: Any, direction: Array) -> tuple[Array, Array]:
+        gradient, product = hessian_product(self._loss(rest), params, few, self._tree(direction))
+        return _flat(gradient), _flat(product)
 
     def _mean_loss(self, params: Any, rest: Any, few: Any) -> Array:
         return mean_loss(self._loss(rest), params, few)
 
     def _with_batch(self, so_far: Descent, params: Any, rest: Any, opt_state: Any, batch: Any) -> Descent:
         value, gradient = jax.value_and_grad(self._loss(rest))(params, batch)
-        return so_far.with_batch(value, gradient, self._trainer.optimizer.update(gradient, opt_state, params)[0])
+        update, _ = self._trainer.optimizer.update(gradient, opt_state, params)
+        return so_far.with_batch(value, _flat(gradient), _flat(update))
+
+
+def _flat(tree: Any) -> Array:
+    return ravel_pytree(tree)[0]
 
 
 @jax.jit
-def _scalars(found: Moments, params: Any, start: Any, last: list[Any], population: float) -> dict[str, Array]:
+def _scalars(found: Moments, weights: Array, start: Array, last: Memory, population: float) -> dict[str, Array]:
     """Of a state's weights and their gradient."""
     gradient, size = norms(found.gradient), optax.tree.norm(start)
     return {
@@ -179,19 +186,19 @@ def _scalars(found: Moments, params: Any, start: Any, last: list[Any], populatio
         "gradient_l2": gradient.l2,
         "gradient_l1": gradient.l1,
         "gradient_linf": gradient.linf,
-        "gradient_change": distance(found.gradient, last[1]),
+        "gradient_change": distance(found.gradient, last.gradient),
         "noise": noise(found, population),
         "mean_square": mean_square(found, population),
-        "distance_from_start": distance(params, start),
-        "distance_from_last": distance(params, last[0]),
-        "weights_squared": optax.tree.norm(params, squared=True),
-        "projections": projections(params, jnp.maximum(size, jnp.finfo(jnp.float32).tiny)),
+        "distance_from_start": distance(weights, start),
+        "distance_from_last": distance(weights, last.weights),
+        "weights_squared": optax.tree.norm(weights, squared=True),
+        "projections": projections(weights, jnp.maximum(size, jnp.finfo(jnp.float32).tiny)),
     }
 
 
 @partial(jax.jit, static_argnames="exact")
 def _step_scalars(
-    update: Any, slope: Any, product: Any, losses: list[Array], of: Descent, population: float, *, exact: bool
+    update: Array, slope: Array, product: Array, losses: list[Array], of: Descent, population: float, *, exact: bool
 ) -> dict[str, Array]:
     """Of one step; unless ``exact``, its descent is along the sample's gradient."""
     change = Change(_dot(slope, update), _dot(update, product) / 2)
@@ -207,7 +214,12 @@ def _step_scalars(
     }
 
 
-_difference, _curvature = jax.jit(optax.tree.sub), jax.jit(rayleigh_quotient)
+@jax.jit
+def _difference(after: Any, before: Any) -> Array:
+    return _flat(optax.tree.sub(after, before))
+
+
+_vector, _curvature = jax.jit(_flat), jax.jit(rayleigh_quotient)
 
 
 def _cycles(state: State) -> int:

@@ -20,7 +20,6 @@ from jaxgrad.training.step import State
 
 RECORDS = "diagnostics.jsonl"
 _MEMORIES = "diagnostics"
-_ARRAYS = "{part}{place:06}"
 
 Telling = Callable[[int], AbstractContextManager[Any]]
 """What goes on around the measurement at a step, such as a line on the screen where it takes long."""
@@ -70,13 +69,8 @@ class Records:
             memory: its weights and gradient.
             needed_from: the step from which training may go on: the newest memory before it and all later ones stay.
         """
-        arrays = {
-            _ARRAYS.format(part=part, place=place): leaf
-            for part, leaves in memory._asdict().items()
-            for place, leaf in enumerate(leaves)
-        }
         with whole(self._memories / f"{record['step']}.npz") as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **memory._asdict())
         with self._path.open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
             log.flush()
@@ -96,9 +90,8 @@ class Records:
         path = self._memories / f"{step}.npz"
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                parts = ([arrays[name] for name in sorted(arrays) if name.startswith(part)] for part in Memory._fields)
-                return Memory(*parts)
-        except (OSError, ValueError) as error:
+                return Memory(**{name: arrays[name] for name in Memory._fields})
+        except (OSError, ValueError, KeyError) as error:
             remedy = "restore the file, or start the run again"
             raise InputError(str(path), None, remedy, problem="got no measurement that can be read") from error
 
