@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import Array
 from jaxtyping import Int32, Shaped
 
@@ -29,7 +30,10 @@ _EVALUATED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train and in what portions, of images augmented how."""
+    """How long to train and in what portions, of images augmented how.
+
+    ``rate`` is that of the optimizer, for the log alone; None for one without.
+    """
 
     batch_size: int
     epochs: int
@@ -37,6 +41,7 @@ class Plan:
     checkpoint_every: int
     augment: tuple[str, ...] = ()
     patience: Patience | None = None
+    rate: optax.ScalarOrSchedule | None = field(default=None, compare=False)
 
     def steps_per_epoch(self, dataset: Dataset) -> int:
         """Whole batches an epoch; the images that fill none sit this epoch out."""
@@ -121,7 +126,7 @@ def fit(
             record = None
             if ends_epoch:
                 test = evaluated(trainer, state, dataset)
-                record = _record(state, test, step // steps)
+                record = _record(state, test, step // steps, plan.rate)
                 run.append_metrics(record)
                 watch.tested(state, test, step)
                 state = next_epoch(state)
@@ -137,7 +142,7 @@ def _is_over(plan: Plan, run: Run) -> bool:
     return plan.patience is not None and plan.patience.is_over(run.metrics())
 
 
-def _record(state: State, test: Sums, epochs: int) -> dict[str, Any]:
+def _record(state: State, test: Sums, epochs: int, rate: optax.ScalarOrSchedule | None) -> dict[str, Any]:
     train_loss, train_accuracy = state.sums.means()
     test_loss, test_accuracy = test.means()
     record = {
@@ -149,6 +154,8 @@ def _record(state: State, test: Sums, epochs: int) -> dict[str, Any]:
         "test_accuracy": test_accuracy,
         "cycles": state.cycles(),
     }
+    if rate is not None:  # of the epoch's last step
+        record["learning_rate"] = float(rate(state.step - 1) if callable(rate) else rate)
     if state.average is not None:
         record["rebuilding_error"] = _json_number(float(state.average.error))
     if state.scale is not None:

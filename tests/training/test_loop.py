@@ -186,6 +186,14 @@ def test_a_run_under_delays_that_stops_and_goes_on_ends_the_same(tmp_path: Path)
     assert errors[-1] == float(whole.average.error) > 0
 
 
+def test_the_log_has_the_rate_of_each_epochs_last_step(tmp_path: Path) -> None:
+    falling = optax.linear_schedule(1.5, 0.0, STEPS)
+    _, made = make("mlp", optax.sgd(falling))
+    train(tmp_path / "run", made, plan=replace(PLAN, rate=falling))
+    rates = [record["learning_rate"] for record in runs.reopen(tmp_path / "run").metrics()]
+    assert rates == pytest.approx([1.1, 0.6, 0.1])
+
+
 def test_a_run_by_an_estimator_under_delays_goes_on_with_its_keys(tmp_path: Path) -> None:
     _, made = make("mlp", delays=Delays({"hidden.0": 2, "hidden.1": 1, "head": 0}), estimator=rad(0.1, "same"))
     whole = train(tmp_path / "whole", made)
