@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Group
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.base.errors import one_of
 from jaxgrad.base.files import write_text
 from jaxgrad.reports.numbers import Written
@@ -106,9 +105,7 @@ def _flat(table: PlainTable) -> _Flat:
 
 def _csv(table: PlainTable) -> str:
     flat = _flat(table)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(flat.headers)
+    lines: list[Iterable[Any]] = [flat.headers]
     above: list[Any] = [""] * len(flat.headers)
     for row in (row for rows in flat.sections for row in rows):
         values = [_value(cell) for cell in row]
@@ -116,8 +113,8 @@ def _csv(table: PlainTable) -> str:
             over if column.names and value == "" else value
             for column, value, over in zip(table.added, values, above, strict=True)
         ]
-        writer.writerow(above)
-    return out.getvalue()
+        lines.append(above)
+    return csv_text(lines)
 
 
 def _value(cell: str) -> Any:

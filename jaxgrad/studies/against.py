@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.style import SCREEN, FigureStyle
 from jaxgrad.studies import against_tables as tables
@@ -109,19 +108,17 @@ class Against:
         """Every measurement with all that is known of it, in its own unit."""
         axes = [axis.name for axis in self.experiment.sweep]
         after = self.calibration.after if self.calibration else {}
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow(
+        lines: list[list[Any]] = [
             [
                 *("network", *axes, "variant", "layer", "phase", "quantity", "unit", "measured", "error_bar", "ours"),
                 *("error", "error_percent", "ratio", "within_error_bar", "ours_fitted", "used_by_fit", "source"),
             ]
-        )
+        ]
         for index, each in enumerate(self.agreements):
             measured = each.measured
             fitted = after[index] / UNITS[measured.unit].size if index in after else ""
             used = self.calibration is not None and index in self.calibration.used
-            writer.writerow(
+            lines.append(
                 [
                     *(
                         each.network,
@@ -134,7 +131,7 @@ class Against:
                     *(each.percent, each.ratio, _said(each.is_within), fitted, used, measured.source),
                 ]
             )
-        return out.getvalue()
+        return csv_text(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
+from typing import Any
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.reports.numbers import fixed
 from jaxgrad.studies.schema import Experiment
 from jaxgrad.studies.sensitivity import AS_WRITTEN, Line, Sensitivity
@@ -85,18 +85,15 @@ def notes(experiment: Experiment) -> list[str]:
 
 def as_csv(found: Sensitivity) -> str:
     """A line for each change and figure; deviations in points of the baseline."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        [
-            *("change", "value", "network", "variant", "array", "over", "over_array"),
-            *("quantity", "published_ratio", "ratio", "deviation_points"),
-        ]
-    )
+    header = [
+        *("change", "value", "network", "variant", "array", "over", "over_array"),
+        *("quantity", "published_ratio", "ratio", "deviation_points"),
+    ]
+    lines: list[list[Any]] = [header]
     for line in found.lines:
         for figure, ratio in zip(found.figures, line.ratios, strict=True):
             deviation = "" if ratio is None or figure.published is None else 100 * (ratio - figure.published)
-            writer.writerow(
+            lines.append(
                 [
                     *(line.change or ("", "")),
                     *(figure.network, figure.variant, line.arrays[0], figure.over, line.arrays[1], figure.quantity),
@@ -104,7 +101,7 @@ def as_csv(found: Sensitivity) -> str:
                     deviation,
                 ]
             )
-    return out.getvalue()
+    return csv_text(lines)
 
 
 def _ratio(value: float | None) -> str:

@@ -6,12 +6,10 @@ DRAM, ``busy_cycles`` and ``stall_cycles``.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jaxgrad.array.counts import STALLS, by_name
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.costs import PhaseSummary, accesses
 from jaxgrad.studies.compare import Row, unchanged
 from jaxgrad.studies.schema import Experiment
@@ -39,7 +37,7 @@ def phases_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
         for row in rows
         for part in row.summary.phases
     ]
-    return _written([header, *lines])
+    return csv_text([header, *lines])
 
 
 def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
@@ -60,7 +58,7 @@ def layers_csv(experiment: Experiment, rows: Sequence[Row]) -> str:
         for layer in row.summary.layers
         for part in layer.phases
     ]
-    return _written([header, *lines])
+    return csv_text([header, *lines])
 
 
 def counted(part: PhaseSummary) -> dict[str, int]:
@@ -77,9 +75,3 @@ def _axes(experiment: Experiment) -> list[str]:
 
 def _place(experiment: Experiment, row: Row) -> list[str]:
     return [*row.point.at.values(), *((row.point.change or ("", "")) if experiment.change else ())]
-
-
-def _written(lines: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerows(lines)
-    return out.getvalue()

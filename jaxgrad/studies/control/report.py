@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
 from jaxgrad.autodiff.estimators.elementwise import kept
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.numbers import fixed, given, percent, scientific
@@ -122,12 +122,10 @@ def _figures(results: Results) -> Iterator[tuple[str, str, Mapping[str, plots.Sa
 
 def _as_csv(results: Results) -> str:
     """The loss of every iteration, exact."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["keep", "iteration", "loss"])
+    lines: list[tuple[Any, ...]] = [("keep", "iteration", "loss")]
     for point, descent in results.descents:
-        writer.writerows([point.keep, number, loss] for number, loss in enumerate(descent.losses, start=1))
-    return out.getvalue()
+        lines += ((point.keep, number, loss) for number, loss in enumerate(descent.losses, start=1))
+    return csv_text(lines)
 
 
 def _data(results: Results) -> dict:

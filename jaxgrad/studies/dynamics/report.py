@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.style import SCREEN, FigureStyle
@@ -82,14 +81,12 @@ def _balance(steps: Sequence[int], measured: Measured, settled: int) -> plots.Sa
 
 def _as_csv(results: Results) -> str:
     """Every measurement."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["variant", "seed", "step", *Measured._fields])
+    lines: list[list[Any]] = [["variant", "seed", "step", *Measured._fields]]
     for variant, measured in results.measured.items():
         for place, seed in enumerate(results.experiment.seeds):
             series = zip(*(values[place] for values in measured), strict=True)
-            writer.writerows([variant, seed, step, *values] for step, values in zip(results.steps, series, strict=True))
-    return out.getvalue()
+            lines += ([variant, seed, step, *values] for step, values in zip(results.steps, series, strict=True))
+    return csv_text(lines)
 
 
 def _data(results: Results) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.base.files import write_texts
 from jaxgrad.reports import html, plots
 from jaxgrad.reports.style import SCREEN, FigureStyle
@@ -45,24 +44,23 @@ def write(folder: Path, results: Results, style: FigureStyle = SCREEN) -> list[P
 
 def as_csv(results: Results) -> str:
     """Every run after each step that was measured; the array's counts, of the whole run, where it ended."""
-    out = io.StringIO()
-    writer = csv.writer(out)
     runs = [(cell, seed, outcome) for cell, by_seed in results.outcomes.items() for seed, outcome in by_seed.items()]
     names = list(dict.fromkeys(name for _, _, outcome in runs for name in outcome.counters))
     key = [results.experiment.tuned] if results.experiment.tuned else []
-    writer.writerow(["variant", "setting", *key, "seed", *Measurement._fields, "diverged_at", "weight_words", *names])
+    header = ["variant", "setting", *key, "seed", *Measurement._fields, "diverged_at", "weight_words", *names]
+    lines: list[list[Any]] = [header]
     for cell, seed, outcome in runs:
         place = [cell.variant, cell.setting, *([cell.value] if key else []), seed]
         for measured in outcome.measured:
             ends = measured.step == outcome.steps
             counts = [outcome.counters.get(name) if ends else None for name in names]
-            writer.writerow([*place, *measured, outcome.diverged, outcome.weight_words, *counts])
+            lines.append([*place, *measured, outcome.diverged, outcome.weight_words, *counts])
         if outcome.diverged is not None:
             nothing = [None] * (len(Measurement._fields) - 1)
-            writer.writerow(
+            lines.append(
                 [*place, outcome.steps, *nothing, outcome.diverged, outcome.weight_words, *[None] * len(names)]
             )
-    return out.getvalue()
+    return csv_text(lines)
 
 
 def _draw_losses(results: Results, setting: str, rows: Sequence[Row], path: Path, style: FigureStyle) -> list[Path]:

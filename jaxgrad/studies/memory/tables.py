@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.reports.numbers import exact, fixed, given, signed
 from jaxgrad.studies import frame
 from jaxgrad.studies.memory.points import Stored
@@ -106,12 +105,10 @@ def screen(results: Results) -> Group:
 
 def as_csv(results: Results) -> str:
     """Bytes, exact, of each network and share, by shares and on the array, and the published megabytes."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["network", "keep", "bytes", "bytes_on_the_array", "published_megabytes"])
+    lines: list[tuple[Any, ...]] = [("network", "keep", "bytes", "bytes_on_the_array", "published_megabytes")]
     for name in results.stored:
         keeps = results.experiment.memory.keep
         figures = results.published.get(name, [""] * len(keeps))
         sizes = results.bytes(name), results.on_the_array(name)
-        writer.writerows(zip([name] * len(keeps), keeps, *sizes, figures, strict=True))
-    return out.getvalue()
+        lines += zip([name] * len(keeps), keeps, *sizes, figures, strict=True)
+    return csv_text(lines)

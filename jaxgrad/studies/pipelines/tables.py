@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from math import isnan
 from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.reports.numbers import fixed
 from jaxgrad.studies import frame
 from jaxgrad.studies.pipelines.compare import Ratios, Results
@@ -133,23 +132,21 @@ def idle(results: Results) -> Iterator[str]:
 
 def as_csv(results: Results) -> str:
     """Every variant of every network on every number of arrays, exact."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
+    lines: list[list[Any]] = [
         ["network", "variant", "pipeline", "schedule", "time", "words_per_cycle", "overlapped", "microbatches",
          "chunks", "update_cycles", "processors", "busy_processors", "period", "single_period", "speedup",
          "words_moved", "weight_words", "activation_words"]
-    )  # fmt: skip
+    ]  # fmt: skip
     for name, samples in results.samples.items():
         for sample in samples:
             section = results.experiment.variant[sample.variant]
-            writer.writerow(
+            lines.append(
                 [name, section.name, section.pipeline, section.schedule, section.time, section.words_per_cycle,
                  section.overlapped, section.microbatches, section.chunks, section.update_cycles, sample.processors,
                  sample.busy, sample.period, sample.single, sample.single / sample.period, sample.words_moved,
                  sample.weight_words, sample.activation_words]
             )  # fmt: skip
-    return out.getvalue()
+    return csv_text(lines)
 
 
 def _or_dash(ratio: float, digits: int) -> str:

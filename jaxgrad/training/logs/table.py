@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.base.files import write_text
+from jaxgrad.base.tabular import of_rows
 from jaxgrad.training.logs.base import Record
 
 FILE = "metrics.csv"
@@ -36,9 +36,5 @@ class Table:
         pass
 
     def _write(self) -> None:
-        text = io.StringIO()
-        names = list(dict.fromkeys(name for record in self._records for name in record))
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._records)
-        write_text(self._file, text.getvalue())
+        columns = of_rows(self._records)
+        write_text(self._file, csv_text([columns, *zip(*columns.values(), strict=True)]))
