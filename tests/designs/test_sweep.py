@@ -116,8 +116,8 @@ OTHERS = tuple(order for order in (*orders.FUSED, *orders.CHOICES) if order not 
 @pytest.mark.parametrize(
     ("schedules", "asked", "buffered"),
     [
-        (("interleaved", "ws_only", "auto"), OTHERS, True),
-        (("interleaved",), OTHERS[:1], False),
+        (("interleaved", "auto"), OTHERS, True),
+        (("ws_only",), OTHERS[:1], False),
         (("sequential", "os_only"), IGO, False),
     ],
     ids=["fused, buffered", "fused, not buffered", "apart, not buffered"],
@@ -206,8 +206,9 @@ def test_60_machines_of_the_resnet50_sweep_are_what_run_says() -> None:
     gemms, technology = step_gemms(jaxgrad_models.abstract("resnet50"), images), space.technology(own, file.parent)
     rng = np.random.default_rng(8)
     machines = [tuple(rng.choice(values).item() for values in own.axes.values()) for _ in range(60)]
-    by_array = dict.fromkeys(machine[:2] for machine in machines)
-    chunk = replace(chunks(own)[0], arrays=tuple(by_array))
+    arrays = [machine[:2] for machine in machines[:15]]  # of each what costs time is computed once
+    machines = [(*arrays[index % 15], *machine[2:]) for index, machine in enumerate(machines)]
+    chunk = replace(chunks(own)[0], arrays=tuple(dict.fromkeys(arrays)))
     table = sweep.compute(chunk, own, gemms, technology)
     designs = [tuple(row) for row in zip(*(table[name] for name in (*own.axes, "schedule")), strict=True)]
     places = {design: index for index, design in enumerate(designs)}
