@@ -1,4 +1,4 @@
-"""A sweep whose chunks are written down in a file as they begin and end, in whatever process."""
+"""A sweep whose chunks are written down in a file as they begin and as they are kept, in whatever process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxgrad.designs import schema
 from jaxgrad.designs.space import Chunk
 from jaxgrad.designs.sweep import Table
 from jaxgrad.studies.design_sweep import SweepWork
-from jaxgrad.studies.store import Store
+from jaxgrad.studies.store import JSON, Codec, Store
 from jaxgrad.studies.table_files import opener
 from jaxgrad.studies.tasks import Executor
 
@@ -29,20 +30,18 @@ class Counted(SweepWork):
 
     def __init__(self, folder: Path, slow_s: float = 0.0, deadly: str | None = None) -> None:
         self.log, self.slow_s, self.deadly = folder.absolute() / "log", slow_s, deadly
-        super().__init__(schema.check(SPACE, "space.toml"), folder / "space.toml", Store(folder / "store"))
+        super().__init__(schema.check(SPACE, "space.toml"), folder / "space.toml", Told(folder / "store", self.log))
 
     def run(self, part: Chunk) -> Table:
-        name = f"{part.network}:{part.batch}:{part.double_buffered}"
-        self._write("began", name)
+        name = called(part)
+        write_down(self.log, "began", name)
         if name == self.deadly and self.counts("began")[name] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.slow_s)
-        result = super().run(part)
-        self._write("ended", name)
-        return result
+        return super().run(part)
 
     def counts(self, what: str) -> Counter[str]:
-        """How often each chunk has begun, or ended."""
+        """How often each chunk has begun, or ended: a process that is killed before its result is kept has not."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         return Counter(line.partition(" ")[2] for line in lines if line.startswith(what))
 
@@ -54,6 +53,24 @@ class Counted(SweepWork):
                 put(table)
         return path.read_bytes()
 
-    def _write(self, *words: Any) -> None:
-        with self.log.open("a") as file:  # a short line is appended whole
-            file.write(f"{' '.join(words)}\n")
+
+class Told(Store):
+    """Writes down which chunk has ended, once its result is kept."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        super().__init__(folder)
+        self.log = log
+
+    def put(self, kind: str, spec: Mapping[str, Any], result: Any, codec: Codec = JSON) -> None:
+        super().put(kind, spec, result, codec)
+        if kind == Counted.kind:
+            write_down(self.log, "ended", called(Chunk(**spec["chunk"])))
+
+
+def called(chunk: Chunk) -> str:
+    return f"{chunk.network}:{chunk.batch}:{chunk.double_buffered}"
+
+
+def write_down(log: Path, *words: str) -> None:
+    with log.open("a") as file:  # a short line is appended whole
+        file.write(f"{' '.join(words)}\n")
