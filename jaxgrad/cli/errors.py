@@ -21,10 +21,6 @@ from jaxgrad_models.errors import BuildError
 CHECK_FAILED = 1
 BAD_INPUT = 2
 
-_GONE = {
-    ("sweep", "--shard"): "start the same command several times, each does a part of the work; or give --cluster",
-}
-
 # The parser's exceptions are click's, or those of typer's own copy of click.
 _PARSER: Any = importlib.import_module(typer.BadParameter.__module__)
 UsageError: type[Exception] = _PARSER.UsageError
@@ -146,9 +142,6 @@ def usage(error: Any, arguments: Sequence[str], group: Any) -> InputError:
         group: the parser's commands.
     """
     parser = group.commands.get(arguments[0])
-    typed = arguments[0], getattr(error, "option_name", "")
-    if typed in _GONE:
-        return InputError(typed[1], None, _GONE[typed], problem="got an option that is gone")
     see = f"see jaxgrad {parser.name} --help" if parser else "see jaxgrad --help"
     if isinstance(error, _PARSER.NoSuchOption):
         near = ", ".join(error.possibilities or ())

@@ -103,7 +103,6 @@ def test_without_its_extra_a_line_says_so_and_the_rest_is_written(
     ("changed", "typed", "said"),
     [
         ("", "nowhere.toml", "CONFIG: got 'nowhere.toml'; there is no such file"),
-        ("rows = [2, 4]", "space.toml --shard 1/2", "--shard: got an option that is gone; start the same command"),
         ("rows = [2, 4]", "space.toml --out table.xls", "--out: got 'table.xls'; give a file that ends in .csv"),
         ("rows = [2, 0]", "space.toml", "space.rows.1 in space.toml: got 0"),
         ("row = [2, 4]", "space.toml", "space.row in space.toml: got [2, 4]; there is no such key"),

@@ -50,12 +50,7 @@ def connected(where: str, retries: int, prepare: Callable[[], None]) -> Iterator
         from jaxgrad.studies.executors.dask import Dask
     except ModuleNotFoundError:
         raise InputError("--cluster", where, _INSTALL) from None
-    for name in (
-        "distributed",
-        "distributed.client",
-        "tornado",
-        "asyncio",
-    ):  # what matters of it comes as an error of ours
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):  # what matters comes as an error of ours
         logging.getLogger(name).setLevel(logging.CRITICAL)
     settings = {
         "distributed.scheduler.allowed-failures": retries,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,9 +66,9 @@ def another_client(script: str, folder: Path, *arguments: str) -> Iterator[subpr
         process.wait()
 
 
-def wait_for(condition: object, process: subprocess.Popen[str] | None = None) -> None:
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
     until = time.monotonic() + 60
-    while not condition():  # pyright: ignore[reportCallIssue]  # a lambda
+    while not condition():
         assert time.monotonic() < until
         assert process is None or process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
