@@ -113,7 +113,7 @@ class Gathered:
         """Likewise of those that are drawn."""
         return self._drawn.get(_LINE, [])
 
-    def add(self, table: Table, lines: Sequence[int]) -> None:
+    def add(self, table: Table, lines: list[int]) -> None:
         """Takes in the next designs, in their order.
 
         The front of all is that of the fronts of parts together, and so is kept from part to part.

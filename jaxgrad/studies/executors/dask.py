@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from distributed import Client, Future, KilledWorker, as_completed
+import jax
+from distributed import Client, Future, KilledWorker, as_completed, get_worker
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.studies.tasks import Follow, Task
@@ -17,6 +21,8 @@ _AT_ONCE = 1000
 """Tasks that the scheduler knows of at a time."""
 _AGAIN_S = 1.0
 """At most, before what another client's workers are at is asked for again."""
+_FULL = 0.6
+"""Of a worker's memory: where Dask begins to write results to disk, of which there are none here."""
 
 
 @dataclass(frozen=True)
@@ -104,3 +110,24 @@ def _done(task: Task, prepare: Callable[[], None], attempt: int) -> bool | Input
         return task.done()
     except InputError as error:
         return error
+    finally:
+        _make_room()
+
+
+def _make_room() -> None:
+    """On a worker: gives free memory back to the system and, where that is not enough, what was compiled too.
+
+    There is no end of that otherwise: a program for each network, batch, precision and shape of a chunk.
+    """
+    worker = get_worker()
+    limit = worker.memory_manager.memory_limit
+    _trim()
+    if limit and worker.monitor.get_process_memory() > _FULL * limit:
+        jax.clear_caches()
+        gc.collect()
+        _trim()
+
+
+def _trim() -> None:
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxgrad.base import remote
@@ -25,6 +27,7 @@ from tests.studies.executors.counting import Counted
 
 pytest.importorskip("distributed")
 from jaxgrad.studies.executors import clusters
+from jaxgrad.studies.executors import dask as module
 from jaxgrad.studies.executors.dask import Dask
 
 SLOW_S = 0.1
@@ -171,6 +174,28 @@ def test_a_place_that_workers_do_not_share_is_one_line(local: Dask, tmp_path: Pa
     work.store = Store(remote.Remote("memory://of-each-process-its-own"))
     with pytest.raises(InputError, match=r"store: got a place that the cluster's workers do not share .* memory://"):
         list(work.results(local))
+
+
+def test_a_full_worker_drops_what_it_compiled(local: Dask) -> None:
+    for full, times in ((1.0, 1), (0.0, 2)):
+        assert local.client.submit(times_traced, full).result() == times
+
+
+def times_traced(full: float) -> int:
+    """On a worker: how often a function is traced that is called before and after a task's end."""
+    traced = []
+
+    @jax.jit
+    def function(x: jax.Array) -> jax.Array:
+        traced.append(x)
+        return x
+
+    function(jnp.ones(()))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_FULL", full)
+        module._make_room()
+    function(jnp.ones(()))
+    return len(traced)
 
 
 def test_ctrl_c_ends_the_command_and_its_workers(tmp_path: Path) -> None:
