@@ -112,7 +112,9 @@ class Remote:
     def _put(self, path: str, content: bytes, **options: Any) -> None:
         try:
             self._files.pipe_file(path, content, **options)
-        except FileNotFoundError:  # a filesystem with folders (SFTP, SMB)
+        except FileNotFoundError:
+            if not path.startswith("/"):  # of an object store, whose first name is a bucket: not ours to make
+                raise
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(path, content, **options)
 

@@ -6,6 +6,7 @@ import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,7 +15,9 @@ from jaxgrad.base.errors import InputError
 from jaxgrad.base.places import Place
 from jaxgrad.studies.store import Store
 
-fsspec = pytest.importorskip("fsspec")
+pytest.importorskip("fsspec")
+import fsspec
+from fsspec.implementations.memory import MemoryFileSystem
 
 
 @pytest.fixture(params=["folder", "file://", "local://", "memory://"])
@@ -78,6 +81,34 @@ def test_a_claim_is_renewed_for_as_long_as_it_is_held(monkeypatch: pytest.Monkey
         time.sleep(0.6)
         with place.claim("a.json") as other:
             assert (mine, other) == (True, False)
+
+
+class Buckets(MemoryFileSystem):
+    """As of an object store: paths begin with a bucket, which has to be there, or is made as if it were a folder."""
+
+    protocol = "buckets"
+    root_marker = ""
+    made: ClassVar[list[str]] = ["there"]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix("buckets://").strip("/")
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        if path.partition("/")[0] not in self.made:
+            raise FileNotFoundError("The specified bucket does not exist")
+        super().pipe_file(path, value, mode)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        self.made.append(path.partition("/")[0])
+
+
+def test_a_bucket_is_not_made() -> None:
+    fsspec.register_implementation("buckets", Buckets, clobber=True)
+    places.place("--store", "buckets://there/store").write("a/b.json", b"1")
+    with pytest.raises(InputError, match=r"which can't be written to \(The specified bucket does not exist\)"):
+        places.place("--store", "buckets://their/store")
+    assert Buckets.made == ["there"]
 
 
 @pytest.mark.parametrize(
