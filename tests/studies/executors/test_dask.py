@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxgrad.base import remote
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import cache
 from jaxgrad.studies.executors.here import Here
@@ -26,6 +25,8 @@ from tests.command import COMMAND, ENVIRONMENT
 from tests.studies.executors.counting import Counted
 
 pytest.importorskip("distributed")
+pytest.importorskip("fsspec")
+from jaxgrad.base import remote
 from jaxgrad.studies.executors import clusters
 from jaxgrad.studies.executors import dask as module
 from jaxgrad.studies.executors.dask import Dask
