@@ -86,7 +86,8 @@ def test_workers_make_the_same_table(local: Dask, serial: bytes, tmp_path: Path)
     assert_each_once(work)
 
 
-def test_a_worker_is_killed(local: Dask, serial: bytes, tmp_path: Path) -> None:
+def test_a_worker_is_killed(local: Dask, serial: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
     work = Counted(tmp_path, SLOW_S, deadly="40x24:12:True")
     assert work.table("a.csv", local) == serial
     assert_each_once(work)
@@ -148,7 +149,7 @@ def test_a_scheduler_is_killed(local: Dask, serial: bytes, tmp_path: Path) -> No
             wait_for(lambda: len(work.counts("ended")) >= 2, scheduler)
             scheduler.kill()
             with pytest.raises(InputError, match=r"--cluster: got 'tcp://.*', whose scheduler has gone; what is done"):
-                running.result(timeout=10)
+                running.result(timeout=60)
     assert 2 <= len(work.counts("ended")) < 12
     assert work.table("a.csv", local) == serial
     assert_each_once(work)
