@@ -51,6 +51,12 @@ class InputError(ValueError):
         text = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
         return " ".join(": ".join((*self.context, place, text)).split())
 
+    def __copy__(self) -> InputError:
+        """With parts of its own, also once Dask is imported: by its way of pickling errors copies would share them."""
+        other = type(self).__new__(type(self), *self.args)
+        vars(other).update(vars(self))
+        return other
+
     def renamed(self, field: str) -> InputError:
         """The same of a field by another name, such as the option that set it."""
         other = copy.copy(self)

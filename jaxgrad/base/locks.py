@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -73,6 +73,30 @@ def is_taken(folder: Path) -> bool:
     except OSError:  # there is none, or it is another user's
         return False
     return False
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether the file ``path`` is this block's for as long as it runs: it is made, locked, and removed at the end.
+
+    Nobody is waited for. The lock is gone with the process that held it, as that of ``alone`` is.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name, claimed(Path(name, "a")) as mine, claimed(Path(name, "a")) as other:
+    ...     mine, other
+    (True, False)
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(_locked("", path))
+        except InputError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

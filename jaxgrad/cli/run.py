@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import stored
+from jaxgrad.cli.cluster import CLUSTER, RETRIES, TRIES_AGAIN
 from jaxgrad.cli.options import IN_SOURCES, OUTPUT, RESULTS, config_file, option, path
 from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
-
-if TYPE_CHECKING:
-    from jaxgrad.studies.store import Store
-    from jaxgrad.studies.study import Study
 
 
 def run(
@@ -24,7 +21,9 @@ def run(
         Path | None,
         option("--out", "DIR", "Where tables, figures and the report go.", OUTPUT, rule=path, default="results/NAME"),
     ] = None,
-    store: Annotated[Path, STORE] = KEPT,
+    store: Annotated[str, STORE] = KEPT,
+    cluster: Annotated[str | None, CLUSTER] = None,
+    retries: Annotated[int, RETRIES] = TRIES_AGAIN,
     folder: Annotated[
         Path | None,
         option(
@@ -44,6 +43,7 @@ def run(
     from jaxgrad.base.files import check_folder
     from jaxgrad.base.locks import alone
     from jaxgrad.cli import cache, kinds, progress, screen
+    from jaxgrad.cli.cluster import executor, following, typed
     from jaxgrad.studies import variants
     from jaxgrad.studies.control import study as control
     from jaxgrad.studies.dynamics import study as dynamics
@@ -71,8 +71,11 @@ def run(
         count, done = len(experiment.points), sum(experiment.is_done(point, results) for point in experiment.points)
         terminal.print(f"{config}: {experiment.title}. {count} points, {done} of them done before", soft_wrap=True)
         return 0
-    with stored.resuming(stored.again("run", config, out, store, folder=folder, **typed_style(style, width, no_title))):
-        report = experiment.report(_compute(experiment, results))
+    options = {"folder": folder, **typed(cluster, retries), **typed_style(style, width, no_title)}
+    with stored.resuming(stored.again("run", config, out, store, **options)):
+        with executor(cluster, retries) as workers:
+            points = list(experiment.results(results, workers, following))
+        report = experiment.report(points)
         terminal.print(report.screen)
         with progress.busy("drawing", terminal), alone("--out", place):
             files = report.write(place, figure_style(style, width, no_title))
@@ -88,18 +91,3 @@ def _listed(folder: Path, files: Sequence[Path]) -> str:
     nested = len(files) - len(top)
     accelergy = f"; accelergy/: {nested} tables" if nested else ""
     return f"{', '.join(names)}; {figures} figure{'' if figures == 1 else 's'} as PNG, SVG and PDF{accelergy}"
-
-
-def _compute(experiment: Study, store: Store) -> list[Any]:
-    """Every point's result."""
-    from jaxgrad.cli import progress, screen
-
-    running = experiment.run(experiment.points, store)
-    followed = progress.follow(
-        experiment.points,
-        screen.console(),
-        total=len(experiment.points),
-        label=lambda point: point.label,
-        kept=lambda point: experiment.is_done(point, store),
-    )
-    return [next(running) for _ in followed]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices, stored
+from jaxgrad.cli.cluster import CLUSTER, RETRIES, TRIES_AGAIN
 from jaxgrad.cli.options import IN_SOURCES, Choice, config_file, option, table_out
 from jaxgrad.cli.output_options import NO_TITLE, STYLE, WIDTH, figure_style, typed_style
 from jaxgrad.cli.stored import CHECK, KEPT, STORE
-from jaxgrad.cli.sweep import compute
 
 if TYPE_CHECKING:
     from jaxgrad.designs.schema import Sweep
@@ -30,7 +30,9 @@ def search(
         Path | None,
         table_out("The table of all designs looked at, .csv or .parquet.", "results/NAME_search.csv"),
     ] = None,
-    store: Annotated[Path, STORE] = KEPT,
+    store: Annotated[str, STORE] = KEPT,
+    cluster: Annotated[str | None, CLUSTER] = None,
+    retries: Annotated[int, RETRIES] = TRIES_AGAIN,
     method: Annotated[
         str,
         option(
@@ -50,6 +52,8 @@ def search(
 ) -> int:
     """Find the best designs of a space: every design costed or, in a large space, those that descents reach."""
     from jaxgrad.cli import cache, designs, progress, screen
+    from jaxgrad.cli.cluster import executor, following, typed
+    from jaxgrad.designs.space import check_together
     from jaxgrad.reports import tabular
     from jaxgrad.reports.screen import headed
     from jaxgrad.studies import design_search, design_sweep
@@ -68,19 +72,25 @@ def search(
         work = design_search.SearchWork(space, config, results)
         strategy = design_search.strategy(work, "descents" if exhaustive else method)
         by_descents = strategy.method == "descents"
+        if not by_descents or exhaustive:
+            check_together(space)
         every_design = None if by_descents and not exhaustive else design_sweep.SweepWork(space, config, results)
     terminal.print(headed(space.title, f": {_strategy_text(len(tasks), space, strategy)}"), soft_wrap=True)
-    again = stored.again(
-        "search", config, out, store, exhaustive=exhaustive, method=typed_method, **typed_style(style, width, no_title)
-    )
-    with stored.resuming(again):
-        outcomes = _run_searches(work) if by_descents else None
-        table = design_sweep.merged(compute(every_design, every_design.parts)) if every_design else None
+    options = {
+        "exhaustive": exhaustive,
+        "method": typed_method,
+        **typed(cluster, retries),
+        **typed_style(style, width, no_title),
+    }
+    with stored.resuming(stored.again("search", config, out, store, **options)), executor(cluster, retries) as workers:
+        outcomes = list(work.results(workers, following)) if by_descents else None
+        table = design_sweep.merged(every_design.results(workers, following)) if every_design else None
     rows = _rows(work, outcomes, table)
     files = [table_file]
     with progress.busy("writing", terminal):
         looked_at = _all_designs(rows, space)
-        write(table_file, looked_at)
+        with write() as put:
+            put(looked_at)
         for name in dict.fromkeys(row.workload for row in rows):
             workload_rows = [row for row in rows if row.workload == name]
             shown = _best_designs(name, workload_rows, space)
@@ -89,7 +99,8 @@ def search(
             files += tabular.write(place, shown, ("md", "tex"))
             if by_descents:
                 files += _draw(place, name, workload_rows, space, figure_style(style, width, no_title))
-        files += designs.page(table_file, space, looked_at, [space.descent.objective, *space.pareto.objectives], files)
+        objectives = list(dict.fromkeys([space.descent.objective, *space.pareto.objectives]))
+        files += designs.page(table_file, space, design_sweep.gathered([looked_at], objectives), files)
     _print_summary(rows, space)
     terminal.print(f"\nIn {table_file.parent}: {', '.join(file.name for file in files)}", soft_wrap=True)
     return 0
@@ -177,19 +188,6 @@ def _objective_text(sweep: Sweep) -> str:
     if descent.max_pes is not None:
         limits.append(f"{descent.max_pes} PEs")
     return _NAMES[descent.objective] + (f" in at most {' and '.join(limits)}" if limits else "")
-
-
-def _run_searches(work: design_search.SearchWork) -> list[Outcome]:
-    from jaxgrad.cli import progress, screen
-
-    followed = progress.follow(
-        work.parts,
-        screen.console(),
-        total=len(work.parts),
-        label=lambda task: f"{task.network}, batch {task.batch}, {task.kind.schedule}",
-        kept=work.is_done,
-    )
-    return [work.compute(task) for task in followed]
 
 
 def _all_designs(rows: Sequence[_Row], sweep: Sweep) -> Table:

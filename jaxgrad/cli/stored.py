@@ -13,24 +13,31 @@ from jaxgrad.cli.options import OUTPUT, RESULTS, option, path
 if TYPE_CHECKING:
     from jaxgrad.studies.store import Store
 
-KEPT = RESULTS / "store"
-STORE = option("--store", "DIR", "Where what is done is kept.", OUTPUT, rule=path)
+KEPT = str(RESULTS / "store")
 CHECK = option("--check", None, "Check CONFIG and say what it would run; run nothing.")
 
 
-def open_store(folder: Path) -> Store:
-    """The store in a folder.
+def _place(name: str, value: str) -> str:
+    """A rule: a folder, or a URL."""
+    return value if "://" in value else str(path(name, value))
+
+
+STORE = option("--store", "DIR|URL", "Where what is done is kept: a folder, or s3://...", OUTPUT, rule=_place)
+
+
+def open_store(place: str) -> Store:
+    """The store in a folder, or at a URL.
 
     Raises:
-        InputError: the folder can't be written to.
+        InputError: it can't be written to.
     """
-    from jaxgrad.base.files import check_folder
+    from jaxgrad.base import places
     from jaxgrad.studies.store import Store
 
-    return Store(check_folder("--store", folder))
+    return Store(places.place("--store", place))
 
 
-def again(command: str, config: Path, out: Path | None, store: Path, **options: object) -> str:
+def again(command: str, config: Path, out: Path | None, store: str, **options: object) -> str:
     """The command line that continues a command; options that have their defaults are left out."""
     return typed(command, config, out=out, store=None if store == KEPT else store, **options)
 

@@ -23,7 +23,7 @@ from jaxgrad.designs.problems import Problems, problems
 from jaxgrad.designs.questions import Arrays, Question
 from jaxgrad.designs.schema import Sweep
 from jaxgrad.designs.search import BATCH
-from jaxgrad.designs.space import MOST_POINTS, kinds
+from jaxgrad.designs.space import MOST_TOGETHER, kinds
 from jaxgrad.hardware import Precision
 from jaxgrad.programs import LayerGemm
 
@@ -71,7 +71,7 @@ def effort(sweep: Sweep, networks: Sequence[Sequence[LayerGemm]]) -> Effort:
         all_designs, searches = (_with_memory if sweep.has_memory else _direct)(sweep, layers)
         every, descents = every + all_designs, descents + searches
     listed = every + sweep.points * _LISTED
-    return Effort(listed if sweep.points <= MOST_POINTS else math.inf, descents)
+    return Effort(listed if sweep.points <= MOST_TOGETHER else math.inf, descents)
 
 
 def _with_memory(sweep: Sweep, layers: Problems) -> tuple[float, float]:

@@ -15,7 +15,9 @@ from jaxgrad.hardware import Accelerator, Machine, Memory, Precision, Technology
 from jaxgrad.networks import entries
 
 _POINTS = 16_384  # of a chunk, with a memory: some 100 counters of 8 bytes each, a few times over
-MOST_POINTS = 10_000_000
+MOST_POINTS = 1_000_000_000
+MOST_TOGETHER = 10_000_000
+"""Designs that are looked at together, in memory, as a search does that costs them all."""
 _BY_ONE = 16  # of a chunk whose designs are costed one by one
 _ARRAYS = 65_536  # of a chunk, without one
 
@@ -150,6 +152,17 @@ def chunks(sweep: Sweep, file: Path = Path()) -> list[Chunk]:
             workloads(sweep, file), space.precision, space.double_buffered, arrays, sizes, rates
         )
     ]
+
+
+def check_together(sweep: Sweep) -> None:
+    """Refuses more designs than are looked at together.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if sweep.points > MOST_TOGETHER:
+        remedy = f"give at most {MOST_TOGETHER} to cost them all, or --method descents, or jaxgrad sweep"
+        raise InputError("space", sweep.points, remedy, problem=f"got {sweep.points} points")
 
 
 def _orders(sweep: Sweep) -> tuple[str, ...]:

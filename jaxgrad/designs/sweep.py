@@ -41,6 +41,9 @@ RESULTS: tuple[str, ...] = (
 )
 """Columns of results: of a whole training step, ``cycles`` with stalls. None where a layer does not fit the design."""
 
+INTEGERS: tuple[str, ...] = RESULTS[:4]
+"""Those that are whole numbers; the others are floats."""
+
 
 def compute(chunk: Chunk, sweep: Sweep, gemms: Sequence[LayerGemm], technology: Technology | None) -> Table:
     """Every point of a chunk, its design and its results.

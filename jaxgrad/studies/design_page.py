@@ -13,10 +13,8 @@ from jaxgrad.designs.sweep import RESULTS, Table
 from jaxgrad.reports import html
 from jaxgrad.reports.interactive.designs import Designs, Result, widget
 from jaxgrad.reports.quantities import of_column, of_time
-from jaxgrad.studies.design_sweep import fronts
+from jaxgrad.studies.design_sweep import Gathered, merged
 
-DRAWN = 10_000
-"""Designs that are drawn, besides the Pareto-optimal ones."""
 _LISTED = 1000  # Pareto-optimal ones in the table
 _LABELS = {"double_buffered": "double-buffered PEs", "sram_kib": "SRAM [KiB]", "dram_gb_per_s": "DRAM [GB/s]"}
 _WORTH = ("cycles", "energy_pj", "area_um2", "edp_js", "dram_bytes")  # as axes, before other results
@@ -40,24 +38,20 @@ class Shown(NamedTuple):
     designs: int
 
 
-def shown(table: Table, objectives: Sequence[str], drawn: int = DRAWN) -> Shown:
-    """Every front, and some of the other designs by chance.
+def shown(found: Sequence[Gathered]) -> Shown:
+    """Every front, and of the other designs those that were drawn by chance.
 
     Args:
-        table: all designs; None is what there is not, where one does not fit.
-        objectives: of ``schema.OBJECTIVES``; a front is of the designs of one network and batch.
-        drawn: how many others at most.
+        found: what is kept of each network and batch.
     """
-    columns = [table.get(COLUMNS[objective], []) for objective in objectives]
-    if not all(columns):  # of a search that looked at none
-        return Shown({}, [], 0, 0, 0)
-    able = np.flatnonzero([None not in costs for costs in zip(*columns, strict=True)])
-    optimal = [row for _, _, rows in fronts(table, objectives) for row in rows]
-    others = np.setdiff1d(able, optimal)
-    some = np.random.default_rng(0).choice(others, min(drawn, len(others)), replace=False)
-    rows = [*optimal, *np.sort(some).tolist()]
-    picked = {name: [values[row] for row in rows] for name, values in table.items()}
-    return Shown(picked, [row + 1 for row in rows], len(optimal), len(able), len(table["rows"]))
+    fronts = [line for each in found for line in each.front_lines]
+    optimal = set(fronts)
+    others, lines = merged(each.drawn for each in found), [line for each in found for line in each.drawn_lines]
+    rest = [row for row, line in enumerate(lines) if line not in optimal]
+    picked = {name: [values[row] for row in rest] for name, values in others.items()}
+    table = merged([*(each.front for each in found), picked])
+    rows = [*fronts, *(lines[row] for row in rest)]
+    return Shown(table, rows, len(fronts), sum(each.count for each in found), sum(each.total for each in found))
 
 
 def write(

@@ -99,11 +99,14 @@ class SearchWork(Work[Task, Outcome]):
             "technology": repr(self.technology),
         }
 
+    def label(self, part: Task) -> str:
+        return f"{part.network}, batch {part.batch}, {part.kind.schedule}"
+
     def run(self, part: Task) -> dict[str, Any]:
         sought = Sought(part.kind, part.workload, part.batch, self.sweep, self.gemms(part), self.technology)
         return outcome(search.search(sought), self.sweep)._asdict()
 
-    def read(self, kept: dict[str, Any]) -> Outcome:
+    def read(self, part: Task, kept: dict[str, Any]) -> Outcome:
         return Outcome(**kept)
 
 

@@ -10,15 +10,15 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jaxgrad
 import jaxgrad_models
 from jaxgrad.base.errors import InputError
-from jaxgrad.base.files import whole
+from jaxgrad.base.places import Folder, Place
 
 _FORMAT = 1
-"""Of a file: a line of JSON that says what the rest is, and the rest, a JSON value."""
+"""Of a file: a line of JSON that says what the rest is, and the rest, as a ``Codec`` writes it."""
 
 
 class Specified(Protocol):
@@ -33,41 +33,58 @@ class Specified(Protocol):
 Point = TypeVar("Point", bound=Specified)
 
 
-class Store:
-    """A folder of files, each named by the hash of what its result was computed from, and sealed by a checksum.
+class Codec(NamedTuple):
+    """How results are written.
 
-    A file that is not, byte for byte, what ``put`` wrote there counts as not there, with a warning that names it.
-    Several processes may use a folder at once: a file is whole or not there.
+    Args:
+        suffix: of their files.
+        dumps, loads: a result as bytes, and back.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    suffix: str
+    dumps: Callable[[Any], bytes]
+    loads: Callable[[bytes], Any]
 
-    def path(self, kind: str, spec: Mapping[str, Any]) -> Path:
+
+JSON = Codec("json", lambda result: json.dumps(result).encode(), json.loads)
+
+
+class Store:
+    """Files in a place, each named by the hash of what its result was computed from, and sealed by a checksum.
+
+    A file that is not, byte for byte, what ``put`` wrote there counts as not there, with a warning that names it.
+    Several processes may use a place at once: a file is whole or not there.
+
+    Args:
+        place: a folder, or another place (``base.places``).
+    """
+
+    def __init__(self, place: Place | Path) -> None:
+        self.place: Place = Folder(place) if isinstance(place, Path) else place
+
+    def path(self, kind: str, spec: Mapping[str, Any], codec: Codec = JSON) -> Path | str:
         """Where the result of ``spec`` is, or will be."""
-        text = json.dumps([kind, spec, fingerprint()], sort_keys=True)
-        key = hashlib.sha256(text.encode()).hexdigest()[:32]
-        return self.folder / kind / key[:2] / f"{key}.json"
+        return self.place.at(name(kind, spec, codec))
 
-    def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
+    def has(self, kind: str, spec: Mapping[str, Any], codec: Codec = JSON) -> bool:
         """Whether the result is there and whole."""
-        return self._read(self.path(kind, spec)) is not None
+        return self._read(name(kind, spec, codec)) is not None
 
-    def get(self, kind: str, spec: Mapping[str, Any]) -> Any | None:
+    def get(self, kind: str, spec: Mapping[str, Any], codec: Codec = JSON) -> Any | None:
         """The result, or None where there is none that holds."""
-        body = self._read(self.path(kind, spec))
-        return None if body is None else json.loads(body)
+        body = self._read(name(kind, spec, codec))
+        return None if body is None else codec.loads(body)
 
-    def put(self, kind: str, spec: Mapping[str, Any], result: Any) -> None:
+    def put(self, kind: str, spec: Mapping[str, Any], result: Any, codec: Codec = JSON) -> None:
         """Keeps a result.
 
         Raises:
             InputError: it can't be written (a full disk, say).
         """
-        path, body = self.path(kind, spec), json.dumps(result).encode()
+        file, body = name(kind, spec, codec), codec.dumps(result)
+        path = self.place.at(file)
         try:
-            with whole(path) as partial:
-                partial.write_bytes(_seal(path, body) + body)
+            self.place.write(file, _seal(file, body) + body)
         except OSError as error:
             raise InputError(
                 "store",
@@ -76,12 +93,12 @@ class Store:
                 problem=f"got {error.strerror or error} for {path}",
             ) from error
 
-    def cached(self, kind: str, spec: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
+    def cached(self, kind: str, spec: Mapping[str, Any], compute: Callable[[], Any], codec: Codec = JSON) -> Any:
         """The result, computed and kept if there is none yet."""
-        result = self.get(kind, spec)
+        result = self.get(kind, spec, codec)
         if result is None:
             result = compute()
-            self.put(kind, spec, result)
+            self.put(kind, spec, result, codec)
         return result
 
     def results(self, kind: str, points: Iterable[Point], compute: Callable[[Point], Any]) -> Iterator[Any]:
@@ -102,26 +119,34 @@ class Store:
                 raise error.within(point.label) from None
             yield result
 
-    def _read(self, path: Path) -> bytes | None:
-        """The JSON text of a result; None where there is no file, or one that does not hold."""
+    def _read(self, file: str) -> bytes | None:
+        """The bytes of a result; None where there is no file, or one that does not hold."""
         try:
-            head, end, body = path.read_bytes().partition(b"\n")
+            head, end, body = self.place.read(file).partition(b"\n")
         except FileNotFoundError:
             return None
         except OSError as error:
-            return self._refuse(path, f"can't be read ({error.strerror or error})")
-        if head + end != _seal(path, body):
-            return self._refuse(path, "is damaged")
+            return self._refuse(file, f"can't be read ({error.strerror or error})")
+        if head + end != _seal(file, body):
+            return self._refuse(file, "is damaged")
         return body
 
-    def _refuse(self, path: Path, why: str) -> None:
-        warnings.warn(f"{path} {why}: it counts as not computed yet", stacklevel=4)
+    def _refuse(self, file: str, why: str) -> None:
+        warnings.warn(f"{self.place.at(file)} {why}: it counts as not computed yet", stacklevel=4)
 
 
-def _seal(path: Path, body: bytes) -> bytes:
+def name(kind: str, spec: Mapping[str, Any], codec: Codec = JSON) -> str:
+    """A result's file in a store: the same on every machine that has this code."""
+    text = json.dumps([kind, spec, fingerprint()], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{kind}/{key[:2]}/{key}.{codec.suffix}"
+
+
+def _seal(file: str, body: bytes) -> bytes:
     """A file's first line: its format, the address it is kept at and the checksum of what follows."""
     digest = hashlib.sha256(body).hexdigest()
-    return json.dumps({"format": _FORMAT, "address": path.stem, "sha256": digest}).encode() + b"\n"
+    address = file.rpartition("/")[2].partition(".")[0]
+    return json.dumps({"format": _FORMAT, "address": address, "sha256": digest}).encode() + b"\n"
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import copyreg
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -157,6 +158,15 @@ def test_where_input_came_from_is_said_later(tell: Callable[[InputError], InputE
     assert str(told) == said
     assert (told.value, told.remedy) == (0, "give more")
     assert str(error) == "rows: got 0; give more"
+
+
+def test_what_dask_does_to_errors_leaves_the_first_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    pickling = pytest.importorskip("tblib.pickling_support")
+    monkeypatch.setitem(copyreg.dispatch_table, InputError, pickling.pickle_exception)
+    error = InputError("rows", 0, "give more")
+    assert str(error.under("machine")) == "machine.rows: got 0; give more"
+    assert str(error) == "rows: got 0; give more"
+    assert str(pickle.loads(pickle.dumps(error.within("F")))) == "F: rows: got 0; give more"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])

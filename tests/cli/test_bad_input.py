@@ -152,7 +152,7 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(
         "gemm --batch many",
         "compare --input-shape 8x8",
         "run --store= small.toml",
-        "sweep small.toml --shard 3/2",
+        "sweep small.toml --cluster slurm",
         "search --out= small.toml",
         "trace --max-tiles 1.5",
         "scalesim --batch 99999999999999999999x",

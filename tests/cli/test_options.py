@@ -12,7 +12,7 @@ import typer
 
 from jaxgrad.array.schedules import SCHEDULES, TRAINING_SCHEDULES
 from jaxgrad.base.errors import InputError
-from jaxgrad.cli import choices
+from jaxgrad.cli import choices, cluster
 from jaxgrad.cli.errors import BadInput, command
 from jaxgrad.cli.functions import Named
 from jaxgrad.cli.options import (
@@ -31,7 +31,6 @@ from jaxgrad.cli.options import (
     path,
 )
 from jaxgrad.cli.shared_options import SCHEDULE, TRAINING_SCHEDULE
-from jaxgrad.cli.sweep import Shard
 from jaxgrad.cli.trace import Names
 
 NAMES = Choice(lambda: ("ws", "os"))
@@ -53,7 +52,9 @@ TAKEN: list[tuple[Callable[[str, Any], Any], Any, Any]] = [
     (Shape.of, Shape(8, 9, 3), Shape(8, 9, 3)),
     (Widths.of, "300, 10", Widths((300, 10))),
     (Widths.of, Widths((3,)), Widths((3,))),
-    (Shard.parsed, "2/3", Shard(2, 3)),
+    (cluster.where, "local", "local"),
+    (cluster.where, "local:8", "local:8"),
+    (cluster.where, "tcp://host:8786", "tcp://host:8786"),
     (Names.parsed, "os, ws,os", Names(("os", "ws"))),
     (Names.parsed, "interleaved_b,ws", Names(("interleaved", "ws"))),
     (Named.loop, "9", Named("", 9)),
@@ -93,9 +94,10 @@ REFUSED: list[tuple[Callable[[str, Any], Any], str, Any, str]] = [
     (Shape.of, "8x0x3", "8x0x3", "give height, width and channels, such as 32x32x3"),
     (Widths.of, "3,x", "3,x", "give widths, such as 300,300"),
     (Widths.of, "3,0", 0, "give a whole number of at least 1"),
-    (Shard.parsed, "3/2", "3/2", "give I/N with I from 1 to N, such as 2/3"),
-    (Shard.parsed, "x", "x", "give I/N with I from 1 to N, such as 2/3"),
-    (Shard.parsed, "1/2/3", "1/2/3", "give I/N with I from 1 to N, such as 2/3"),
+    (cluster.where, "slurm", "slurm", cluster.REMEDY),
+    (cluster.where, "local:0", "local:0", cluster.REMEDY),
+    (cluster.where, "", "", cluster.REMEDY),
+    (cluster.where, "nowhere/slurm.toml", "nowhere/slurm.toml", "there is no such file"),
     (Named.axis, "9", "9", "give NAME=N, such as batch=32"),
     (Named.loop, "a=0", 0, "give a whole number of at least 1"),
 ]

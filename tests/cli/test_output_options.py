@@ -12,6 +12,7 @@ from PIL import Image
 from jaxgrad.cli import main
 from jaxgrad.training import runs
 from jaxgrad.training.config import Override, resolve
+from tests.cli.test_cluster import SMALL
 from tests.studies.cases import tree, write
 
 GEMM = ["--batch", "3", "--in-features", "5", "--out-features", "4"]
@@ -89,9 +90,14 @@ def test_figures_as_a_paper_has_them(elsewhere: Path) -> None:
 
 def test_an_experiment_and_a_design_space_take_them_too(elsewhere: Path) -> None:
     write(elsewhere, tree(sweep=[], published=[]))
+    (elsewhere / "space.toml").write_text(SMALL)
+    fronts = SMALL.replace('["cycles"]', '["cycles", "area"]') + '[machine]\ntechnology = "horowitz-45nm"\n'
+    (elsewhere / "fronts.toml").write_text(fronts.replace("rows =", "sram_kib = [32]\ndram_gb_per_s = [1.0]\nrows ="))
     assert main(["run", "small.toml", "--out", "out", *PAPER]) == 0
-    pictures = [*Path("out").glob("*.png")]
-    assert pictures
+    assert main(["sweep", "fronts.toml", "--out", "sweep/table.csv", *PAPER]) == 0
+    assert main(["search", "space.toml", "--method", "descents", "--out", "search/table.csv", *PAPER]) == 0
+    pictures = [picture for folder in ("out", "sweep", "search") for picture in Path(folder).glob("*.png")]
+    assert len({picture.parent for picture in pictures}) == 3
     for picture in pictures:
         with Image.open(picture) as image:
             assert image.width == 1050

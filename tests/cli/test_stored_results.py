@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxgrad.base import places
 from jaxgrad.cli import main
-from jaxgrad.studies import store
 from tests.cli.test_sweep import SPACE
 from tests.command import COMMAND, ENVIRONMENT
 from tests.studies.cases import tree, write
@@ -35,9 +35,7 @@ def test_a_damaged_point_is_computed_again_with_a_word(elsewhere: Path) -> None:
     assert (elsewhere / "first" / "results.csv").read_text() == (elsewhere / "second" / "results.csv").read_text()
 
 
-@pytest.mark.parametrize(
-    "command", ["run small.toml", "sweep space.toml", "sweep space.toml --shard 1/2", "search space.toml"]
-)
+@pytest.mark.parametrize("command", ["run small.toml", "sweep space.toml", "search space.toml"])
 def test_a_full_disk_is_one_line(
     command: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,7 +47,7 @@ def test_a_full_disk_is_one_line(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield path
 
-    monkeypatch.setattr(store, "whole", full)
+    monkeypatch.setattr(places, "whole", full)
     assert main(command.split()) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: --store: got No space left on device for results/store/"), error

@@ -44,32 +44,18 @@ def test_a_sweep_costs_every_point(elsewhere: Path, capsys: pytest.CaptureFixtur
     assert {row["cycles"] for row in front} == {best["cycles"]}
 
 
-def test_shards_together_are_the_whole(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (elsewhere / "space.toml").write_text(SPACE)
-    assert main(["sweep", "space.toml", "--shard", "1/2"]) == 0
-    assert "2 chunks are done; 2 of 4 are left" in capsys.readouterr().out
-    assert not (elsewhere / "results" / "space.csv").exists()
-    assert main(["sweep", "space.toml", "--shard", "2/2"]) == 0
-    assert "none is left" in capsys.readouterr().out
-    assert main(["sweep", "space.toml", "--out", "one.csv"]) == 0
-    assert main(["sweep", "space.toml", "--out", "other.csv", "--store", "new"]) == 0
-    assert (elsewhere / "one.csv").read_text() == (elsewhere / "other.csv").read_text()
-
-
 def test_hints_keep_the_options(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (elsewhere / "space.toml").write_text(SPACE)
-    typed = ["sweep", "space.toml", "--out", "my table.csv", "--store", "kept"]
-    assert main([*typed, "--shard", "1/1"]) == 0
-    assert "jaxgrad sweep space.toml --out 'my table.csv' --store kept merges them" in capsys.readouterr().out
+    typed = ["sweep", "space.toml", "--out", "my table.csv", "--store", "kept", "--retries", "5"]
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jaxgrad.studies.work.Work.compute", interrupt)
-    assert main([*typed, "--shard", "1/2"]) == 130
-    said = "go on with: jaxgrad sweep space.toml --out 'my table.csv' --store kept --shard 1/2"
+    assert main(typed) == 130
+    said = "go on with: jaxgrad sweep space.toml --out 'my table.csv' --store kept --retries 5"
     assert capsys.readouterr().err.strip().endswith(said)
 
 
@@ -117,8 +103,6 @@ def test_without_its_extra_a_line_says_so_and_the_rest_is_written(
     ("changed", "typed", "said"),
     [
         ("", "nowhere.toml", "CONFIG: got 'nowhere.toml'; there is no such file"),
-        ("rows = [2, 4]", "space.toml --shard 3/2", "--shard: got '3/2'; give I/N"),
-        ("rows = [2, 4]", "space.toml --shard x", "--shard: got 'x'; give I/N"),
         ("rows = [2, 4]", "space.toml --out table.xls", "--out: got 'table.xls'; give a file that ends in .csv"),
         ("rows = [2, 0]", "space.toml", "space.rows.1 in space.toml: got 0"),
         ("row = [2, 4]", "space.toml", "space.row in space.toml: got [2, 4]; there is no such key"),

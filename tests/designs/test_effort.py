@@ -45,7 +45,7 @@ def test_networks_and_kinds_add_up(memory: dict[str, Any]) -> None:
 
 def test_too_many_designs_are_not_all_costed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert effort(space(), [LAYERS]).every_is_less
-    monkeypatch.setattr(module, "MOST_POINTS", 255)
+    monkeypatch.setattr(module, "MOST_TOGETHER", 255)
     assert effort(space(), [LAYERS]).every_s == float("inf")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from jaxgrad.array.schedules import TRAINING_SCHEDULES
 from jaxgrad.base.errors import InputError
 from jaxgrad.costs import orders, step_cost, summary
 from jaxgrad.designs import bounds, engine, schema, space, sweep
-from jaxgrad.designs.space import chunks
+from jaxgrad.designs.space import check_together, chunks
 from jaxgrad.flax import step_gemms
 from jaxgrad.hardware import Accelerator, Level, Machine, Memory, Precision, load_technology
 from jaxgrad.programs import LayerGemm
@@ -257,9 +257,18 @@ def test_a_space_that_will_not_do_is_one_line(changes: dict[str, Any], said: str
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_only_a_sweep_has_too_many_points() -> None:
-    own = small(rows={"first": 1, "last": 9_000_000, "step": 1}, cols=[1, 2])  # a search takes as many
+@pytest.mark.parametrize(
+    ("cols", "check", "said"),
+    [
+        (200, chunks, "space: got 1800000000 points; give at most 1000000000"),
+        (2, check_together, "space: got 18000000 points; give at most 10000000 to cost them all"),
+    ],
+)
+def test_only_what_costs_every_design_has_too_many_points(
+    cols: int, check: Callable[[schema.Sweep], object], said: str
+) -> None:
+    own = small(rows={"first": 1, "last": 9_000_000, "step": 1}, cols=list(range(1, cols + 1)))  # descents take as many
     with pytest.raises(ValueError, match="got") as raised:
-        chunks(own)
-    assert str(raised.value).startswith("space: got 18000000 points; give at most 10000000"), raised.value
+        check(own)
+    assert str(raised.value).startswith(said), raised.value
     assert len(str(raised.value).splitlines()) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from jaxgrad.designs.sweep import Table
 from jaxgrad.studies import design_figures
-from jaxgrad.studies.design_sweep import fronts
+from jaxgrad.studies.design_sweep import gathered
 
 TABLE: Table = {
     "network": ["a"] * 4 + ["b"],
@@ -32,8 +32,9 @@ TABLE: Table = {
 def drawn(objectives: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     monkeypatch.setattr(design_figures.plots, "pareto", lambda *given, **_: calls.append(given) or [Path("x.png")])
-    network, batch, rows = next(iter(fronts(TABLE, objectives)))
-    files = design_figures.front(Path("x"), TABLE, rows, network, batch, objectives)
+    networks = [{name: values[rows] for name, values in TABLE.items()} for rows in (slice(4), slice(4, 5))]
+    found, _ = gathered(networks, objectives)
+    files = design_figures.front(Path("x"), found)
     assert bool(files) == bool(calls)
     return calls
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxgrad.studies import design_page
+from jaxgrad.studies.design_sweep import gathered
 
 OBJECTIVES = ("cycles", "energy")
 
@@ -46,13 +47,22 @@ def on_front(table: dict[str, list[Any]], row: int) -> bool:
     return not any(all(a <= b for a, b in zip(c, costs[row], strict=True)) and c != costs[row] for c in others)
 
 
+def shown_of(*tables: dict[str, list[Any]], drawn: int = 1000) -> design_page.Shown:
+    return design_page.shown(gathered(tables, OBJECTIVES, drawn))
+
+
+@pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("drawn", [0, 7, 1000])
-def test_every_front_is_whole_and_the_others_are_bounded(drawn: int) -> None:
+def test_every_front_is_whole_and_the_others_are_bounded(drawn: int, parts: int) -> None:
     table = space(200)
-    shown = design_page.shown(table, OBJECTIVES, drawn)
+    size = -(-200 // parts)
+    some = [{name: values[at : at + size] for name, values in table.items()} for at in range(0, 200, size)]
+    shown = shown_of(*some, drawn=drawn)
     optimal = {row + 1 for row in range(200) if on_front(table, row)}
     assert set(shown.rows[: shown.optimal]) == optimal
-    assert len(set(shown.rows)) == len(shown.rows) == len(optimal) + min(drawn, 180 - len(optimal))
+    others = len(shown.rows) - len(optimal)
+    assert len(set(shown.rows)) == len(shown.rows)
+    assert others == 180 - len(optimal) if drawn == 1000 else max(0, 2 * drawn - len(optimal)) <= others <= 2 * drawn
     assert (shown.able, shown.designs) == (180, 200)
     for name, values in shown.table.items():
         assert values == [table[name][row - 1] for row in shown.rows]
@@ -63,13 +73,13 @@ def test_it_says_how_many_of_how_many_and_has_the_fronts(tmp_path: Path) -> None
     pytest.importorskip("vl_convert", reason="needs pip install 'jaxgrad[interactive]'")
     table = space(200)
     (tmp_path / "space.csv").write_text("x")
-    shown = design_page.shown(table, OBJECTIVES, 50)
+    shown = shown_of(table, drawn=25)
     data = [tmp_path / "space.csv"]
     assert design_page.write(tmp_path / "space.html", "A space", shown, OBJECTIVES, 0.5, data) == [
         tmp_path / "space.html"
     ]
     text = (tmp_path / "space.html").read_text(encoding="utf-8")
-    assert f"{50 + shown.optimal} of 180 designs are drawn: all {shown.optimal} Pareto-optimal ones" in text
+    assert f"{len(shown.rows)} of 180 designs are drawn: all {shown.optimal} Pareto-optimal ones" in text
     assert "20 more do not fit" in text
     assert "none is as good in cycles, energy and better in one" in text
     assert '<a href="space.csv">space.csv</a>' in text
@@ -92,7 +102,7 @@ def test_a_long_table_has_some_of_every_network(tmp_path: Path, monkeypatch: pyt
     pytest.importorskip("altair", reason="needs pip install 'jaxgrad[interactive]'")
     pytest.importorskip("vl_convert", reason="needs pip install 'jaxgrad[interactive]'")
     monkeypatch.setattr(design_page, "_LISTED", 4)
-    shown = design_page.shown(space(200), OBJECTIVES)
+    shown = shown_of(space(200))
     design_page.write(tmp_path / "space.html", "A space", shown, OBJECTIVES, 1.0)
     text = (tmp_path / "space.html").read_text(encoding="utf-8")
     assert f"Pareto-optimal designs, 4 of {shown.optimal}" in text
@@ -104,6 +114,6 @@ def test_a_long_table_has_some_of_every_network(tmp_path: Path, monkeypatch: pyt
 
 def test_where_nothing_fits_there_is_no_page(tmp_path: Path) -> None:
     table = space(4) | {name: [None] * 4 for name in ("cycles", "energy_pj", "edp_js")}
-    shown = design_page.shown(table, OBJECTIVES)
+    shown = shown_of(table)
     assert design_page.write(tmp_path / "space.html", "A space", shown, OBJECTIVES, 1.0) == []
     assert not list(tmp_path.iterdir())

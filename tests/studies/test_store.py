@@ -20,7 +20,7 @@ import jaxgrad
 import jaxgrad_models
 from jaxgrad.base import files
 from jaxgrad.studies import points, runner, schema, store
-from jaxgrad.studies.store import Store
+from jaxgrad.studies.store import Store, name
 from tests.command import ENVIRONMENT
 from tests.refusals import Refusal, assert_refused
 from tests.studies.cases import tree
@@ -169,7 +169,7 @@ def test_a_point_runs_again_once_any_code_was_edited(
 def kept_at(folder: Path) -> tuple[Store, Path]:
     kept = Store(folder)
     kept.put("points", {"a": 1}, RESULT)
-    return kept, kept.path("points", {"a": 1})
+    return kept, folder / name("points", {"a": 1})
 
 
 def assert_refused_and_computed_again(kept: Store, path: Path, why: str) -> None:
@@ -259,7 +259,7 @@ def test_no_reader_and_no_writer_disturbs_another(tmp_path: Path) -> None:
             assert kept.get("points", {"a": 1}) in (None, wanted)
     for process in running:
         assert process.wait() == 0, process.communicate()[1]
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [kept.path("points", {"a": 1}).name]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(kept.path("points", {"a": 1})).name]
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(

@@ -1,0 +1,1 @@
+"""Who does the tasks of a study: this process (``here``), or the workers of a Dask cluster (``dask``)."""
