@@ -1,4 +1,4 @@
-"""jaxgrad.rtl.circuit: functions of planes of one PE, as gates."""
+"""jaxgrad.array.passes.circuit: functions of planes of one PE, as gates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from jax import Array
 
 from jaxgrad.array.passes.base import shift_down
+from jaxgrad.array.passes.circuit import Node, gates, inputs, select, traced
 from jaxgrad.base.errors import InputError
-from jaxgrad.rtl.circuit import Node, gates, inputs, select, traced
 
 PLANE, FLAG = jnp.zeros((1, 1)), jnp.zeros((1, 1), bool)
 A, B, C = inputs("a", "b", "c")
