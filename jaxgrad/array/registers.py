@@ -1,8 +1,8 @@
 """Register fidelity: a pass on the registers by ``lax.scan``, or by a kernel that gives the same bits sooner.
 
-The scan is the golden model, runs everywhere, and is what a kernel is held against before it is used. A kernel is C++ made
-from the pass's own functions and compiled once a machine; it is for CPUs, and for passes whose waves can be taken row by
-row (``kernel.cell``). ``JAXGRAD_REGISTERS`` chooses, as a program is traced.
+The scan is the golden model, runs everywhere, and is what a kernel is held against before it is used. A kernel is C++
+made from the pass's own functions and compiled once a machine; it is for CPUs, and for passes whose waves can be taken
+row by row (``kernel.cell``). ``JAXGRAD_REGISTERS`` chooses, as a program is traced.
 """
 
 from __future__ import annotations

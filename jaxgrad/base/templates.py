@@ -7,7 +7,7 @@ from typing import Any
 
 
 def rendered(package: str, name: str, context: Mapping[str, Any]) -> str:
-    """The text of a template in the folder ``templates`` of a package; what it names and ``context`` lacks is an error."""
+    """The text of a template in the folder ``templates`` of a package; a name that ``context`` lacks is an error."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -14,7 +14,7 @@ from jaxgrad.array.passes.combinators import planes
 
 
 class Stepped(NamedTuple):
-    """What a PE does in a cycle in which a slot owns its MAC: of ``passes.base.Step``, the next value of each register."""
+    """What a PE does in a cycle in which a slot owns its MAC: see ``passes.base.Step``."""
 
     registers: dict[str, Node]
     v: Node

@@ -10,10 +10,10 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
-import jaxlib
 
 from jaxgrad.base import external
 from jaxgrad.base.cache_folder import cache_folder
@@ -86,4 +86,4 @@ def _machine() -> tuple[str, ...]:
         lines = []
     processor = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
     flags = os.environ.get("XLA_FLAGS", "")
-    return jax.__version__, jaxlib.__version__, platform.machine(), platform.processor(), flags, *sorted(processor)
+    return jax.__version__, version("jaxlib"), platform.machine(), platform.processor(), flags, *sorted(processor)

@@ -110,8 +110,10 @@ class Engine(NamedTuple):
         return numbers
 
     def _is_right(self, target: str, dtype: str) -> bool:
-        """Whether a kernel gives the scan's bits and counts: several tiles each way, more columns than a vector has lanes,
-        more streamed rows than are taken at once, zeros among the words."""
+        """Whether a kernel gives the scan's bits and counts.
+
+        Of several tiles each way, more columns than a vector has lanes, more streamed rows than are taken at once.
+        """
         rng = np.random.default_rng(0)
         s, p, q, rows, cols = 27, 7, 40, 3, 18
 

@@ -90,8 +90,8 @@ class Pass(NamedTuple):
 def product(a: Num[Array, "*pes"], b: Num[Array, "*pes"]) -> Num[Array, "*pes"]:
     """What a PE's multiplier gives, rounded before anything is added to it.
 
-    XLA rounds ``c + a * b`` once or twice as it likes, not even alike in each PE of a plane or on arrays of other sizes.
-    A product that has been looked at it leaves alone.
+    XLA rounds ``c + a * b`` once or twice as it likes, differently in PEs of one plane and on arrays of other sizes. A
+    product that a condition reads too it rounds by itself.
     """
     exact = a * b
     return jnp.where(exact != exact, jnp.nan, exact) if jnp.issubdtype(exact.dtype, jnp.floating) else exact

@@ -43,6 +43,9 @@ ROUNDED = "rounded"
 """The value of a ``mul`` that is ``passes.base.product``: of any other the rounding is XLA's to choose."""
 
 
+_PRODUCT: str = getattr(product, "__name__")  # noqa: B009 (a jitted function's, which its type does not have)
+
+
 class Node(NamedTuple):
     """A value in a PE: an ``input``, a ``constant``, or what a gate makes of others.
 
@@ -100,7 +103,7 @@ def _run(jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Node]) -> lis
     for equation in jaxpr.eqns:
         name, params = equation.primitive.name, equation.params
         sized = [atom for atom in equation.invars if np.size(atom.aval) or atom.aval.shape == ()]
-        if params.get("name") == product.__name__:
+        if params.get("name") == _PRODUCT:
             found = [Node("mul", tuple(map(read, equation.invars)), ROUNDED)]
         elif inner := params.get("jaxpr") or params.get("call_jaxpr"):
             found = _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), list(map(read, equation.invars)))
