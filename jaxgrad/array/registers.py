@@ -59,9 +59,7 @@ def _target(engine: Engine, h: Array, operands: tuple[Array, ...], rows: int, co
         return None
     if is_varying(h, *operands) or any(operand.dtype != h.dtype for operand in operands):
         return None
-    if (
-        choice == "auto"
-        and engine.pe_cycles(h.shape, [operand.shape[1] for operand in operands], rows, cols) < _PAYS_FROM
-    ):
+    (s, p), widths = h.shape, [operand.shape[1] for operand in operands]
+    if choice == "auto" and engine.pe_cycles((s, p), widths, rows, cols) < _PAYS_FROM:
         return None
     return engine.kernel(h.dtype.name)

@@ -39,9 +39,13 @@ def run(h: Any, w: Any, x: Any) -> Any:
     return registers.run(ENGINE, h, (w, x), 3, 3)
 
 
-def calls(function: Any, *arguments: Any) -> bool:
-    """Whether a compiled function calls a kernel."""
-    return "jaxgrad_registers" in jax.jit(function).lower(*arguments).as_text()
+def calls(lowered: Any) -> bool:
+    """Whether a lowered function calls a kernel."""
+    return "jaxgrad_registers" in lowered.as_text()
+
+
+def lowered(*arguments: Any, rows: int = 3) -> Any:
+    return jax.jit(lambda h, *rest: registers.run(ENGINE, h, rest, rows, rows)).lower(*arguments)
 
 
 def both(monkeypatch: pytest.MonkeyPatch, function: Any, *arguments: Any, kernel: bool = True) -> None:
@@ -49,8 +53,9 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Any, *arguments: Any, kernel
     found = []
     for choice in ("scan", "kernel"):
         monkeypatch.setenv(registers.VARIABLE, choice)
-        assert calls(lambda *given: function(*given), *arguments) == (kernel and choice == "kernel")
-        found.append(jax.jit(lambda *given: function(*given))(*arguments))
+        made = jax.jit(lambda *given: function(*given)).lower(*arguments)
+        assert calls(made) == (kernel and choice == "kernel")
+        found.append(made.compile()(*arguments))
     for one, other in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -59,9 +64,9 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Any, *arguments: Any, kernel
 def test_the_variable_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     both(monkeypatch, run, *drawn())
     monkeypatch.delenv(registers.VARIABLE)
-    assert not calls(lambda *given: run(*given), *drawn())  # too short to pay
+    assert not calls(lowered(*drawn()))  # too short to pay
     shapes = [jax.ShapeDtypeStruct(size, jnp.float32) for size in ((10_000, 300), (300, 300), (10_000, 300))]
-    assert calls(lambda *given: registers.run(ENGINE, given[0], given[1:], 16, 16), *shapes)
+    assert calls(lowered(*shapes, rows=16))
 
 
 def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +78,7 @@ def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_compiler_the_scan_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(external, "cpp_compiler", lambda: None)
     monkeypatch.setenv(registers.VARIABLE, "kernel")
-    assert not calls(lambda *given: run(*given), *drawn())
+    assert not calls(lowered(*drawn()))
 
 
 @needs_compiler
@@ -84,7 +89,7 @@ def test_batches_and_derivatives(monkeypatch: pytest.MonkeyPatch) -> None:
         results, _ = run(h, w, x)
         return sum((result**2).sum() for result in results)
 
-    both(monkeypatch, jax.grad(loss, (0, 1, 2)), *drawn(), kernel=False)  # what has a derivative is the scan
+    both(monkeypatch, jax.grad(loss), *drawn(), kernel=False)  # what has a derivative is the scan
 
 
 @needs_compiler

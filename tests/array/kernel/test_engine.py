@@ -100,7 +100,7 @@ def assert_same(one: Any, other: Any) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("name", ENGINES)
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_the_same_bits_and_counts_as_the_scan(name: str, data: st.DataObject) -> None:
     tried, dtype = ENGINES[name]
