@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -125,6 +126,7 @@ def main(
                 rtl = simulated(size, min(streamed, 16_000), double_buffered=double_buffered, rounds=min(rounds, 3))
                 row += [f"{rtl / 1e9:.3g}", f"{rtl / scan:.3g}"]
             table.add_row(*row, *[""] * (7 - len(row)))
+            print(*row, file=sys.stderr)  # the whole takes minutes
     Console().print(table)
 
 
