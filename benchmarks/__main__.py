@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import commands, costs, diagnostics, inputs, pipelines, processes, registers, steps
+from benchmarks import commands, costs, diagnostics, golden, inputs, pipelines, processes, registers, steps
 from benchmarks.figure import Figure
 
 _REGISTERS = "--registers-only"
@@ -31,7 +31,7 @@ def main(
 ) -> None:
     """Measures training steps, register engines and start-up."""
     if registers_only:
-        print(json.dumps([figure._asdict() for figure in registers.figures()]))
+        print(json.dumps([figure._asdict() for figure in (*registers.figures(), *golden.figures())]))
         return
     console = Console()
     pinned = subprocess.run(

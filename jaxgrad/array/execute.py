@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgrad.array import closed_form, wide
+from jaxgrad.array import closed_form, registers, wide
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.counts import KEYS
+from jaxgrad.array.kernel.engine import Engine
 from jaxgrad.array.mapping import AXES, OPERANDS, Mapping, Product, Result, named, oriented
-from jaxgrad.array.passes import overlapped, serial, tile_events, tiles
+from jaxgrad.array.passes import tile_events, tiles
 from jaxgrad.array.passes.base import Pass
 from jaxgrad.array.passes.combinators import together
 from jaxgrad.array.passes.events import Count, Events
@@ -59,12 +60,10 @@ def _run(
         results, effectual = tiles.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
         (s, p), q = h.shape, tuple(operand.shape[1] for operand in operands)
         events = _with_effectual(tile_events.walk(mapping.keeps, mapping.order, s, p, q, array), effectual)
-    elif array.double_buffered or mapping.couples_tiles:
-        shadows = array.double_buffered
-        chosen = _pass(mapping, shadows=shadows)
-        results, events = overlapped.run(chosen, h, operands, array.rows, array.cols, mapping.order, shadows=shadows)
     else:
-        results, events = serial.run(_pass(mapping, shadows=False), h, operands, array.rows, array.cols)
+        shadows = array.double_buffered
+        engine = Engine(_pass(mapping, shadows=shadows), mapping.order, shadows, mapping.couples_tiles)
+        results, events = registers.run(engine, h, operands, array.rows, array.cols)
     outputs = {}
     for slot, values in enumerate(results):
         name, axes = mapping.result(slot)

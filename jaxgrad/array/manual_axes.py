@@ -25,6 +25,11 @@ def varied(tree: Any, *like: Any) -> Any:
     return jax.tree.unflatten(structure, vary_alike(*leaves, *like)[: len(leaves)])
 
 
+def is_varying(*arrays: Any) -> bool:
+    """Whether one of some arrays varies over a manual axis."""
+    return any(_varying(array) for array in arrays)
+
+
 def zeros_of(aval: Any) -> Array:
     """Zeros of a traced value's shape and dtype, varying as it does."""
     axes = tuple(sorted(aval.manual_axis_type.varying))

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxgrad.array.passes.base import Keeps, Pass, Wave
+from jaxgrad.array.passes.circuit import Node, gates, inputs, traced
 from jaxgrad.array.passes.combinators import planes
 from jaxgrad.base.errors import InputError
-from jaxgrad.rtl.circuit import Node, gates, inputs, traced
 
 Kind = Literal["operand", "sum", "bit"]
 """What a wire carries: a word of an operand, a word as wide as sums, or a bit."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Dictionary
 from importlib import resources
 from typing import Any
 
+from jaxgrad.base.templates import rendered
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.formula import Formula
 from jaxgrad.rtl.machine import Machine, Program
@@ -27,23 +27,10 @@ def render(machine: Machine, title: str, address_bits: int | None = None) -> dic
         address_bits: then with a testbench, whose memories have ``2 ** address_bits`` words a lane.
     """
     context = _context(machine, title) | {"address_bits": address_bits}
-    rendered = RENDERED if address_bits is None else (*RENDERED, TESTBENCH)
+    names = RENDERED if address_bits is None else (*RENDERED, TESTBENCH)
     static = (*STATIC, *(FLOATS if machine.datapath.is_float else ()))
     texts = {name: (resources.files("jaxgrad.rtl") / "modules" / name).read_text(encoding="utf-8") for name in static}
-    return texts | {name: template(f"{name}.j2", context) for name in rendered}
-
-
-def template(name: str, context: Dictionary[str, Any]) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jaxgrad.rtl"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(name).render(context)
+    return texts | {name: rendered("jaxgrad.rtl", f"{name}.j2", context) for name in names}
 
 
 def bits(values: int) -> int:

@@ -15,6 +15,7 @@ from jaxgrad.array import choice, execute
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import AXES
+from jaxgrad.base import external
 from jaxgrad.base.files import write_texts
 from jaxgrad.rtl import tools, vectors
 from jaxgrad.rtl.datapath import Datapath
@@ -97,7 +98,7 @@ class Simulation(NamedTuple):
         plus = [f"+program={self.machine.programs.index(program)}", "+folder=."]
         plus += [f"+{axis}={length}" for axis, length in sizes.items()]
         plus += [f"+{name}" for name, wanted in (("vcd", vcd), ("planes", planes)) if wanted]
-        tools.run([self.folder.resolve() / "obj" / f"V{TOP}", *plus], self.folder)
+        external.run([self.folder.resolve() / "obj" / f"V{TOP}", *plus], self.folder)
         results = vectors.read(self.folder, self.machine, program, sizes, depth)
         return Outcome(results, execute.counters(vectors.events(self.folder, program), program.mapping))
 
@@ -131,7 +132,7 @@ def build(machine: Machine, folder: Path, title: str, address_bits: int) -> Simu
         "-Mdir",
         "obj",
     ]
-    tools.run([command, *options, *sorted(files)], folder)
+    external.run([command, *options, *sorted(files)], folder)
     return Simulation(machine, folder, address_bits)
 
 

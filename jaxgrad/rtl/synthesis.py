@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxgrad.base import external
 from jaxgrad.base.errors import InputError
 from jaxgrad.rtl import tools
 from jaxgrad.rtl.machine import Machine
@@ -71,7 +72,7 @@ def pe_area(machine: Machine, liberty: Path | None = None) -> Area:
             except OSError as error:
                 raise InputError("--liberty", liberty, f"give a file that can be read ({error.strerror})") from None
         (folder / "pe.ys").write_text("\n".join(_script(used, mapped=liberty is not None)) + "\n", encoding="ascii")
-        tools.run([command, "-q", "-s", "pe.ys"], folder)
+        external.run([command, "-q", "-s", "pe.ys"], folder)
         told = json.loads((folder / "stat.json").read_text(encoding="utf-8"))["design"]
     counts = {name: int(count) for name, count in told["num_cells_by_type"].items()}
     cells = {name: count for name, count in counts.items() if name != "$scopeinfo"}  # no gate: where names are from

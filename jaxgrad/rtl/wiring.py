@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from jaxgrad.array.passes.circuit import Node, gates
 from jaxgrad.base.errors import InputError
-from jaxgrad.rtl.circuit import Node, gates
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.pe import CARRIED, Circuit, Kind, Pe, kinds_of
 

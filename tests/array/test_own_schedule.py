@@ -33,7 +33,7 @@ from jaxgrad.array.counts import MACS, STALLS, by_name
 from jaxgrad.array.dataflows import Dataflow
 from jaxgrad.array.execute import FIDELITIES
 from jaxgrad.array.mapping import AXES, Mapping, Product
-from jaxgrad.array.passes.base import Pass, Step, Wave, shift_down
+from jaxgrad.array.passes.base import Pass, Step, Wave, product, shift_down
 from jaxgrad.array.schedules import Schedule
 from jaxgrad.costs import hierarchy, step_cost, summary, time_cycles
 from jaxgrad.costs.area import area, iso_area, pe_um2
@@ -66,7 +66,7 @@ def compensated() -> Pass:
         return Compensated(jnp.zeros((rows, cols), dtype), jnp.zeros((rows, cols), dtype))
 
     def step(registers: Compensated, h: Array, v: Array, wave: Wave) -> Step:
-        term = v * h + registers.lost
+        term = product(v, h) + registers.lost
         acc = registers.acc + term
         return Step(Compensated(acc, term - (acc - registers.acc)), v, v)
 

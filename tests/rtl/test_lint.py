@@ -8,7 +8,6 @@ import pytest
 
 from jaxgrad import Accelerator
 from jaxgrad.array import schedules
-from jaxgrad.rtl import tools
 from jaxgrad.rtl.datapath import DATAPATHS
 from jaxgrad.rtl.machine import machine_of
 from jaxgrad.rtl.render import render
@@ -26,4 +25,4 @@ def test_lint(schedule: str, double_buffered: bool, verilator: str, tmp_path: Pa
         folder.mkdir()
         for file, text in files.items():
             (folder / file).write_text(text)
-        tools.run([verilator, "--lint-only", "-Wall", "--top-module", "machine", *sorted(files)], folder)
+        external.run([verilator, "--lint-only", "-Wall", "--top-module", "machine", *sorted(files)], folder)

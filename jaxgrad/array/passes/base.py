@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -83,6 +84,17 @@ class Pass(NamedTuple):
     step: Callable[[Registers, Array, Array, Wave], Step]
     shift: Callable[[Registers, int, Array, Any], tuple[Registers, Array]]
     tile: Callable[[Array, tuple[Array, ...], tuple[Array | None, ...]], tuple[Array, ...]]
+
+
+@jax.jit
+def product(a: Num[Array, "*pes"], b: Num[Array, "*pes"]) -> Num[Array, "*pes"]:
+    """What a PE's multiplier gives, rounded before anything is added to it.
+
+    XLA rounds ``c + a * b`` once or twice as it likes, differently in PEs of one plane and on arrays of other sizes. A
+    product that a condition reads too it rounds by itself.
+    """
+    exact = a * b
+    return jnp.where(exact != exact, jnp.nan, exact) if jnp.issubdtype(exact.dtype, jnp.floating) else exact
 
 
 def shift_down(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgrad.array.passes.base import Pass, Step, Wave, shift_down
+from jaxgrad.array.passes.base import Pass, Step, Wave, product, shift_down
 
 
 class OutputStationary(NamedTuple):
@@ -21,7 +21,7 @@ def output_stationary() -> Pass:
         return OutputStationary(jnp.zeros((rows, cols), dtype))
 
     def step(registers: OutputStationary, h: Array, v: Array, wave: Wave) -> Step:
-        return Step(OutputStationary(registers.acc + v * h), v, v)
+        return Step(OutputStationary(registers.acc + product(v, h)), v, v)
 
     def shift(registers: OutputStationary, slot: int, top: Array, enable: Any) -> tuple[OutputStationary, Array]:
         acc, bottom = shift_down(registers.acc, top, enable)

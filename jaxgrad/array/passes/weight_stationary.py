@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgrad.array.passes.base import Pass, Step, Wave, shift_down
+from jaxgrad.array.passes.base import Pass, Step, Wave, product, shift_down
 
 
 class WeightStationary(NamedTuple):
@@ -21,7 +21,7 @@ def weight_stationary() -> Pass:
         return WeightStationary(jnp.zeros((rows, cols), dtype))
 
     def step(registers: WeightStationary, h: Array, v: Array, wave: Wave) -> Step:
-        return Step(registers, v + registers.w * h, registers.w)
+        return Step(registers, v + product(registers.w, h), registers.w)
 
     def shift(registers: WeightStationary, slot: int, top: Array, enable: Any) -> tuple[WeightStationary, Array]:
         w, bottom = shift_down(registers.w, top, enable)

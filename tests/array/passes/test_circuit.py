@@ -1,4 +1,4 @@
-"""jaxgrad.rtl.circuit: functions of planes of one PE, as gates."""
+"""jaxgrad.array.passes.circuit: functions of planes of one PE, as gates."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from jaxgrad.array.passes.base import shift_down
+from jaxgrad.array.passes.base import product, shift_down
+from jaxgrad.array.passes.circuit import ROUNDED, Node, gates, inputs, select, traced
 from jaxgrad.base.errors import InputError
-from jaxgrad.rtl.circuit import Node, gates, inputs, select, traced
 
 PLANE, FLAG = jnp.zeros((1, 1)), jnp.zeros((1, 1), bool)
 A, B, C = inputs("a", "b", "c")
@@ -44,3 +44,13 @@ def test_a_part_of_a_plane_is_the_value_itself() -> None:
 def test_what_no_gate_does_is_one_line() -> None:
     with pytest.raises(InputError, match=r"got a pass whose step uses exp; a PE has gates for"):
         traced(jnp.exp, ((A, PLANE),))
+
+
+def test_a_product_that_is_rounded_is_a_product() -> None:
+    found = traced(lambda a, b, c: c + product(a, b), ((A, PLANE), (B, PLANE), (C, PLANE)))
+    assert found == Node("add", (C, Node("mul", (A, B), ROUNDED)))
+
+
+def test_a_word_that_becomes_another_type_is_refused() -> None:
+    with pytest.raises(InputError, match="convert_element_type"):
+        traced(lambda a: a.astype(jnp.bfloat16), ((A, PLANE),))

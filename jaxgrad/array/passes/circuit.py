@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxgrad.array.passes.base import product
 from jaxgrad.base.errors import InputError
 
 _SAME = (
     *("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "slice", "dynamic_slice", "rev", "transpose", "copy"),
-    *("concatenate", "convert_element_type", "stop_gradient", "optimization_barrier"),
+    *("concatenate", "stop_gradient", "optimization_barrier"),
 )
 """Of one element they give that element."""
 
@@ -38,13 +39,20 @@ _FOLDED: dict[str, Callable[..., Any]] = {
 """Gates, and what they give of constants."""
 
 
+ROUNDED = "rounded"
+"""The value of a ``mul`` that is ``passes.base.product``: of any other the rounding is XLA's to choose."""
+
+
+_PRODUCT: str = getattr(product, "__name__")  # noqa: B009 (a jitted function's, which its type does not have)
+
+
 class Node(NamedTuple):
     """A value in a PE: an ``input``, a ``constant``, or what a gate makes of others.
 
     Args:
         gate: ``input``, ``constant``, ``select`` (condition, where true, where false), or a gate of ``_FOLDED``.
         of: what it is made of.
-        value: a constant's number, an input's name.
+        value: a constant's number, an input's name, whether a product is ``ROUNDED``.
     """
 
     gate: str
@@ -95,9 +103,11 @@ def _run(jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Node]) -> lis
     for equation in jaxpr.eqns:
         name, params = equation.primitive.name, equation.params
         sized = [atom for atom in equation.invars if np.size(atom.aval) or atom.aval.shape == ()]
-        if inner := params.get("jaxpr") or params.get("call_jaxpr"):
+        if params.get("name") == _PRODUCT:
+            found = [Node("mul", tuple(map(read, equation.invars)), ROUNDED)]
+        elif inner := params.get("jaxpr") or params.get("call_jaxpr"):
             found = _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), list(map(read, equation.invars)))
-        elif name in _SAME:
+        elif name in _SAME or (name == "convert_element_type" and _keeps_value(equation, read)):
             found = [read(next(atom for atom in equation.invars if 0 not in atom.aval.shape))]
         elif all(0 in out.aval.shape for out in equation.outvars):
             found = [constant(0)] * len(equation.outvars)
@@ -105,6 +115,12 @@ def _run(jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Node]) -> lis
             found = [_gate(name, tuple(map(read, sized)))]
         known |= dict(zip(equation.outvars, found, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _keeps_value(conversion: Any, read: Callable[[Any], Node]) -> bool:
+    """A constant may be of any type; a word that becomes another type may be rounded, which no gate does."""
+    (atom,), (out,) = conversion.invars, conversion.outvars
+    return atom.aval.dtype == out.aval.dtype or read(atom).gate == "constant"
 
 
 def _gate(name: str, of: tuple[Node, ...]) -> Node:

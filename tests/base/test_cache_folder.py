@@ -1,4 +1,4 @@
-"""Where compiled programs are kept."""
+"""jaxgrad.base.cache_folder: where what can be made again is kept."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import platformdirs
 import pytest
 from platformdirs.unix import Unix
 
-from jaxgrad.cli import cache
+from jaxgrad.base.cache_folder import cache_folder
 
 
 @pytest.mark.skipif(platformdirs.PlatformDirs is not Unix, reason="elsewhere other variables say where caches are")
-def test_the_compilation_cache_is_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert cache.folder() == tmp_path / "caches" / "jaxgrad" / "xla"
+    assert cache_folder("xla") == tmp_path / "caches" / "jaxgrad" / "xla"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache.folder() == tmp_path / "home" / ".cache" / "jaxgrad" / "xla"
+    assert cache_folder("xla") == tmp_path / "home" / ".cache" / "jaxgrad" / "xla"
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert cache.folder() is None
+    assert cache_folder("xla") is None
