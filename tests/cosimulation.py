@@ -92,7 +92,8 @@ class Found(NamedTuple):
     failures: tuple[str, ...] = ()
 
     def plus(self, other: Found) -> Found:
-        return Found(*(one + another for one, another in zip(self, other, strict=True)))
+        numbers = (one + another for one, another in zip(self[:4], other[:4], strict=True))
+        return Found(*numbers, failures=(*self.failures, *other.failures))
 
 
 def machines(seed: int) -> Iterator[Drawn]:
