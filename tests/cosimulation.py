@@ -3,8 +3,7 @@
 Machines are drawn so that all schedules, both bufferings and all formats come in turn, of random sizes, 1x1 arrays
 among them. On each run some GEMMs, from 1x1x1 to several ragged tiles, by a program of the machine's; and each with
 operands of several kinds: none, some or all of them zero, and, of floats, NaNs, infinities, zeros of either sign,
-subnormals and numbers whose products are near the ends of the range. A machine is compiled once, the emulator once a
-GEMM.
+subnormals and numbers whose products are near the ends of the range. A machine is compiled once.
 """
 
 from __future__ import annotations

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from numpy.typing import NDArray
 
 from jaxgrad.array import choice, execute
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.gemm import Gemm
-from jaxgrad.array.mapping import AXES, Mapping
+from jaxgrad.array.mapping import AXES
 from jaxgrad.base.files import write_texts
-from jaxgrad.hardware import Accelerator
 from jaxgrad.rtl import simulators, vectors
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
@@ -133,14 +129,9 @@ def emulated(machine: Machine, program: Program, tensors: Dictionary[str, NDArra
     """The same on the register engine."""
     number = jnp.float32 if machine.datapath.is_float else jnp.int32
     operands = {name: jnp.asarray(values, number) for name, values in tensors.items()}
-    results, counters = _registers(operands, program.mapping, machine.array)
+    # Not compiled as a whole: of a sum of one product XLA then leaves out the zero before it, and -0 stays -0.
+    results, counters = execute.run(program.mapping, operands, machine.array, "register")
     return Outcome({name: np.asarray(values) for name, values in results.items()}, counters)
-
-
-@partial(jax.jit, static_argnames=("mapping", "array"))
-def _registers(operands: dict[str, Array], mapping: Mapping, array: Accelerator) -> tuple[dict[str, Array], Counters]:
-    """Compiled once for all operands of a shape."""
-    return execute.run(mapping, operands, array, "register")
 
 
 def differences(hardware: Outcome, emulator: Outcome) -> list[Difference]:
