@@ -1,13 +1,14 @@
 # Every target works alone in a fresh clone: it makes $(VENV) first where that is missing, moved, or older than
 # pyproject.toml.
 # Overridable: PYTHON (the interpreter $(VENV) is made from), VENV, PYTEST_ARGS, and MUTANTS: which files or rooms are
-# changed, and how often (make mutants MUTANTS='array --sample 0'), and INTERRUPTIONS likewise (--signals 10 train), and
-# WHEEL: on which Python the wheel is tried (--python PATH).
+# changed, and how often (make mutants MUTANTS='array --sample 0'), INTERRUPTIONS likewise (--signals 10 train) and
+# COSIMULATION (--cases 1000 --seed 1), and WHEEL: on which Python the wheel is tried (--python PATH).
 
 VENV ?= .venv
 PYTEST_ARGS ?=
 MUTANTS ?=
 INTERRUPTIONS ?=
+COSIMULATION ?=
 WHEEL ?=
 WORKS = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 # A candidate must run and not only be found: a version manager's shim may stand for nothing.
@@ -17,11 +18,12 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 FIELD = $(VENV)/.field-installed
 DOCS = $(VENV)/.docs-installed
+RTL = $(VENV)/.rtl-installed
 # A folder that was moved or copied: the commands in it name the interpreter of where it was.
 STAYED = head -n 3 "$(BIN)/pip" 2>/dev/null | grep -qF '$(abspath $(VENV))/bin/'
 MOVED = $(if $(wildcard $(STAMP)),$(shell $(STAYED) || echo moved))
 
-.PHONY: moved setup demo test field docs schemas lint format wheel bench mutants interruptions clean
+.PHONY: moved setup demo test field docs schemas lint format wheel bench mutants interruptions cosimulation clean
 
 setup: $(STAMP)
 
@@ -44,6 +46,10 @@ $(FIELD): $(STAMP)
 
 $(DOCS): $(STAMP)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
+	@touch "$@"
+
+$(RTL): $(STAMP)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test,rtl]'
 	@touch "$@"
 
 demo: setup
@@ -84,6 +90,9 @@ mutants: setup
 
 interruptions: setup
 	$(BIN)/python -m tests.interruptions $(INTERRUPTIONS)
+
+cosimulation: $(RTL)
+	$(BIN)/python -m tests.cosimulation $(COSIMULATION)
 
 clean:
 	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache .ruff_cache build dist docs/_build docs/reference/generated

@@ -52,7 +52,10 @@ def rtl(
     simulate: Annotated[
         bool,
         option(
-            "--simulate", None, "Compile it with Verilator, run a GEMM on it, compare with the emulator.", "Simulation"
+            "--simulate",
+            None,
+            "Compile it with Verilator or Icarus Verilog, run a GEMM on it, compare with the emulator.",
+            "Simulation",
         ),
     ] = False,
     batch: Annotated[int, GEMM_BATCH] = 16,
@@ -81,7 +84,7 @@ def rtl(
     from jaxgrad.base.files import write_texts
     from jaxgrad.cli import cache, progress, screen
     from jaxgrad.hardware import Accelerator
-    from jaxgrad.rtl import simulation, synthesis, vectors
+    from jaxgrad.rtl import simulation, simulators, synthesis, vectors
     from jaxgrad.rtl.datapath import datapath
     from jaxgrad.rtl.machine import machine_of
     from jaxgrad.rtl.render import render
@@ -111,11 +114,12 @@ def rtl(
         return 0
     cache.turn_on()
     gemm = Gemm(batch, in_features, out_features)
-    waiting = progress.busy("compiling with Verilator", terminal) if not as_json else nullcontext()
+    simulator = simulators.found(simulation.TOP)
+    waiting = progress.busy(f"compiling with {simulator.name}", terminal) if not as_json else nullcontext()
     programs = simulation.programs_of(machine, schedule, gemm)
     needed = max(vectors.address_bits(machine, program, gemm.sizes) for program in programs)
     with waiting:
-        compiled = simulation.build(machine, folder, title, needed)
+        compiled = simulation.build(machine, folder, title, needed, simulator)
     compared = simulation.compared(compiled, programs, simulation.draw(machine.datapath, gemm, seed, _ZEROS), vcd=vcd)
     if as_json:
         config = {**asdict(gemm), **asdict(machine.array), "schedule": schedule, "format": format_, "seed": seed}

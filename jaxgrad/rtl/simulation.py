@@ -1,8 +1,7 @@
-"""A machine compiled by Verilator, and one GEMM after the other on it beside the register engine."""
+"""A machine compiled by a simulator, and one GEMM after the other on it beside the register engine."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping as Dictionary
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +14,12 @@ from jaxgrad.array import choice, execute
 from jaxgrad.array.counters import Counters
 from jaxgrad.array.gemm import Gemm
 from jaxgrad.array.mapping import AXES
-from jaxgrad.base import external
 from jaxgrad.base.files import write_texts
-from jaxgrad.rtl import tools, vectors
+from jaxgrad.rtl import simulators, vectors
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
 from jaxgrad.rtl.render import TESTBENCH, render
+from jaxgrad.rtl.simulators import Simulator
 
 TOP = TESTBENCH.removesuffix(".sv")
 
@@ -75,11 +74,13 @@ class Simulation(NamedTuple):
         machine: what it is.
         folder: where its files are.
         address_bits: of its testbench's memories.
+        simulator: what compiled it.
     """
 
     machine: Machine
     folder: Path
     address_bits: int
+    simulator: Simulator
 
     def run(
         self, program: Program, tensors: Dictionary[str, NDArray[Any]], *, vcd: bool = False, planes: bool = False
@@ -98,7 +99,7 @@ class Simulation(NamedTuple):
         plus = [f"+program={self.machine.programs.index(program)}", "+folder=."]
         plus += [f"+{axis}={length}" for axis, length in sizes.items()]
         plus += [f"+{name}" for name, wanted in (("vcd", vcd), ("planes", planes)) if wanted]
-        external.run([self.folder.resolve() / "obj" / f"V{TOP}", *plus], self.folder)
+        self.simulator.run(self.folder, plus)
         results = vectors.read(self.folder, self.machine, program, sizes, depth)
         return Outcome(results, execute.counters(vectors.events(self.folder, program), program.mapping))
 
@@ -109,37 +110,26 @@ def sizes_of(tensors: Dictionary[str, NDArray[Any]]) -> dict[str, int]:
     return {"b": b, "k": k, "n": n}
 
 
-def build(machine: Machine, folder: Path, title: str, address_bits: int) -> Simulation:
-    """Writes a machine and its testbench, and compiles both.
+def build(
+    machine: Machine, folder: Path, title: str, address_bits: int, simulator: Simulator | None = None
+) -> Simulation:
+    """Writes a machine and its testbench, and compiles both; by the simulator that is installed where none is given.
 
     Raises:
-        InputError: Verilator or a C++ compiler is not there, or fails.
+        InputError: no simulator is there, or it fails.
     """
-    command = tools.verilator()
+    chosen = simulator or simulators.found(TOP)
     files = render(machine, title, address_bits)
     write_texts(folder, files)
-    options = [
-        "--binary",
-        "--timing",
-        "--trace",
-        "--timescale",
-        "1ns/1ns",
-        "-j",
-        str(os.cpu_count() or 1),
-        "-O3",
-        "--top-module",
-        TOP,
-        "-Mdir",
-        "obj",
-    ]
-    external.run([command, *options, *sorted(files)], folder)
-    return Simulation(machine, folder, address_bits)
+    chosen.compile(folder, sorted(files))
+    return Simulation(machine, folder, address_bits, chosen)
 
 
 def emulated(machine: Machine, program: Program, tensors: Dictionary[str, NDArray[Any]]) -> Outcome:
     """The same on the register engine."""
     number = jnp.float32 if machine.datapath.is_float else jnp.int32
     operands = {name: jnp.asarray(values, number) for name, values in tensors.items()}
+    # Not compiled as a whole: of a sum of one product XLA then leaves out the zero before it, and -0 stays -0.
     results, counters = execute.run(program.mapping, operands, machine.array, "register")
     return Outcome({name: np.asarray(values) for name, values in results.items()}, counters)
 

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgrad import Accelerator, Gemm
 from jaxgrad.array import schedules
-from jaxgrad.array.mapping import oriented
-from jaxgrad.array.passes import overlapped
-from jaxgrad.array.passes.base import Pass, Step, Wave
-from jaxgrad.array.passes.combinators import planes, together
 from jaxgrad.rtl.datapath import datapath
-from jaxgrad.rtl.machine import Machine, Program, machine_of
+from jaxgrad.rtl.machine import machine_of
 from jaxgrad.rtl.simulation import Outcome, Simulation, build, compared, differences, draw, emulated, programs_of
+from tests.rtl import planes
 
 pytestmark = pytest.mark.slow
 ADDRESS_BITS = 7
@@ -59,67 +53,18 @@ def test_a_gemm_by_a_choice_of_schedules(verilator: str, tmp_path: Path) -> None
     assert all(f" {signal} " in waves or f" {signal}[" in waves for signal in ("w_next", "acc_next", "h_out", "v_out"))
 
 
-@pytest.mark.parametrize("double_buffered", [False, True])
-def test_every_register_in_every_cycle(double_buffered: bool, verilator: str, tmp_path: Path) -> None:
-    simulation = built(tmp_path, "interleaved", 3, 2, double_buffered=double_buffered)
-    (program,) = simulation.machine.programs
-    tensors = draw(datapath("int8"), Gemm(4, 3, 5), 1, 0.1)
+@pytest.mark.parametrize(("double_buffered", "name"), [(False, "int8"), (True, "bf16")])
+def test_every_register_in_every_cycle(double_buffered: bool, name: str, verilator: str, tmp_path: Path) -> None:
+    simulation = built(tmp_path, "interleaved", 3, 2, double_buffered=double_buffered, name=name)
+    machine, (program,) = simulation.machine, simulation.machine.programs
+    tensors = draw(machine.datapath, Gemm(4, 3, 5), 1, 0.1)
     simulation.run(program, tensors, planes=True)
-    names, wanted = engine_planes(simulation.machine, program, tensors)
-    found = hardware_planes(tmp_path / "planes.txt", names, wanted.shape[2:])
+    names, wanted = planes.of_engine(machine, program, tensors)
+    found = planes.of_hardware(tmp_path / "planes.txt", names, wanted.shape[2:], machine.datapath)
     assert wanted.any(axis=(0, 2, 3)).all()
-    np.testing.assert_array_equal(found[1:], wanted[:-1])
-    assert not found[0].any()
-
-
-def engine_planes(machine: Machine, program: Program, tensors: dict[str, Any]) -> tuple[list[str], np.ndarray]:
-    """Names, and ``[cycle, name, row, column]`` after each cycle: of the scan's own carry, seen as it goes."""
-    mapping = program.mapping
-    parts = [product.dataflow.new_pass() for product in mapping.products]
-    inner = together(parts, shadows=machine.array.double_buffered)
-    seen: list[dict[str, np.ndarray]] = []
-
-    def tell(registers: Any, **links: jax.Array) -> None:
-        def keep(planes: dict[str, Any]) -> None:
-            seen.append({**(seen[-1] if seen else {}), **{name: np.asarray(plane) for name, plane in planes.items()}})
-
-        jax.debug.callback(keep, {**planes(registers), **links}, ordered=True)
-
-    def step(registers: Any, h: jax.Array, v: jax.Array, wave: Wave) -> Step:
-        done = inner.step(registers, h, v, wave)
-        tell(done.registers, h_out=h if done.h is None else done.h, v_out=done.v)
-        return done
-
-    def shift(registers: Any, slot: int, top: jax.Array, enable: Any) -> Any:
-        moved, bottom = inner.shift(registers, slot, top, enable)
-        tell(moved)
-        return moved, bottom
-
-    watched: Pass = inner._replace(step=step, shift=shift)
-    name, axes = mapping.stream
-    operands = {tensor: jnp.asarray(values, jnp.int32) for tensor, values in tensors.items()}
-    others = tuple(oriented(operands[n], n, a) for n, a in map(mapping.operand, range(len(mapping.products))))
-    sizes: Any = {"rows": machine.array.rows, "cols": machine.array.cols, "order": mapping.order}
-    overlapped.run(
-        watched, oriented(operands[name], name, axes), others, **sizes, shadows=machine.array.double_buffered
-    )
-    jax.effects_barrier()
-    calls = mapping.keeps.count("result") + 1 + mapping.keeps.count("operand")
-    names = [*sorted(planes(inner.init(1, 1, jnp.int32))), "h_out", "v_out"]
-    ends = seen[calls - 1 :: calls]
-    return names, np.array([[cycle[each] for each in names] for cycle in ends])
-
-
-def hardware_planes(file: Path, names: list[str], shape: tuple[int, ...]) -> np.ndarray:
-    """The same as each cycle begins, from what the testbench wrote: a line a PE, words as wide as they are."""
-    rows = [line.split() for line in file.read_text().splitlines()]
-    found = np.zeros((1 + max(int(row[0]) for row in rows), len(names), *shape), np.int64)
-    for now, r, c, *words in rows:
-        for index, word in enumerate(words):
-            bits = 4 * len(word)
-            value = int(word, 16)
-            found[int(now), index, int(r), int(c)] = value - (1 << bits if value >> (bits - 1) else 0)
-    return found
+    assert planes.same(found, wanted)
+    wanted[-2, 0, 0, 0] += 1
+    assert not planes.same(found, wanted)
 
 
 def test_differences_are_found() -> None:
