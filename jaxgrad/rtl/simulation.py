@@ -129,7 +129,6 @@ def emulated(machine: Machine, program: Program, tensors: Dictionary[str, NDArra
     """The same on the register engine."""
     number = jnp.float32 if machine.datapath.is_float else jnp.int32
     operands = {name: jnp.asarray(values, number) for name, values in tensors.items()}
-    # Not compiled as a whole: of a sum of one product XLA then leaves out the zero before it, and -0 stays -0.
     results, counters = execute.run(program.mapping, operands, machine.array, "register")
     return Outcome({name: np.asarray(values) for name, values in results.items()}, counters)
 

@@ -51,7 +51,7 @@ def run(
         _column_blocks(pad_to(operand, n_p * rows if keeps == "operand" else s, n_q * cols), n_q)
         for keeps, operand in zip(pass_.keeps, operands, strict=True)
     )
-    registers = varied(pass_.init(rows, cols, h.dtype), h)
+    registers = _zero_as_any(varied(pass_.init(rows, cols, h.dtype), h))
 
     def column(block: tuple[Any, ...]) -> tuple[Wide, tuple[Array, ...]]:
         index_q, *slot_blocks = block
@@ -59,7 +59,8 @@ def run(
             operand.reshape(n_p, rows, cols) if keeps == "operand" else None
             for keeps, operand in zip(pass_.keeps, slot_blocks, strict=True)
         )
-        psums = tuple(jnp.zeros((s, cols), h.dtype) if keeps == "operand" else None for keeps in pass_.keeps)
+        zeros = _zero_as_any(jnp.zeros((s, cols), h.dtype))
+        psums = tuple(zeros if keeps == "operand" else None for keeps in pass_.keeps)
 
         def tile(carry: tuple[Any, ...], block: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Array | None, ...]]:
             psums, tallies = carry
@@ -93,6 +94,12 @@ def run(
         for block, size, q in zip(blocks, sizes, widths, strict=True)
     )
     return results, as_events(pass_, wide.fold(tallies, 1))
+
+
+def _zero_as_any(start: Any) -> Any:
+    """Zeros that XLA does not know to be such: else it leaves out the addition that a sum of one product begins with,
+    and what is -0 stays -0."""
+    return lax.optimization_barrier(start)
 
 
 def _column_blocks(values: Num[Array, "m n"], n_q: int) -> Num[Array, "n_q m cols"]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxgrad.array.passes import serial
@@ -19,6 +21,17 @@ def test_any_composition(name: str, shape: Shape) -> None:
 def test_a_long_stream(name: str, streamed: int) -> None:
     """Many iterations of several cycles, and some cycles over."""
     assert_right(name, Shape(streamed, 3, 4, 2, 3), shadows=False)
+
+
+@pytest.mark.parametrize("streamed", [1, 3])
+@pytest.mark.parametrize("name", ["ws", "os"])
+def test_a_sum_begins_at_zero_also_where_it_is_of_one_product(name: str, streamed: int) -> None:
+    """0 + -0 is 0; where a program is short, XLA would know the zero and leave it out."""
+    pass_ = compose(name, shadows=False)
+    operand = jnp.ones((1 if name == "ws" else streamed, 1))
+    run = jax.jit(lambda h, operand: serial.run(pass_, h, (operand,), 1, 1)[0])
+    (result,) = run(jnp.full((streamed, 1), -0.0), operand)
+    assert not np.signbit(result).any()
 
 
 def test_columns_of_tiles_that_depend_on_each_other_are_not_its_own() -> None:
