@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices
 from jaxgrad.cli.errors import CHECK_FAILED
-from jaxgrad.cli.options import ARRAY, NATURAL, OUTPUT, Choice, file, option, path
+from jaxgrad.cli.options import ARRAY, NATURAL, OUTPUT, Choice, file, given, option, path
 from jaxgrad.cli.shared_options import (
     COLS,
     DOUBLE_BUFFERED,
@@ -35,20 +37,22 @@ _ZEROS = 0.3
 
 
 def rtl(
+    context: typer.Context,
     rows: Annotated[int, ROWS] = 8,
     cols: Annotated[int, COLS] = 8,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = False,
     schedule: Annotated[str, SCHEDULE] = "interleaved",
-    format_: Annotated[
-        str,
+    formats: Annotated[
+        list[str] | None,
         option(
             "--format",
             "NAME",
             "Of operands: int8, int4, or int4 with weights in int2 or int1 (sums in int32); or bf16 (sums in fp32).",
             ARRAY,
             rule=Choice(choices.datapaths),
+            default="int8; for --technology all, or several",
         ),
-    ] = "int8",
+    ] = None,
     simulate: Annotated[
         bool,
         option(
@@ -67,7 +71,17 @@ def rtl(
     ] = False,
     liberty: Annotated[
         Path | None,
-        option("--liberty", "FILE", "Cells for --synthesize; then in um2.", "Synthesis", rule=file),
+        option("--liberty", "FILE", "Cells to synthesize with; then in um2.", "Synthesis", rule=file),
+    ] = None,
+    technology: Annotated[
+        Path | None,
+        option(
+            "--technology",
+            "FILE",
+            "Instead: synthesize the PEs of all dataflows, and write a technology (TOML) that has their areas.",
+            "Synthesis",
+            rule=file,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -79,7 +93,7 @@ def rtl(
     from jaxgrad.array.gemm import Gemm
     from jaxgrad.array.schedules import find
     from jaxgrad.base.files import write_texts
-    from jaxgrad.cli import cache, progress, screen
+    from jaxgrad.cli import cache, pe_areas, progress, screen
     from jaxgrad.hardware import Accelerator
     from jaxgrad.rtl import simulation, synthesis, vectors
     from jaxgrad.rtl.datapath import datapath
@@ -88,8 +102,17 @@ def rtl(
 
     if vcd and not simulate:
         raise InputError("--vcd", True, "give --simulate, too", problem="got --vcd without a simulation")
+    if technology:
+        if others := sorted(given(context) - {"technology", "formats", "liberty", "as_json"}):
+            named = f"--{others[0].replace('_', '-')}"
+            problem = f"got {named} with --technology, which takes --format, --liberty and --json"
+            raise InputError(named, others[0], "leave one of the two out", problem=problem)
+        return pe_areas.write(technology, list(dict.fromkeys(formats or choices.datapaths())), liberty, as_json=as_json)
     if liberty and not synthesize:
         raise InputError("--liberty", liberty, "give --synthesize, too", problem="got --liberty without a synthesis")
+    if formats and len(formats) > 1:
+        raise InputError("--format", formats, "give one; several are for --technology")
+    (format_,) = formats or ["int8"]
     machine = machine_of(find(schedule), Accelerator(rows, cols, double_buffered), datapath(format_))
     buffering = "double" if double_buffered else "single"
     title = f"{schedule}: a {rows}x{cols} array, {buffering}-buffered, {format_}"

@@ -47,6 +47,16 @@ class Area(NamedTuple):
     gate_equivalents: float | None
     um2: float | None
 
+    @property
+    def in_um2(self) -> float:
+        """By the Liberty file; without one, of NANDs of NanGate's 45 nm library."""
+        return (self.gate_equivalents or 0.0) * NAND_UM2 if self.um2 is None else self.um2
+
+
+def version() -> str:
+    """Which Yosys there is, such as ``Yosys 0.70``."""
+    return " ".join(tools.run([tools.yosys(), "-V"], Path()).split()[:2])
+
 
 def pe_area(machine: Machine, liberty: Path | None = None) -> Area:
     """Synthesizes a machine's PE.
