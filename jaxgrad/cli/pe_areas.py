@@ -34,6 +34,7 @@ def write(out: Path, formats: Sequence[str], liberty: Path | None, *, as_json: b
     from jaxgrad.base.files import check_folder, write_text
     from jaxgrad.cli import progress, screen
     from jaxgrad.rtl import areas, synthesis
+    from jaxgrad.rtl.datapath import DATAPATHS
 
     if out.is_dir() or out.suffix != ".toml":
         raise InputError("--technology", out, "give the path of a file that ends in .toml")
@@ -47,15 +48,16 @@ def write(out: Path, formats: Sequence[str], liberty: Path | None, *, as_json: b
         found[choice] = areas.um2(choice, liberty)
     rows = list(areas.rows(found))
     by = f"cells of {liberty.name}" if liberty else f"gate equivalents, {synthesis.NAND_UM2} um2 each, NanGate 45 nm"
-    named = "".join(f" --format {name}" for name in formats)
+    named = "".join(f" --format {name}" for name in formats if set(formats) != set(DATAPATHS))
     cells = f" --liberty {liberty.name}" if liberty else ""
     how = f"jaxgrad rtl --technology {out.name}{named}{cells} ({version}, {by})"
     write_text(out, areas.technology(out.stem, rows, how, _ASSUMPTIONS))
     if as_json:
         print(json.dumps({"technology": str(out), "pe_source": how, "pes": [row.as_dict() for row in rows]}))
         return 0
-    terminal.print(_table(rows, f"Area of a PE in um2 ({version}, {by})"))
+    terminal.print(_table(rows, "Area of a PE, um2"))
     terminal.print(_LEGEND + (_NARROW if any("_" in row.format for row in rows) else ""))
+    terminal.print(f"by {version}, {by}")
     terminal.print(f"\nIn {out}: these areas, and energies and SRAM of {areas.BASE}", soft_wrap=True)
     return 0
 
