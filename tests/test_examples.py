@@ -29,7 +29,7 @@ TAKEN = {
 # Read by another one of them.
 NAMED_BY = {
     "technology.toml": "own_machine.toml",
-    "synthesized.toml": "narrow_machine.toml",
+    "synthesized_technology.toml": "narrow_machine.toml",
     "scalesim/conv.csv": "scalesim/machine.cfg",
 }
 APART = {"make_onnx.py"}

@@ -68,6 +68,6 @@ def test_narrow_weights_count_where_nothing_else_stays_in_the_pe(tmp_path: Path)
 def test_a_weight_of_one_bit_takes_no_multiplier(yosys: str) -> None:
     one, two, four = (areas.um2(areas.PeChoice(name, False, "ws")) for name in ("int4_int1", "int4_int2", "int4"))
     assert one < two < 0.7 * four
-    shipped = technology_files.read(str(ROOT / "examples/synthesized.toml")).technology()
+    shipped = technology_files.read(str(ROOT / "examples/synthesized_technology.toml")).technology()
     assert shipped.pe_area_um2("int4", double_buffered=False, kind="ws") == pytest.approx(four, rel=0.02)
     assert shipped.pe_area_um2("int4", double_buffered=False, kind="ws", weights="int1") == pytest.approx(one, rel=0.02)
