@@ -69,6 +69,15 @@ def rtl(
     synthesize: Annotated[
         bool, option("--synthesize", None, "Tell the area of a PE, by Yosys: in gate equivalents.", "Synthesis")
     ] = False,
+    whole_array: Annotated[
+        bool,
+        option(
+            "--whole-array",
+            None,
+            "With --synthesize: the area of the whole array by part, too; of small ones.",
+            "Synthesis",
+        ),
+    ] = False,
     liberty: Annotated[
         Path | None,
         option("--liberty", "FILE", "Cells to synthesize with; then in um2.", "Synthesis", rule=file),
@@ -108,6 +117,10 @@ def rtl(
             problem = f"got {named} with --technology, which takes --format, --liberty and --json"
             raise InputError(named, others[0], "leave one of the two out", problem=problem)
         return pe_areas.write(technology, list(dict.fromkeys(formats or choices.datapaths())), liberty, as_json=as_json)
+    if whole_array and not synthesize:
+        raise InputError(
+            "--whole-array", True, "give --synthesize, too", problem="got --whole-array without a synthesis"
+        )
     if liberty and not synthesize:
         raise InputError("--liberty", liberty, "give --synthesize, too", problem="got --liberty without a synthesis")
     if formats and len(formats) > 1:
@@ -121,7 +134,8 @@ def rtl(
     area: dict[str, Any] = {}
     if synthesize:
         with progress.busy("synthesizing with Yosys", terminal) if not as_json else nullcontext():
-            area = {"pe_area": synthesis.pe_area(machine, liberty)._asdict()}
+            whole = {"array_area": synthesis.machine_area(machine, liberty).as_dict()} if whole_array else {}
+            area = {"pe_area": synthesis.pe_area(machine, liberty)._asdict(), **whole}
     if not simulate:
         files = render(machine, title)
         write_texts(folder, files)
@@ -156,7 +170,7 @@ def _tell_area(area: dict[str, Any], terminal: Console) -> None:
     """A line on what a PE takes, where that is known."""
     from jaxgrad.rtl.synthesis import NAND_UM2
 
-    for pe in area.values():
+    if pe := area.get("pe_area"):
         count, equivalents = sum(pe["cells"].values()), pe["gate_equivalents"]
         size = (
             f"{pe['um2']:,.1f} um2"
@@ -164,6 +178,14 @@ def _tell_area(area: dict[str, Any], terminal: Console) -> None:
             else f"{equivalents:,.0f} gate equivalents (NANDs), {equivalents * NAND_UM2:,.0f} um2 in NanGate's 45 nm"
         )
         terminal.print(f"A PE, by Yosys: {count:,} cells, {size}", soft_wrap=True)
+    if whole := area.get("array_area"):
+        unit, sizes = next(iter(whole.items()))
+        parts = ", ".join(f"{part.replace('_', ' ')} {size:,.0f}" for part, size in sizes.items())
+        terminal.print(
+            f"The array, in {unit.replace('_', ' ')}: {sum(sizes.values()):,.0f}; {parts}. "
+            f"Partial sums: {whole['psum_bits']:,} bits of memory",
+            soft_wrap=True,
+        )
 
 
 def _shown(differences: list[Difference], counters: Counters, title: str, gemm: Gemm) -> list[Any]:

@@ -15,6 +15,8 @@ from jaxgrad.rtl.wiring import Unit, wire
 STATIC = ("delay.sv", "skew.sv", "psum_buffer.sv", "walker.sv")
 FLOATS = ("bf16_multiply.sv", "fp32_add.sv")
 TESTBENCH = "testbench.sv"
+ADDRESS_BITS = 12
+"""Of a word in a lane, where who takes the machine says nothing else."""
 RENDERED = ("pe.sv", "systolic_array.sv", "controller.sv", "machine.sv")
 
 
@@ -64,6 +66,7 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
     masks = {"load": _mask(down, slots), "drain": _mask(drained, slots)}
     return {
         "title": title,
+        "default_address_bits": ADDRESS_BITS,
         "rows": rows,
         "cols": cols,
         "datapath": machine.datapath,
