@@ -32,7 +32,7 @@ GATE_EQUIVALENTS: Mapping[str, float] = {
 NAND_UM2 = 0.798
 """Of the NanGate 45 nm library."""
 
-MOST_LANES = 64
+MOST_LANES = 32
 """Rows and columns of a machine that is synthesized whole: more take Yosys many minutes."""
 
 _PARTS: Mapping[str, str] = {

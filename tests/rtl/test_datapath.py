@@ -73,7 +73,8 @@ def test_slots_that_share_a_multiplier_widen_what_is_narrower() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("schedule", "double_buffered", "name"), [("interleaved", True, "int4_int1"), ("interleaved_k", False, "int4_int2")]
+    ("schedule", "double_buffered", "name"),
+    [("ws", True, "int4_int1"), ("interleaved_k", False, "int4_int1")],
 )
 def test_narrow_weights_run_as_the_emulator_does(
     schedule: str, double_buffered: bool, name: str, verilator: str, tmp_path: Path

@@ -54,7 +54,7 @@ def test_a_whole_array_is_its_parts(yosys: str) -> None:
 
 def test_an_array_of_many_lanes_is_refused() -> None:
     many = machine_of(schedules.find("ws"), Accelerator(64, 64), datapath("int8"))
-    with pytest.raises(InputError, match="got an array of 64x64; give an array whose rows and columns are 64 together"):
+    with pytest.raises(InputError, match="got an array of 64x64; give an array whose rows and columns are 32 together"):
         machine_area(many)
 
 
