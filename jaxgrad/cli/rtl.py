@@ -47,7 +47,7 @@ def rtl(
         option(
             "--format",
             "NAME",
-            "Of operands: int8, int4, with narrower weights int4_int2, int4_int1 (sums in int32), or bf16 (sums in fp32).",
+            "Of operands: int8, int4, with narrow weights int4_int2, int4_int1 (sums in int32); bf16 (sums in fp32).",
             ARRAY,
             rule=Choice(choices.datapaths),
             default="int8; for --technology all, or several",
