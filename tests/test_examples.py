@@ -22,11 +22,16 @@ TAKEN = {
     "digits.onnx": "profile {} --dim batch=4 --json",
     "machine.toml": "explain --machine {} --json",
     "own_machine.toml": "compare --model mlp --machine {} --json",
+    "narrow_machine.toml": "compare --model mlp --machine {} --json",
     "half_bandwidth.toml": "run {} --check",
     "scalesim/machine.cfg": "scalesim -c {} -t " + str(EXAMPLES / "scalesim/conv.csv") + " --json",
 }
 # Read by another one of them.
-NAMED_BY = {"technology.toml": "own_machine.toml", "scalesim/conv.csv": "scalesim/machine.cfg"}
+NAMED_BY = {
+    "technology.toml": "own_machine.toml",
+    "synthesized_technology.toml": "narrow_machine.toml",
+    "scalesim/conv.csv": "scalesim/machine.cfg",
+}
 APART = {"make_onnx.py"}
 
 

@@ -152,6 +152,15 @@ class Schedule:
             return "interleaved_transposable" if "result" in kept else "ws_transposable"
         return "interleaved" if len(kept) > 1 else "ws" if kept == {"operand"} else "os"
 
+    @property
+    def keeps_weights_alone(self) -> bool:
+        """Whether w is the only operand that stays in its PEs, for all that it runs or chooses among."""
+        mappings = (mapping for member in self.members for choice in member.runs for mapping in choice)
+        staying = {
+            mapping.operand(0)[0] for whole in mappings for mapping in whole.split() if "operand" in mapping.keeps
+        }
+        return staying == {"w"}
+
     def alternatives(self, *, dx: bool = True, dw: bool = True) -> tuple[Choice, ...]:
         """What it runs, in order, for the gradients that are wanted and that it gives; of each choice the better one.
 

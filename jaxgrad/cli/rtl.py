@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from jaxgrad.base.errors import InputError
 from jaxgrad.cli import choices
 from jaxgrad.cli.errors import CHECK_FAILED
-from jaxgrad.cli.options import ARRAY, NATURAL, OUTPUT, Choice, file, option, path
+from jaxgrad.cli.options import ARRAY, NATURAL, OUTPUT, Choice, file, given, option, path
 from jaxgrad.cli.shared_options import (
     COLS,
     DOUBLE_BUFFERED,
@@ -35,20 +37,22 @@ _ZEROS = 0.3
 
 
 def rtl(
+    context: typer.Context,
     rows: Annotated[int, ROWS] = 8,
     cols: Annotated[int, COLS] = 8,
     double_buffered: Annotated[bool, DOUBLE_BUFFERED] = False,
     schedule: Annotated[str, SCHEDULE] = "interleaved",
-    format_: Annotated[
-        str,
+    formats: Annotated[
+        list[str] | None,
         option(
             "--format",
             "NAME",
-            "Of operands: int8 or int4 (sums in int32), or bf16 (sums in fp32).",
+            "Of operands: int8, int4, with narrow weights int4_int2, int4_int1 (sums in int32); bf16 (sums in fp32).",
             ARRAY,
             rule=Choice(choices.datapaths),
+            default="int8; for --technology all, or several",
         ),
-    ] = "int8",
+    ] = None,
     simulate: Annotated[
         bool,
         option(
@@ -68,9 +72,28 @@ def rtl(
     synthesize: Annotated[
         bool, option("--synthesize", None, "Tell the area of a PE, by Yosys: in gate equivalents.", "Synthesis")
     ] = False,
+    whole_array: Annotated[
+        bool,
+        option(
+            "--whole-array",
+            None,
+            "With --synthesize: the area of the whole array by part, too; of small ones.",
+            "Synthesis",
+        ),
+    ] = False,
     liberty: Annotated[
         Path | None,
-        option("--liberty", "FILE", "Cells for --synthesize; then in um2.", "Synthesis", rule=file),
+        option("--liberty", "FILE", "Cells to synthesize with; then in um2.", "Synthesis", rule=file),
+    ] = None,
+    technology: Annotated[
+        Path | None,
+        option(
+            "--technology",
+            "FILE",
+            "Instead: synthesize the PEs of all dataflows, and write a technology (TOML) that has their areas.",
+            "Synthesis",
+            rule=file,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -82,7 +105,7 @@ def rtl(
     from jaxgrad.array.gemm import Gemm
     from jaxgrad.array.schedules import find
     from jaxgrad.base.files import write_texts
-    from jaxgrad.cli import cache, progress, screen
+    from jaxgrad.cli import cache, pe_areas, progress, screen
     from jaxgrad.hardware import Accelerator
     from jaxgrad.rtl import simulation, simulators, synthesis, vectors
     from jaxgrad.rtl.datapath import datapath
@@ -91,8 +114,21 @@ def rtl(
 
     if vcd and not simulate:
         raise InputError("--vcd", True, "give --simulate, too", problem="got --vcd without a simulation")
+    if technology:
+        if others := sorted(given(context) - {"technology", "formats", "liberty", "as_json"}):
+            named = f"--{others[0].replace('_', '-')}"
+            problem = f"got {named} with --technology, which takes --format, --liberty and --json"
+            raise InputError(named, others[0], "leave one of the two out", problem=problem)
+        return pe_areas.write(technology, list(dict.fromkeys(formats or choices.datapaths())), liberty, as_json=as_json)
+    if whole_array and not synthesize:
+        raise InputError(
+            "--whole-array", True, "give --synthesize, too", problem="got --whole-array without a synthesis"
+        )
     if liberty and not synthesize:
         raise InputError("--liberty", liberty, "give --synthesize, too", problem="got --liberty without a synthesis")
+    if formats and len(formats) > 1:
+        raise InputError("--format", formats, "give one; several are for --technology")
+    (format_,) = formats or ["int8"]
     machine = machine_of(find(schedule), Accelerator(rows, cols, double_buffered), datapath(format_))
     buffering = "double" if double_buffered else "single"
     title = f"{schedule}: a {rows}x{cols} array, {buffering}-buffered, {format_}"
@@ -101,7 +137,8 @@ def rtl(
     area: dict[str, Any] = {}
     if synthesize:
         with progress.busy("synthesizing with Yosys", terminal) if not as_json else nullcontext():
-            area = {"pe_area": synthesis.pe_area(machine, liberty)._asdict()}
+            whole = {"array_area": synthesis.machine_area(machine, liberty).as_dict()} if whole_array else {}
+            area = {"pe_area": synthesis.pe_area(machine, liberty)._asdict(), **whole}
     if not simulate:
         files = render(machine, title)
         write_texts(folder, files)
@@ -137,7 +174,7 @@ def _tell_area(area: dict[str, Any], terminal: Console) -> None:
     """A line on what a PE takes, where that is known."""
     from jaxgrad.rtl.synthesis import NAND_UM2
 
-    for pe in area.values():
+    if pe := area.get("pe_area"):
         count, equivalents = sum(pe["cells"].values()), pe["gate_equivalents"]
         size = (
             f"{pe['um2']:,.1f} um2"
@@ -145,6 +182,14 @@ def _tell_area(area: dict[str, Any], terminal: Console) -> None:
             else f"{equivalents:,.0f} gate equivalents (NANDs), {equivalents * NAND_UM2:,.0f} um2 in NanGate's 45 nm"
         )
         terminal.print(f"A PE, by Yosys: {count:,} cells, {size}", soft_wrap=True)
+    if whole := area.get("array_area"):
+        unit, sizes = next(iter(whole.items()))
+        parts = ", ".join(f"{part.replace('_', ' ')} {size:,.0f}" for part, size in sizes.items())
+        terminal.print(
+            f"The array, in {unit.replace('_', ' ')}: {sum(sizes.values()):,.0f}; {parts}. "
+            f"Partial sums: {whole['psum_bits']:,} bits of memory",
+            soft_wrap=True,
+        )
 
 
 def _shown(differences: list[Difference], counters: Counters, title: str, gemm: Gemm) -> list[Any]:

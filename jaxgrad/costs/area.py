@@ -75,10 +75,12 @@ def pe_um2(machine: Machine, schedule: str | Schedule) -> float:
     """Area of one PE that can run ``schedule``."""
     if machine.technology is None:
         raise InputError("technology", None, "area needs one", problem="got none")
+    schedule = find(schedule)
     return machine.technology.pe_area_um2(
         machine.technology.datapath(machine.precision.datapath),
         double_buffered=machine.array.double_buffered,
-        kind=find(schedule).pe_kind,
+        kind=schedule.pe_kind,
+        weights=machine.precision.w if schedule.keeps_weights_alone else None,
     )
 
 

@@ -31,6 +31,8 @@ class Technology:
         vector_pj_per_operation: an elementwise operation of the vector unit.
         sram_um2_per_bit: area of the scratchpad.
         pe_um2: area of a PE by (datapath, double-buffered, one of ``PE_KINDS``).
+        narrow_weights_pe_um2: area of a PE by (datapath, format of weights, double-buffered, one of ``PE_KINDS``),
+            where nothing stays in the PE but weights, which are narrower than other operands.
         mixed_mac_pj: one multiply-accumulate of operands of two formats, by the wider one's and the other's as
             ``wider_other``; where there is none, it is the wider one's.
     """
@@ -49,6 +51,7 @@ class Technology:
     sram_um2_per_bit: float
     pe_um2: tuple[tuple[tuple[str, bool, str], float], ...]
     mixed_mac_pj: tuple[tuple[str, float], ...] = ()
+    narrow_weights_pe_um2: tuple[tuple[tuple[str, str, bool, str], float], ...] = ()
 
     def product_pj(self, pair: Pair) -> float:
         """Energy of one multiply-accumulate of operands of two formats, the wider one first.
@@ -91,12 +94,22 @@ class Technology:
             energy = where(size_bytes <= upto, line, energy)
         return energy
 
-    def pe_area_um2(self, datapath: str, *, double_buffered: bool, kind: str) -> float:
+    def pe_area_um2(self, datapath: str, *, double_buffered: bool, kind: str, weights: str | None = None) -> float:
         """Area of one PE.
+
+        Args:
+            datapath: what it multiplies.
+            double_buffered: whether it has shadows.
+            kind: one of ``PE_KINDS``.
+            weights: the format of weights, if nothing else stays in the PE; of PEs that have no area of their own for
+                it, the area is that of any weights.
 
         Raises:
             ValueError: no figure is given for that datapath.
         """
+        narrow = dict(self.narrow_weights_pe_um2)
+        if weights is not None and (found := narrow.get((datapath, weights, double_buffered, kind))) is not None:
+            return found
         areas = dict(self.pe_um2)
         key = (datapath, double_buffered, kind)
         if key not in areas and (datapath, double_buffered, "ws") in areas:

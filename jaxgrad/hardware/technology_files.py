@@ -96,6 +96,9 @@ class PeSection(Section):
     datapath: Annotated[str, checked(_datapath, FormatName | Annotated[str, Field(pattern=_OF_TWO)])] = Field(
         description="a format, or two of them as in mac.mixed_pj: the operands that it multiplies"
     )
+    weights: FormatName | None = Field(
+        default=None, description="the format of weights, where it is narrower and nothing else stays in the PE"
+    )
     double_buffered: Switch = Field(description="whether it has the registers that double buffering takes")
     ws_um2: Rate = Field(description="area in um2 of a PE that keeps an operand")
     os_um2: Rate = Field(description="area in um2 of a PE that keeps a result")
@@ -112,6 +115,8 @@ class AreaSection(Section):
     """Areas."""
 
     sram_um2_per_bit: AtLeastZero = Field(description="area in um2 of a bit of the scratchpad")
+    pe_source: str = Field(default="", description="where the PEs' areas are from, such as the command that made them")
+    pe_assumptions: list[str] = Field(default_factory=list, description="what that leaves open; reports list it")
     pe: list[PeSection] = Field(default_factory=list, description="PEs that have an area")
 
 
@@ -132,15 +137,19 @@ class TechnologyFile(Section):
 
     def technology(self) -> Technology:
         areas = [
-            ((pe.datapath, pe.double_buffered, kind), um2)
+            (pe, kind, um2)
             for pe in self.area.pe
             for kind in PE_KINDS
             if (um2 := getattr(pe, f"{kind}_um2")) is not None
         ]
+        of_any = [((pe.datapath, pe.double_buffered, kind), um2) for pe, kind, um2 in areas if pe.weights is None]
+        of_narrow = [
+            ((pe.datapath, pe.weights, pe.double_buffered, kind), um2) for pe, kind, um2 in areas if pe.weights
+        ]
         return Technology(
             name=self.name,
-            source=self.source,
-            assumptions=tuple(self.assumptions),
+            source="; ".join(filter(None, (self.source, self.area.pe_source and f"PE areas: {self.area.pe_source}"))),
+            assumptions=(*self.assumptions, *self.area.pe_assumptions),
             mac_pj=tuple(self.mac.pj.items()),
             register_pj_per_bit=self.registers.pj_per_bit,
             hop_pj_per_bit=self.hop.pj_per_bit,
@@ -150,7 +159,8 @@ class TechnologyFile(Section):
             idle_pj_per_pe_cycle=self.idle.pj_per_pe_cycle,
             vector_pj_per_operation=self.vector.pj_per_operation,
             sram_um2_per_bit=self.area.sram_um2_per_bit,
-            pe_um2=tuple(areas),
+            pe_um2=tuple(of_any),
+            narrow_weights_pe_um2=tuple(of_narrow),
             mixed_mac_pj=tuple(self.mac.mixed_pj.items()),
         )
 

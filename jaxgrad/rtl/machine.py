@@ -15,6 +15,7 @@ from jaxgrad.array.schedules import Schedule
 from jaxgrad.base.arithmetic import Integer
 from jaxgrad.hardware import Accelerator
 from jaxgrad.rtl.datapath import Datapath
+from jaxgrad.rtl.pe import Carried, Kind, carried
 
 
 class Program(NamedTuple):
@@ -58,6 +59,28 @@ class Machine(NamedTuple):
     def pass_(self) -> Pass:
         """What its PEs do."""
         return together([dataflow.new_pass() for dataflow in self.dataflows], shadows=self.array.double_buffered)
+
+    @property
+    def links(self) -> tuple[Carried, ...]:
+        """For each slot, what its links and its chain carry: as wide as the widest operand of any program."""
+        slots = range(len(self.dataflows))
+        return tuple(carried(self.keeps[slot], *map(self.datapath.kind_of, self._operands(slot))) for slot in slots)
+
+    @property
+    def ports(self) -> dict[str, Kind]:
+        """What the ports of operands carry: ``h`` from the left, ``v`` from the top, ``load`` what stays."""
+        streams: set[str] = set()
+        tops: dict[str, set[str]] = {}
+        for slot, kept in enumerate(self.keeps):
+            stream, own = self._operands(slot)
+            streams |= stream
+            tops["load" if kept == "operand" else "v"] = tops.get("load" if kept == "operand" else "v", set()) | own
+        return {port: self.datapath.kind_of(tensors) for port, tensors in ({"h": streams} | tops).items()}
+
+    def _operands(self, slot: int) -> tuple[set[str], set[str]]:
+        """The tensors that stream from the left in a slot, and those that are its own operand, in all programs."""
+        taken = [(each.mapping, each.slots.index(slot)) for each in self.programs if slot in each.slots]
+        return {mapping.stream[0] for mapping, _ in taken}, {mapping.operand(index)[0] for mapping, index in taken}
 
     def timeline(self, program: Program, streamed: Integer, tiles: tuple[Integer, Integer]) -> Timeline:
         """When the waves of a program start."""

@@ -6,7 +6,8 @@ is, the ``owner``, is known as each slot's circuit is traced; so products of slo
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +17,28 @@ from jaxgrad.array.passes.circuit import Node, gates, inputs, traced
 from jaxgrad.array.passes.combinators import planes
 from jaxgrad.base.errors import InputError
 
-Kind = Literal["operand", "sum", "bit"]
-"""What a wire carries: a word of an operand, a word as wide as sums, or a bit."""
+Kind = Literal["bit", "weight", "operand", "sum"]
+"""What a wire carries, the narrower first: a bit; a weight, where weights are narrower than other operands; a word of
+any operand; a word as wide as sums."""
 
-CARRIED: dict[Keeps, dict[str, Kind]] = {
-    "operand": {"h_in": "operand", "v_in": "sum"},
-    "result": {"h_in": "operand", "v_in": "operand"},
-    "nothing": {"h_in": "sum", "v_in": "operand"},
-}
-"""What the links carry in a slot, by what it keeps (``passes.base``)."""
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+Carried = dict[str, Kind]
+
+
+def carried(keeps: Keeps, stream: Kind = "operand", own: Kind = "operand") -> Carried:
+    """What the links carry in a slot, and what enters its shift chain at the ``top`` (``passes.base``).
+
+    Args:
+        keeps: what stays in the PE.
+        stream, own: the kinds of the operand that streams from the left, and of the slot's own.
+    """
+    if keeps == "operand":
+        return {"h_in": stream, "v_in": "sum", "top": own}
+    return {"h_in": stream, "v_in": own, "top": "sum"} if keeps == "result" else {"h_in": "sum", "v_in": own}
+
+
+def widest(kinds: Iterable[Kind]) -> Kind:
+    return max(kinds, key=_KINDS.index)
 
 
 class Circuit(NamedTuple):
@@ -50,11 +64,13 @@ class Pe(NamedTuple):
 
     Args:
         keeps: for each slot, what stays in the PE.
+        links: for each slot, what its links and its chain carry.
         circuits: one a slot.
         kinds: of each register, and of ``h_in`` and ``v_in``, which are as wide as the widest that they carry.
     """
 
     keeps: tuple[Keeps, ...]
+    links: tuple[Carried, ...]
     circuits: tuple[Circuit, ...]
     kinds: dict[str, Kind]
 
@@ -64,8 +80,12 @@ class Pe(NamedTuple):
         return tuple(slot for slot, kept in enumerate(self.keeps) if kept != "nothing")
 
 
-def pe_of(pass_: Pass) -> Pe:
+def pe_of(pass_: Pass, links: tuple[Carried, ...] | None = None) -> Pe:
     """The PE of a pass.
+
+    Args:
+        pass_: what it does.
+        links: for each slot, what they carry; operands that are all of one kind by default.
 
     Raises:
         InputError: its functions do what a PE has no gate for.
@@ -77,7 +97,8 @@ def pe_of(pass_: Pass) -> Pe:
     {'acc': 'sum', 'w': 'operand', 'h_in': 'operand', 'v_in': 'sum'}
     """
     circuits = tuple(_circuit(pass_, owner) for owner in range(len(pass_.keeps)))
-    return Pe(pass_.keeps, circuits, _kinds(pass_.keeps, circuits))
+    links = links or tuple(map(carried, pass_.keeps))
+    return Pe(pass_.keeps, links, circuits, _kinds(links, circuits))
 
 
 def _circuit(pass_: Pass, owner: int) -> Circuit:
@@ -112,13 +133,13 @@ def _circuit(pass_: Pass, owner: int) -> Circuit:
     return Circuit(*traced(cycle, (wires, links, flags, shifts)))
 
 
-def _kinds(keeps: tuple[Keeps, ...], circuits: tuple[Circuit, ...]) -> dict[str, Kind]:
+def _kinds(links: tuple[Carried, ...], circuits: tuple[Circuit, ...]) -> dict[str, Kind]:
     """What registers carry follows from what flows into them; from none at first, until nothing changes."""
     kinds: dict[str, Kind | None] = dict.fromkeys(circuits[0].registers)
     while True:
         found = dict(kinds)
-        for kept, circuit in zip(keeps, circuits, strict=True):
-            known = kinds_of(circuit, found, keeps, kept)
+        for slot, circuit in enumerate(circuits):
+            known = kinds_of(circuit, found, links, slot)
             for name, node in circuit.registers.items():
                 found[name] = _wider(found[name], known[node])
         if found == kinds:
@@ -126,25 +147,25 @@ def _kinds(keeps: tuple[Keeps, ...], circuits: tuple[Circuit, ...]) -> dict[str,
         kinds = found
     settled: dict[str, Kind] = {name: kind or "operand" for name, kind in kinds.items()}
     for link in ("h_in", "v_in"):
-        settled[link] = "sum" if any(CARRIED[kept][link] == "sum" for kept in keeps) else "operand"
+        settled[link] = widest(of_slot[link] for of_slot in links)
     return settled
 
 
 def kinds_of(
-    circuit: Circuit, registers: dict[str, Any], keeps: tuple[Keeps, ...], kept: Keeps
+    circuit: Circuit, registers: dict[str, Any], links: tuple[Carried, ...], slot: int
 ) -> dict[Node, Kind | None]:
-    """The kind of every node of a circuit; None where it is the constant 0 and so any."""
+    """The kind of every node of a slot's circuit; None where it is the constant 0 and so any."""
     known: dict[Node, Kind | None] = {}
     for node in gates(circuit.roots()):
         parts: list[Kind | None] = [known[part] for part in node.of]
         if node.gate == "input":
-            known[node] = _input_kind(node.value, registers, keeps, kept)
+            known[node] = _input_kind(node.value, registers, links, slot)
         elif node.gate == "constant":
             known[node] = "bit" if isinstance(node.value, bool) else None
         elif node.gate == "select":
             known[node] = _wider(parts[1], parts[2])
         elif node.gate == "mul":
-            if parts != ["operand", "operand"] and None not in parts:
+            if "sum" in parts:
                 raise InputError(
                     "dataflow", "mul", "multiply words of operands", problem="got a product of sums in a PE"
                 )
@@ -154,15 +175,13 @@ def kinds_of(
     return known
 
 
-def _input_kind(name: str, registers: dict[str, Any], keeps: tuple[Keeps, ...], kept: Keeps) -> Kind | None:
-    if name in CARRIED[kept]:
-        return CARRIED[kept][name]
+def _input_kind(name: str, registers: dict[str, Any], links: tuple[Carried, ...], slot: int) -> Kind | None:
+    if name in ("h_in", "v_in"):
+        return links[slot][name]
     if name in registers:
         return registers[name]
-    if name.startswith("top"):
-        return "operand" if keeps[int(name.removeprefix("top"))] == "operand" else "sum"
-    return "bit"
+    return links[int(name.removeprefix("top"))]["top"] if name.startswith("top") else "bit"
 
 
 def _wider(one: Kind | None, other: Kind | None) -> Kind | None:
-    return "sum" if "sum" in (one, other) else one or other
+    return widest((one, other)) if one and other else one or other

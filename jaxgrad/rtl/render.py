@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 from jaxgrad.base.templates import rendered
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.formula import Formula
 from jaxgrad.rtl.machine import Machine, Program
-from jaxgrad.rtl.pe import Pe, pe_of
-from jaxgrad.rtl.wiring import wire
+from jaxgrad.rtl.pe import Kind, Pe, pe_of
+from jaxgrad.rtl.wiring import Unit, wire
 
 STATIC = ("delay.sv", "skew.sv", "psum_buffer.sv", "walker.sv")
 FLOATS = ("bf16_multiply.sv", "fp32_add.sv")
 TESTBENCH = "testbench.sv"
+ADDRESS_BITS = 12
+"""Of a word in a lane, where who takes the machine says nothing else."""
 RENDERED = ("pe.sv", "systolic_array.sv", "controller.sv", "machine.sv")
 
 
@@ -40,9 +42,9 @@ def bits(values: int) -> int:
 
 def _context(machine: Machine, title: str) -> dict[str, Any]:
     rows, cols = machine.array.rows, machine.array.cols
-    pe = pe_of(machine.pass_())
+    pe = pe_of(machine.pass_(), machine.links)
     wiring = wire(pe, machine.datapath)
-    kinds = ("operand", "sum", "bit")
+    kinds: tuple[Kind, ...] = get_args(Kind)
     slots = len(pe.keeps)
     down = [slot for slot, kept in enumerate(pe.keeps) if kept == "operand"]
     drained = [slot for slot, kept in enumerate(pe.keeps) if kept == "result"]
@@ -51,6 +53,7 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
     masks = {"load": _mask(down, slots), "drain": _mask(drained, slots)}
     return {
         "title": title,
+        "default_address_bits": ADDRESS_BITS,
         "rows": rows,
         "cols": cols,
         "datapath": machine.datapath,
@@ -58,6 +61,7 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
         "bits": {kind: machine.datapath.bits(kind) for kind in kinds},
         "keeps": pe.keeps,
         "kinds": pe.kinds,
+        "ports": machine.ports,
         "registers": list(pe.circuits[0].registers),
         "slots": slots,
         "slot_names": [_slot_name(machine, pe, slot) for slot in range(slots)],
@@ -69,7 +73,7 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
         "flags": wiring.flags,
         "shifted": pe.shifted,
         "unshifted": [slot for slot in range(slots) if slot not in pe.shifted],
-        "chain_kinds": {slot: "operand" if pe.keeps[slot] == "operand" else "sum" for slot in pe.shifted},
+        "chain_kinds": {slot: pe.links[slot]["top"] for slot in pe.shifted},
         "chains": wiring.chains,
         "moving": {slot: _moving(pe, slot, lag) for slot in pe.shifted},
         "lag": lag,
@@ -83,7 +87,7 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
         "drained": drained,
         "right": [slot for slot, kept in enumerate(pe.keeps) if kept == "nothing"],
         "top_operands": len(down) < slots,
-        "nonzero": [_nonzero(machine.datapath, name) for name in ("multiplicand", "multiplier")],
+        "nonzero": _nonzero(machine.datapath, wiring.units[0]),
         "unused": [
             *(["owner"] if slots > 1 else []),
             *wiring.flags,
@@ -95,9 +99,14 @@ def _context(machine: Machine, title: str) -> dict[str, Any]:
     }
 
 
-def _nonzero(datapath: Datapath, wire: str) -> str:
-    """The bits of an operand of which one is set where it is not zero: all, but a float's sign."""
-    return f"{wire}[{datapath.operand_bits - 2}:0]" if datapath.is_float else wire
+def _nonzero(datapath: Datapath, multiplier: Unit) -> list[str]:
+    """The bits of operands of which one is set where they are not zero: all, but a float's sign; -1 and 1 never are."""
+    inputs: tuple[tuple[str, Kind], ...] = (
+        (multiplier.left, multiplier.left_kind),
+        (multiplier.right, multiplier.right_kind),
+    )
+    bits = f"[{datapath.operand_bits - 2}:0]" if datapath.is_float else ""
+    return [f"{wire}{bits}" for wire, kind in inputs if not datapath.is_sign(kind)]
 
 
 def _mask(slots: list[int], of: int) -> str:

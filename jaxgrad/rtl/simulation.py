@@ -169,8 +169,12 @@ def draw(datapath: Datapath, gemm: Gemm, seed: int, zeros: float) -> dict[str, N
             words = rng.standard_normal(shape).astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
             values = words.view(np.float32)
         else:
-            half = 1 << (datapath.operand_bits - 1)
+            kind = datapath.kind_of({name})
+            half = 1 << (datapath.bits(kind) - 1)
             values = rng.integers(-half, half, shape, dtype=np.int32)
+            if datapath.is_sign(kind):
+                found[name] = 2 * values + 1
+                continue
         found[name] = np.where(rng.random(shape) < zeros, values.dtype.type(0), values)
     return found
 

@@ -15,15 +15,18 @@ from jaxgrad.array.passes.events import Events, SlotEvents
 from jaxgrad.base.arithmetic import ceil_div
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
+from jaxgrad.rtl.pe import Kind
 
 Words = NDArray[np.uint32]
 
 
-def words(values: NDArray[Any], datapath: Datapath) -> Words:
-    """Operands as the bits of words: two's complement, or the upper halves of float32."""
+def words(values: NDArray[Any], datapath: Datapath, kind: Kind = "operand") -> Words:
+    """Operands as the bits of words of a kind: two's complement, the upper halves of float32, or signs."""
+    if datapath.is_sign(kind):
+        return (np.asarray(values) < 0).astype(np.uint32)
     if datapath.is_float:
         return np.ascontiguousarray(values, np.float32).view(np.uint32) >> np.uint32(32 - datapath.operand_bits)
-    return np.asarray(values).astype(np.int64).astype(np.uint32) & np.uint32((1 << datapath.operand_bits) - 1)
+    return np.asarray(values).astype(np.int64).astype(np.uint32) & np.uint32((1 << datapath.bits(kind)) - 1)
 
 
 def numbers(bits: Words, datapath: Datapath) -> NDArray[Any]:
@@ -41,15 +44,16 @@ def address_bits(machine: Machine, program: Program, sizes: Dictionary[str, int]
 
 def write(folder: Path, machine: Machine, program: Program, tensors: Dictionary[str, NDArray[Any]], depth: int) -> None:
     """The memories' files, ``h.hex``, ``v.hex`` and ``load.hex``, of ``depth`` words a lane."""
-    mapping, array = program.mapping, machine.array
+    mapping, array, ports = program.mapping, machine.array, machine.ports
     name, axes = mapping.stream
-    h = words(oriented(tensors[name], name, axes), machine.datapath)
+    h = words(oriented(tensors[name], name, axes), machine.datapath, ports["h"])
     slots = len(machine.dataflows)
     streamed = np.zeros((slots, array.cols, depth), np.uint32)
     loaded = np.zeros((slots, array.cols, depth), np.uint32)
     for index, (slot, keeps) in enumerate(zip(program.slots, mapping.keeps, strict=True)):
         name, axes = mapping.operand(index)
-        operand = words(oriented(tensors[name], name, axes), machine.datapath)
+        port = ports["load" if keeps == "operand" else "v"]
+        operand = words(oriented(tensors[name], name, axes), machine.datapath, port)
         if keeps == "operand":
             _put(loaded[slot], _by_tile(operand, array.rows, array.cols))
         else:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxgrad.array.passes.circuit import Node, gates
 from jaxgrad.base.errors import InputError
 from jaxgrad.rtl.datapath import Datapath
-from jaxgrad.rtl.pe import CARRIED, Circuit, Kind, Pe, kinds_of
+from jaxgrad.rtl.pe import Circuit, Kind, Pe, kinds_of, widest
 
 
 class Unit(NamedTuple):
@@ -16,14 +16,15 @@ class Unit(NamedTuple):
     Args:
         kind: ``multiply`` or ``add``.
         left, right, out: its wires.
-        carries: what its inputs carry.
+        left_kind, right_kind: what its inputs carry, the widest of all slots.
     """
 
     kind: str
     left: str
     right: str
     out: str
-    carries: Kind
+    left_kind: Kind
+    right_kind: Kind
 
 
 class Driven(NamedTuple):
@@ -45,14 +46,14 @@ class Wiring(NamedTuple):
         driven: the inputs of units, the next values of registers (``acc_d``), ``h_out_d`` and ``v_out_d``.
         chains: what each slot's chain hands down.
         flags: which of ``first`` and ``last`` it looks at.
-        narrowed: links of which some slot takes the operand alone.
+        narrowed: links of which some slot takes the operand alone, by the wires that have it, with its kind.
     """
 
     units: tuple[Unit, ...]
     driven: tuple[Driven, ...]
     chains: dict[int, str]
     flags: tuple[str, ...]
-    narrowed: tuple[str, ...]
+    narrowed: dict[str, tuple[str, Kind]]
 
     @property
     def common(self) -> list[Driven]:
@@ -72,13 +73,14 @@ def wire(pe: Pe, datapath: Datapath) -> Wiring:
     units = []
     for kind in _WIRES:
         for number in range(max(len(slot.used[kind]) for slot in slots)):
-            carries: Kind = "operand" if kind == "multiply" else "sum"
             left, right, out = (_numbered(name, number) for name in _WIRES[kind])
-            units.append(Unit(kind, left, right, out, carries))
+            left_kind = widest(slot.kind_into(left) for slot in slots)
+            right_kind = widest(slot.kind_into(right) for slot in slots)
+            units.append(Unit(kind, left, right, out, left_kind, right_kind))
     driven = [
-        Driven(wire, tuple(slot.inputs.get(wire, slots[0].inputs.get(wire, "'0")) for slot in slots))
+        Driven(wire, tuple(slot.into(wire, wanted) or slots[0].into(wire, wanted) or "'0" for slot in slots))
         for unit in units
-        for wire in (unit.left, unit.right)
+        for wire, wanted in ((unit.left, unit.left_kind), (unit.right, unit.right_kind))
     ]
     driven += [
         Driven(f"{name}_d", tuple(slot.text(slot.circuit.registers[name], pe.kinds[name]) for slot in slots))
@@ -89,7 +91,7 @@ def wire(pe: Pe, datapath: Datapath) -> Wiring:
         driven.append(Driven(f"{link}_out_d", tuple(slot.text(slot.link(link), kind) for slot in slots)))
     nodes = {node for circuit in pe.circuits for node in gates(circuit.roots())}
     flags = tuple(name for name in ("first", "last") if Node("input", (), name) in nodes)
-    narrowed = tuple(dict.fromkeys(name for slot in slots for name in slot.narrowed))
+    narrowed = {name: link for slot in slots for name, link in slot.narrowed.items()}
     chains = {number: slots[0].text(node, None) for number, node in pe.circuits[0].chains.items()}
     return Wiring(tuple(units), tuple(driven), chains, flags, narrowed)
 
@@ -103,28 +105,40 @@ class _Slot:
     """The texts of one slot's circuit."""
 
     def __init__(self, circuit: Circuit, pe: Pe, slot: int, datapath: Datapath) -> None:
-        kept = pe.keeps[slot]
         self.circuit, self.datapath = circuit, datapath
-        self.kinds = kinds_of(circuit, pe.kinds, pe.keeps, kept)
-        self.links = {link: (CARRIED[kept][link], pe.kinds[link]) for link in CARRIED[kept]}
-        self.narrowed: list[str] = []
+        self.kinds = kinds_of(circuit, pe.kinds, pe.links, slot)
+        self.links: dict[str, tuple[Kind, Kind]] = {
+            link: (pe.links[slot][link], pe.kinds[link]) for link in ("h_in", "v_in")
+        }
+        self.narrowed: dict[str, tuple[str, Kind]] = {}
         nodes = list(gates(circuit.roots()))
         self.used = {
             "multiply": [node for node in nodes if node.gate == "mul"],
             "add": [node for node in nodes if node.gate in ("add", "sub")],
         }
-        passing = Node("input", (), "v_in" if kept == "nothing" else "h_in")
-        self.inputs: dict[str, str] = {}
+        passing = Node("input", (), "v_in" if pe.keeps[slot] == "nothing" else "h_in")
+        self.inputs: dict[str, tuple[Node, Kind, bool]] = {}
         for kind, (left, right, _) in _WIRES.items():
             for number, node in enumerate(self.used[kind]):
                 one, other = node.of
                 # What passes is the multiplier, a product what is added: so slots differ in as few wires as can be.
                 if node.gate != "sub" and (one == passing if kind == "multiply" else one.gate == "mul"):
                     one, other = other, one
-                wanted: Kind = "operand" if kind == "multiply" else "sum"
-                self.inputs[_numbered(left, number)] = self.text(one, wanted)
-                text = self.text(other, wanted)
-                self.inputs[_numbered(right, number)] = self.negative(text) if node.gate == "sub" else text
+                for wire, part in ((left, one), (right, other)):
+                    wanted: Kind = (self.kinds[part] or "operand") if kind == "multiply" else "sum"
+                    self.inputs[_numbered(wire, number)] = part, wanted, node.gate == "sub" and part is other
+
+    def kind_into(self, wire: str) -> Kind:
+        """What it puts on the input of a unit; the narrowest where it does not use the unit."""
+        return self.inputs[wire][1] if wire in self.inputs else "bit"
+
+    def into(self, wire: str, wanted: Kind) -> str:
+        """What it puts on the input of a unit, as wide as that is; nothing where it does not use the unit."""
+        if wire not in self.inputs:
+            return ""
+        node, _, negated = self.inputs[wire]
+        text = self.text(node, wanted)
+        return self.negative(text) if negated else text
 
     def link(self, name: str) -> Node:
         return self.circuit.h_out if name == "h" else self.circuit.v_out
@@ -138,16 +152,18 @@ class _Slot:
         kind = self.kinds[node]
         if node.gate == "input" and node.value in self.links and self.links[node.value][1] == wanted:
             return node.value  # passed on as it came
-        text = self._text(node, wanted if kind is None else kind)
-        return self.datapath.widened(text) if (kind, wanted) == ("operand", "sum") else text
+        if node.gate == "select" or kind is None or wanted is None or "bit" in (kind, wanted):
+            return self._text(node, wanted or kind)
+        return self.datapath.converted(self._text(node, kind), kind, wanted)
 
     def _text(self, node: Node, wanted: Kind | None) -> str:
         if node.gate == "input":
-            carried, width = self.links.get(node.value, (None, None))
-            if carried == "operand" and width == "sum":
-                self.narrowed.append(node.value)
-                return f"{node.value.removesuffix('_in')}_operand"
-            return node.value
+            if node.value not in self.links or len(set(self.links[node.value])) == 1:
+                return node.value
+            carried, _ = self.links[node.value]
+            name = f"{node.value.removesuffix('_in')}_{carried}"
+            self.narrowed[name] = node.value, carried
+            return name
         if node.gate == "constant":
             return f"1'b{int(node.value)}" if isinstance(node.value, bool) else self._number(node.value)
         if node.gate == "select":

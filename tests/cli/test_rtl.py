@@ -45,8 +45,9 @@ def test_a_simulation_equals_the_emulator(elsewhere: Path, capsys: pytest.Captur
     ("more", "said"),
     [
         (["--liberty", "x.lib"], "--liberty: got --liberty without a synthesis; give --synthesize, too"),
+        (["--whole-array"], "--whole-array: got --whole-array without a synthesis; give --synthesize, too"),
         (["--vcd"], "--vcd: got --vcd without a simulation; give --simulate, too"),
-        (["--format", "fp64"], "--format: got 'fp64'; choose one of int8, int4, bf16"),
+        (["--format", "fp64"], "--format: got 'fp64'; choose one of int8, int4, int4_int2, int4_int1, bf16"),
         (["--rows", "0"], "--rows: got 0; give a whole number of at least 1"),
         (["--schedule", "x"], "--schedule: got 'x'; choose one of"),
     ],

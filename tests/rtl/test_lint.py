@@ -18,7 +18,7 @@ ALL = [str(name) for name in schedules.SCHEDULES]
 @pytest.mark.parametrize("double_buffered", [False, True])
 @pytest.mark.parametrize("schedule", ALL)
 def test_lint(schedule: str, double_buffered: bool, verilator: str, tmp_path: Path) -> None:
-    for rows, cols, name in ((3, 2, "int8"), (1, 1, "int4"), (1, 3, "bf16")):
+    for rows, cols, name in ((3, 2, "int8"), (1, 1, "int4_int2"), (2, 3, "int4_int1"), (1, 3, "bf16")):
         array = Accelerator(rows, cols, double_buffered)
         files = render(machine_of(schedules.find(schedule), array, DATAPATHS[name]), "title")
         folder = tmp_path / f"{rows}x{cols}"

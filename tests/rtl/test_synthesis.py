@@ -11,7 +11,7 @@ from jaxgrad.array import schedules
 from jaxgrad.base.errors import InputError
 from jaxgrad.rtl.datapath import datapath
 from jaxgrad.rtl.machine import Machine, machine_of
-from jaxgrad.rtl.synthesis import GATE_EQUIVALENTS, NAND_UM2, pe_area
+from jaxgrad.rtl.synthesis import GATE_EQUIVALENTS, NAND_UM2, machine_area, pe_area
 
 # NanGate 45 nm by its cells: the table of shared references, um2.
 MAPPED = {("ws", False): 1166.9, ("os", False): 1241.7, ("interleaved", False): 1571.5, ("interleaved", True): 1966.0}
@@ -38,6 +38,24 @@ def test_registers_are_those_of_the_pe(yosys: str) -> None:
 def test_a_library_that_is_not_there_is_one_line(yosys: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give a file that can be read"):
         pe_area(machine("ws"), tmp_path / "none.lib")
+
+
+@pytest.mark.slow
+def test_a_whole_array_is_its_parts(yosys: str) -> None:
+    own = machine_of(schedules.find("ws"), Accelerator(1, 2), datapath("int4_int1"))
+    area, pe = machine_area(own), pe_area(own)
+    assert pe.gate_equivalents is not None
+    assert area.parts["pe"] == pytest.approx(2 * pe.gate_equivalents, rel=0.02)
+    assert set(area.parts) == {"pe", "edges", "controller", "ports_and_counters"}
+    assert min(area.parts.values()) > 0
+    assert area.psum_bits == 2 * 32 << 12
+    assert area.as_dict() == {"gate_equivalents": area.parts, "psum_bits": area.psum_bits}
+
+
+def test_an_array_of_many_lanes_is_refused() -> None:
+    many = machine_of(schedules.find("ws"), Accelerator(64, 64), datapath("int8"))
+    with pytest.raises(InputError, match="got an array of 64x64; give an array whose rows and columns are 32 together"):
+        machine_area(many)
 
 
 LIBRARY = """
