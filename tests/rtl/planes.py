@@ -15,8 +15,7 @@ from jaxgrad.array.passes.base import Pass, Step, Wave
 from jaxgrad.array.passes.combinators import planes, together
 from jaxgrad.rtl.datapath import Datapath
 from jaxgrad.rtl.machine import Machine, Program
-
-HEX_DIGIT_BITS = 4
+from jaxgrad.rtl.pe import pe_of
 
 
 def of_engine(
@@ -60,17 +59,20 @@ def of_engine(
     return names, np.array([[cycle[each] for each in names] for cycle in ends])
 
 
-def of_hardware(
-    file: Path, names: list[str], shape: tuple[int, ...], datapath: Datapath
-) -> np.ndarray[Any, np.dtype[Any]]:
-    """The same as each cycle begins, from what the testbench wrote: a line a PE, words as wide as they are."""
+def of_hardware(file: Path, names: list[str], machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
+    """The same as each cycle begins, from what the testbench wrote: a line a PE, the words of its registers and links.
+
+    Not for weights of one bit: those have no zero, and registers hold zeros before anything is loaded.
+    """
+    datapath, array = machine.datapath, machine.array
+    kinds = pe_of(machine.pass_(), machine.links).kinds
+    bits = [datapath.bits(kinds[{"h_out": "h_in", "v_out": "v_in"}.get(name, name)]) for name in names]
     rows = [line.split() for line in file.read_text().splitlines()]
-    number = np.float32 if datapath.is_float else np.int32
-    found = np.zeros((1 + max(int(row[0]) for row in rows), len(names), *shape), np.uint32)
+    found = np.zeros((1 + max(int(row[0]) for row in rows), len(names), array.rows, array.cols), np.uint32)
     for now, r, c, *words in rows:
         for index, word in enumerate(words):
-            found[int(now), index, int(r), int(c)] = _widened(int(word, 16), HEX_DIGIT_BITS * len(word), datapath)
-    return found.view(number)
+            found[int(now), index, int(r), int(c)] = _widened(int(word, 16), bits[index], machine.datapath)
+    return found.view(np.float32 if datapath.is_float else np.int32)
 
 
 def _widened(word: int, bits: int, datapath: Datapath) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from jaxgrad import Accelerator
 from jaxgrad.array import schedules
+from jaxgrad.base import external
 from jaxgrad.rtl.datapath import DATAPATHS
 from jaxgrad.rtl.machine import machine_of
 from jaxgrad.rtl.render import render

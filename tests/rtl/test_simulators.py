@@ -9,6 +9,7 @@ import pytest
 
 from jaxgrad import Accelerator, Gemm
 from jaxgrad.array import schedules
+from jaxgrad.base import external
 from jaxgrad.base.errors import InputError
 from jaxgrad.rtl import simulators, tools
 from jaxgrad.rtl.datapath import datapath
@@ -33,7 +34,7 @@ def test_icarus_where_verilator_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("said", "is_right"), [("Verilator 4.038 2020", False), ("Verilator 5.006 2023", True)])
 def test_an_old_verilator_is_one_line(said: str, is_right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, "g++", "verilator")
-    monkeypatch.setattr(tools, "run", lambda *_: said)
+    monkeypatch.setattr(external, "run", lambda *_: said)
     if is_right:
         assert tools.verilator() == "verilator"
         return
@@ -50,4 +51,4 @@ def test_icarus_has_the_words_counters_and_registers_of_the_emulator(name: str, 
     hardware = simulation.run(program, tensors, planes=True)
     assert differences(hardware, emulated(machine, program, tensors)) == []
     names, engine = planes.of_engine(machine, program, tensors)
-    assert planes.same(planes.of_hardware(tmp_path / "planes.txt", names, (2, 3), machine.datapath), engine)
+    assert planes.same(planes.of_hardware(tmp_path / "planes.txt", names, machine), engine)
