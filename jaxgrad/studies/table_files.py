@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from jaxgrad.base.csv_text import csv_text
 from jaxgrad.base.errors import InputError
 from jaxgrad.base.files import check_folder, whole
 from jaxgrad.designs.sweep import INTEGERS, RESULTS, Table
@@ -51,15 +51,13 @@ def _csv(path: Path) -> Iterator[Put]:
     with whole(path) as partial:
         file: IO[str]
         with partial.open("w", encoding="utf-8", newline="") as file:
-            writer, headed = csv.writer(file), False
+            headed = False
 
             def put(table: Table) -> None:
                 nonlocal headed
-                if not headed:
-                    writer.writerow(table)
-                    headed = True
-                columns = (("" if value is None else value for value in values) for values in table.values())
-                writer.writerows(zip(*columns, strict=True))
+                header = [] if headed else [table]
+                headed = True
+                file.write(csv_text([*header, *zip(*table.values(), strict=True)]))
 
             yield put
 
