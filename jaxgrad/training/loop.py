@@ -155,7 +155,7 @@ def _record(state: State, test: Sums, epochs: int, rate: optax.ScalarOrSchedule 
         "cycles": state.cycles(),
     }
     if rate is not None:  # of the epoch's last step
-        record["learning_rate"] = float(rate(state.step - 1) if callable(rate) else rate)
+        record["learning_rate"] = float(np.asarray(rate(state.step - 1) if callable(rate) else rate))
     if state.average is not None:
         record["rebuilding_error"] = _json_number(float(state.average.error))
     if state.scale is not None:

@@ -58,7 +58,9 @@ def test_another_seed_begins_as_a_run_of_that_seed_does() -> None:
     seeded = one.seeded(5)
     assert (seeded.config, seeded.plan) == (other.config, other.plan)
     assert callable(one.plan.rate)
-    assert [float(one.plan.rate(step)) for step in (0, 20 * 3)] == pytest.approx([0.003, 0])  # 3 steps an epoch
+    assert [float(np.asarray(one.plan.rate(step))) for step in (0, 20 * 3)] == pytest.approx(
+        [0.003, 0]
+    )  # 3 steps an epoch
     same = jax.tree.map(lambda one, other: bool((one == other).all()), seeded.trainer.initial, other.trainer.initial)
     assert all(jax.tree.leaves(same))
     weights: Any = [job.trainer.initial.params["head"]["kernel"] for job in (one, seeded)]
