@@ -13,9 +13,9 @@ _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def register_seconds(cycles: int, array: Accelerator, schedule: str | Schedule | None = None) -> float:
-    """About how many seconds a run at register fidelity takes on one core of a CPU, without compiling it.
+    """About how many seconds a run at register fidelity takes as a scan on one core of a CPU, without compiling it.
 
-    Within a factor of two or so on another CPU of the same age.
+    Within a factor of two or so on another CPU of the same age. By a kernel (``registers``) it takes less.
 
     >>> round(register_seconds(10**9, Accelerator(128, 128)))  # two hours
     7027

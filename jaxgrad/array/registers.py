@@ -22,8 +22,9 @@ VARIABLE = "JAXGRAD_REGISTERS"
 Choice = Literal["auto", "kernel", "scan"]
 """A kernel where it pays; wherever there can be one; nowhere."""
 
-_PAYS_FROM = 10**9
-"""PE-cycles: up to some seconds by the scan, about as long as a kernel takes to be compiled, once a machine."""
+_PAYS_FROM = {False: 10**9, True: 10**8}
+"""PE-cycles, without shadow registers and with them: up to some seconds by the scan, about as long as a kernel takes to
+be compiled, once a machine."""
 
 
 def run(engine: Engine, h: Num[Array, "s p"], operands: tuple[Array, ...], rows: int, cols: int) -> Outcome:
@@ -60,6 +61,6 @@ def _target(engine: Engine, h: Array, operands: tuple[Array, ...], rows: int, co
     if is_varying(h, *operands) or any(operand.dtype != h.dtype for operand in operands):
         return None
     (s, p), widths = h.shape, [operand.shape[1] for operand in operands]
-    if choice == "auto" and engine.pe_cycles((s, p), widths, rows, cols) < _PAYS_FROM:
+    if choice == "auto" and engine.pe_cycles((s, p), widths, rows, cols) < _PAYS_FROM[engine.shadows]:
         return None
     return engine.kernel(h.dtype.name)

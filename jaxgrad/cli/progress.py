@@ -33,8 +33,8 @@ def tell_pace(seconds: float) -> None:
 
     if seconds >= _WORTH_TELLING_S:
         print(
-            f"note: register fidelity will take {duration(seconds)} on one core, besides compiling; tile and native "
-            "count the same in less",
+            f"note: register fidelity will take {duration(seconds)} on one core as a scan, besides compiling, and less "
+            "where a kernel runs; tile and native count the same in less",
             file=sys.stderr,
             flush=True,
         )

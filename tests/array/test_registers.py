@@ -20,7 +20,10 @@ from jaxgrad.base import external
 from jaxgrad.base.errors import InputError
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
-ENGINE = Engine(together([weight_stationary(), output_stationary()], shadows=False), "alternate", False, False)
+ENGINE, SHADOWED = (
+    Engine(together([weight_stationary(), output_stationary()], shadows=shadows), "alternate", shadows, False)
+    for shadows in (False, True)
+)
 needs_compiler = pytest.mark.skipif(external.cpp_compiler() is None, reason="there is no C++ compiler")
 
 
@@ -44,8 +47,8 @@ def calls(lowered: Any) -> bool:
     return "jaxgrad_registers" in lowered.as_text()
 
 
-def lowered(*arguments: Any, rows: int = 3) -> Any:
-    return jax.jit(lambda h, *rest: registers.run(ENGINE, h, rest, rows, rows)).lower(*arguments)
+def lowered(*arguments: Any, rows: int = 3, engine: Engine = ENGINE) -> Any:
+    return jax.jit(lambda h, *rest: registers.run(engine, h, rest, rows, rows)).lower(*arguments)
 
 
 def both(monkeypatch: pytest.MonkeyPatch, function: Any, *arguments: Any, kernel: bool = True) -> None:
@@ -67,6 +70,9 @@ def test_the_variable_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not calls(lowered(*drawn()))  # too short to pay
     shapes = [jax.ShapeDtypeStruct(size, jnp.float32) for size in ((10_000, 300), (300, 300), (10_000, 300))]
     assert calls(lowered(*shapes, rows=16))
+    fewer = [jax.ShapeDtypeStruct(size, jnp.float32) for size in ((1_000, 300), (300, 300), (1_000, 300))]
+    assert not calls(lowered(*fewer, rows=16))
+    assert calls(lowered(*fewer, rows=16, engine=SHADOWED))  # of which the scan takes longer
 
 
 def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_long_register_run_says_so_before_it_begins(
         # 65,536 tiles of 8,254 cycles, at .31 us.
         (
             "register",
-            "note: register fidelity will take about 2.8 min on one core, besides compiling; tile and native ",
+            "note: register fidelity will take about 2.8 min on one core as a scan, besides compiling, and less ",
         ),
         ("tile", ""),
     ):
