@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, NamedTuple
 
+import jax
 import numpy as np
 import typer
 from rich.console import Console
@@ -130,6 +131,7 @@ def operands(datapath: Datapath, gemm: Gemm, chance: Random) -> dict[str, np.nda
 
 def tried(seed: int, simulator: str, drawn: Drawn) -> Found:
     """Compiles a machine, and compares all that is run on it."""
+    jax.clear_caches()  # of the machine before: a process has only so many pages of code
     machine, found = drawn.machine(), Found()
     chance = Random(f"{seed} {drawn.number} programs")
     runs = [(gemm, program) for gemm in drawn.gemms for program in [chance.choice(machine.programs)]]
