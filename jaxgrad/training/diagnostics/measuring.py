@@ -103,16 +103,19 @@ class Meter:
         sample = self._drawn(step)
         few = jax.tree.map(lambda leaf: jnp.asarray(leaf[: self.curvature_sample]), sample)
         weights = _vector(params)
-        descent = Descent.none(weights)
+        descent = _none(weights)
+        loss_of_few = descent.moments.loss
         for number in range(self.sample):
             batch = jax.tree.map(lambda leaf, place=number: jnp.asarray(leaf[place]), sample)
             descent = self._add(descent, params, state.rest, state.opt_state, batch)
+            if number + 1 == self.curvature_sample:
+                loss_of_few = descent.moments.loss
         found = descent.moments
         last = Memory(weights, found.gradient) if memory is None else memory
         population = len(self._dataset.train_labels) / self._plan.batch_size
         values = _scalars(found, weights, self._start, last, population)
         steps = steps and step < self.steps
-        values |= self._of_a_step(state, few, descent, population) if steps else dict.fromkeys(_OF_A_STEP)
+        values |= self._of_a_step(state, few, loss_of_few, descent, population) if steps else dict.fromkeys(_OF_A_STEP)
         values |= {"sharpness": None, "gradient_curvature": None}
         if sharp and np.isfinite(float(found.loss)):
             _, product = self._product(params, state.rest, few, found.gradient)
@@ -124,13 +127,13 @@ class Meter:
         kept = Memory(np.asarray(weights), np.asarray(found.gradient))
         return {"step": step, "cycles": _cycles(state), **numbers}, kept
 
-    def _of_a_step(self, state: State, few: Any, descent: Descent, population: float) -> dict[str, Array]:
-        """Of the step that training takes next."""
+    def _of_a_step(self, state: State, few: Any, loss: Array, descent: Descent, population: float) -> dict[str, Array]:
+        """Of the step that training takes next; ``loss`` is that of ``few`` before it."""
         params = state.params
         after = self._after(state)
         update = _difference(after, params)
         slope, product = self._product(params, state.rest, few, update)
-        losses = [self._mean(point, state.rest, few) for point in (params, after)]
+        losses = (loss, self._mean(after, state.rest, few))
         return _step_scalars(update, slope, product, losses, descent, population, exact=self._exact)
 
     def _after(self, state: State) -> Any:
@@ -198,7 +201,14 @@ def _scalars(found: Moments, weights: Array, start: Array, last: Memory, populat
 
 @partial(jax.jit, static_argnames="exact")
 def _step_scalars(
-    update: Array, slope: Array, product: Array, losses: list[Array], of: Descent, population: float, *, exact: bool
+    update: Array,
+    slope: Array,
+    product: Array,
+    losses: tuple[Array, Array],
+    of: Descent,
+    population: float,
+    *,
+    exact: bool,
 ) -> dict[str, Array]:
     """Of one step; unless ``exact``, its descent is along the sample's gradient."""
     change = Change(_dot(slope, update), _dot(update, product) / 2)
@@ -219,7 +229,7 @@ def _difference(after: Any, before: Any) -> Array:
     return _flat(optax.tree.sub(after, before))
 
 
-_vector, _curvature = jax.jit(_flat), jax.jit(rayleigh_quotient)
+_none, _vector, _curvature = jax.jit(Descent.none), jax.jit(_flat), jax.jit(rayleigh_quotient)
 
 
 def _cycles(state: State) -> int:
