@@ -56,7 +56,7 @@ def write(out: Path, formats: Sequence[str], liberty: Path | None, *, as_json: b
         print(json.dumps({"technology": str(out), "pe_source": how, "pes": [row.as_dict() for row in rows]}))
         return 0
     terminal.print(_table(rows, "Area of a PE, um2"))
-    terminal.print(_LEGEND + (_NARROW if any("_" in row.format for row in rows) else ""))
+    terminal.print(_LEGEND + (_NARROW if any(DATAPATHS[row.format].weights for row in rows) else ""))
     terminal.print(f"by {version}, {by}")
     terminal.print(f"\nIn {out}: these areas, and energies and SRAM of {areas.BASE}", soft_wrap=True)
     return 0

@@ -70,7 +70,7 @@ def with_wide(formats: Sequence[str]) -> list[str]:
     >>> with_wide(["bf16", "int4_int1"])
     ['bf16', 'int4', 'int4_int1']
     """
-    return list(dict.fromkeys(each for name in formats for each in (name.partition("_")[0], name)))
+    return list(dict.fromkeys(each for name in formats for each in (datapath(name).operands, name)))
 
 
 def choices(formats: Sequence[str] = tuple(DATAPATHS)) -> list[PeChoice]:
@@ -119,6 +119,6 @@ def technology(name: str, found: Sequence[PeRow], how: str, assumptions: Sequenc
 
 def _entry(row: PeRow) -> dict[str, Any]:
     """What a file says of them. Narrow weights matter where nothing else stays in a PE."""
-    wide, _, weights = row.format.partition("_")
-    told = {"datapath": wide, **({"weights": weights} if weights else {}), "double_buffered": row.double_buffered}
+    operands, weights = datapath(row.format).operands, datapath(row.format).weights
+    told = {"datapath": operands, **({"weights": weights} if weights else {}), "double_buffered": row.double_buffered}
     return told | {f"{kind}_um2": um2 for kind, um2 in row.um2.items() if not weights or kind not in _OF_ANY}

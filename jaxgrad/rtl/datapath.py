@@ -18,17 +18,24 @@ class Datapath:
     """A number format of operands, with that of their sums.
 
     Args:
-        name: of ``hardware.precision.FORMATS``; or of two of them as technologies join them, x's and dY's, and W's.
+        operands: their format, one of ``hardware.precision.FORMATS``.
         operand_bits, sum_bits: of a word.
         is_float: whether words are floats, of which an operand is the upper half of a sum; else two's complement.
-        narrow_weight_bits: of a weight, where it has fewer than other operands.
+        weights: the format of weights, where these are narrower; else None.
+        narrow_weight_bits: of such a weight.
     """
 
-    name: str
+    operands: str
     operand_bits: int
     sum_bits: int
     is_float: bool = False
+    weights: str | None = None
     narrow_weight_bits: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The format's, or the two as technologies join them."""
+        return f"{self.operands}_{self.weights}" if self.weights else self.operands
 
     def bits(self, kind: Kind) -> int:
         weight_bits = self.narrow_weight_bits or self.operand_bits
@@ -70,8 +77,8 @@ DATAPATHS: dict[str, Datapath] = {
     for entry in (
         Datapath("int8", 8, 32),
         Datapath("int4", 4, 32),
-        Datapath("int4_int2", 4, 32, narrow_weight_bits=2),
-        Datapath("int4_int1", 4, 32, narrow_weight_bits=1),
+        Datapath("int4", 4, 32, weights="int2", narrow_weight_bits=2),
+        Datapath("int4", 4, 32, weights="int1", narrow_weight_bits=1),
         Datapath("bf16", 16, 32, is_float=True),
     )
 }
